@@ -1,0 +1,35 @@
+# Everything runs in an own virtual environment; nothing else has to be installed by hand.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help install quickstart test test-slow lint clean
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+# The stamp is written only after a complete installation, so that an interrupted one is repeated.
+$(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "keras_reid needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+install: $(VENV)/.installed ## create .venv with the pinned requirements
+
+quickstart: install ## train on synthetic people, evaluate, export a SavedModel
+	$(BIN)/python -m keras_reid.fit experiments/quickstart.py
+	$(BIN)/python -m keras_reid.export runs/quickstart --format savedmodel --output exports/quickstart
+
+test: install lint ## the default tests
+	$(BIN)/python -m pytest
+
+test-slow: install ## the tests marked slow
+	$(BIN)/python -m pytest -m slow
+
+lint: install ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+clean: ## remove the environment and caches, but no run and no data
+	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info build dist

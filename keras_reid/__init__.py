@@ -1,0 +1,43 @@
+"""Re-identification for Keras 3 and TensorFlow.
+
+Importing this package is light: sub-modules load at first use, and Keras with them. Once Keras is loaded (before
+or after this package), the layers, losses and models are registered with it, so that plain
+`keras.saving.load_model` reads what they were saved to.
+"""
+
+import importlib
+
+from keras_reid import _registration
+
+__version__ = "0.1.0"
+
+_SUBMODULES = (
+    "backbones",
+    "data",
+    "evaluation",
+    "experiment",
+    "export",
+    "heads",
+    "layers",
+    "losses",
+    "models",
+    "recipes",
+    "training",
+    "visualization",
+    "weights",
+)
+
+__all__ = [*_SUBMODULES, "__version__"]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)
+
+
+_registration.register_when_keras_loads()

@@ -1,0 +1,46 @@
+"""Registers the package's serialisable classes with Keras without importing Keras by itself.
+
+`keras.saving.load_model` finds a class by its registered name, and a class registers itself when its module is
+imported. Importing those modules costs an import of Keras (seconds), which `import keras_reid` must not cost. So they are
+imported at once where Keras is already loaded, and otherwise right after somebody else loads Keras.
+"""
+
+import importlib
+import importlib.abc
+import importlib.util
+import sys
+
+_SERIALIZABLE = ("layers", "backbones", "heads", "losses", "models", "training")
+
+
+def register_when_keras_loads():
+    """Imports the serialisable modules now if Keras is loaded, else as soon as it is."""
+    if "keras" in sys.modules:
+        _import_serializable()
+    else:
+        sys.meta_path.insert(0, _AfterKeras())
+
+
+def _import_serializable():
+    for name in _SERIALIZABLE:
+        importlib.import_module(f"keras_reid.{name}")
+
+
+class _AfterKeras(importlib.abc.MetaPathFinder):
+    """Steps in at the first `import keras` only, lets it happen as usual, and registers afterwards."""
+
+    def find_spec(self, fullname, path, target=None):
+        if fullname != "keras":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec("keras")
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_register(module):
+            execute(module)
+            _import_serializable()
+
+        spec.loader.exec_module = execute_and_register
+        return spec
