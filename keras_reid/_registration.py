@@ -1,8 +1,8 @@
 """Registers the package's serialisable classes with Keras without importing Keras by itself.
 
 `keras.saving.load_model` finds a class by its registered name, and a class registers itself when its module is
-imported. Importing those modules costs an import of Keras (seconds), which `import keras_reid` must not cost. So they are
-imported at once where Keras is already loaded, and otherwise right after somebody else loads Keras.
+imported. Importing those modules costs an import of Keras (seconds), which `import keras_reid` must not cost. So they
+are imported at once where Keras is already loaded, and otherwise right after somebody else loads Keras.
 """
 
 import importlib
@@ -10,7 +10,8 @@ import importlib.abc
 import importlib.util
 import sys
 
-_SERIALIZABLE = ("layers", "backbones", "heads", "losses", "models", "training")
+_SERIALIZABLE = ("layers", "backbones", "heads", "losses")
+_SERIALIZABLE_ON_TENSORFLOW = ("models", "training")
 
 
 def register_when_keras_loads():
@@ -22,25 +23,40 @@ def register_when_keras_loads():
 
 
 def _import_serializable():
-    for name in _SERIALIZABLE:
+    import keras
+
+    names = _SERIALIZABLE
+    if keras.backend.backend() == "tensorflow":
+        names += _SERIALIZABLE_ON_TENSORFLOW
+    for name in names:
         importlib.import_module(f"keras_reid.{name}")
 
 
 class _AfterKeras(importlib.abc.MetaPathFinder):
-    """Steps in at the first `import keras` only, lets it happen as usual, and registers afterwards."""
+    """Steps in at the first real import of Keras, lets it happen as usual, and registers afterwards.
+
+    Others (TensorFlow is one) look Keras up without importing it, so the finder stays until it has been executed.
+    """
+
+    searching = False
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != "keras":
+        if fullname != "keras" or self.searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec("keras")
+        self.searching = True
+        try:
+            spec = importlib.util.find_spec("keras")
+        finally:
+            self.searching = False
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
 
         def execute_and_register(module):
             execute(module)
-            _import_serializable()
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
+                _import_serializable()
 
         spec.loader.exec_module = execute_and_register
         return spec

@@ -1,7 +1,11 @@
 """What the commands share: arguments by tyro, errors in one line, exit codes."""
 
+import contextlib
+import io
 import os
+import re
 import sys
+import tempfile
 
 from keras_reid.errors import UserError
 
@@ -13,9 +17,6 @@ def run(main):
 
     A user's mistake is one line on standard error, without a traceback.
     """
-    # TensorFlow reads these when it is imported, which no command does before it has read its arguments.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -27,3 +28,47 @@ def run(main):
     except BrokenPipeError:  # the reader of our output, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def load_tensorflow():
+    """Imports TensorFlow, which a command does once it has checked its arguments, without its lines about missing GPUs.
+
+    They come from native code before its log level counts, and would bury what the command says. If the import fails,
+    they are shown.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with tempfile.TemporaryFile() as aside:
+        os.dup2(aside.fileno(), 2)
+        try:
+            import tensorflow  # noqa: F401
+        except BaseException:
+            aside.seek(0)
+            os.write(terminal, aside.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def parse(target, arguments, **options):
+    """`tyro.cli` whose complaint about the arguments is one line, a `UserError`."""
+    import tyro
+
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            return tyro.cli(target, args=arguments, **options)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(_one_line(complaint.getvalue())) from None
+
+
+def _one_line(box):
+    """What tyro says in a box on several lines, as one line."""
+    lines = [line.strip("╭╮╰╯│─ \n") for line in box.splitlines()[1:]]
+    text = re.sub(r"\s+", " ", " ".join(lines)).partition("For full helptext")[0]
+    return f"{text.strip(' .')}; --help lists every option"

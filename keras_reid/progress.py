@@ -63,4 +63,9 @@ class _Line:
             f"{self.description}: {self.done}/{self.total} {self.unit}, {speed:.0f}/s, "
             f"{clock(elapsed)} elapsed, {eta} left"
         )
-        print(f"\r{text}\033[K" if self.live else text, end="" if self.live else "\n", file=sys.stderr, flush=True)
+        print(
+            f"\r{text}\033[K" if self.live else text,
+            end="" if self.live else "\n",
+            file=sys.stderr,
+            flush=True,
+        )

@@ -1,0 +1,119 @@
+"""What can be found by colour alone: a striped histogram, without any training.
+
+    python benchmarks/colour_histogram.py --kind person --preset small --root data
+    python benchmarks/colour_histogram.py --folder images --pattern '(?P<identity>[a-z]+_\\d+)_cam(?P<camera>\\d+)' \\
+        --test-identities 107
+
+A trained model must beat it clearly, and a synthetic set must not be solved by it. Prints the metrics and adds
+them to benchmarks/results/colour_histogram.csv.
+"""
+
+import argparse
+import csv
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from keras_reid import command_line, data
+from keras_reid.evaluation import Features, evaluate
+from keras_reid.progress import progress
+
+RESULTS = pathlib.Path(__file__).with_name("results") / "colour_histogram.csv"
+COLUMNS = ("dataset", "queries", "gallery", "mAP", "rank1")
+
+
+def striped_histogram(paths, stripes=8, bins=8, size=(128, 64)):
+    """Colour histograms of horizontal stripes, compared by the Hellinger distance.
+
+    The counts of `bins` × `bins` × `bins` RGB cells in all stripes are divided by their sum, and square roots
+    are taken. The result has the length 1, and the cosine similarity is the mean Bhattacharyya coefficient of
+    the stripes.
+
+    Args:
+        paths: image files.
+        stripes: how many rows of equal height the image is cut into.
+        bins: cells a channel.
+        size: (height, width) that images are brought to; the height must be a multiple of `stripes`.
+
+    Returns:
+        `(images, stripes * bins ** 3)` float32.
+    """
+    cells = bins**3
+    histograms = np.zeros((len(paths), stripes * cells), "float32")
+    stripe = np.arange(size[0])[:, None] * stripes // size[0]
+    with progress("counting colours", len(paths)) as advance:
+        for histogram, path in zip(histograms, paths, strict=True):
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR), int)
+            red, green, blue = np.moveaxis(pixels * bins // 256, -1, 0)
+            cell = (stripe * bins + red) * bins**2 + green * bins + blue
+            histogram += np.bincount(cell.ravel(), minlength=stripes * cells)
+            advance()
+    return np.sqrt(histograms / histograms.sum(1, keepdims=True))
+
+
+def evaluate_colours(dataset):
+    """The `RetrievalResult` of striped histograms on the test part of a `ReIDDataset`."""
+    query, gallery = dataset.test_labels()
+    return evaluate(
+        Features(striped_histogram([sample.path for sample in dataset.query]), *query),
+        Features(striped_histogram([sample.path for sample in dataset.gallery]), *gallery),
+        protocol=dataset.protocol,
+    )
+
+
+def add_row(file, columns, key, row):
+    """Puts `row` into a CSV file in place of the row that agrees with it in the columns `key`."""
+    rows = []
+    if file.exists():
+        with open(file, newline="") as stream:
+            rows = [old for old in csv.DictReader(stream) if any(old[name] != str(row[name]) for name in key)]
+    aside = file.with_suffix(".partial")
+    with open(aside, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])
+    aside.replace(file)
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", default="data", help="where synthetic data sets lie or are drawn")
+    parser.add_argument("--kind", default="person", help="person or vehicle")
+    parser.add_argument("--preset", default="small", help="tiny, small or large")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of the synthetic set, or of the split of the folder"
+    )
+    parser.add_argument("--folder", help="a folder of own images, instead of a synthetic set")
+    parser.add_argument(
+        "--pattern", help="its file names: a regular expression with the groups identity and camera"
+    )
+    parser.add_argument(
+        "--test-identities", type=int, default=0, help="how many of the folder are tested on; 0: half"
+    )
+    options = parser.parse_args(arguments)
+    if options.folder:
+        held_out = options.test_identities or 0.5
+        reader = data.Folder(pattern=options.pattern, test_identities=held_out, seed=options.seed)
+        dataset = reader.read(options.folder)
+    else:
+        dataset = data.Synthetic(options.preset, options.kind, options.seed).read(options.root)
+    result = evaluate_colours(dataset)
+    print(
+        f"{dataset.name}: mAP {result.mAP:.1%}, Rank-1 {result.rank1:.1%}, {result.num_valid_queries} queries"
+    )
+    row = {
+        "dataset": dataset.name,
+        "queries": result.num_valid_queries,
+        "gallery": len(dataset.gallery),
+        "mAP": round(result.mAP, 4),
+        "rank1": round(result.rank1, 4),
+    }
+    add_row(RESULTS, COLUMNS, ("dataset",), row)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,28 @@
+"""Your own photographs of vehicles, from file names such as car_0003_cam1.jpg: TYPE_NUMBER_camC.
+
+    python -m keras_reid.fit experiments/vehicles.py --data.root FOLDER
+"""
+
+from keras_reid import experiment as ex
+from keras_reid.data import Folder, IdentitySampler
+from keras_reid.data.augmentation import Flip, PadCrop, RandomErasing
+
+experiment = ex.Experiment(
+    name="vehicles",
+    data=ex.Data(
+        dataset=Folder(
+            pattern=r"(?P<identity>[a-z]+_\d+)_cam(?P<camera>\d+)", test_identities=107, name="vehicles"
+        ),
+        sampler=IdentitySampler(identities_per_batch=32, images_per_identity=2),
+        augmentation=(PadCrop(padding=8), Flip(), RandomErasing(probability=0.3)),
+    ),
+    model=ex.Model(
+        backbone=ex.ResNet(depth=18, width=32, ibn=True),
+        pooling=ex.GeM(),
+        head=ex.BNNeckHead(classifier=ex.CircleSoftmax(scale=32.0)),
+        image_size=(96, 96),
+    ),
+    optimizer=ex.Adam(learning_rate=1e-3),
+    schedule=ex.Cosine(delay_epochs=15, floor=1e-6, warmup_steps=60),
+    training=ex.Training(epochs=50),
+)

@@ -1,0 +1,33 @@
+"""Images with identities: data sets, samplers, decoding, augmentation and the `tf.data` pipeline.
+
+Importing this package imports neither TensorFlow nor Keras: each name loads its module at first use.
+"""
+
+import importlib
+
+_SUBMODULES = ("augmentation", "checking", "datasets", "decoding", "pipeline", "samplers", "synthetic")
+_NAMES = {
+    "CSV": "datasets",
+    "DukeMTMC": "datasets",
+    "Folder": "datasets",
+    "IdentitySampler": "samplers",
+    "Market1501": "datasets",
+    "ReIDDataset": "dataset",
+    "Sample": "sample",
+    "ShuffleSampler": "samplers",
+    "Synthetic": "synthetic",
+}
+
+__all__ = [*_NAMES, *_SUBMODULES]
+
+
+def __getattr__(name):
+    if name in _SUBMODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

@@ -1,0 +1,21 @@
+"""Augmentations: small frozen dataclasses that are called with images and a seed.
+
+Each has a `stage`. `"image"`: called as `augmentation(image, seed)` with one uint8 image `(height, width,
+3)` of the file's own size, before it is resized. `"batch"`: called as `augmentation(images, seed)` with
+resized images `(batch, height, width, 3)`, uint8 or float 0–255. `seed` is an integer tensor `(2,)`: the
+same seed gives the same result, and images of a batch are drawn for one by one. The dtype stays.
+
+A user's own callable without `stage` is taken as `"batch"`; a Keras layer is called as `layer(images,
+training=True)`.
+
+TensorFlow is imported when an augmentation is called, not before, so that an experiment can be described
+without it.
+"""
+
+from keras_reid.data.augmentation.auto_augment import AutoAugment
+from keras_reid.data.augmentation.color_jitter import ColorJitter
+from keras_reid.data.augmentation.flip import Flip
+from keras_reid.data.augmentation.pad_crop import PadCrop
+from keras_reid.data.augmentation.random_erasing import RandomErasing
+
+__all__ = ["AutoAugment", "ColorJitter", "Flip", "PadCrop", "RandomErasing"]

@@ -1,0 +1,91 @@
+"""Finds unreadable images before any long work begins."""
+
+import concurrent.futures
+import os
+import sys
+
+import tensorflow as tf
+
+from keras_reid.data.decoding import read_image
+from keras_reid.errors import UserError
+from keras_reid.progress import progress
+
+_NAMED = 5  # files that an error names one by one; the rest is counted
+
+
+def check_images(paths, skip_unreadable=False):
+    """Decodes every file as training and evaluation will, in several threads, and tells which can be read.
+
+    Args:
+        paths: image files.
+        skip_unreadable: False: an unreadable file is an error. True: unreadable files are counted and listed
+            on standard error, and left out of the result.
+
+    Returns:
+        list of the places in `paths` whose files can be read.
+
+    Raises:
+        UserError: if a file cannot be read and `skip_unreadable` is False, or if no file can be read.
+
+    Example:
+        >>> check_images(["good.jpg", "truncated.jpg"], skip_unreadable=True)
+        [0]
+    """
+    reasons = {}
+    with (
+        progress("checking", total=len(paths)) as advance,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as threads,
+    ):
+        for place, reason in enumerate(threads.map(_reason_against, paths)):
+            if reason:
+                reasons[place] = reason
+            advance()
+    if not reasons:
+        return list(range(len(paths)))
+    lines = [f"{paths[place]}: {reason}" for place, reason in reasons.items()]
+    if len(reasons) == len(paths) or not skip_unreadable:
+        more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
+        remedy = "repair or remove them, or leave them out with --skip-unreadable"
+        if len(reasons) == len(paths):
+            remedy = "nothing would be left"
+        raise UserError(
+            f"{len(reasons)} of {len(paths)} images cannot be read: "
+            f"{'; '.join(lines[:_NAMED])}{more}; {remedy}"
+        )
+    print(
+        f"left out {len(reasons)} of {len(paths)} images that cannot be read:",
+        *lines,
+        sep="\n  ",
+        file=sys.stderr,
+    )
+    return [place for place in range(len(paths)) if place not in reasons]
+
+
+def _reason_against(path):
+    """Why a file cannot be read; empty if it can."""
+    if os.path.isdir(path):
+        return "is a folder"
+    try:
+        _decode(tf.constant(os.fspath(path)))
+    except tf.errors.NotFoundError:
+        return "no such file"
+    except tf.errors.PermissionDeniedError:
+        return "not permitted to read it"
+    except tf.errors.OpError as error:
+        return _in_short(error.message)
+    return ""
+
+
+@tf.function(input_signature=[tf.TensorSpec((), tf.string)])
+def _decode(path):
+    return tf.size(read_image(path))  # without a result that needs it, decoding would be optimised away
+
+
+def _in_short(message):
+    """What is wrong, out of an error message that also tells of the graph."""
+    if "assertion failed: [" in message:
+        return message.split("assertion failed: [")[1].split("]")[0]
+    if any(kind in message for kind in ("Invalid JPEG", "jpeg::", "Invalid PNG", "Input size should match")):
+        return "truncated or damaged"
+    lines = [line.split("[[")[0].strip() for line in message.splitlines()]
+    return next((line for line in reversed(lines) if line), "cannot be decoded")

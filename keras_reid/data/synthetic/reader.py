@@ -1,0 +1,155 @@
+"""The synthetic data set as a reader."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+
+from keras_reid.data.dataset import ReIDDataset
+from keras_reid.data.sample import Sample
+from keras_reid.data.synthetic.generate import MANIFEST, file_name, generate, moments, settings, with_size
+from keras_reid.data.synthetic.presets import PARTS, PRESETS
+from keras_reid.data.synthetic.studio import KINDS
+from keras_reid.errors import UserError
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """Drawn persons or vehicles, seen by several cameras: a data set that needs no download.
+
+    It is drawn on the first `read` and found again by the next. Identities differ in build, clothes, pattern,
+    bag and hat (persons) or style, paint, livery and load (vehicles); cameras in height, direction, light,
+    colours, sharpness and background; the images of one camera in pose, direction and box, and a few are partly
+    hidden. The protocol is Market-1501's (`"cross_camera"`). Train and test share no identity, and no two parts
+    share an image.
+
+    Args:
+        preset: "tiny" (8 train and 8 test identities, 3 cameras; 48 images to train, 24 queries, 48 in the
+            gallery), "small" (100 and 100, 6 cameras; 1200, 600, 1200) or "large" (500 and 500, 6 cameras;
+            9000, 3000, 6000).
+        kind: "person" (128 × 64 pixels, 64 × 32 in "tiny") or "vehicle" (96 × 96, 48 × 48 in "tiny").
+        seed: 0 or larger; another seed gives other identities and cameras.
+        processes: how many draw at the same time; None for one a core. The images do not depend on it.
+        image_size: (height, width) in pixels; None for the preset's.
+
+    Raises:
+        UserError: if an argument is not one of those.
+
+    Example:
+        >>> dataset = Synthetic("tiny").read("data")  # draws into data/synthetic/
+        >>> len(dataset.train), len(dataset.query), len(dataset.gallery)
+        (48, 24, 48)
+    """
+
+    preset: str = "small"
+    kind: str = "person"
+    seed: int = 0
+    processes: int | None = None
+    image_size: tuple[int, int] | None = None
+
+    def __post_init__(self):
+        for field, choices in (("preset", PRESETS), ("kind", KINDS)):
+            if getattr(self, field) not in choices:
+                names = ", ".join(map(repr, choices))
+                raise UserError(
+                    f"`{field}` of the synthetic data set must be one of {names}. Received: {getattr(self, field)!r}"
+                )
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise UserError(f"`seed` must be an integer, 0 or larger. Received: seed={self.seed!r}")
+        if self.processes is not None and self.processes < 1:
+            raise UserError(
+                f"`processes` must be at least 1, or None for one a core. Received: {self.processes!r}"
+            )
+        if self.image_size is not None:
+            if len(self.image_size) != 2 or min(self.image_size) < 16:
+                raise UserError(
+                    f"`image_size` must be (height, width), each at least 16 pixels. Received: {self.image_size!r}"
+                )
+            object.__setattr__(self, "image_size", tuple(self.image_size))
+
+    @property
+    def name(self):
+        return f"synthetic-{self.kind}-{self.preset}-{self.seed}"
+
+    def folder(self, root):
+        """Where the images lie below `root`; the name holds a digest of all settings and of the generator's version."""
+        described = json.dumps(self._settings(), sort_keys=True)
+        digest = hashlib.sha256(described.encode()).hexdigest()[:8]
+        return pathlib.Path(root) / "synthetic" / f"{self.kind}-{self.preset}-{self.seed}-{digest}"
+
+    def read(self, root):
+        """Draws the images below `root`, unless they are there, and returns the `ReIDDataset`.
+
+        Images are drawn into a folder aside that gets its name when it is complete, so that an interrupted
+        drawing leaves nothing that could be taken for a data set.
+
+        Args:
+            root: folder of all data sets; made if missing.
+
+        Raises:
+            UserError: if the folder cannot be written, or images have gone from it.
+        """
+        folder = self.folder(root)
+        try:
+            if not folder.exists():
+                self._draw(folder)
+            return self._load(folder)
+        except OSError as error:
+            raise UserError(f"cannot draw or read the synthetic data set in {folder}: {error}") from error
+
+    def _preset(self):
+        return with_size(PRESETS[self.preset], self.image_size)
+
+    def _settings(self):
+        return settings(self.kind, self._preset(), self.seed)
+
+    def _draw(self, folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _lock(folder.with_name(f".{folder.name}.lock")):
+            if folder.exists():  # another process was faster
+                return
+            for left_over in folder.parent.glob(f".{folder.name}.partial-*"):
+                shutil.rmtree(left_over, ignore_errors=True)
+            partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
+            try:
+                generate(partial, self.kind, self._preset(), self.seed, self.processes)
+                partial.chmod(0o755)  # a temporary folder is its owner's alone
+                os.rename(partial, folder)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
+
+    def _load(self, folder):
+        try:
+            manifest = json.loads((folder / MANIFEST).read_text())
+        except (FileNotFoundError, json.JSONDecodeError) as error:
+            raise UserError(
+                f"{folder} has no readable {MANIFEST}, so it is not a complete synthetic data set; "
+                "delete the folder, and it will be drawn anew"
+            ) from error
+        parts = {}
+        for part in PARTS:
+            present = set(os.listdir(folder / part)) if (folder / part).is_dir() else set()
+            wanted = [(file_name(*moment), moment) for moment in moments(self._preset(), part)]
+            missing = [name for name, _ in wanted if name not in present]
+            if missing or len(wanted) != manifest["images"][part]:
+                raise UserError(
+                    f"{folder / part} must hold {manifest['images'][part]} images, but {len(missing)} are missing, the "
+                    f"first is {missing[0] if missing else '?'}; delete {folder}, and it will be drawn anew"
+                )
+            parts[part] = [
+                Sample(str(folder / part / name), identity, camera) for name, (identity, camera, _) in wanted
+            ]
+        return ReIDDataset(self.name, **parts, protocol="cross_camera")
+
+
+@contextlib.contextmanager
+def _lock(path):
+    """Holds a lock on a file, so that two processes do not draw the same data set at once; the second waits."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,41 @@
+"""A contact sheet: one row an identity, one column a camera."""
+
+from PIL import Image
+
+from keras_reid.data.synthetic.presets import PRESETS
+from keras_reid.data.synthetic.studio import Studio
+
+GAP = 3  # pixels between the pictures
+
+
+def contact_sheet(kind="person", preset="small", seed=0, identities=10, part="train"):
+    """The first images of some identities, to see what a data set looks like.
+
+    Args:
+        kind: "person" or "vehicle".
+        preset: a key of `PRESETS`.
+        seed: integer.
+        identities: rows of the sheet, at most as many as the part has.
+        part: "train", "query" or "gallery".
+
+    Returns:
+        a `PIL.Image`: for each camera as many columns as it has images of an identity.
+
+    Example:
+        >>> contact_sheet(preset="tiny", identities=2).size
+        (213, 137)
+    """
+    settings = PRESETS[preset]
+    size = settings.person_size if kind == "person" else settings.vehicle_size
+    rows = settings.identities(part)[:identities]
+    columns = [
+        (camera, shot) for camera in range(1, settings.cameras + 1) for shot in range(settings.images(part))
+    ]
+    high, wide = size[0] + GAP, size[1] + GAP
+    sheet = Image.new("RGB", (len(columns) * wide + GAP, len(rows) * high + GAP), "white")
+    studio = Studio(kind, seed)
+    for row, identity in enumerate(rows):
+        for column, (camera, shot) in enumerate(columns):
+            image = studio.take(part, identity, camera, shot, size)
+            sheet.paste(image, (GAP + column * wide, GAP + row * high))
+    return sheet

@@ -1,0 +1,48 @@
+"""Every image of the synthetic data set, one by one."""
+
+import functools
+
+from keras_reid.data.synthetic.camera import PERSON_NUISANCE, VEHICLE_NUISANCE, Camera
+from keras_reid.data.synthetic.person import Person
+from keras_reid.data.synthetic.streams import stream
+from keras_reid.data.synthetic.vehicle import Vehicle
+
+KINDS = {"person": (Person, PERSON_NUISANCE), "vehicle": (Vehicle, VEHICLE_NUISANCE)}
+
+
+class Studio:
+    """Takes the pictures of one kind and seed.
+
+    An image depends on (kind, seed, part, identity, camera, shot) and its size alone, not on what was drawn
+    before. What belongs to a moment (pose, direction, background, occluder, noise) is drawn anew for each image,
+    so nothing but the subject itself tells who it is.
+
+    Args:
+        kind: "person" or "vehicle".
+        seed: integer; another seed gives other identities and cameras.
+
+    Example:
+        >>> Studio("person", seed=0).take("train", identity=1, camera=1, shot=0, size=(128, 64)).size
+        (64, 128)
+    """
+
+    def __init__(self, kind, seed):
+        self.kind, self.seed = kind, seed
+        self._build, self._nuisance = KINDS[kind]
+        self._subject = functools.lru_cache(maxsize=4)(self._draw_subject)
+        self._camera = functools.cache(self._draw_camera)
+
+    def take(self, part, identity, camera, shot, size):
+        """One image as a `PIL.Image`; `size` is (height, width) in pixels."""
+        moment = stream(self.seed, self.kind, "moment", part, identity, camera, shot)
+        return self._camera(camera).take(self._subject(identity), moment, size)
+
+    def jpeg_quality(self, camera):
+        """With which a camera stores its pictures, 1–95."""
+        return self._camera(camera).jpeg_quality
+
+    def _draw_subject(self, identity):
+        return self._build(stream(self.seed, self.kind, "identity", identity))
+
+    def _draw_camera(self, camera):
+        return Camera(stream(self.seed, self.kind, "camera", camera), self._nuisance)

@@ -1,0 +1,24 @@
+"""The process that draws a share of a data set; started by `generate`, reports each identity on standard output."""
+
+import json
+import os
+import sys
+
+from keras_reid.data.synthetic.generate import draw_share
+
+
+def main(arguments):
+    """Draws share `arguments[1]` of the job described in JSON by `arguments[0]`."""
+    job, share = json.loads(arguments[0]), int(arguments[1])
+    for done in draw_share(job, share):
+        os.write(
+            sys.stdout.fileno(), f"{done}\n".encode()
+        )  # one write, so that lines of two processes never mix
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except (KeyboardInterrupt, BrokenPipeError):  # the parent was stopped, or is gone
+        sys.stderr.close()
+        sys.exit(130)

@@ -1,0 +1,108 @@
+"""What is compared: embeddings with the identity and the camera of each image."""
+
+import dataclasses
+
+import numpy as np
+
+from keras_reid.errors import UserError
+
+_ROWS_A_CHECK = 65536
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Features:
+    """Embeddings of one subset (query or gallery) with their labels, checked once.
+
+    Args:
+        embeddings: `(n, dim)` numbers, raw or L2-normalised; kept as float32. A float32 array is not copied
+            and may be memory-mapped.
+        identities: `(n,)` integers. −1 has no special meaning: readers of data sets drop junk before this
+            point.
+        cameras: `(n,)` integers, or None where no camera is known; then only `protocol="all"` can be
+            evaluated.
+        maps: `(n, positions, channels)` or `(n, height, width, channels)`, local features, or None.
+        weights: `(n, …)` non-negative weight of each position of `maps`, or None.
+
+    Raises:
+        UserError: an argument has the wrong shape, length or type, or holds NaN or infinity; the message
+            names the argument and the first such row.
+
+    Example:
+        >>> import numpy as np
+        >>> features = Features(np.eye(3), identities=[0, 1, 1], cameras=[0, 0, 1])
+        >>> len(features), features.dim
+        (3, 3)
+    """
+
+    embeddings: np.ndarray
+    identities: np.ndarray
+    cameras: np.ndarray | None
+    maps: np.ndarray | None = None
+    weights: np.ndarray | None = None
+
+    def __post_init__(self):
+        embeddings = _numbers("embeddings", self.embeddings)
+        if embeddings.ndim != 2 or embeddings.shape[1] == 0:
+            raise UserError(
+                f"`embeddings` must have the shape (n, dim). Received: shape={embeddings.shape}. "
+                "Pass one row for each image."
+            )
+        n = len(embeddings)
+        checked = {"embeddings": embeddings, "identities": _labels("identities", self.identities, n)}
+        if self.cameras is not None:
+            checked["cameras"] = _labels("cameras", self.cameras, n)
+        for name in ("maps", "weights"):
+            value = getattr(self, name)
+            if value is not None:
+                checked[name] = _numbers(name, value)
+                _check_length(name, checked[name], n)
+        if self.weights is not None and (checked["weights"] < 0).any():
+            raise UserError("`weights` must not be negative. Pass non-negative weights of the positions.")
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+    def __len__(self):
+        return len(self.embeddings)
+
+    @property
+    def dim(self):
+        """Length of one embedding."""
+        return self.embeddings.shape[1]
+
+
+def _numbers(name, value):
+    array = np.asarray(value)
+    try:
+        # What does not fit into float32 becomes infinite, and is refused below.
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float32, copy=False)
+    except (TypeError, ValueError):
+        raise UserError(f"`{name}` must hold numbers. Received: dtype={array.dtype}.") from None
+    for start in range(0, len(array) if array.ndim else 0, _ROWS_A_CHECK):
+        rows = array[start : start + _ROWS_A_CHECK]
+        bad = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+        if bad.any():
+            row = start + int(bad.argmax())
+            raise UserError(
+                f"`{name}` must be finite. Received: NaN or infinity, first in row {row}. "
+                "Did the training diverge, or was an image broken?"
+            )
+    return array
+
+
+def _labels(name, value, n):
+    array = np.asarray(value)
+    if array.ndim != 1 or not (np.issubdtype(array.dtype, np.integer) or array.size == 0):
+        raise UserError(
+            f"`{name}` must be one integer for each row. Received: shape={array.shape}, dtype={array.dtype}. "
+            "Number names first, for example with numpy.unique(names, return_inverse=True), "
+            "query and gallery together."
+        )
+    _check_length(name, array, n)
+    return array.astype(np.int64, copy=False)
+
+
+def _check_length(name, array, n):
+    if array.ndim == 0 or len(array) != n:
+        received = array.shape[0] if array.ndim else "a single number"
+        raise UserError(f"`{name}` must be as long as `embeddings`. Received: {received} for {n} embeddings.")

@@ -1,0 +1,75 @@
+"""From descriptions to Keras objects, once the data is known."""
+
+from keras_reid.errors import UserError
+from keras_reid.experiment.component import build
+
+
+def build_model(experiment, num_classes):
+    """The compiled-to-be `ReIDModel` of an experiment.
+
+    Args:
+        experiment: an `Experiment`.
+        num_classes: number of training identities.
+
+    Raises:
+        UserError: naming the field whose component refuses its arguments.
+    """
+    from keras_reid.models import ReIDModel
+
+    settings = experiment.model
+    parts = {
+        "backbone": _build("model.backbone", settings.backbone),
+        "pooling": _build("model.pooling", settings.pooling),
+        "head": _build("model.head", settings.head, num_classes=num_classes),
+    }
+    try:
+        return ReIDModel(
+            **parts,
+            image_size=settings.image_size,
+            pixel_mean=settings.pixel_mean,
+            pixel_std=settings.pixel_std,
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(f"model: the parts do not fit together: {error}") from error
+
+
+def compile_model(model, experiment, steps_per_epoch):
+    """Compiles a model as the experiment says."""
+    epochs = experiment.training.epochs
+    losses, weights = [], []
+    for name, description in experiment.losses.items():
+        loss = _build(f"losses.{name}", description)
+        loss.name = name
+        losses.append(loss)
+        weights.append(experiment.loss_weights.get(name, 1.0))
+    optimizer = _build("optimizer", experiment.optimizer)
+    schedule = experiment.schedule
+    rate = _build(
+        "schedule",
+        schedule,
+        learning_rate=float(optimizer.learning_rate),
+        steps_per_epoch=steps_per_epoch,
+        epochs=epochs,
+    )
+    if rate is not None:
+        optimizer.learning_rate = rate
+    try:
+        model.compile(
+            optimizer,
+            losses=losses,
+            loss_weights=weights,
+            warmup_steps=getattr(schedule, "warmup_steps", 0),
+            warmup_factor=getattr(schedule, "warmup_factor", 0.1),
+            warmup_kind=getattr(schedule, "warmup_kind", "linear"),
+            freeze_backbone_steps=experiment.training.freeze_backbone_steps,
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return model
+
+
+def _build(key, description, **late):
+    try:
+        return build(description, **late)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{key}: {error}") from error

@@ -1,0 +1,133 @@
+"""What an experiment is: typed fields, with units."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from keras_reid.data.datasets import Market1501
+from keras_reid.data.samplers import IdentitySampler
+from keras_reid.errors import UserError
+from keras_reid.experiment import components
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is trained and tested on."""
+
+    dataset: Any = Market1501()
+    """reader of the data set: keras_reid.data.Market1501(), DukeMTMC(), Folder(), CSV(), Synthetic(), or your own
+    object with `read(root)` that returns a ReIDDataset"""
+    test_datasets: tuple[Any, ...] = ()
+    """readers of the sets whose query and gallery are tested on; none means that of `dataset`"""
+    root: Path = Path("datasets")
+    """folder under which data sets are looked for"""
+    sampler: Any = IdentitySampler()
+    """which images make a batch: P identities × K images, or your own callable"""
+    augmentation: tuple[Any, ...] = ()
+    """in this order; of keras_reid.data.augmentation, a Keras image layer, or your own callable
+    (images, seed) → images"""
+    skip_unreadable: bool = False
+    """leave unreadable images out and list them, instead of stopping"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is trained. Each part may be your own Keras layer or model, or a callable that returns one."""
+
+    backbone: Any = components.ResNet()
+    """images → feature map"""
+    pooling: Any = components.GeM()
+    """feature map → vector"""
+    head: Any = components.BNNeckHead()
+    """vector → embedding and class scores; a callable is called with num_classes"""
+    image_size: tuple[int, int] = (256, 128)
+    """height and width, pixels"""
+    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
+    """subtracted from R, G, B on the 0–255 scale"""
+    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
+    """divides R, G, B"""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How long, from what, and with what precision."""
+
+    epochs: int = 60
+    """passes over as many images as the train set has"""
+    seed: int = 0
+    """of weights, sampling and augmentation"""
+    freeze_backbone_steps: int = 0
+    """optimizer steps at the start in which only pooling and head learn"""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Keras' dtype policy"""
+    checkpoint_every: int = 1
+    """epochs between checkpoints, from which --resume continues"""
+    deterministic: bool = True
+    """the same numbers in every run on the same machine; may cost speed on a GPU"""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How it is tested, during and after training."""
+
+    every: int = 10
+    """epochs between evaluations; 0 evaluates at the end only, which always happens"""
+    metric: Literal["cosine", "euclidean"] = "cosine"
+    """distance between embeddings"""
+    batch_size: int = 128
+    """images"""
+    flip: bool = False
+    """average the embeddings of an image and its mirror image"""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment: a lab record that a command can run.
+
+    Example:
+        >>> experiment = Experiment(name="mine", data=Data(dataset=Folder()), training=Training(epochs=30))
+    """
+
+    name: str = "experiment"
+    """names the run's folder, runs/NAME"""
+    data: Data = Data()
+    model: Model = Model()
+    losses: Mapping[str, Any] = field(
+        default_factory=lambda: {
+            "cross_entropy": components.CrossEntropy(),
+            "triplet": components.TripletLoss(),
+        }
+    )
+    """terms of the loss by name"""
+    loss_weights: Mapping[str, float] = field(default_factory=dict)
+    """factor of a term, 1 where not given"""
+    optimizer: Any = components.Adam()
+    """keras_reid.experiment.Adam(), SGD(), or your own Keras optimizer"""
+    schedule: Any = components.Cosine()
+    """of the learning rate: Cosine(), MultiStep(), Constant(), a Keras schedule, a callable of learning_rate,
+    steps_per_epoch and epochs, or none to leave your own optimizer's alone"""
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    def __post_init__(self):
+        if not re.fullmatch(r"[\w.+-]+", self.name):
+            raise UserError(
+                f"name must consist of letters, digits and . _ + -, as it names a folder. Received: {self.name!r}"
+            )
+        unknown = sorted(set(self.loss_weights) - set(self.losses))
+        if unknown:
+            raise UserError(
+                f"loss_weights must name losses, which are {sorted(self.losses)}. Received: {unknown}"
+            )
+        for key, value, least in (
+            ("training.epochs", self.training.epochs, 1),
+            ("training.freeze_backbone_steps", self.training.freeze_backbone_steps, 0),
+            ("training.checkpoint_every", self.training.checkpoint_every, 1),
+            ("evaluation.every", self.evaluation.every, 0),
+            ("evaluation.batch_size", self.evaluation.batch_size, 1),
+            ("model.image_size", min(self.model.image_size), 1),
+        ):
+            if value < least:
+                raise UserError(f"{key} must be {least} or more. Received: {value}")

@@ -1,0 +1,95 @@
+"""Experiments from files, changed from the command line, written down."""
+
+import dataclasses
+import runpy
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from keras_reid.command_line import parse
+from keras_reid.errors import UserError
+from keras_reid.experiment.experiment import Experiment
+
+
+def load_experiment(file):
+    """The `experiment` that a Python file defines.
+
+    Args:
+        file: path of the file; it is executed, so it can do whatever Python can.
+
+    Raises:
+        UserError: if the file is missing, fails, or defines no `experiment` of type `Experiment`.
+    """
+    file = Path(file)
+    if not file.is_file():
+        near = sorted(str(path) for path in Path("experiments").glob("*.py"))
+        hint = f"; there are {', '.join(near)}" if near else ""
+        raise UserError(f"experiment file {str(file)!r} does not exist{hint}")
+    if file.suffix != ".py":
+        raise UserError(
+            f"an experiment file is a Python file that defines `experiment`. Received: {str(file)!r}"
+        )
+    try:
+        names = runpy.run_path(str(file))
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        # The user's own code failed: its line is what helps, without our frames around it. A syntax error has none.
+        lines = [
+            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)
+        ]
+        line = lines[-1] if lines else getattr(error, "lineno", None)
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise UserError(f"experiment file {str(file)!r} fails in line {line}: {what}") from error
+    experiment = names.get("experiment")
+    if not isinstance(experiment, Experiment):
+        found = "it defines none" if experiment is None else f"it is a {type(experiment).__name__}"
+        raise UserError(
+            f"experiment file {str(file)!r} must define `experiment`, a keras_reid.experiment.Experiment; {found}"
+        )
+    return experiment
+
+
+def override(experiment, arguments, program="fit FILE"):
+    """The experiment with `--KEY VALUE` arguments applied.
+
+    Args:
+        experiment: the experiment to start from; its own components decide which keys exist.
+        arguments: for example `["--training.epochs", "3", "--model.backbone.depth", "18"]`.
+        program: how the usage line of `--help` begins.
+
+    Raises:
+        UserError: for an unknown key (with the nearest right names), a wrong type or a missing value.
+        SystemExit: after `--help`.
+    """
+    import tyro
+
+    return parse(
+        Experiment,
+        arguments,
+        default=experiment,
+        prog=program,
+        config=(tyro.conf.FlagConversionOff,),
+        description="Every field of the experiment, and its value now:",
+    )
+
+
+def as_dict(value):
+    """An experiment as plain JSON-able values: descriptions as `{"type": name, fields}`, own components by name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: as_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): as_dict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_dict(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "get_config"):  # Keras objects
+        import keras
+
+        return keras.saving.serialize_keras_object(value)
+    name = getattr(value, "__qualname__", None)
+    return f"{value.__module__}.{name}" if name else f"{type(value).__module__}.{type(value).__qualname__}"

@@ -1,0 +1,58 @@
+"""The data sets of an experiment, read and checked."""
+
+from dataclasses import replace
+
+from keras_reid.data.checking import check_images
+from keras_reid.errors import UserError
+
+
+def read_datasets(data, train=True):
+    """The training set and the test sets that an experiment's `data` describes, with every image checked.
+
+    Args:
+        data: `Experiment.data`.
+        train: whether the training part is needed.
+
+    Returns:
+        The training `ReIDDataset` (None without `train`) and a list of test `ReIDDataset`s.
+
+    Raises:
+        UserError: for a missing set, two test sets of one name, or an unreadable image (unless `skip_unreadable`).
+    """
+    read = {}
+    readers = [*([data.dataset] if train else []), *(data.test_datasets or [data.dataset])]
+    for reader in readers:
+        if not callable(getattr(reader, "read", None)):
+            raise UserError(
+                f"a data set must be an object with read(root), such as data.Folder(). Received: {reader!r}"
+            )
+        if id(reader) not in read:
+            dataset = reader.read(data.root)
+            dataset.print_statistics()
+            if train and not read:
+                # Refuses too few identities before any image is decoded.
+                data.sampler(*dataset.train_labels()[:2], seed=0, epoch=0)
+            read[id(reader)] = _readable(dataset, data.skip_unreadable)
+    tests = [read[id(reader)] for reader in data.test_datasets or [data.dataset]]
+    names = [dataset.name for dataset in tests]
+    if len(set(names)) < len(names):
+        raise UserError(
+            f"test sets must have different names, as results are listed by name. Received: {names}"
+        )
+    for dataset in tests:
+        dataset.test_labels()  # says what is missing before any training
+    return (read[id(data.dataset)] if train else None), tests
+
+
+def _readable(dataset, skip_unreadable):
+    """The data set without the images that cannot be read, which are listed; or an error that names them."""
+    parts = {"train": dataset.train, "query": dataset.query, "gallery": dataset.gallery}
+    paths = list(dict.fromkeys(sample.path for samples in parts.values() for sample in samples))
+    readable = check_images(paths, skip_unreadable=skip_unreadable)
+    if len(readable) == len(paths):
+        return dataset
+    good = {paths[index] for index in readable}
+    return replace(
+        dataset,
+        **{part: [sample for sample in samples if sample.path in good] for part, samples in parts.items()},
+    )

@@ -1,0 +1,80 @@
+"""The smallest run of an experiment that still crosses every room."""
+
+from dataclasses import fields, is_dataclass, replace
+
+from keras_reid.data.samplers import IdentitySampler
+from keras_reid.data.synthetic import Synthetic
+from keras_reid.experiment.components import Cosine, ResNet
+
+IMAGE_SIZE = (64, 32)
+# The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
+SAMPLER = IdentitySampler(identities_per_batch=8, images_per_identity=3)
+
+
+def smoke(experiment):
+    """The experiment on the `tiny` synthetic set, with random weights, small images, a shallow backbone and two steps.
+
+    Returns:
+        The changed experiment and a list of sentences, one for each substitution.
+    """
+    said = []
+
+    def substitute(what, old, new):
+        if old != new:
+            said.append(f"{what}: {_short(new)} instead of {_short(old)}")
+        return new
+
+    data, model, training, schedule = (
+        experiment.data,
+        experiment.model,
+        experiment.training,
+        experiment.schedule,
+    )
+    data = replace(
+        data,
+        dataset=substitute("data set", data.dataset, Synthetic(preset="tiny")),
+        test_datasets=substitute("test sets", data.test_datasets, ()),
+        sampler=substitute("sampler", data.sampler, SAMPLER),
+    )
+    model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
+    if isinstance(model.backbone, ResNet):
+        shallow = replace(model.backbone, depth=substitute("backbone depth", model.backbone.depth, 18))
+        model = replace(model, backbone=shallow)
+    training = replace(
+        training,
+        epochs=substitute("epochs (of two steps)", training.epochs, 1),
+        freeze_backbone_steps=substitute(
+            "frozen steps", training.freeze_backbone_steps, min(training.freeze_backbone_steps, 1)
+        ),
+    )
+    if hasattr(schedule, "warmup_steps"):
+        warmup_steps = substitute("warm-up steps", schedule.warmup_steps, min(schedule.warmup_steps, 1))
+        schedule = replace(schedule, warmup_steps=warmup_steps)
+    if isinstance(schedule, Cosine):
+        schedule = replace(schedule, delay_epochs=substitute("delay epochs", schedule.delay_epochs, 0))
+    evaluation = replace(
+        experiment.evaluation, every=substitute("evaluation every", experiment.evaluation.every, 0)
+    )
+    changed = replace(
+        experiment,
+        name=f"{experiment.name}-smoke",
+        data=data,
+        model=model,
+        training=training,
+        schedule=schedule,
+        evaluation=evaluation,
+    )
+    return changed, said
+
+
+def _short(value):
+    """`Market1501()` rather than every default of it."""
+    if not is_dataclass(value):
+        return repr(value)
+    default = type(value)
+    own = [
+        f"{field.name}={getattr(value, field.name)!r}"
+        for field in fields(value)
+        if getattr(value, field.name) != getattr(default, field.name, None)
+    ]
+    return f"{default.__name__}({', '.join(own)})"

@@ -1,0 +1,17 @@
+"""Artefacts for serving, each verified before it is put in place. TensorFlow loads at first use."""
+
+import importlib
+
+_NAMES = {"ParityError": "parity", "export_savedmodel": "savedmodel", "verify_savedmodel": "parity"}
+
+__all__ = list(_NAMES)
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

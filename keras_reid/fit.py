@@ -1,0 +1,90 @@
+"""`python -m keras_reid.fit FILE`: trains and evaluates an experiment."""
+
+import dataclasses
+import statistics
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.experiment.loading import load_experiment, override
+from keras_reid.experiment.run_directory import RunDirectory, resolve
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Train and evaluate an experiment.
+
+    FILE is a Python file that defines `experiment`. Every typed field of it can be changed with --KEY VALUE, for
+    example --training.epochs 30 --data.root /data; `FILE --help` lists them with their values. Results go to
+    runs/NAME: model.keras, metrics.json, metrics.jsonl, report/index.html, TensorBoard logs and checkpoints. An
+    existing run is kept: the new one becomes NAME-2.
+    """
+
+    file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
+    """the experiment file, for example experiments/quickstart.py"""
+    smoke: bool = False
+    """two steps on tiny synthetic data, to see that everything fits together; replaces runs/NAME-smoke"""
+    resume: bool = False
+    """continue the newest unfinished run of this experiment from its last checkpoint"""
+    skip_unreadable: bool = False
+    """leave unreadable images out and list them, instead of stopping"""
+    seeds: tuple[int, ...] = ()
+    """run once with each of these seeds, as NAME-seed0 and so on, and print mean and spread"""
+
+
+def main(arguments):
+    if arguments and Path(arguments[0]).suffix == ".py" and {"-h", "--help"} & set(arguments):
+        override(
+            load_experiment(arguments[0]), ["--help"], program=f"python -m keras_reid.fit {arguments[0]}"
+        )
+    fit, overrides = command_line.parse(
+        Fit,
+        arguments,
+        prog="python -m keras_reid.fit",
+        config=(tyro.conf.FlagCreatePairsOff,),
+        return_unknown_args=True,
+    )
+    if fit.skip_unreadable:
+        overrides = [*overrides, "--data.skip-unreadable", "True"]
+    results = {seed: _run(fit, overrides, seed) for seed in fit.seeds or (None,)}
+    if fit.seeds:
+        _print_spread(results)
+
+
+def _run(fit, overrides, seed):
+    """One run; returns its metrics by test set."""
+    experiment, said = resolve(fit.file, overrides, fit.smoke, seed)
+    for sentence in said:
+        print(f"smoke run: {sentence}")
+    directory = RunDirectory.unfinished(experiment) if fit.resume else None
+    if directory is None:
+        directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
+    command_line.load_tensorflow()
+    from keras_reid.experiment.running import run
+
+    return run(experiment, directory, resume=fit.resume)
+
+
+def _print_spread(results):
+    """Mean and sample standard deviation over the seeds, in percent."""
+    import rich.console
+    import rich.table
+
+    columns = ("rank1", "rank5", "rank10", "mAP", "mINP")
+    table = rich.table.Table(title=f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
+    for title in ("Test set", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"):
+        table.add_column(title, justify="left" if title == "Test set" else "right")
+    for name in next(iter(results.values())):
+        cells = []
+        for column in columns:
+            values = [100 * metrics[name][column] for metrics in results.values()]
+            spread = statistics.stdev(values) if len(values) > 1 else 0.0
+            cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")
+        table.add_row(name, *cells)
+    rich.console.Console().print(table)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,7 @@
+"""Heads: `head(pooled, labels=None, training=False)` gives logits, scores, metric feature and embedding."""
+
+from keras_reid.heads.bnneck_head import BNNeckHead
+from keras_reid.heads.linear_head import LinearHead
+from keras_reid.heads.reduction_head import ReductionHead
+
+__all__ = ["BNNeckHead", "LinearHead", "ReductionHead"]

@@ -1,0 +1,115 @@
+"""What the heads share."""
+
+import inspect
+
+import keras
+
+from keras_reid.layers import LinearClassifier
+from keras_reid.layers.numerics import at_least_float32
+
+
+class Head(keras.layers.Layer):
+    """Pooled feature → embedding → class logits.
+
+    Subclasses build their own layers in `build_embedding(input_shape)`, which returns the shape of the
+    embedding, and compute it in `embed(pooled, training)`.
+    """
+
+    def __init__(self, num_classes, classifier=None, metric_feature="before", **kwargs):
+        # A head costs nothing beside a backbone: it computes in float32 whatever the policy, for exact
+        # distances.
+        super().__init__(autocast=False, **kwargs)
+        if num_classes < 1:
+            raise ValueError(
+                f"`num_classes` of {type(self).__name__} must be at least 1, the number of identities. "
+                f"Received: num_classes={num_classes}"
+            )
+        if metric_feature not in ("before", "after"):
+            raise ValueError(
+                f"`metric_feature` of {type(self).__name__} must be 'before' or 'after' (the neck). "
+                f"Received: metric_feature={metric_feature!r}"
+            )
+        self.num_classes = int(num_classes)
+        self.metric_feature = metric_feature
+        self.classifier = self._checked(classifier)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def _checked(self, classifier):
+        if classifier is None:
+            return LinearClassifier(self.num_classes, name="classifier", dtype=self.inner_dtype)
+        remedy = "Use e.g. keras_reid.layers.CircleSoftmax(num_classes, scale=64, margin=0.35)."
+        if not isinstance(classifier, keras.layers.Layer):
+            raise ValueError(
+                f"`classifier` of {type(self).__name__} must be a layer. {remedy} Received: {classifier!r}"
+            )
+        if "labels" not in inspect.signature(classifier.call).parameters:
+            raise ValueError(
+                f"`classifier` of {type(self).__name__} must be called as `layer(features, labels=None)`. "
+                f"{remedy} Received: {classifier!r}, whose `call` takes no `labels`."
+            )
+        classes = getattr(classifier, "num_classes", self.num_classes)
+        if classes != self.num_classes:
+            raise ValueError(
+                f"`classifier` and {type(self).__name__} must have the same number of classes. "
+                f"Received: num_classes={self.num_classes}, classifier.num_classes={classes}"
+            )
+        return classifier
+
+    @property
+    def inner_dtype(self):
+        """Type of the head's own layers: at least float32."""
+        return keras.backend.result_type(self.variable_dtype, "float32")
+
+    def checked_dim(self, embedding_dim):
+        if embedding_dim < 1:
+            raise ValueError(
+                f"`embedding_dim` of {type(self).__name__} must be a positive number of dimensions. "
+                f"Received: embedding_dim={embedding_dim}"
+            )
+        return int(embedding_dim)
+
+    def build(self, input_shape):
+        embedding_shape = self.build_embedding(input_shape)
+        if not self.classifier.built:
+            self.classifier.build(embedding_shape)
+
+    def build_embedding(self, input_shape):
+        raise NotImplementedError
+
+    def embed(self, pooled, training):
+        raise NotImplementedError
+
+    def call(self, inputs, labels=None, training=False):
+        pooled = at_least_float32(inputs)
+        embedding = self.embed(pooled, training)
+        scores = self.classifier(embedding)
+        return {
+            "logits": scores if labels is None else self.classifier(embedding, labels=labels),
+            "scores": scores,
+            "feature": pooled if self.metric_feature == "before" else embedding,
+            "embedding": embedding,
+        }
+
+    def reduction(self, units, name):
+        """A 1×1 convolution of the pooled feature: a dense layer without bias."""
+        return keras.layers.Dense(
+            units,
+            use_bias=False,
+            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            name=name,
+            dtype=self.inner_dtype,
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_classes": self.num_classes,
+            "classifier": keras.saving.serialize_keras_object(self.classifier),
+            "metric_feature": self.metric_feature,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["classifier"] = keras.saving.deserialize_keras_object(config["classifier"])
+        return cls(**config)

@@ -1,0 +1,69 @@
+"""BN-neck head."""
+
+import keras
+
+from keras_reid.heads.base import Head
+from keras_reid.layers import NeckNormalization
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class BNNeckHead(Head):
+    """Head with a batch-normalisation neck between the metric loss and the classifier.
+
+    `embedding = BN(pooled)`, or `BN(W pooled)` with `embedding_dim`; the classifier reads the embedding. The
+    metric loss reads the feature before the neck, whose Euclidean distances are free, or after it. The neck's
+    offset is not trained.
+
+    The head computes in float32 also under mixed precision.
+
+    Args:
+        num_classes: Number of training identities.
+        classifier: Classification layer, called as `layer(features, labels=None)`. Defaults to
+            `layers.LinearClassifier(num_classes)`.
+        metric_feature: What metric losses read: "before" the neck (the pooled feature, before any reduction)
+            or "after" it (the embedding). Defaults to "before".
+        embedding_dim: Dimensions of the embedding; None keeps those of the pooled feature. Defaults to None.
+
+    Call arguments:
+        inputs: Pooled features `(batch, channels)`.
+        labels: Class indices `(batch,)`, or None.
+        training: Whether the neck uses the statistics of the batch.
+
+    Returns a dict: `logits` `(batch, num_classes)` with the classifier's margin where labels are given,
+    `scores` the same without margin, `feature` for metric losses, `embedding` `(batch, embedding_dim)` not
+    normalised; all float32.
+
+    Raises:
+        ValueError: if `classifier` is not a layer of that form or has another number of classes, or another
+            argument is out of range.
+
+    Example:
+        >>> head = keras_reid.heads.BNNeckHead(num_classes=751)
+        >>> outputs = head(keras.random.normal((4, 512)), labels=keras.ops.array([0, 0, 7, 7]), training=True)
+        >>> keras.ops.shape(outputs["logits"]), keras.ops.shape(outputs["embedding"])
+        ((4, 751), (4, 512))
+
+    Source: Luo et al., "Bag of tricks and a strong baseline for deep person re-identification", 2019;
+    FastReID's `EmbeddingHead` with a neck.
+    """
+
+    def __init__(self, num_classes, classifier=None, metric_feature="before", embedding_dim=None, **kwargs):
+        super().__init__(num_classes, classifier, metric_feature, **kwargs)
+        self.embedding_dim = embedding_dim if embedding_dim is None else self.checked_dim(embedding_dim)
+        self.reduce = None if embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
+        self.neck = NeckNormalization(name="neck", dtype=self.inner_dtype)
+
+    def build_embedding(self, input_shape):
+        shape = tuple(input_shape)
+        if self.reduce is not None:
+            self.reduce.build(shape)
+            shape = (shape[0], self.embedding_dim)
+        self.neck.build(shape)
+        return shape
+
+    def embed(self, pooled, training):
+        reduced = pooled if self.reduce is None else self.reduce(pooled)
+        return self.neck(reduced, training=training)
+
+    def get_config(self):
+        return {**super().get_config(), "embedding_dim": self.embedding_dim}

@@ -1,0 +1,59 @@
+"""What the classification layers share."""
+
+import keras
+from keras import ops
+
+from keras_reid.layers.numerics import at_least_float32, l2_normalize
+
+
+class ClassificationLayer(keras.layers.Layer):
+    """A matrix of class weights `(dim, num_classes)` without bias, compared with the features in float32.
+
+    Subclasses say whether features and weights are normalised (`cosine`) and what labels do to the
+    similarities (`apply_margin`).
+    """
+
+    cosine = True
+
+    def __init__(self, num_classes, scale, **kwargs):
+        # The features are taken as they come: casting them to half precision first would defeat the float32
+        # inside.
+        super().__init__(autocast=False, **kwargs)
+        if num_classes < 1:
+            raise ValueError(
+                f"`num_classes` of {type(self).__name__} must be at least 1, the number of identities. "
+                f"Received: num_classes={num_classes}"
+            )
+        if not scale > 0:
+            raise ValueError(f"`scale` of {type(self).__name__} must be positive. Received: scale={scale}")
+        self.num_classes = int(num_classes)
+        self.scale = float(scale)
+        self.input_spec = keras.layers.InputSpec(ndim=2)
+
+    def build(self, input_shape):
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(input_shape[-1], self.num_classes),
+            initializer=keras.initializers.RandomNormal(stddev=0.01),
+            autocast=False,
+        )
+
+    def call(self, features, labels=None):
+        features = at_least_float32(features)
+        kernel = ops.cast(self.kernel, features.dtype)
+        if self.cosine:
+            features, kernel = l2_normalize(features), ops.transpose(l2_normalize(ops.transpose(kernel)))
+        similarities = ops.matmul(features, kernel)
+        if labels is not None:
+            labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+            # A label of -1 matches no class.
+            is_target = ops.expand_dims(labels, 1) == ops.arange(self.num_classes, dtype="int32")
+            similarities = self.apply_margin(similarities, is_target)
+        return self.scale * similarities
+
+    def apply_margin(self, similarities, is_target):
+        """Similarities `(batch, num_classes)` as training wants them; `is_target` marks each row's class."""
+        raise NotImplementedError
+
+    def get_config(self):
+        return {**super().get_config(), "num_classes": self.num_classes, "scale": self.scale}

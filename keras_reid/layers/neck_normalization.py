@@ -1,0 +1,39 @@
+"""The batch normalisation of a BN-neck."""
+
+import keras
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class NeckNormalization(keras.layers.BatchNormalization):
+    """Batch normalisation whose offset exists but is not trained.
+
+    Without a trained offset the classifier's hyperplanes pass close to the origin, so that the features of an
+    identity lie in a cone around it and the cosine compares them well. The offset starts at 0 and stays what
+    it is: imported weights may hold another value. It remains untrained when the layer is frozen and thawed
+    again.
+
+    Args:
+        momentum: Momentum of the running statistics. Defaults to 0.9.
+        epsilon: Added to the variance. Defaults to 1e-5.
+        **kwargs: The other arguments of `keras.layers.BatchNormalization`.
+
+    Input shape: `(batch, channels)` or with positions between. Output shape: the same.
+
+    Example:
+        >>> neck = keras_reid.layers.NeckNormalization()
+        >>> neck.build((None, 512))
+        >>> [variable.name for variable in neck.trainable_variables]
+        ['gamma']
+
+    Source: Luo et al., "Bag of tricks and a strong baseline for deep person re-identification", 2019.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+
+    def add_weight(self, *args, name=None, **kwargs):
+        # Created as a non-trainable variable, not switched off later: setting `layer.trainable` would switch
+        # it on again.
+        if name == "beta":
+            kwargs["trainable"] = False
+        return super().add_weight(*args, name=name, **kwargs)

@@ -1,0 +1,97 @@
+"""Non-local block."""
+
+import keras
+from keras import ops
+
+from keras_reid.layers.numerics import at_least_float32
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class NonLocal2D(keras.layers.Layer):
+    """Non-local block: every position receives a mean over all positions, weighted by their similarity.
+
+    `y = BN(W · ((θ(x) φ(x)ᵀ / N) g(x))) + x` with 1×1 convolutions θ, φ, g to `inter_channels` and W back,
+    over the N positions: the dot-product form, without softmax. The last normalisation starts with γ = β = 0,
+    so that the untrained block is the identity.
+
+    Without a softmax the product may be bracketed as `θ (φᵀ g) / N`: its cost is linear in N, and no N×N
+    matrix exists. The sum over positions is float32 also under mixed precision.
+
+    Args:
+        inter_channels: Channels of θ, φ and g. Defaults to 1, as in the original, whose expression for it
+            always gives 1.
+        momentum: Momentum of the normalisation's running statistics. Defaults to 0.9.
+        epsilon: Added to the variance. Defaults to 1e-5.
+
+    Input shape: `(batch, height, width, channels)`. Output shape: the same.
+
+    Raises:
+        ValueError: if `inter_channels` is not positive or the input is not a feature map.
+
+    Example:
+        >>> feature_map = keras.random.uniform((2, 16, 8, 64))
+        >>> block = keras_reid.layers.NonLocal2D()
+        >>> bool(keras.ops.all(block(feature_map) == feature_map))
+        True
+
+    Source: Wang et al., "Non-local neural networks", 2018, in the form of FastReID's `Non_local`.
+    """
+
+    def __init__(self, inter_channels=1, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(**kwargs)
+        if inter_channels < 1:
+            raise ValueError(
+                f"`inter_channels` of NonLocal2D must be positive. Received: inter_channels={inter_channels}"
+            )
+        self.inter_channels = int(inter_channels)
+        self.momentum = float(momentum)
+        self.epsilon = float(epsilon)
+        self.theta = self._convolution(self.inter_channels, "theta")
+        self.phi = self._convolution(self.inter_channels, "phi")
+        self.g = self._convolution(self.inter_channels, "g")
+        self.norm = keras.layers.BatchNormalization(
+            momentum=self.momentum,
+            epsilon=self.epsilon,
+            gamma_initializer="zeros",
+            name="norm",
+            dtype=self.dtype_policy,
+        )
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def _convolution(self, channels, name):
+        return keras.layers.Dense(
+            channels,
+            # Uniform within ±1/sqrt(inputs).
+            kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, input_shape):
+        for layer in (self.theta, self.phi, self.g):
+            layer.build(input_shape)
+        self.w = self._convolution(input_shape[-1], "w")
+        self.w.build((*input_shape[:-1], self.inter_channels))
+        self.norm.build(input_shape)
+
+    def call(self, inputs, training=False):
+        batch, height, width = ops.shape(inputs)[:3]
+        flat = (batch, height * width, self.inter_channels)
+        theta, phi, g = (
+            ops.reshape(at_least_float32(layer(inputs)), flat) for layer in (self.theta, self.phi, self.g)
+        )
+        positions = ops.cast(height * width, theta.dtype)
+        y = ops.matmul(theta, ops.matmul(ops.swapaxes(phi, 1, 2), g) / positions)
+        y = ops.cast(ops.reshape(y, (batch, height, width, self.inter_channels)), self.compute_dtype)
+        return self.norm(self.w(y), training=training) + inputs
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "inter_channels": self.inter_channels,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+        }

@@ -1,0 +1,65 @@
+"""Squeeze-and-excitation."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class SqueezeExcite(keras.layers.Layer):
+    """Squeeze-and-excitation: scales every channel by a gate computed from the average of all channels.
+
+    `y_c = x_c · sigmoid(W2 · relu(W1 · mean over positions of x))_c`, both matrices without bias.
+
+    Args:
+        reduction: The hidden layer has `channels / reduction` units (at least one). Defaults to 16.
+
+    Input shape: `(batch, height, width, channels)`. Output shape: the same.
+
+    Raises:
+        ValueError: if `reduction` is below 1 or the input is not a feature map.
+
+    Example:
+        >>> feature_map = keras.random.uniform((2, 16, 8, 64))
+        >>> keras.ops.shape(keras_reid.layers.SqueezeExcite(reduction=16)(feature_map))
+        (2, 16, 8, 64)
+
+    Source: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018.
+    """
+
+    def __init__(self, reduction=16, **kwargs):
+        super().__init__(**kwargs)
+        if reduction < 1:
+            raise ValueError(
+                f"`reduction` of SqueezeExcite must be at least 1. Received: reduction={reduction}"
+            )
+        self.reduction = int(reduction)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        hidden = max(1, channels // self.reduction)
+        self.squeeze = self._dense(hidden, "relu", "squeeze")
+        self.squeeze.build((input_shape[0], channels))
+        self.excite = self._dense(channels, "sigmoid", "excite")
+        self.excite.build((input_shape[0], hidden))
+
+    def _dense(self, units, activation, name):
+        return keras.layers.Dense(
+            units,
+            activation=activation,
+            use_bias=False,
+            # Uniform within ±1/sqrt(inputs).
+            kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            name=name,
+            dtype=self.dtype_policy,
+        )
+
+    def call(self, inputs):
+        gate = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
+        return inputs * gate[:, None, None, :]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        return {**super().get_config(), "reduction": self.reduction}

@@ -1,0 +1,8 @@
+"""Losses: Keras losses `loss(y_true, y_pred)`; `loss.reads` says which output of a head is `y_pred`."""
+
+from keras_reid.losses.circle import CircleLoss
+from keras_reid.losses.cosface import CosFaceLoss
+from keras_reid.losses.cross_entropy import CrossEntropy
+from keras_reid.losses.triplet import TripletLoss
+
+__all__ = ["CircleLoss", "CosFaceLoss", "CrossEntropy", "TripletLoss"]

@@ -1,0 +1,84 @@
+"""The loss terms of a compiled model: who reads what, how they add up, and what is logged."""
+
+import keras
+from keras import ops
+
+
+class LossTerms:
+    """Several losses over the outputs of one head.
+
+    A plain class on purpose: Keras saves what it can reach from a model's attributes, and running means of a training
+    run are no part of a model.
+
+    Args:
+        losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is
+            logged, and may have `reads`.
+        weights: a number for each; 1 each if `None`.
+    """
+
+    def __init__(self, losses, weights=None):
+        self.given = [losses] if callable(losses) else list(losses)
+        self.losses = [loss if isinstance(loss, keras.Loss) else _FunctionLoss(loss) for loss in self.given]
+        if not self.losses:
+            raise ValueError(
+                "losses must hold at least one loss, for example [keras_reid.losses.CrossEntropy()]."
+            )
+        self.weights = [1.0] * len(self.losses) if weights is None else [float(weight) for weight in weights]
+        if len(self.weights) != len(self.losses):
+            raise ValueError(
+                f"loss_weights must have one number a loss. Received: {len(self.weights)} for {len(self.losses)}"
+            )
+        names = _distinct([loss.name for loss in self.losses])
+        self._means = [keras.metrics.Mean(name=name) for name in names]
+        self._accuracy = keras.metrics.Mean(name="accuracy")
+        self._values = []
+
+    @property
+    def trackers(self):
+        """The metrics: a running mean for each weighted term, and the accuracy of the scores (without margin)."""
+        return [*self._means, self._accuracy]
+
+    def total(self, identities, outputs, sample_weight=None):
+        """The weighted sum of the terms, float32 ()."""
+        self._values = []
+        for loss, weight in zip(self.losses, self.weights, strict=True):
+            prediction = outputs[getattr(loss, "reads", "logits")]
+            value = loss(identities, ops.cast(prediction, "float32"), sample_weight=sample_weight)
+            self._values.append(weight * ops.cast(value, "float32"))
+        return sum(self._values[1:], self._values[0])
+
+    def update(self, identities, outputs, count, replicas=1):
+        """Adds the terms of the last `total` and the accuracy of a batch of `count` images to the running means.
+
+        Keras divides a loss by the number of replicas, whose gradients it sums; what is logged is the undivided value.
+        """
+        for mean, value in zip(self._means, self._values, strict=True):
+            mean.update_state(value * replicas, sample_weight=count)
+        correct = ops.equal(ops.argmax(outputs["scores"], axis=-1), ops.cast(identities, "int32"))
+        self._accuracy.update_state(ops.cast(correct, "float32"))
+
+
+class _FunctionLoss(keras.Loss):
+    """A user's function as a loss."""
+
+    def __init__(self, function):
+        if not callable(function):
+            raise ValueError(
+                f"a loss must be a keras.Loss or a function of y_true and y_pred. Received: {function!r}"
+            )
+        super().__init__(name=getattr(function, "__name__", "loss"))
+        self.function = function
+        self.reads = getattr(function, "reads", "logits")
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred)
+
+
+def _distinct(names):
+    """`["triplet", "triplet"]` → `["triplet", "triplet_2"]`."""
+    seen = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return result

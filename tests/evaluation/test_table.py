@@ -1,0 +1,28 @@
+import io
+
+import rich.console
+
+from keras_reid.evaluation import evaluate, print_table
+from tests.evaluation.test_retrieval import golden_features
+
+
+def printed(results):
+    console = rich.console.Console(file=io.StringIO(), width=100)
+    print_table(results, console)
+    return console.file.getvalue()
+
+
+def test_percent_with_two_decimals_and_skipped_queries():
+    result = evaluate(*golden_features())
+    text = printed({"golden": result, "again": result.to_dict()})
+    for name in ("golden", "again"):
+        line = next(line for line in text.splitlines() if name in line)
+        cells = [cell.strip() for cell in line.strip("│").split("│")]
+        assert cells == [name, "0.00", "60.00", "100.00", "21.61", "17.38", "5 of 6"]
+    assert "Queries without a match in the gallery are left out." in text
+
+
+def test_no_remark_where_every_query_counts():
+    text = printed({"all": {**evaluate(*golden_features()).to_dict(), "num_queries": 5}})
+    assert "left out" not in text
+    assert "5 of" not in text

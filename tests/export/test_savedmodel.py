@@ -1,0 +1,106 @@
+import io
+import json
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_reid.evaluation import l2_normalize
+from keras_reid.export import export_savedmodel
+from keras_reid.losses import CrossEntropy
+from tests.export.conftest import small_model
+
+
+def encoded(image, form):
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, form)
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    model = small_model()
+    folder = tmp_path_factory.mktemp("export") / "served"
+    export_savedmodel(model, folder)
+    return model, tf.saved_model.load(folder).signatures, folder
+
+
+def test_pixels_of_any_number(exported):
+    model, served, _ = exported
+    images = np.random.default_rng(0).integers(0, 256, (7, 32, 16, 3), np.uint8)
+    expected = l2_normalize(model.predict(images, verbose=0))
+    for n in (7, 1):
+        embedding = served["pixels"](images=tf.constant(images[:n]))["embedding"]
+        assert embedding.dtype == tf.float32
+        np.testing.assert_allclose(embedding, expected[:n], atol=1e-6)
+    assert served["pixels"](images=tf.constant(images[:0]))["embedding"].shape == (0, 8)
+
+
+def test_bytes_of_any_size_and_number(exported):
+    model, served, _ = exported
+    rng = np.random.default_rng(0)
+    same_size = [rng.integers(0, 256, (32, 16, 3), np.uint8) for _ in range(3)]
+    embedding = served["serving_default"](image_bytes=tf.constant([encoded(x, "PNG") for x in same_size]))
+    expected = l2_normalize(model.predict(np.stack(same_size), verbose=0))
+    np.testing.assert_allclose(embedding["embedding"], expected, atol=1e-6)
+    flat = [np.full(size, 90, np.uint8) for size in ((64, 64, 3), (5, 9, 3), (1, 1, 3), (100, 10))]
+    mixed = [encoded(x, form) for x, form in zip(flat, ("PNG", "JPEG", "PNG", "JPEG"), strict=True)]
+    embedding = served["serving_default"](image_bytes=tf.constant(mixed))["embedding"]
+    grey = l2_normalize(model.predict(np.full((1, 32, 16, 3), 90, np.uint8), verbose=0))
+    np.testing.assert_allclose(embedding, np.repeat(grey, 4, 0), atol=1e-5)
+    none = tf.constant([], tf.string)
+    assert served["serving_default"](image_bytes=none)["embedding"].shape == (0, 8)
+
+
+def test_signatures_are_as_promised(exported):
+    _, served, _ = exported
+    assert set(served) == {"serving_default", "pixels", "metadata"}
+    (text,) = served["serving_default"].structured_input_signature[1].values()
+    (image,) = served["pixels"].structured_input_signature[1].values()
+    assert (text.name, text.shape.as_list(), text.dtype) == ("image_bytes", [None], tf.string)
+    assert (image.name, image.shape.as_list(), image.dtype) == ("images", [None, 32, 16, 3], tf.uint8)
+    for name in ("serving_default", "pixels"):
+        assert served[name].structured_outputs["embedding"].shape.as_list() == [None, 8]
+
+
+@pytest.mark.parametrize("bad", [b"", b"no image", b"GIF89a........"])
+def test_a_bad_image_is_named_by_its_row(exported, bad):
+    good = encoded(np.zeros((4, 4, 3), np.uint8), "PNG")
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=rf"image_bytes\[2\] must be a JPEG.*{len(bad)} bytes"
+    ):
+        exported[1]["serving_default"](image_bytes=tf.constant([good, good, bad, good]))
+
+
+def test_a_truncated_image_is_refused(exported):
+    data = encoded(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), "JPEG")
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        exported[1]["serving_default"](image_bytes=tf.constant([data[: len(data) // 2]]))
+
+
+def test_metadata_travels_along(exported):
+    model, served, folder = exported
+    told = json.loads(served["metadata"]()["metadata"].numpy())
+    assert told == json.loads((folder / "assets" / "metadata.json").read_text())
+    assert told["embedding_dim"] == 8
+    assert {key: told[key] for key in model.metadata} == model.metadata
+
+
+def test_holds_each_weight_once(tmp_path):
+    model = small_model(num_classes=20000)
+    model.compile("adam", losses=[CrossEntropy()])
+    export_savedmodel(model, tmp_path / "served")
+    stored = sum(file.stat().st_size for file in (tmp_path / "served" / "variables").iterdir())
+    weights = 4 * model.count_params()
+    assert weights < stored < 1.02 * weights + 10000
+
+
+def test_a_row_of_zeros_stays_finite(tmp_path, model):
+    for name in ("gamma", "beta"):
+        variable = getattr(model.head.neck, name)
+        variable.assign(np.zeros(variable.shape))
+    export_savedmodel(model, tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served").signatures["pixels"]
+    embedding = served(images=tf.zeros((2, 32, 16, 3), tf.uint8))["embedding"].numpy()
+    assert (embedding == 0).all()

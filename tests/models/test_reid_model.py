@@ -1,0 +1,229 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_reid.backbones import ResNet
+from keras_reid.heads import BNNeckHead
+from keras_reid.layers import CircleSoftmax, GeMPooling2D
+from keras_reid.losses import CrossEntropy, TripletLoss
+from keras_reid.models import ReIDModel
+from keras_reid.training import Adam
+
+SIZE = (32, 16)
+IDENTITIES = np.repeat(np.arange(4), 2).astype("int32")
+
+
+def make_model(classifier=None, width=8, **options):
+    return ReIDModel(
+        ResNet(depth=18, width=width, ibn=True),
+        GeMPooling2D(),
+        BNNeckHead(4, classifier=classifier),
+        image_size=SIZE,
+        **options,
+    )
+
+
+@pytest.fixture
+def images():
+    return np.random.default_rng(0).integers(0, 256, (8, *SIZE, 3), dtype="uint8")
+
+
+def batches(images, steps=100):
+    data = tf.data.Dataset.from_tensors((images, {"identity": IDENTITIES, "camera": IDENTITIES}))
+    return data.repeat(steps)
+
+
+def values(variables):
+    return [np.array(variable) for variable in variables]
+
+
+def same(before, after):
+    return [np.array_equal(a, b) for a, b in zip(before, after, strict=True)]
+
+
+def test_predicts_raw_float32_embeddings_of_any_batch(images):
+    model = make_model()
+    embeddings = model.predict(images, verbose=0)
+    assert embeddings.shape == (8, 64)
+    assert embeddings.dtype == np.float32
+    norms = np.linalg.norm(embeddings, axis=1)
+    assert np.abs(norms - 1).max() > 0.1, "embeddings are not normalised by the model"
+    np.testing.assert_allclose(model.predict(images[:1], verbose=0), embeddings[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_floats_are_not_rounded_and_equal_integers(images):
+    model = make_model()
+    as_integers = model.predict(images, verbose=0)
+    np.testing.assert_array_equal(model.predict(images.astype("float32"), verbose=0), as_integers)
+    assert not np.array_equal(model.predict(images.astype("float32") + 0.25, verbose=0), as_integers)
+
+
+def test_normalizes_with_its_metadata():
+    model = make_model(pixel_mean=(0, 10, 20), pixel_std=(1, 2, 4))
+    pixels = np.full((1, *SIZE, 3), 40, "uint8")
+    np.testing.assert_allclose(np.array(model.normalize(pixels))[0, 0, 0], [40, 15, 5])
+    assert model.metadata["pixel_mean"] == [0.0, 10.0, 20.0]
+    assert model.metadata["image_size"] == [32, 16]
+
+
+def test_keeps_pixels_exact_under_mixed_precision(images):
+    with_half = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = make_model()
+    finally:
+        keras.config.set_dtype_policy(with_half)
+    normal = np.array(model.normalize(images.astype("float32")))
+    assert normal.dtype == np.float16
+    embeddings = model.predict(images, verbose=0)
+    assert embeddings.dtype == np.float32
+    assert np.isfinite(embeddings).all()
+
+
+def test_saves_and_loads_with_metadata(tmp_path, images):
+    model = make_model(CircleSoftmax(4, scale=16, margin=0.2), metadata={"threshold": 0.4, "own": [1, 2]})
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(images, verbose=0), model.predict(images, verbose=0))
+    assert loaded.metadata == model.metadata
+    assert loaded.metadata["threshold"] == 0.4
+    json.dumps(loaded.metadata)
+
+
+def test_continues_training_after_loading(tmp_path, images):
+    model = make_model()
+    model.compile(Adam(0.01, l2=1e-3), losses=[CrossEntropy(0.1), TripletLoss()], warmup_steps=3)
+    model.fit(batches(images), steps_per_epoch=2, verbose=0, shuffle=False)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert int(loaded.optimizer.iterations) == 2
+    np.testing.assert_allclose(float(loaded.optimizer.learning_rate), float(model.optimizer.learning_rate))
+    for one in (model, loaded):
+        one.fit(batches(images), steps_per_epoch=2, verbose=0, shuffle=False)
+    np.testing.assert_allclose(
+        loaded.predict(images, verbose=0), model.predict(images, verbose=0), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_learns_and_logs_each_term(images):
+    model = make_model()
+    model.compile(
+        Adam(3e-3),
+        losses=[CrossEntropy(), TripletLoss(name="triplet")],
+        loss_weights=[1, 0.5],
+        warmup_steps=4,
+    )
+    history = model.fit(batches(images), steps_per_epoch=5, epochs=4, verbose=0, shuffle=False).history
+    assert set(history) == {"loss", "cross_entropy", "triplet", "accuracy", "learning_rate"}
+    assert history["loss"][-1] < 0.5 * history["loss"][0]
+    # What is logged for a term is its weighted value, so that the terms add up.
+    np.testing.assert_allclose(
+        history["loss"], np.add(history["cross_entropy"], history["triplet"]), rtol=1e-4
+    )
+    np.testing.assert_allclose(history["learning_rate"][-1], 3e-3, rtol=1e-6)
+
+
+def test_weights_move_everywhere(images):
+    model = make_model()
+    model.compile(Adam(0.01), losses=[CrossEntropy(), TripletLoss()])
+    before = values(model.trainable_variables)
+    model.fit(batches(images), steps_per_epoch=2, verbose=0, shuffle=False)
+    assert not any(same(before, values(model.trainable_variables)))
+
+
+def test_a_frozen_backbone_does_not_change_and_then_does(images):
+    model = make_model()
+    model.compile(Adam(0.01, l2=0.1), losses=[CrossEntropy(), TripletLoss()], freeze_backbone_steps=3)
+    backbone = values(model.backbone.variables)
+    others = values([*model.pooling.trainable_variables, *model.head.trainable_variables])
+    moments = [np.array(v) for v in model.optimizer._momentums]
+    model.fit(batches(images), steps_per_epoch=3, verbose=0, shuffle=False)
+    assert all(same(backbone, values(model.backbone.variables))), "weights, L2 and moving statistics stay"
+    now = values([*model.pooling.trainable_variables, *model.head.trainable_variables])
+    assert not any(same(others, now))
+    in_backbone = {id(v) for v in model.backbone.trainable_variables}
+    for variable, before, moment in zip(
+        model.trainable_variables, moments, model.optimizer._momentums, strict=True
+    ):
+        if id(variable) in in_backbone:
+            np.testing.assert_array_equal(np.array(moment), before)
+    model.fit(batches(images), steps_per_epoch=1, verbose=0, shuffle=False)
+    trainable = {id(v) for v in model.backbone.trainable_variables}
+    moved = [not s for s in same(backbone, values(model.backbone.variables))]
+    assert all(m for m, v in zip(moved, model.backbone.variables, strict=True) if id(v) in trainable)
+
+
+def test_freezing_counts_optimizer_steps_not_fits(images):
+    model = make_model()
+    model.compile(Adam(0.01), losses=[CrossEntropy()], freeze_backbone_steps=2)
+    model.optimizer.iterations.assign(2)  # as after a resume
+    before = values(model.backbone.trainable_variables)
+    model.fit(batches(images), steps_per_epoch=1, verbose=0, shuffle=False)
+    assert not any(same(before, values(model.backbone.trainable_variables)))
+
+
+def cross_entropy_of_logits(y_true, y_pred):
+    return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+
+
+def test_accepts_plain_labels_arrays_and_functions(images):
+    model = make_model()
+    model.compile("sgd", losses=[cross_entropy_of_logits])
+    history = model.fit(images, IDENTITIES, batch_size=8, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+    assert model.evaluate(images, IDENTITIES, verbose=0, return_dict=True).keys() == {
+        "loss",
+        "cross_entropy_of_logits",
+        "accuracy",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"losses": []}, "at least one loss"),
+        ({"losses": [CrossEntropy()], "loss_weights": [1, 2]}, "one number a loss"),
+        (
+            {"losses": [CrossEntropy()], "freeze_backbone_steps": -1},
+            "freeze_backbone_steps must be a whole number",
+        ),
+        ({"losses": [CrossEntropy()], "warmup_steps": -1}, "warmup_steps"),
+        (
+            {"losses": [CrossEntropy()], "freeze_backbone_steps": 3, "steps_per_execution": 2},
+            "multiple of steps_per",
+        ),
+        ({"loss": "mse"}, r"losses=\[...\]"),
+    ],
+)
+def test_bad_compile_arguments(options, message):
+    model = make_model()
+    with pytest.raises(ValueError, match=message):
+        model.compile("adam", **options)
+
+
+def test_fit_before_compile_says_what_to_do(images):
+    with pytest.raises(ValueError, match="compile"):
+        make_model().fit(images, IDENTITIES, verbose=0)
+
+
+def test_labels_without_identity_are_refused(images):
+    model = make_model()
+    model.compile("adam", losses=[CrossEntropy()])
+    with pytest.raises(ValueError, match='key "identity"'):
+        model.fit(images, {"person": IDENTITIES}, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"image_size": (0, 3)}, "image_size"),
+        ({"pixel_mean": (1, 2)}, "pixel_mean must have three numbers"),
+        ({"pixel_std": (1, 0, 1)}, "pixel_std must be positive"),
+    ],
+)
+def test_bad_preprocessing(options, message):
+    with pytest.raises(ValueError, match=message):
+        ReIDModel(ResNet(depth=18, width=8), GeMPooling2D(), BNNeckHead(4), **{"image_size": SIZE, **options})

@@ -1,0 +1,137 @@
+"""Every public layer, head, loss and backbone: can be made again from its config, and documents itself."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pathlib
+
+import keras
+import pytest
+
+import keras_reid
+from tests.harness import rebuilt
+
+PACKAGES = ("layers", "heads", "losses", "backbones")
+# A value for every argument, other than its default.
+ARGUMENTS = {
+    "ArcSoftmax": {"num_classes": 5, "scale": 30, "margin": 0.3},
+    "AttentionPooling2D": {"channel_wise": True},
+    "BNNeckHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CircleSoftmax(5, 32, 0.2),
+        "metric_feature": "after",
+        "embedding_dim": 3,
+    },
+    "CircleLoss": {"margin": 0.3, "scale": 64},
+    "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
+    "CosFaceLoss": {"margin": 0.3, "scale": 64},
+    "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
+    "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
+    "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},
+    "IBN": {"momentum": 0.8, "epsilon": 1e-4},
+    "LinearClassifier": {"num_classes": 5, "scale": 2.0},
+    "LinearHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.ArcSoftmax(5, 32, 0.2),
+        "metric_feature": "after",
+        "embedding_dim": 3,
+    },
+    "NeckNormalization": {"momentum": 0.8, "epsilon": 1e-4},
+    "NonLocal2D": {"inter_channels": 2, "momentum": 0.8, "epsilon": 1e-4},
+    "ReductionHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CosSoftmax(5, 32, 0.2),
+        "metric_feature": "after",
+        "embedding_dim": 3,
+        "dropout": 0.1,
+    },
+    "ResNet": {
+        "depth": 18,
+        "last_stride": 2,
+        "ibn": True,
+        "non_local": True,
+        "squeeze_excite": True,
+        "width": 4,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "SqueezeExcite": {"reduction": 4},
+    "TripletLoss": {"margin": 0.0, "mining": "weighted", "normalize": True},
+}
+
+
+def public_classes():
+    modules = [(package, importlib.import_module(f"keras_reid.{package}")) for package in PACKAGES]
+    return [
+        pytest.param(getattr(module, name), id=f"{package}.{name}")
+        for package, module in modules
+        for name in module.__all__
+    ]
+
+
+@pytest.mark.parametrize("cls", public_classes())
+def test_round_trip_keeps_every_argument(cls):
+    arguments = ARGUMENTS.get(cls.__name__, {})
+    instance = cls(**arguments)
+    again = rebuilt(instance)
+    config = instance.get_config()
+    parameters = inspect.signature(cls.__init__).parameters
+    named = {name for name, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD} - {"self"}
+    own = named - {"name", "dtype", "reduction"}
+    assert own <= set(arguments), "give every argument a value that is not its default"
+    assert own <= set(config), "an argument is missing from get_config"
+    for name in own & set(arguments) - {"classifier"}:
+        assert again.get_config()[name] == config[name]
+        default = parameters[name].default
+        assert default is inspect.Parameter.empty or config[name] != default
+    assert keras.saving.get_registered_name(cls) == f"keras_reid>{cls.__name__}"
+
+
+@pytest.mark.parametrize("cls", public_classes())
+def test_docstring_has_every_part(cls):
+    text = inspect.getdoc(cls)
+    assert "Example:" in text
+    assert ">>> " in text
+    assert "Source:" in text
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():
+        if name not in ("self", "name", "kwargs", "dtype") and parameter.kind is not parameter.VAR_KEYWORD:
+            assert f"{name}:" in text, f"{name} is not documented"
+
+
+@pytest.mark.parametrize("cls", public_classes())
+def test_example_in_the_docstring_runs(cls):
+    (example,) = doctest.DocTestFinder(recurse=False).find(
+        cls, globs={"keras": keras, "keras_reid": keras_reid}
+    )
+    printed = []
+    result = doctest.DocTestRunner(verbose=False).run(example, out=printed.append)
+    assert result.attempted > 0
+    assert result.failed == 0, "".join(printed)
+
+
+@pytest.mark.parametrize("cls", public_classes())
+def test_one_public_class_a_file_of_250_lines_at_most(cls):
+    lines = pathlib.Path(inspect.getfile(cls)).read_text().splitlines()
+    assert len(lines) <= 250
+    tree = ast.parse("\n".join(lines))
+    assert [n.name for n in tree.body if isinstance(n, ast.ClassDef) and not n.name.startswith("_")] == [
+        cls.__name__
+    ]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_modelling_code_uses_no_tensorflow_and_nothing_above_it(package):
+    allowed = {"keras_reid.layers", f"keras_reid.{package}"}
+    for path in (pathlib.Path(keras_reid.__file__).parent / package).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            if isinstance(node, ast.ImportFrom):
+                modules = [node.module]
+            for module in modules:
+                assert module.split(".")[0] not in ("tensorflow", "torch", "jax"), path
+                if module.startswith("keras_reid"):
+                    assert ".".join(module.split(".")[:2]) in allowed, f"{path}: {module}"

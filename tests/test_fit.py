@@ -1,0 +1,224 @@
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from keras_reid.data import Synthetic
+from keras_reid.experiment import load_experiment, smoke
+from tests.conftest import ROOT
+
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
+SMALL = [
+    *("--model.image-size", "32", "16"),
+    *("--model.backbone.depth", "18", "--model.backbone.width", "8"),
+    *("--data.sampler.identities-per-batch", "4", "--data.sampler.images-per-identity", "4"),
+    *("--schedule.warmup-steps", "2"),
+]
+
+
+def test_a_smoke_run_leaves_everything(smoke_run):
+    run, printed = smoke_run
+    for name in (
+        "experiment.json",
+        "experiment.py",
+        "model.keras",
+        "metrics.json",
+        "metrics.jsonl",
+        "report/index.html",
+        "checkpoints/manifest.json",
+    ):
+        assert (run / name).is_file(), name
+    assert list((run / "tensorboard").rglob("events.*"))
+    assert "smoke run: backbone depth: 18 instead of 50" in printed
+    assert "images/s" in printed
+    metrics = json.loads((run / "metrics.json").read_text())
+    (result,) = metrics.values()
+    assert {"rank1", "rank5", "rank10", "mAP", "mINP"} <= set(result)
+    assert all(0 <= result[key] <= 1 for key in ("rank1", "rank5", "rank10", "mAP", "mINP"))
+    (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
+    assert line["epoch"] == 1
+    assert line["step"] == 2
+    assert np.isfinite(line["cross_entropy"])
+    assert next(value for key, value in line.items() if key.endswith("/mAP")) == result["mAP"]
+    assert not [path for path in run.rglob("*part*") if path.is_file()], "nothing half-written"
+
+
+def test_its_model_carries_where_it_comes_from(smoke_run):
+    model = keras.saving.load_model(smoke_run[0] / "model.keras")
+    assert model.metadata["provenance"]["experiment"] == "duke_circle-smoke"
+    assert model.metadata["image_size"] == [64, 32]
+    assert model.optimizer is None
+
+
+def test_evaluate_repeats_the_metrics_of_the_run(smoke_run, command):
+    run, _ = smoke_run
+    process = command("evaluate", run)
+    assert "Rank-1" in process.stdout
+    written = json.loads((run / "evaluation.json").read_text())["results"]
+    final = json.loads((run / "metrics.json").read_text())
+    for name, result in final.items():
+        for key in ("rank1", "mAP", "mINP"):
+            assert written[name][key] == pytest.approx(result[key], abs=1e-6)
+
+
+def test_evaluate_flip_and_metric_change_the_result(smoke_run, command):
+    run, _ = smoke_run
+    results = []
+    for options in ((), ("--flip",), ("--metric", "euclidean")):
+        command("evaluate", run, "--output", run / "other.json", *options)
+        (result,) = json.loads((run / "other.json").read_text())["results"].values()
+        results.append(result["mAP"])
+    assert len(set(results)) == 3
+
+
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+def test_every_experiment_loads_and_shrinks(file):
+    experiment = load_experiment(file)
+    assert experiment.name == file.stem
+    small, said = smoke(experiment)
+    assert small.name == f"{file.stem}-smoke"
+    assert said
+    docstring = file.read_text().split('"""')[1]
+    assert f"python -m keras_reid.fit experiments/{file.name}" in docstring
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
+def test_every_experiment_smokes_in_a_minute(file, command):
+    start = time.monotonic()
+    command("fit", file, "--smoke")
+    assert (command.folder / "runs" / f"{file.stem}-smoke" / "metrics.json").is_file()
+    print(f"{file.stem}: {time.monotonic() - start:.0f} s")
+
+
+@pytest.fixture(scope="module")
+def duke(tmp_path_factory):
+    """A miniature DukeMTMC-reID in its real layout, of synthetic people."""
+    root = tmp_path_factory.mktemp("duke")
+    dataset = Synthetic(preset="tiny").read(tmp_path_factory.mktemp("synthetic"))
+    parts = {
+        "bounding_box_train": dataset.train,
+        "query": dataset.query,
+        "bounding_box_test": dataset.gallery,
+    }
+    for part, samples in parts.items():
+        folder = root / "DukeMTMC-reID" / part
+        folder.mkdir(parents=True)
+        for number, sample in enumerate(samples):
+            name = f"{int(sample.identity):04d}_c{int(sample.camera)}_f{number:07d}.jpg"
+            shutil.copyfile(sample.path, folder / name)
+    return root
+
+
+def test_duke_from_its_real_layout_to_a_model_and_again(duke, command):
+    arguments = ["--data.root", duke, "--training.epochs", "1", "--schedule.delay-epochs", "0", *SMALL]
+    file = ROOT / "experiments" / "duke_circle.py"
+    process = command("fit", file, *arguments)
+    run = command.folder / "runs" / "duke_circle"
+    assert "dukemtmc" in process.stdout
+    assert json.loads((run / "metrics.json").read_text())["dukemtmc"]["num_queries"] == 24
+    command("evaluate", run / "model.keras", "--dataset", "dukemtmc", "--root", duke)
+    assert json.loads((run / "model.evaluation.json").read_text())["results"]["dukemtmc"]["num_queries"] == 24
+    command("fit", file, *arguments)
+    assert (command.folder / "runs" / "duke_circle-2" / "metrics.json").is_file(), "an existing run is kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.py"], "'none.py' does not exist"),
+        (
+            [ROOT / "experiments" / "duke_circle.py", "--training.epoch", "1"],
+            "Perhaps you meant: --training.epochs",
+        ),
+        ([ROOT / "experiments" / "duke_circle.py", "--data.root", "nowhere"], "DukeMTMC-reID"),
+        (
+            [ROOT / "experiments" / "duke_circle.py", "--resume", "--smoke", "--name", "a b"],
+            "name must consist",
+        ),
+        ([], "Missing|required"),
+    ],
+)
+def test_a_users_mistake_is_one_line(arguments, message, command):
+    process = command("fit", *arguments, ok=False)
+    assert process.returncode == 2
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in process.stderr
+    import re
+
+    assert re.search(message, lines[0]), lines[0]
+
+
+def test_too_few_identities_is_said_before_training(duke, command):
+    process = command(
+        *("fit", ROOT / "experiments" / "duke_circle.py", "--data.root", duke),
+        *("--data.sampler.identities-per-batch", "99"),
+        ok=False,
+    )
+    assert process.returncode == 2
+    assert "99" in process.stderr
+    assert "8" in process.stderr
+
+
+@pytest.mark.parametrize("name", ["fit", "evaluate", "embed", "export"])
+def test_help_is_quick_and_light(name):
+    code = (
+        f"import sys, runpy; sys.argv = ['x', '--help']\n"
+        f"try: runpy.run_module('keras_reid.{name}', run_name='__main__')\n"
+        f"except SystemExit as stop: assert not stop.code\n"
+        f"assert not {{'keras', 'tensorflow'}} & set(sys.modules), 'heavy'"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "usage" in process.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after_lines", [0, 1, 3])
+def test_a_killed_run_resumes_to_the_bit(after_lines, command, tmp_path):
+    file = tmp_path / "killed.py"
+    file.write_text(
+        "import dataclasses\n"
+        "from keras_reid.recipes import sbs\n"
+        "from keras_reid.data import Synthetic\n"
+        "experiment = sbs('killed', Synthetic(preset='tiny'))\n"
+    )
+    arguments = [*SMALL, *("--training.epochs", "5", "--schedule.delay-epochs", "1")]
+    arguments += ["--training.freeze-backbone-steps", "4", "--evaluation.every", "2"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    command("fit", file, *arguments, cwd=whole)
+
+    log = killed / "runs" / "killed" / "metrics.jsonl"
+    process = subprocess.Popen([sys.executable, "-m", "keras_reid.fit", str(file), *arguments], cwd=killed)
+    while (
+        process.poll() is None and (len(log.read_text().splitlines()) if log.is_file() else 0) < after_lines
+    ):
+        time.sleep(0.02)
+    if not after_lines:
+        time.sleep(5)  # while TensorFlow is imported, before anything is there
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    command("fit", file, *arguments, "--resume", cwd=killed)
+
+    assert [p.name for p in (killed / "runs").iterdir()] == ["killed"]
+    one, other = (
+        keras.saving.load_model(folder / "runs" / "killed" / "model.keras") for folder in (whole, killed)
+    )
+    for a, b in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(np.array(a), np.array(b), err_msg=a.path)
+    assert len(log.read_text().splitlines()) == 5
+    assert "finished" in command("fit", file, *arguments, "--resume", cwd=killed, ok=False).stderr
+    other_settings = command(
+        "fit", file, *arguments, "--training.seed", "1", "--resume", cwd=killed, ok=False
+    )
+    assert other_settings.returncode == 2
