@@ -19,7 +19,8 @@ install: $(VENV)/.installed ## create .venv with the pinned requirements
 
 quickstart: install ## train on synthetic people, evaluate, export a SavedModel
 	$(BIN)/python -m keras_reid.fit experiments/quickstart.py
-	$(BIN)/python -m keras_reid.export runs/quickstart --format savedmodel --output exports/quickstart
+	$(BIN)/python -m keras_reid.export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
+		--format savedmodel --output exports/quickstart
 
 test: install lint ## the default tests
 	$(BIN)/python -m pytest

@@ -1,6 +1,6 @@
 """Your own photographs of vehicles, from file names such as car_0003_cam1.jpg: TYPE_NUMBER_camC.
 
-    python -m keras_reid.fit experiments/vehicles.py --data.root FOLDER
+python -m keras_reid.fit experiments/vehicles.py --data.root FOLDER
 """
 
 from keras_reid import experiment as ex

@@ -10,6 +10,7 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.loading import load_experiment
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.model_file import find_model_file
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +42,7 @@ def main(arguments):
     options = command_line.parse(
         Evaluate, arguments, prog="python -m keras_reid.evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
+    find_model_file(options.run_or_model)
     run = _run_directory(options.run_or_model)
     data, settings = _what(options, run)
 

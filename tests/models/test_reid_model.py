@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid.backbones import ResNet
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.losses import CrossEntropy, TripletLoss
@@ -16,14 +15,24 @@ SIZE = (32, 16)
 IDENTITIES = np.repeat(np.arange(4), 2).astype("int32")
 
 
-def make_model(classifier=None, width=8, **options):
-    return ReIDModel(
-        ResNet(depth=18, width=width, ibn=True),
-        GeMPooling2D(),
-        BNNeckHead(4, classifier=classifier),
-        image_size=SIZE,
-        **options,
+def make_backbone():
+    """Small, because tracing a real one takes longer than everything that is tested here."""
+    return keras.Sequential(
+        [
+            keras.Input((None, None, 3)),
+            keras.layers.Conv2D(16, 3, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+            keras.layers.Conv2D(64, 3, strides=2, use_bias=False),
+            keras.layers.BatchNormalization(),
+            keras.layers.ReLU(),
+        ]
     )
+
+
+def make_model(classifier=None, **options):
+    head = BNNeckHead(4, classifier=classifier)
+    return ReIDModel(make_backbone(), GeMPooling2D(), head, **{"image_size": SIZE, **options})
 
 
 @pytest.fixture
@@ -226,4 +235,24 @@ def test_labels_without_identity_are_refused(images):
 )
 def test_bad_preprocessing(options, message):
     with pytest.raises(ValueError, match=message):
-        ReIDModel(ResNet(depth=18, width=8), GeMPooling2D(), BNNeckHead(4), **{"image_size": SIZE, **options})
+        make_model(**options)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_trains_in_mixed_precision_with_warm_up_and_freezing(policy, images):
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = make_model(CircleSoftmax(4, scale=32, margin=0.25))
+        model.compile(
+            Adam(3e-3), losses=[CrossEntropy(0.1), TripletLoss()], warmup_steps=4, freeze_backbone_steps=2
+        )
+    finally:
+        keras.config.set_dtype_policy(before)
+    history = model.fit(batches(images), steps_per_epoch=4, epochs=4, verbose=0, shuffle=False).history
+    assert np.isfinite(history["loss"]).all()
+    assert history["loss"][-1] < history["loss"][0]
+    assert int(model.optimizer.iterations) >= 14, (
+        "a step may be skipped while the loss scale settles, not more"
+    )
+    np.testing.assert_allclose(history["learning_rate"][-1], 3e-3, rtol=1e-5)
