@@ -1,0 +1,49 @@
+"""What README shows is run."""
+
+import re
+import shlex
+
+import numpy as np
+
+from keras_reid.experiment import load_experiment
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+
+
+def block(containing):
+    (code,) = [code for _, code in BLOCKS if containing in code]
+    return code
+
+
+def test_own_data(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(block("mine.py"))
+    assert load_experiment(file).name == "mine"
+
+
+def test_plain_keras():
+    pictures = np.random.default_rng(0).random((32, 64, 32, 3)).astype("float32")
+    names = {"pictures": pictures, "identities": np.repeat(np.arange(8), 4)}
+    exec(block("TripletLoss"), names)
+    assert names["model"].predict(pictures, verbose=0).shape == (32, 32)
+
+
+def test_every_make_target_and_file_that_is_named_exists():
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    for target in re.findall(r"make ([a-z-]+)", README):
+        assert target in targets
+    for path in re.findall(r"\(([\w/]+\.\w+)\)|`((?:experiments|benchmarks|docs)/[\w/.]+)`", README):
+        assert (ROOT / (path[0] or path[1])).exists(), path
+
+
+def test_every_command_is_a_module():
+    for name in re.findall(r"python -m keras_reid\.(\w+)", README):
+        assert (ROOT / "keras_reid" / f"{name}.py").exists() or (
+            ROOT / "keras_reid" / name / "__main__.py"
+        ).exists()
+    for kind, code in BLOCKS:
+        if kind == "bash":
+            for line in code.splitlines():
+                assert shlex.split(line, comments=True)
