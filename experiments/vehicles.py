@@ -23,6 +23,6 @@ experiment = ex.Experiment(
         image_size=(96, 96),
     ),
     optimizer=ex.Adam(learning_rate=1e-3),
-    schedule=ex.Cosine(delay_epochs=15, floor=1e-6, warmup_steps=60),
-    training=ex.Training(epochs=50),
+    schedule=ex.Cosine(delay_epochs=8, floor=1e-6, warmup_steps=60),
+    training=ex.Training(epochs=25),
 )

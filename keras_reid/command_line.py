@@ -20,7 +20,7 @@ def run(main):
     try:
         main(sys.argv[1:])
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(USER_ERROR)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -28,6 +28,12 @@ def run(main):
     except BrokenPipeError:  # the reader of our output, such as `head`, has what it wanted
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Not writable, no space left and the like.
+        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(USER_ERROR)
 
 
 def load_tensorflow():

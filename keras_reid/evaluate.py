@@ -25,9 +25,9 @@ class Evaluate:
     dataset: str | None = None
     """market1501, dukemtmc, or an experiment file whose test sets are used (with its folder or CSV options)"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default the run's"""
+    """folder under which the data set is looked for; by default that of the run or experiment file"""
     metric: Literal["cosine", "euclidean"] | None = None
-    """distance between embeddings; by default the run's, else cosine"""
+    """distance between embeddings; by default that of the run or experiment file, else cosine"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
     batch_size: int = 128
@@ -105,7 +105,7 @@ def _data(options, experiment):
         raise UserError(
             "a model file has no test set of its own: name one with --dataset, or give a run directory"
         )
-    data = dataclasses.replace(data, skip_unreadable=options.skip_unreadable)
+    data = dataclasses.replace(data, skip_unreadable=options.skip_unreadable or data.skip_unreadable)
     return data if options.root is None else dataclasses.replace(data, root=options.root)
 
 

@@ -1,6 +1,7 @@
 """`python -m keras_reid.fit FILE`: trains and evaluates an experiment."""
 
 import dataclasses
+import json
 import statistics
 from pathlib import Path
 from typing import Annotated
@@ -58,6 +59,11 @@ def _run(fit, overrides, seed):
     experiment, said = resolve(fit.file, overrides, fit.smoke, seed)
     for sentence in said:
         print(f"smoke run: {sentence}")
+    if fit.resume and fit.seeds:
+        finished = [run for run in RunDirectory.of(experiment) if run.is_finished()]
+        if finished:
+            print(f"seed {seed} is finished: {finished[0].path}")
+            return json.loads((finished[0] / "metrics.json").read_text(encoding="utf-8"))
     directory = RunDirectory.unfinished(experiment) if fit.resume else None
     if directory is None:
         directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)

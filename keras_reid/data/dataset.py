@@ -29,8 +29,8 @@ class ReIDDataset:
         gallery: test samples to search among; may hold identities without query (distractors), and files that
             are in the query too.
         protocol: which gallery samples count for a query. `"cross_camera"`: those of the same identity and
-            the same camera are left out (Market-1501's protocol). `"all"`: every one counts. None:
-            cross-camera if every test sample has a camera, else all.
+            the same camera are left out (Market-1501's protocol). `"all"`: every one counts, so that no file may
+            be in both. None: cross-camera if every test sample has a camera, else all.
         split: how the parts were chosen, in words, for the table; empty if the set came with its own split.
 
     Raises:
@@ -88,7 +88,10 @@ class ReIDDataset:
             UserError: if there is no test part.
         """
         if not self.query:
-            raise UserError(f"data set {self.name!r} has no query and gallery: it can only be trained on")
+            raise UserError(
+                f"data set {self.name!r} has no query and gallery: it can only be trained on; name others as "
+                "test_datasets to evaluate"
+            )
         both, size = self.query + self.gallery, len(self.query)
         identities, _ = _numbers([sample.identity for sample in both])
         cameras, _ = _numbers([sample.camera for sample in both])
@@ -158,6 +161,13 @@ class ReIDDataset:
                 f"find (first query: identity {self.query[0].identity!r}, first gallery image: identity "
                 f"{self.gallery[0].identity!r}); check how the identities are read"
             )
+        if self.protocol == ALL:
+            both = {sample.path for sample in self.query} & {sample.path for sample in self.gallery}
+            if both:
+                raise UserError(
+                    f"{len(both)} files of data set {self.name!r} are in query and gallery, the first is {min(both)}: "
+                    "under the protocol 'all' each would find itself; take them out of one of the two"
+                )
         if self.protocol == CROSS_CAMERA:
             pairs = {}
             for identity, camera in zip(gallery_identities.tolist(), gallery_cameras.tolist(), strict=True):

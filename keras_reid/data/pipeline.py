@@ -48,8 +48,13 @@ def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=
     paths = tf.constant([sample.path for sample in dataset.train])
 
     def draw(epoch):
-        places = sampler(identities, cameras, seed=seed, epoch=int(epoch))
-        return np.asarray(places, np.int32)
+        places = np.asarray(sampler(identities, cameras, seed=seed, epoch=int(epoch)))
+        if places.ndim != 2 or not np.issubdtype(places.dtype, np.integer):
+            raise UserError(
+                "a sampler must return the places of an epoch's images, integers (steps, batch). "
+                f"Received: {places.dtype} {places.shape} from {sampler!r}"
+            )
+        return places.astype(np.int32)
 
     steps, batch_size = draw(first_epoch).shape
 

@@ -10,7 +10,7 @@ from keras_reid.evaluation.result import RetrievalResult
 _MAX_RANK = 50
 
 
-def evaluate(query, gallery, metric="cosine", protocol="cross_camera", block_size=None, distances=None):
+def evaluate(query, gallery, metric="cosine", *, protocol="cross_camera", block_size=None, distances=None):
     """Ranks the gallery for every query and measures how early its matches come.
 
     A match's rank is the number of gallery items before it in a stable sort by distance (equal distances keep

@@ -1,7 +1,10 @@
 """From descriptions to Keras objects, once the data is known."""
 
+import dataclasses
+import inspect
+
 from keras_reid.errors import UserError
-from keras_reid.experiment.component import build
+from keras_reid.experiment.component import Component, build
 
 
 def build_model(experiment, num_classes):
@@ -33,12 +36,46 @@ def build_model(experiment, num_classes):
         raise UserError(f"model: the parts do not fit together: {error}") from error
 
 
+def check_saving(model, experiment):
+    """Refuses a model with parts of the user's own that could not be saved, before it is trained.
+
+    Raises:
+        UserError: saying what to do.
+    """
+    settings = experiment.model
+    if all(_is_described(part) for part in (settings.backbone, settings.pooling, settings.head)):
+        return
+    try:
+        type(model).from_config(model.get_config())
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            "model: a part of your own cannot be saved. Decorate its class with "
+            "@keras.saving.register_keras_serializable() and give it a get_config() with its constructor's arguments. "
+            f"Keras says: {reason[:300]}"
+        ) from error
+
+
+def _is_described(part):
+    return isinstance(part, Component) and all(
+        _is_described(value)
+        for value in (getattr(part, field.name) for field in dataclasses.fields(part))
+        if callable(value) or dataclasses.is_dataclass(value)
+    )
+
+
 def compile_model(model, experiment, steps_per_epoch):
     """Compiles a model as the experiment says."""
+    from keras_reid.models.terms import FunctionLoss
+
     epochs = experiment.training.epochs
     losses, weights = [], []
     for name, description in experiment.losses.items():
-        loss = _build(f"losses.{name}", description)
+        # A function is the loss itself, not something that makes one.
+        if inspect.isfunction(description):
+            loss = FunctionLoss(description)
+        else:
+            loss = _build(f"losses.{name}", description)
         loss.name = name
         losses.append(loss)
         weights.append(experiment.loss_weights.get(name, 1.0))

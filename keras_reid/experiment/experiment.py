@@ -11,6 +11,8 @@ from keras_reid.data.samplers import IdentitySampler
 from keras_reid.errors import UserError
 from keras_reid.experiment import components
 
+RUNS = Path("runs")
+
 
 @dataclass(frozen=True)
 class Data:
@@ -57,7 +59,8 @@ class Training:
     epochs: int = 60
     """passes over as many images as the train set has"""
     seed: int = 0
-    """of weights, sampling and augmentation"""
+    """of the weights of described parts, of sampling and augmentation; a finished Keras object of your own has its
+    weights, or their seeds, before this is known"""
     freeze_backbone_steps: int = 0
     """optimizer steps at the start in which only pooling and head learn"""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -123,6 +126,7 @@ class Experiment:
             )
         for key, value, least in (
             ("training.epochs", self.training.epochs, 1),
+            ("training.seed", self.training.seed, 0),
             ("training.freeze_backbone_steps", self.training.freeze_backbone_steps, 0),
             ("training.checkpoint_every", self.training.checkpoint_every, 1),
             ("evaluation.every", self.evaluation.every, 0),

@@ -1,10 +1,13 @@
 """Experiments from files, changed from the command line, written down."""
 
+import contextlib
 import dataclasses
 import runpy
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
+
+import numpy as np
 
 from keras_reid.command_line import parse
 from keras_reid.errors import UserError
@@ -87,9 +90,13 @@ def as_dict(value):
         return value
     if isinstance(value, Path):
         return str(value)
-    if hasattr(value, "get_config"):  # Keras objects
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if hasattr(value, "get_config") and not isinstance(value, type):  # Keras objects
         import keras
 
-        return keras.saving.serialize_keras_object(value)
+        # A layer without a config of its own cannot be saved either, which is said when the model is built.
+        with contextlib.suppress(NotImplementedError):
+            return keras.saving.serialize_keras_object(value)
     name = getattr(value, "__qualname__", None)
     return f"{value.__module__}.{name}" if name else f"{type(value).__module__}.{type(value).__qualname__}"

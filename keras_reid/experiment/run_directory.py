@@ -2,15 +2,16 @@
 
 import itertools
 import json
+import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from keras_reid.errors import UserError
+from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
 from keras_reid.files import write_json
-
-RUNS = Path("runs")
 
 
 class RunDirectory:
@@ -29,46 +30,59 @@ class RunDirectory:
     @classmethod
     def create(cls, experiment, file, arguments=(), smoke=False, seed=None):
         """A new folder for a run: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run replaces it."""
-        path = RUNS / experiment.name
+        description = as_dict(experiment)
+        names = itertools.chain([experiment.name], (f"{experiment.name}-{k}" for k in itertools.count(2)))
         if smoke:
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.exists():
-            path = next(p for k in itertools.count(2) if not (p := RUNS / f"{experiment.name}-{k}").exists())
-        path.mkdir(parents=True)
-        run = cls(path)
+            shutil.rmtree(RUNS / experiment.name, ignore_errors=True)
+        RUNS.mkdir(parents=True, exist_ok=True)
+        run = next(cls(RUNS / name) for name in names if _make(RUNS / name))
         shutil.copyfile(file, run / "experiment.py")
         command = {"file": str(file), "arguments": list(arguments), "smoke": smoke, "seed": seed}
         write_json(run / "command.json", command)
-        write_json(run / "experiment.json", as_dict(experiment))
+        write_json(run / "experiment.json", description)
         return run
+
+    @classmethod
+    def of(cls, experiment):
+        """Every run of an experiment, the newest first."""
+        pattern = re.compile(re.escape(experiment.name) + r"(-\d+)?")
+        runs = [
+            cls(file.parent) for file in RUNS.glob("*/experiment.json") if pattern.fullmatch(file.parent.name)
+        ]
+        runs = [run for run in runs if run.description()["name"] == experiment.name]
+        return sorted(runs, key=lambda run: (run / "experiment.json").stat().st_mtime, reverse=True)
 
     @classmethod
     def unfinished(cls, experiment):
         """The newest unfinished run of an experiment, or None if it never began.
 
         Raises:
-            UserError: if its newest run is finished, or was made with other settings.
+            UserError: if all its runs are finished, or the newest unfinished one was made with other settings.
         """
-        paths = [RUNS / experiment.name, *RUNS.glob(f"{experiment.name}-[0-9]*")]
-        paths = [path for path in paths if (path / "experiment.json").is_file()]
-        if not paths:
-            return None
-        run = cls(max(paths, key=lambda path: (path / "experiment.json").stat().st_mtime))
-        if (run / "metrics.json").is_file():
+        runs = cls.of(experiment)
+        unfinished = [run for run in runs if not run.is_finished()]
+        if runs and not unfinished:
             raise UserError(
-                f"{run.path} is finished: there is nothing to resume. Without --resume a new run is made"
+                f"{runs[0].path} is finished: there is nothing to resume. Without --resume a new run is made"
             )
-        before, now = (
-            json.loads((run / "experiment.json").read_text()),
-            json.loads(json.dumps(as_dict(experiment))),
-        )
-        changed = sorted(_differences(before, now))
+        if not unfinished:
+            return None
+        run = unfinished[0]
+        changed = sorted(_differences(run.description(), json.loads(json.dumps(as_dict(experiment)))))
         if changed:
             raise UserError(
                 f"{run.path} was started with other settings, and a resumed run must not mix them: "
                 f"{', '.join(changed)} changed. Restore them, or start a new run without --resume"
             )
         return run
+
+    def description(self):
+        """The resolved experiment as written when the run began."""
+        return json.loads((self / "experiment.json").read_text(encoding="utf-8"))
+
+    def is_finished(self):
+        """Whether the final metrics are there."""
+        return (self / "metrics.json").is_file()
 
     def experiment(self):
         """The experiment as it was run: the copied file with the same arguments."""
@@ -82,8 +96,6 @@ def resolve(file, arguments, smoke_run=False, seed=None):
     Returns:
         The experiment and the sentences that say what `--smoke` substituted.
     """
-    from dataclasses import replace
-
     experiment = override(load_experiment(file), list(arguments), program=f"python -m keras_reid.fit {file}")
     said = []
     if smoke_run:
@@ -94,10 +106,25 @@ def resolve(file, arguments, smoke_run=False, seed=None):
     return experiment, said
 
 
+def _make(path):
+    """Makes the folder; False if somebody has it already."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
 def _differences(before, now, key=""):
+    # Keras draws the seed of a layer at random when none is given, anew in each process.
+    if key.endswith(".config.seed"):
+        return
     if isinstance(before, dict) and isinstance(now, dict):
         for name in before.keys() | now.keys():
             inner = f"{key}.{name}" if key else name
             yield from _differences(before.get(name), now.get(name), inner)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from _differences(old, new, f"{key}.{index}")
     elif before != now:
         yield key

@@ -1,12 +1,14 @@
 """A run: data, model, training, evaluation, results."""
 
 import functools
+import hashlib
 import platform
 import time
+from pathlib import Path
 
 import numpy as np
 
-from keras_reid.experiment.building import build_model, compile_model
+from keras_reid.experiment.building import build_model, check_saving, compile_model
 from keras_reid.experiment.loading import as_dict
 from keras_reid.experiment.reading import read_datasets
 from keras_reid.files import write_json, written_aside
@@ -52,12 +54,16 @@ def run(experiment, directory, resume=False):
     num_classes = len(dataset.train_labels()[2])
     model = build_model(experiment, num_classes)
     compile_model(model, experiment, steps_per_epoch)
+    check_saving(model, experiment)
+    batch_size = batches.element_spec[0].shape[0]
     print(
         f"{model.count_params():,} parameters, {num_classes} classes, {training.epochs} epochs of {steps_per_epoch} "
-        f"steps, {experiment.data.sampler.batch_size} images a step; results in {directory.path}"
+        f"steps, {batch_size} images a step; results in {directory.path}"
     )
 
-    checkpoints = callbacks.Checkpoints(directory / "checkpoints", training.checkpoint_every)
+    checkpoints = callbacks.Checkpoints(
+        directory / "checkpoints", training.checkpoint_every, _fingerprint(dataset)
+    )
     log = callbacks.MetricsLog(directory / "metrics.jsonl")
     retrieval = callbacks.RetrievalEvaluation(
         tests, evaluation.every, evaluation.metric, evaluation.batch_size, evaluation.flip
@@ -78,7 +84,7 @@ def run(experiment, directory, resume=False):
             verbose=0,
             shuffle=False,  # the batches come in their order
             callbacks=[
-                callbacks.ProgressLine(experiment.data.sampler.batch_size),
+                callbacks.ProgressLine(batch_size),
                 retrieval,
                 log,
                 keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False),
@@ -123,6 +129,14 @@ def _write_report(experiment, directory, tests, evaluations):
     for name, of_set in lists.items():
         draw_ranked_lists(of_set, page.with_name(f"ranked_lists_{name}.png"))
     print(f"report: {page}")
+
+
+def _fingerprint(dataset):
+    """Changes with the training images or their labels, with which a resumed run would not be the same run."""
+    labels = "\n".join(
+        f"{Path(sample.path).name} {sample.identity} {sample.camera}" for sample in dataset.train
+    )
+    return hashlib.sha256(labels.encode()).hexdigest()
 
 
 def save_model(model, file):

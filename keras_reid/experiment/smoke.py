@@ -5,6 +5,7 @@ from dataclasses import fields, is_dataclass, replace
 from keras_reid.data.samplers import IdentitySampler
 from keras_reid.data.synthetic import Synthetic
 from keras_reid.experiment.components import Cosine, ResNet
+from keras_reid.experiment.experiment import RUNS
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
@@ -35,6 +36,8 @@ def smoke(experiment):
         dataset=substitute("data set", data.dataset, Synthetic(preset="tiny")),
         test_datasets=substitute("test sets", data.test_datasets, ()),
         sampler=substitute("sampler", data.sampler, SAMPLER),
+        # The user's data may be read-only, and is no place for ours.
+        root=RUNS / f"{experiment.name}-smoke" / "data",
     )
     model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
     if isinstance(model.backbone, ResNet):

@@ -18,7 +18,7 @@ class ReductionHead(Head):
             `layers.LinearClassifier(num_classes)`.
         metric_feature: What metric losses read: the pooled feature "before" all this or the embedding "after"
             it. Defaults to "before".
-        embedding_dim: Dimensions of the embedding. Defaults to 512.
+        embedding_dim: Dimensions of the embedding; None stands for the paper's 512. Defaults to None.
         dropout: Fraction of values dropped in training, from 0 up to (not including) 1. Defaults to 0.5.
 
     Call arguments and outputs: as `heads.BNNeckHead`.
@@ -37,14 +37,14 @@ class ReductionHead(Head):
     """
 
     def __init__(
-        self, num_classes, classifier=None, metric_feature="before", embedding_dim=512, dropout=0.5, **kwargs
+        self, num_classes, classifier=None, metric_feature="before", embedding_dim=None, dropout=0.5, **kwargs
     ):
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         if not 0 <= dropout < 1:
             raise ValueError(
                 f"`dropout` of ReductionHead must be at least 0 and below 1. Received: dropout={dropout}"
             )
-        self.embedding_dim = self.checked_dim(embedding_dim)
+        self.embedding_dim = self.checked_dim(512 if embedding_dim is None else embedding_dim)
         self.dropout_rate = float(dropout)
         self.norm = keras.layers.BatchNormalization(
             momentum=0.9, epsilon=1e-5, name="norm", dtype=self.inner_dtype

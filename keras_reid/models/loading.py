@@ -1,5 +1,6 @@
 """Models from disk, with errors that say what to do."""
 
+import runpy
 import zipfile
 
 import keras
@@ -27,6 +28,13 @@ def load_model(run_or_model):
         (8, 512)
     """
     file = find_model_file(run_or_model)
+    own_parts = file.with_name("experiment.py")
+    if own_parts.is_file():
+        # The experiment file of a run registers the user's own classes, if there are any.
+        try:
+            runpy.run_path(str(own_parts))
+        except Exception as error:
+            raise UserError(f"{own_parts}: fails: {type(error).__name__}: {error}") from error
     try:
         model = keras.saving.load_model(file, compile=False)
     except (TypeError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:

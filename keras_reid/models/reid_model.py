@@ -156,7 +156,7 @@ class ReIDModel(keras.Model):
             return {}
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            "losses": [keras.saving.serialize_keras_object(loss) for loss in self._terms.given],
+            "losses": [keras.saving.serialize_keras_object(loss) for loss in self._terms.losses],
             "loss_weights": self._terms.weights,
             **self._compile_arguments,
         }

@@ -17,8 +17,8 @@ class LossTerms:
     """
 
     def __init__(self, losses, weights=None):
-        self.given = [losses] if callable(losses) else list(losses)
-        self.losses = [loss if isinstance(loss, keras.Loss) else _FunctionLoss(loss) for loss in self.given]
+        losses = [losses] if callable(losses) else losses
+        self.losses = [loss if isinstance(loss, keras.Loss) else FunctionLoss(loss) for loss in losses]
         if not self.losses:
             raise ValueError(
                 "losses must hold at least one loss, for example [keras_reid.losses.CrossEntropy()]."
@@ -58,20 +58,32 @@ class LossTerms:
         self._accuracy.update_state(ops.cast(correct, "float32"))
 
 
-class _FunctionLoss(keras.Loss):
-    """A user's function as a loss."""
+@keras.saving.register_keras_serializable(package="keras_reid")
+class FunctionLoss(keras.Loss):
+    """A user's function `(y_true, y_pred)` → `(batch,)` as a loss, under the function's name.
 
-    def __init__(self, function):
+    It reads the logits, or what an attribute `reads` of the function names. To be saved with a compiled model, the
+    function must be registered with Keras.
+    """
+
+    def __init__(self, function, name=None, **kwargs):
         if not callable(function):
             raise ValueError(
                 f"a loss must be a keras.Loss or a function of y_true and y_pred. Received: {function!r}"
             )
-        super().__init__(name=getattr(function, "__name__", "loss"))
+        super().__init__(name=name or getattr(function, "__name__", "loss"), **kwargs)
         self.function = function
         self.reads = getattr(function, "reads", "logits")
 
     def call(self, y_true, y_pred):
         return self.function(y_true, y_pred)
+
+    def get_config(self):
+        return {**super().get_config(), "function": keras.saving.serialize_keras_object(self.function)}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "function": keras.saving.deserialize_keras_object(config["function"])})
 
 
 def _distinct(names):

@@ -41,7 +41,7 @@ def test_good_images(folder):
 )
 def test_a_bad_image_is_named_with_the_reason(folder, name, reason):
     paths = [str(folder / "good.jpg"), str(folder / name)]
-    with pytest.raises(UserError, match=rf"{name}: {reason}; .*--data\.skip-unreadable") as error:
+    with pytest.raises(UserError, match=rf"{name}: {reason}; .*--skip-unreadable") as error:
         check_images(paths)
     assert str(error.value).startswith("1 of 2 images cannot be read: ")
 

@@ -36,7 +36,7 @@ class CSV:
     """
 
     file: str = "dataset.csv"
-    test_identities: float | int = 0.5
+    test_identities: int | float = 0.5  # in this order for the command line: "50" is a number
     seed: int = 0
     protocol: str | None = None
     name: str = ""

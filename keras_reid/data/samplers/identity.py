@@ -63,7 +63,7 @@ class IdentitySampler:
             int32 `(steps, P · K)`: places in the training part; the K images of an identity are neighbours.
 
         Raises:
-            UserError: if there are fewer than P identities.
+            UserError: if there are fewer than P identities, or K > 1 and none has two images.
         """
         identities = np.asarray(identities)
         classes, first, counts = _by_identity(identities)
@@ -71,6 +71,12 @@ class IdentitySampler:
             raise UserError(
                 f"a batch needs {self.identities_per_batch} identities, but the training part has only "
                 f"{classes} ({len(identities)} images); set identities_per_batch to {classes} or less"
+            )
+        if self.images_per_identity > 1 and counts.max() == 1:
+            raise UserError(
+                f"a batch needs {self.images_per_identity} images of an identity, but each of the {classes} identities "
+                "has only one, so that there is nothing to compare; check how the identities are read, or set "
+                "images_per_identity to 1 and leave the metric losses out"
             )
         generator = np.random.default_rng((seed, epoch))
         steps = max(1, len(identities) // self.batch_size)

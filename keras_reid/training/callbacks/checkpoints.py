@@ -23,6 +23,7 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         directory: where; created if need be.
         every: epochs between checkpoints. The last epoch is always saved.
+        fingerprint: a string that says what is trained on; a checkpoint with another one is refused.
 
     Example:
         >>> checkpoints = Checkpoints("runs/mine/checkpoints")
@@ -30,10 +31,11 @@ class Checkpoints(keras.callbacks.Callback):
         >>> model.fit(batches, initial_epoch=first_epoch, callbacks=[checkpoints])
     """
 
-    def __init__(self, directory, every=1):
+    def __init__(self, directory, every=1, fingerprint=""):
         super().__init__()
         self.directory = Path(directory)
         self.every = every
+        self.fingerprint = fingerprint
 
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
@@ -46,7 +48,12 @@ class Checkpoints(keras.callbacks.Callback):
         with written_aside(file) as aside:
             np.savez(aside, **{name: np.asarray(variable) for name, variable in _state(model)})
             digest = _digest(aside)
-        entry = {"file": file.name, "epochs_done": epochs_done, "sha256": digest}
+        entry = {
+            "file": file.name,
+            "epochs_done": epochs_done,
+            "sha256": digest,
+            "fingerprint": self.fingerprint,
+        }
         others = [other for other in self._entries() if other["file"] != file.name]
         write_json(self.directory / "manifest.json", {"checkpoints": [entry, *others[: KEPT - 1]]})
         for other in others[KEPT - 1 :]:
@@ -61,15 +68,25 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             UserError: if there are checkpoints and none of them is whole, or one is of another model.
         """
+        for leftover in self.directory.glob(".*.part*"):
+            leftover.unlink()  # of a process that was killed while it wrote
+        if not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
         entries = self._entries()
         for entry in entries:
+            if entry["fingerprint"] != self.fingerprint:
+                raise UserError(
+                    f"the training images or their labels changed since the checkpoints in {self.directory} were "
+                    "written; start a new run without --resume"
+                )
             file = self.directory / entry["file"]
             if not file.is_file() or _digest(file) != entry["sha256"]:
                 print(f"checkpoint {file} is missing or damaged: trying the one before")
                 continue
             with np.load(file) as arrays:
                 state = list(_state(model))
-                if sorted(arrays.files) != sorted(name for name, _ in state):
+                shapes = {name: tuple(variable.shape) for name, variable in state}
+                if {name: arrays[name].shape for name in arrays.files} != shapes:
                     raise UserError(
                         f"checkpoint {file} is of another model or optimizer than the experiment describes now; "
                         "start a new run without --resume"

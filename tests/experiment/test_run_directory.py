@@ -1,0 +1,66 @@
+import os
+from dataclasses import replace
+
+import keras
+import pytest
+
+from keras_reid.errors import UserError
+from keras_reid.experiment import Data, Experiment, Training
+from keras_reid.experiment.run_directory import RunDirectory
+
+EXPERIMENT = Experiment(name="bot")
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "mine.py"
+    file.write_text("from keras_reid.experiment import Experiment\nexperiment = Experiment(name='bot')\n")
+    return file
+
+
+def create(file, name="bot", age=0):
+    run = RunDirectory.create(replace(EXPERIMENT, name=name), file)
+    os.utime(run / "experiment.json", (1e9 - age, 1e9 - age))
+    return run
+
+
+def test_an_existing_run_is_kept_and_a_smoke_run_replaced(file):
+    assert [create(file).path.name for _ in range(3)] == ["bot", "bot-2", "bot-3"]
+    smoke = RunDirectory.create(EXPERIMENT, file, smoke=True)
+    assert smoke.path.name == "bot"
+
+
+def test_finds_the_newest_unfinished_run_of_this_experiment_only(file):
+    assert RunDirectory.unfinished(EXPERIMENT) is None
+    oldest, finished, other = create(file, age=30), create(file, age=20), create(file, "bot-50", age=10)
+    (finished / "metrics.json").write_text("{}")
+    assert other.path.name == "bot-50"
+    assert RunDirectory.unfinished(EXPERIMENT).path == oldest.path
+    newest = create(file)
+    assert RunDirectory.unfinished(EXPERIMENT).path == newest.path
+    for run in (oldest, newest):
+        (run / "metrics.json").write_text("{}")
+    with pytest.raises(UserError, match="is finished: there is nothing to resume"):
+        RunDirectory.unfinished(EXPERIMENT)
+
+
+def test_refuses_other_settings_by_name(file):
+    create(file)
+    with pytest.raises(UserError, match=r"training\.epochs changed"):
+        RunDirectory.unfinished(replace(EXPERIMENT, training=Training(epochs=3)))
+
+
+def test_a_layer_whose_seed_keras_draws_does_not_count_as_changed(file):
+    def experiment():
+        return replace(EXPERIMENT, data=Data(augmentation=(keras.layers.RandomCrop(8, 8),)))
+
+    run = RunDirectory.create(experiment(), file)
+    assert RunDirectory.unfinished(experiment()).path == run.path
+
+
+def test_knows_the_experiment_as_it_was_run(file):
+    arguments = ["--training.epochs", "7"]
+    run = RunDirectory.create(EXPERIMENT, file, arguments)
+    file.unlink()
+    assert run.experiment().training.epochs == 7
