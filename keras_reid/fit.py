@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from keras_reid import command_line
+from keras_reid.errors import UserError
 from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.run_directory import RunDirectory, resolve
 
@@ -65,12 +66,18 @@ def _run(fit, overrides, seed):
             print(f"seed {seed} is finished: {finished[0].path}")
             return json.loads((finished[0] / "metrics.json").read_text(encoding="utf-8"))
     directory = RunDirectory.unfinished(experiment) if fit.resume else None
-    if directory is None:
+    new = directory is None
+    if new:
         directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
     command_line.load_tensorflow()
     from keras_reid.experiment.running import run
 
-    return run(experiment, directory, resume=fit.resume)
+    try:
+        return run(experiment, directory, resume=fit.resume)
+    except UserError:
+        if new and not directory.has_begun():
+            directory.remove()  # so that the corrected command has the name
+        raise
 
 
 def _print_spread(results):

@@ -80,6 +80,14 @@ class RunDirectory:
         """The resolved experiment as written when the run began."""
         return json.loads((self / "experiment.json").read_text(encoding="utf-8"))
 
+    def has_begun(self):
+        """Whether anything was trained."""
+        return (self / "checkpoints").exists()
+
+    def remove(self):
+        """Removes the folder with all that is in it."""
+        shutil.rmtree(self.path)
+
     def is_finished(self):
         """Whether the final metrics are there."""
         return (self / "metrics.json").is_file()

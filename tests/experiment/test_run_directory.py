@@ -53,7 +53,7 @@ def test_refuses_other_settings_by_name(file):
 
 def test_a_layer_whose_seed_keras_draws_does_not_count_as_changed(file):
     def experiment():
-        return replace(EXPERIMENT, data=Data(augmentation=(keras.layers.RandomCrop(8, 8),)))
+        return replace(EXPERIMENT, data=Data(augmentation=(keras.layers.RandomCrop(8, 8, name="crop"),)))
 
     run = RunDirectory.create(experiment(), file)
     assert RunDirectory.unfinished(experiment()).path == run.path

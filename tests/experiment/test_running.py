@@ -80,4 +80,4 @@ def test_a_part_that_cannot_be_saved_is_refused_before_training(command, tmp_pat
     assert process.returncode == 2
     assert "register_keras_serializable" in process.stderr
     assert "Traceback" not in process.stderr
-    assert not (tmp_path / "runs" / "own" / "metrics.jsonl").exists()
+    assert not (tmp_path / "runs" / "own").exists()
