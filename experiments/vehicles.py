@@ -1,6 +1,6 @@
 """Your own photographs of vehicles, from file names such as car_0003_cam1.jpg: TYPE_NUMBER_camC.
 
-A small ResNet-18 from random weights. 107 vehicles are held out (--data.dataset.seed); camera 1 is searched in camera 2.
+A small ResNet-18 from random weights. 107 vehicles are held out (--data.dataset.seed); camera 1 is searched in 2.
 Measured on 1014 photographs of 507 vehicles by two cameras (M. K. Truong Nguyen et al., Vehicle-Re-ID-Dataset, training
 part, at most 112 pixels), trained on 400 vehicles, for the seeds 0, 1, 2 of split and training:
     mAP 82.7, 89.8, 84.7 %, Rank-1 73.8, 83.2, 76.6 %; about 6 minutes each on two CPU cores, no GPU.
