@@ -88,7 +88,8 @@ def _print_spread(results):
     columns = ("rank1", "rank5", "rank10", "mAP", "mINP")
     table = rich.table.Table(title=f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
     for title in ("Test set", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"):
-        table.add_column(title, justify="left" if title == "Test set" else "right")
+        name = title == "Test set"
+        table.add_column(title, justify="left" if name else "right", overflow="fold", no_wrap=not name)
     for name in next(iter(results.values())):
         cells = []
         for column in columns:
