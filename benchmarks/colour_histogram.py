@@ -17,6 +17,7 @@ from PIL import Image
 
 from keras_reid import command_line, data
 from keras_reid.evaluation import Features, evaluate
+from keras_reid.files import written_aside
 from keras_reid.progress import progress
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "colour_histogram.csv"
@@ -69,12 +70,10 @@ def add_row(file, columns, key, row):
     if file.exists():
         with open(file, newline="") as stream:
             rows = [old for old in csv.DictReader(stream) if any(old[name] != str(row[name]) for name in key)]
-    aside = file.with_suffix(".partial")
-    with open(aside, "w", newline="") as stream:
+    with written_aside(file) as aside, open(aside, "w", newline="") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows([*rows, row])
-    aside.replace(file)
 
 
 def main(arguments):

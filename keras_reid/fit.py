@@ -85,14 +85,15 @@ def _print_spread(results):
     import rich.console
     import rich.table
 
-    columns = ("rank1", "rank5", "rank10", "mAP", "mINP")
+    from keras_reid.evaluation.table import COLUMNS
+
     table = rich.table.Table(title=f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
-    for title in ("Test set", "Rank-1", "Rank-5", "Rank-10", "mAP", "mINP"):
-        name = title == "Test set"
-        table.add_column(title, justify="left" if name else "right", overflow="fold", no_wrap=not name)
+    table.add_column("Test set", overflow="fold")
+    for title, _ in COLUMNS:
+        table.add_column(title, justify="right", no_wrap=True)
     for name in next(iter(results.values())):
         cells = []
-        for column in columns:
+        for _, column in COLUMNS:
             values = [100 * metrics[name][column] for metrics in results.values()]
             spread = statistics.stdev(values) if len(values) > 1 else 0.0
             cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")

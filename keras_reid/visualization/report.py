@@ -6,6 +6,7 @@ import io
 import json
 import pathlib
 
+from keras_reid.evaluation.table import COLUMNS
 from keras_reid.files import written_aside
 from keras_reid.visualization.cmc import cmc_chart
 from keras_reid.visualization.page import PAGE
@@ -13,7 +14,6 @@ from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
 _THUMBNAIL_HEIGHT = 160
-_COLUMNS = (("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mAP", "mAP"), ("mINP", "mINP"))
 
 
 def write_report(run_directory, name, results, experiment, versions, ranked_lists=None):
@@ -59,10 +59,10 @@ def _metrics(results):
     for test, result in results.items():
         values = result.to_dict()
         queries, valid = values["num_queries"], values["num_valid_queries"]
-        percent = [f"{100 * values[key]:.2f}" for _, key in _COLUMNS]
+        percent = [f"{100 * values[key]:.2f}" for _, key in COLUMNS]
         rows.append((test, *percent, str(queries) if valid == queries else f"{valid} of {queries}"))
     note = "<p class=note>Percent, over the queries that have a match in the gallery.</p>"
-    return _table(("Test set", *(title for title, _ in _COLUMNS), "Queries"), rows) + note
+    return _table(("Test set", *(title for title, _ in COLUMNS), "Queries"), rows) + note
 
 
 def _lists(lists):

@@ -83,13 +83,13 @@ def test_given_parts_seen_by_one_camera(tmp_path):
 
 def test_the_order_is_sorted_and_links_are_followed_once(tmp_path):
     real = _touch(tmp_path / "real", "b/1.jpg", "b/0.jpg", "a/1.jpg")
-    (tmp_path / "root").mkdir()
-    os.symlink(real / "a", tmp_path / "root" / "a")
-    os.symlink(real / "b", tmp_path / "root" / "b")
-    os.symlink(tmp_path / "root", real / "a" / "loop")
-    train = Folder(test_identities=0).read(tmp_path / "root").train
+    (tmp_path / "photos").mkdir()
+    os.symlink(real / "a", tmp_path / "photos" / "a")
+    os.symlink(real / "b", tmp_path / "photos" / "b")
+    os.symlink(tmp_path / "photos", real / "a" / "loop")
+    train = Folder(test_identities=0).read(tmp_path / "photos").train
     assert [sample.path.removeprefix(str(tmp_path)) for sample in train] == [
-        "/root/a/1.jpg", "/root/b/0.jpg", "/root/b/1.jpg",
+        "/photos/a/1.jpg", "/photos/b/0.jpg", "/photos/b/1.jpg",
     ]  # fmt: skip
 
 
