@@ -89,6 +89,10 @@ class IBN(keras.layers.Layer):
         shape = ops.shape(means)
         return ops.broadcast_to(mean, shape), ops.broadcast_to(variance, shape)
 
+    @property
+    def checkpoint_parts(self):
+        return {"IN.weight": self.gamma, "IN.bias": self.beta, "BN": self.batch_norm}
+
     def compute_output_shape(self, input_shape):
         return input_shape
 

@@ -85,6 +85,10 @@ class NonLocal2D(keras.layers.Layer):
         y = ops.cast(ops.reshape(y, (batch, height, width, self.inter_channels)), self.compute_dtype)
         return self.norm(self.w(y), training=training) + inputs
 
+    @property
+    def checkpoint_parts(self):
+        return {"g": self.g, "theta": self.theta, "phi": self.phi, "W.0": self.w, "W.1": self.norm}
+
     def compute_output_shape(self, input_shape):
         return input_shape
 

@@ -58,6 +58,10 @@ class SqueezeExcite(keras.layers.Layer):
         gate = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
         return inputs * gate[:, None, None, :]
 
+    @property
+    def checkpoint_parts(self):
+        return {"fc.0": self.squeeze, "fc.2": self.excite}
+
     def compute_output_shape(self, input_shape):
         return input_shape
 

@@ -4,16 +4,13 @@ import pathlib
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 
 from keras_reid import layers
-from keras_reid.backbones import ResNet
+from keras_reid.checkpoints import fill, read_state_dict
 from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, LinearHead
-from keras_reid.weights.fastreid_names import rename, targets
+from keras_reid.weights.fastreid_names import targets, todays_names
 from keras_reid.weights.fastreid_options import resolve_options
-from keras_reid.weights.report import Report
-from keras_reid.weights.state_dict import read_state_dict
 
 # Today's names and those of the first releases.
 _POOLINGS = {
@@ -60,23 +57,17 @@ def build_fastreid(file_or_state_dict, config=None):
     from keras_reid.models import ReIDModel
 
     state = read_state_dict(file_or_state_dict)
-    today = {name: value for name, (_, value) in rename(state).items()}
-    options = resolve_options(today, config)
+    today = {name: value for name, (_, value) in todays_names(state).items()}
+    architecture, options = resolve_options(today, config)
     for key, name in (("MODEL.PIXEL_MEAN", "pixel_mean"), ("MODEL.PIXEL_STD", "pixel_std")):
         if name in state:  # the first releases save them
             options[key] = tuple(float(value) for value in state[name].ravel())
+    image_size = _image_size(options)
     model = ReIDModel(
-        backbone=ResNet(
-            depth=int(options["MODEL.BACKBONE.DEPTH"].removesuffix("x")),
-            last_stride=options["MODEL.BACKBONE.LAST_STRIDE"],
-            ibn=options["MODEL.BACKBONE.WITH_IBN"],
-            non_local=options["MODEL.BACKBONE.WITH_NL"],
-            squeeze_excite=options["MODEL.BACKBONE.WITH_SE"],
-            width=options["MODEL.BACKBONE.WIDTH"],
-        ),
+        backbone=architecture.build(options, image_size),
         pooling=_choose(_POOLINGS, options, "MODEL.HEADS.POOL_LAYER")(),
         head=_head(options),
-        image_size=_image_size(options),
+        image_size=image_size,
         pixel_mean=options["MODEL.PIXEL_MEAN"],
         pixel_std=options["MODEL.PIXEL_STD"],
         metadata={"provenance": _provenance(file_or_state_dict, options)},
@@ -107,28 +98,7 @@ def load_fastreid(model, file_or_state_dict):
         >>> print(report)
         267 used, 0 unused, 0 unfilled
     """
-    state = rename(read_state_dict(file_or_state_dict))
-    wanted = targets(model)
-    used, mismatched, filled = [], {}, set()
-    for name, target in wanted.items():
-        if name not in state:
-            continue
-        own_name, value = state[name]
-        if value.shape not in target.shapes():
-            mismatched[own_name] = (value.shape, target.shapes()[0])
-            continue
-        target.variable.assign(np.asarray(target.convert(value), dtype="float32"))
-        used.append(own_name)
-        filled.add(id(target.variable))
-    unused = [own_name for own_name, _ in state.values() if own_name not in set(used)]
-    names = {id(target.variable): name for name, target in wanted.items()}
-    optional = {id(target.variable) for target in wanted.values() if target.optional}
-    unfilled = []
-    for variable in model.weights:
-        if id(variable) not in filled | optional:
-            name = names.get(id(variable), variable.path)
-            unfilled.append(state[name][0] if name in state else name)
-    return Report(tuple(used), tuple(unused), tuple(unfilled), mismatched)
+    return fill(targets(model), todays_names(read_state_dict(file_or_state_dict)), model.weights)
 
 
 def _choose(table, options, key):

@@ -4,14 +4,8 @@ import warnings
 from collections.abc import Mapping
 
 from keras_reid.errors import UserError
+from keras_reid.weights.architectures import recognize
 
-_DEPTHS = {
-    (False, (2, 2, 2, 2)): 18,
-    (False, (3, 4, 6, 3)): 34,
-    (True, (3, 4, 6, 3)): 50,
-    (True, (3, 4, 23, 3)): 101,
-    (True, (3, 8, 36, 3)): 152,
-}
 # What the original's recipes say about all that neither names nor shapes tell.
 _BOT = {
     "MODEL.BACKBONE.LAST_STRIDE": 1,
@@ -22,6 +16,7 @@ _BOT = {
     "MODEL.HEADS.MARGIN": 0.0,
     "INPUT.SIZE_TEST": (256, 128),
 }
+_OPEN = ("MODEL.BACKBONE.LAST_STRIDE",)  # of these, only what a backbone has
 _AGW = {**_BOT, "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPooling"}
 _SBS = {
     **_BOT,
@@ -39,14 +34,13 @@ _DEFAULTS = {
 }
 _SUPPORTED = {
     "MODEL.META_ARCHITECTURE": ("Baseline",),
-    "MODEL.BACKBONE.NAME": ("build_resnet_backbone",),
     "MODEL.HEADS.NAME": ("EmbeddingHead", "BNneckHead", "LinearHead"),
 }
 _GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP", "gempool", "gempoolP")
 
 
 def resolve_options(state, config=None):
-    """All options that a model is built from, as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
+    """The backbone's `Architecture`, and all options of a model as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
 
     Names and shapes are certain; the config says the rest; what it leaves out is assumed, with a warning.
 
@@ -70,11 +64,11 @@ def resolve_options(state, config=None):
             raise UserError(
                 f"{key} must be one of {', '.join(allowed)} to be imported. Received: {said[key]!r}"
             )
-    certain = _from_names(state)
+    architecture, certain = _from_names(state)
     _check_agreement(certain, said)
 
     recipe, assumed = "BoT", dict(_BOT)
-    if certain["MODEL.BACKBONE.WITH_NL"]:
+    if certain.get("MODEL.BACKBONE.WITH_NL"):
         recipe, assumed = ("SBS", dict(_SBS)) if _has_exponent(state) else ("AGW", dict(_AGW))
     if "MODEL.HEADS.CLS_LAYER" in said:  # its scale and margin are the config's, whose defaults are these
         said = {"MODEL.HEADS.SCALE": 1, "MODEL.HEADS.MARGIN": 0.0, **said}
@@ -91,6 +85,9 @@ def resolve_options(state, config=None):
     options.update({key: value for key, value in said.items() if key in options})
     options.update(certain)
 
+    for key in [key for key in _OPEN if key not in architecture.open_arguments]:
+        assumed.pop(key)  # this backbone has no such option
+        options.pop(key)
     guessed = [key for key in assumed if key not in said and key not in certain]
     if guessed:
         listed = ", ".join(f"{key}={options[key]!r}" for key in guessed)
@@ -99,7 +96,7 @@ def resolve_options(state, config=None):
             f"{listed}. If the network was trained otherwise, give its `config`.",
             stacklevel=3,
         )
-    return options
+    return architecture, options
 
 
 def _flatten(config, prefix=""):
@@ -115,34 +112,24 @@ def _has_exponent(state):
 
 
 def _from_names(state):
-    """The options that names and shapes tell."""
-    for name in ("backbone.conv1.weight", "backbone.layer1.0.conv1.weight", "heads.weight"):
-        if name not in state:
+    """The `Architecture` of the backbone, and the options that names and shapes tell."""
+    backbone = {
+        name.removeprefix("backbone."): value.shape
+        for name, value in state.items()
+        if name.startswith("backbone.")
+    }
+    for name, there in (("backbone.*", backbone), ("heads.weight", "heads.weight" in state)):
+        if not there:
             raise UserError(
-                f"The weights have no {name!r}: not a ResNet with a head as FastReID's Baseline saves it. "
-                f"They start with: {', '.join(list(state)[:3])}"
+                f"The weights have no {name!r}: not a network with a head as FastReID's Baseline saves it. "
+                f"They start with: {', '.join(list(state)[:3]) or 'nothing'}"
             )
-    blocks = []
-    for stage in "1234":
-        indices = {name.split(".")[2] for name in state if name.startswith(f"backbone.layer{stage}.")}
-        blocks.append(len(indices))
-    bottleneck = "backbone.layer1.0.conv3.weight" in state
-    depth = _DEPTHS.get((bottleneck, tuple(blocks)))
-    grouped = state["backbone.layer1.0.conv2.weight"].shape
-    if depth is None or grouped[0] != grouped[1]:
-        raise UserError(
-            "The weights are not those of a ResNet 18, 34, 50, 101 or 152. Received: "
-            f"{tuple(blocks)} {'bottleneck' if bottleneck else 'basic'} blocks; layer1.0.conv2 {grouped}"
-        )
+    architecture = recognize(backbone)
     reduction = state.get("heads.bottleneck.0.weight")
     embedding_dim = reduction.shape[0] if reduction is not None and reduction.ndim == 4 else 0
     neck = "heads.bottleneck.1.weight" if embedding_dim else "heads.bottleneck.0.weight"
-    return {
-        "MODEL.BACKBONE.DEPTH": f"{depth}x",
-        "MODEL.BACKBONE.WIDTH": state["backbone.conv1.weight"].shape[0],
-        "MODEL.BACKBONE.WITH_IBN": "backbone.layer1.0.bn1.IN.weight" in state,
-        "MODEL.BACKBONE.WITH_SE": "backbone.layer1.0.se.fc.0.weight" in state,
-        "MODEL.BACKBONE.WITH_NL": any(name.startswith("backbone.NL_") for name in state),
+    return architecture, {
+        **architecture.options,
         "MODEL.HEADS.EMBEDDING_DIM": embedding_dim,
         "MODEL.HEADS.WITH_BNNECK": neck in state,
         "MODEL.HEADS.NUM_CLASSES": state["heads.weight"].shape[0],

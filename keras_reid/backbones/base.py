@@ -1,0 +1,85 @@
+"""What the backbones share."""
+
+import keras
+
+from keras_reid.checkpoints import load_pretrained
+
+
+class Backbone(keras.Model):
+    """A functional model from normalised images to a feature map, made again from its constructor's arguments.
+
+    A subclass validates its arguments, draws the graph, and hands both over:
+
+    Args:
+        inputs: `keras.Input` of the images.
+        outputs: The feature map.
+        own: The subclass's arguments by name, JSON-able; they become attributes and the config.
+        input_shape: `(height, width, channels)` of the images.
+        dtype: The dtype policy of all layers.
+        name: Name of the model.
+        pretrained: None, "imagenet", or the path of a weights file in PyTorch's format. It says what the weights
+            start from, not what the model is, so it is no part of the config.
+        published_name: What the weights that "imagenet" stands for are called in `keras_reid.checkpoints`.
+    """
+
+    def __init__(
+        self,
+        inputs,
+        outputs,
+        *,
+        own,
+        input_shape,
+        dtype,
+        name=None,
+        pretrained=None,
+        published_name=None,
+        **kwargs,
+    ):
+        super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
+        for key, value in own.items():
+            setattr(self, key, value)
+        self._own_arguments = tuple(own)
+        self.image_shape = tuple(input_shape)
+        self.layers_dtype = dtype
+        if pretrained is not None:
+            load_pretrained(self, pretrained, published_name)
+
+    def get_config(self):
+        return {
+            **{key: getattr(self, key) for key in self._own_arguments},
+            "input_shape": list(self.image_shape),
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": keras.dtype_policies.serialize(self.layers_dtype),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        trainable = config.pop("trainable", True)
+        config["input_shape"] = tuple(config["input_shape"])
+        config["dtype"] = keras.dtype_policies.deserialize(config["dtype"])
+        model = cls(**config)
+        model.trainable = trainable
+        return model
+
+
+def policy(dtype):
+    """The dtype policy that a backbone's `dtype` argument stands for."""
+    return keras.dtype_policies.get(dtype or keras.config.dtype_policy())
+
+
+def check_choice(owner, argument, value, choices):
+    """Raises ValueError unless `value` is one of `choices`."""
+    if value not in choices:
+        listed = ", ".join(repr(choice) for choice in choices)
+        raise ValueError(f"`{argument}` of {owner} must be one of {listed}. Received: {argument}={value!r}")
+
+
+def check_image_shape(owner, input_shape):
+    """Raises ValueError unless `input_shape` is (height, width, channels) with known channels."""
+    if len(input_shape) != 3 or input_shape[-1] is None:
+        raise ValueError(
+            f"`input_shape` of {owner} must be (height, width, channels); height and width may be None. "
+            f"Received: input_shape={input_shape}"
+        )

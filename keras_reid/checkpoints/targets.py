@@ -1,0 +1,90 @@
+"""From the names in a PyTorch checkpoint to the variables of Keras layers.
+
+A layer says which names it wants. Nothing is matched by order. A layer with parts of its own has a property
+`checkpoint_parts`: these parts, layers or variables, by the name they have in checkpoints below the layer's own.
+"""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+
+class Target(NamedTuple):
+    """A variable and the layout in which the file holds it."""
+
+    variable: object
+    layout: str = "as is"  # or "convolution", "depthwise", "matrix"
+    optional: bool = False
+
+    def convert(self, value):
+        """The file's array in the variable's layout."""
+        if self.layout == "convolution":  # (out, in, height, width) → (height, width, in, out)
+            return np.transpose(value, (2, 3, 1, 0))
+        if self.layout == "depthwise":  # (channels, 1, height, width) → (height, width, channels, 1)
+            return np.transpose(value, (2, 3, 0, 1))
+        if self.layout == "matrix":  # (out, in) or the same as a 1×1 convolution → (in, out)
+            return np.transpose(value.reshape(value.shape[:2]))
+        return value
+
+    def shapes(self):
+        """The shapes that the file may have."""
+        shape = tuple(self.variable.shape)
+        if self.layout == "convolution":
+            return ((shape[3], shape[2], shape[0], shape[1]),)
+        if self.layout == "depthwise":
+            return ((shape[2], shape[3], shape[0], shape[1]),)
+        if self.layout == "matrix":
+            return (shape[::-1], (*shape[::-1], 1, 1))
+        return (shape,)
+
+
+def model_targets(model, rename=None):
+    """`{name in the checkpoint: Target}` of all layers of a functional model.
+
+    Args:
+        model: A Keras model whose layers are named as in the checkpoint.
+        rename: Function from a layer's name to its name in the checkpoint, where they differ.
+    """
+    found = {}
+    for layer in model.layers:
+        found.update(layer_targets(rename(layer.name) if rename else layer.name, layer))
+    return found
+
+
+def layer_targets(name, part):
+    """The names under `name` that belong to a layer or variable; none for a layer without weights."""
+    if isinstance(part, keras.Variable):
+        return {name: Target(part)}
+    parts = getattr(part, "checkpoint_parts", None)
+    if parts is not None:
+        found = {}
+        for own_name, inner in parts.items():
+            found.update(layer_targets(f"{name}.{own_name}", inner))
+        return found
+    if isinstance(part, keras.layers.DepthwiseConv2D):
+        return _weight_and_bias(name, part, "depthwise")
+    if isinstance(part, keras.layers.Conv2D):
+        return _weight_and_bias(name, part, "convolution")
+    if isinstance(part, keras.layers.Dense):
+        return _weight_and_bias(name, part, "matrix")
+    if isinstance(part, keras.layers.BatchNormalization):
+        return {
+            **_scale_and_offset(name, part),
+            f"{name}.running_mean": Target(part.moving_mean),
+            f"{name}.running_var": Target(part.moving_variance),
+        }
+    if isinstance(part, (keras.layers.LayerNormalization, keras.layers.GroupNormalization)):
+        return _scale_and_offset(name, part)
+    return {}
+
+
+def _weight_and_bias(name, layer, layout):
+    found = {f"{name}.weight": Target(layer.kernel, layout)}
+    if layer.bias is not None:
+        found[f"{name}.bias"] = Target(layer.bias)
+    return found
+
+
+def _scale_and_offset(name, layer):
+    return {f"{name}.weight": Target(layer.gamma), f"{name}.bias": Target(layer.beta)}
