@@ -12,6 +12,10 @@ import sys
 
 _SERIALIZABLE = ("layers", "backbones", "heads", "losses")
 _SERIALIZABLE_ON_TENSORFLOW = ("models", "training")
+# Those that import Keras when they are imported.
+_IMPORTING_KERAS = tuple(
+    f"keras_reid.{name}" for name in (*_SERIALIZABLE, *_SERIALIZABLE_ON_TENSORFLOW, "checkpoints", "weights")
+)
 
 
 def register_when_keras_loads():
@@ -35,28 +39,50 @@ def _import_serializable():
 class _AfterKeras(importlib.abc.MetaPathFinder):
     """Steps in at the first real import of Keras, lets it happen as usual, and registers afterwards.
 
-    Others (TensorFlow is one) look Keras up without importing it, so the finder stays until it has been executed.
+    Where that import comes from one of our own modules, which is then only half loaded, registration waits until that
+    module is whole. Others (TensorFlow is one) look Keras up without importing it, so the finder stays until it has
+    been executed.
     """
 
     searching = False
+    waiting = False
 
     def find_spec(self, fullname, path, target=None):
-        if fullname != "keras" or self.searching:
+        ours = fullname in _IMPORTING_KERAS
+        if self.searching or (fullname != "keras" and not ours) or (ours and self.waiting):
             return None
         self.searching = True
         try:
-            spec = importlib.util.find_spec("keras")
+            spec = importlib.util.find_spec(fullname)
         finally:
             self.searching = False
         if spec is None or spec.loader is None:
             return spec
         execute = spec.loader.exec_module
+        spec.loader.exec_module = self._ours(execute) if ours else self._keras(execute)
+        return spec
 
+    def _keras(self, execute):
         def execute_and_register(module):
             execute(module)
-            if self in sys.meta_path:
-                sys.meta_path.remove(self)
-                _import_serializable()
+            if not self.waiting:
+                self._register()
 
-        spec.loader.exec_module = execute_and_register
-        return spec
+        return execute_and_register
+
+    def _ours(self, execute):
+        def execute_with_keras_loaded(module):
+            self.waiting = True
+            try:
+                importlib.import_module("keras")
+                execute(module)
+            finally:
+                self.waiting = False
+            self._register()
+
+        return execute_with_keras_loaded
+
+    def _register(self):
+        if self in sys.meta_path:
+            sys.meta_path.remove(self)
+            _import_serializable()

@@ -1,7 +1,9 @@
 """The training recipes of FastReID as functions that return an `Experiment`.
 
 Each has the original's exact values, except that precision is float32 unless asked otherwise (the original trains with
-mixed precision: `--training.precision mixed_float16` on a GPU) and that a checkpoint is kept after every epoch.
+mixed precision: `--training.precision mixed_float16` on a GPU) and that a checkpoint is kept after every epoch. Like
+there, backbones start from ImageNet weights, which are fetched once; `--model.backbone.pretrained None` starts from
+random ones.
 """
 
 from dataclasses import replace
@@ -11,7 +13,7 @@ from keras_reid.data import IdentitySampler, Market1501
 from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing
 
 
-def bot(name="bot", dataset=None, depth=50, ibn=False):
+def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
     """Bag of tricks: BN-neck, label smoothing, hard triplets, random erasing, warm-up.
 
     Args:
@@ -19,6 +21,7 @@ def bot(name="bot", dataset=None, depth=50, ibn=False):
         dataset: a data set reader; `Market1501()` if None.
         depth: layers of the ResNet.
         ibn: whether it has instance-batch normalisation.
+        pretrained: what it starts from: "imagenet", None, or the path of a weights file.
 
     Source: Luo et al., Bag of Tricks and A Strong Baseline for Deep Person Re-identification, 2019.
     """
@@ -30,7 +33,7 @@ def bot(name="bot", dataset=None, depth=50, ibn=False):
             augmentation=(PadCrop(padding=10), Flip(probability=0.5), RandomErasing(probability=0.5)),
         ),
         model=ex.Model(
-            backbone=ex.ResNet(depth=depth, last_stride=1, ibn=ibn),
+            backbone=ex.ResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
             pooling=ex.AveragePooling(),
             head=ex.BNNeckHead(classifier=ex.LinearClassifier(), metric_feature="before"),
             image_size=(256, 128),
@@ -46,14 +49,14 @@ def bot(name="bot", dataset=None, depth=50, ibn=False):
     )
 
 
-def agw(name="agw", dataset=None, depth=50, ibn=False):
+def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
     """BoT with non-local attention, generalised-mean pooling and the weighted soft-margin triplet.
 
     Arguments as for `bot`.
 
     Source: Ye et al., Deep Learning for Person Re-identification: A Survey and Outlook, 2021.
     """
-    base = bot(name, dataset, depth, ibn)
+    base = bot(name, dataset, depth, ibn, pretrained)
     return replace(
         base,
         model=replace(
@@ -65,14 +68,14 @@ def agw(name="agw", dataset=None, depth=50, ibn=False):
     )
 
 
-def sbs(name="sbs", dataset=None, depth=50, ibn=False):
+def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
     """Stronger baseline: AGW's backbone, learnt GeM, circle softmax, taller images, AutoAugment, freezing, cosine.
 
     Arguments as for `bot`.
 
     Source: He et al., FastReID: A Pytorch Toolbox for General Instance Re-identification, 2020.
     """
-    base = agw(name, dataset, depth, ibn)
+    base = agw(name, dataset, depth, ibn, pretrained)
     return replace(
         base,
         data=replace(
@@ -90,4 +93,29 @@ def sbs(name="sbs", dataset=None, depth=50, ibn=False):
         schedule=ex.Cosine(delay_epochs=30, floor=7e-7, warmup_steps=2000, warmup_factor=0.1),
         training=ex.Training(epochs=60, freeze_backbone_steps=1000),
         evaluation=ex.Evaluation(every=10, batch_size=128),
+    )
+
+
+def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
+    """Multiple granularity network: SBS with three branches and eight embeddings of 256 numbers.
+
+    Arguments as for `bot`.
+
+    Source: Wang et al., Learning Discriminative Features with Multiple Granularities for Person Re-identification,
+    2018.
+    """
+    base = sbs(name, dataset, depth, ibn, pretrained)
+    return replace(
+        base,
+        model=replace(
+            base.model,
+            backbone=ex.MultiGranularityResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
+            pooling=ex.NoPooling(),
+            head=ex.MultiGranularityHeads(
+                classifier=base.model.head.classifier,
+                metric_feature=base.model.head.metric_feature,
+                embedding_dim=256,
+                pooling=base.model.pooling,
+            ),
+        ),
     )

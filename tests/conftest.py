@@ -9,6 +9,13 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Every test starts from the same random state, alone or among others."""
+    if "keras" in sys.modules:
+        sys.modules["keras"].utils.set_random_seed(0)
+
+
 @pytest.fixture(scope="session")
 def command(tmp_path_factory):
     """`command("fit", "FILE", ...)` runs a command in a folder of its own and returns the finished process."""

@@ -22,14 +22,30 @@ ARGUMENTS = {
         "classifier": keras_reid.layers.CircleSoftmax(5, 32, 0.2),
         "metric_feature": "after",
         "embedding_dim": 3,
+        "reduction_activation": "relu",
     },
+    "CameraEmbedding": {"num_cameras": 6, "scale": 2.0},
     "CircleLoss": {"margin": 0.3, "scale": 64},
     "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CosFaceLoss": {"margin": 0.3, "scale": 64},
     "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
+    "FocalLoss": {"alpha": 0.5, "gamma": 1.5},
     "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},
+    "GroupedConv2D": {"filters": 8, "kernel_size": 3, "groups": 4},
     "IBN": {"momentum": 0.8, "epsilon": 1e-4},
+    "KerasBackbone": {
+        "model": keras.Sequential(
+            [
+                keras.Input((64, 32, 3)),
+                keras.layers.Conv2D(4, 3, name="map"),
+                keras.layers.GlobalAveragePooling2D(),
+            ]
+        ),
+        "layer": "map",
+        "preprocessing": "caffe",
+        "name": "small",
+    },
     "LinearClassifier": {"num_classes": 5, "scale": 2.0},
     "LinearHead": {
         "num_classes": 5,
@@ -37,14 +53,77 @@ ARGUMENTS = {
         "metric_feature": "after",
         "embedding_dim": 3,
     },
+    "MobileNetV2": {
+        "width": 0.1,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "MultiGranularityHeads": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CircleSoftmax(5, 32, 0.2),
+        "metric_feature": "after",
+        "embedding_dim": 3,
+        "reduction_activation": "leaky_relu",
+        "pooling": keras_reid.layers.AverageMaxPooling2D(),
+    },
+    "MultiGranularityResNet": {
+        "depth": 101,
+        "last_stride": 2,
+        "ibn": True,
+        "squeeze_excite": True,
+        "width": 2,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
     "NeckNormalization": {"momentum": 0.8, "epsilon": 1e-4},
     "NonLocal2D": {"inter_channels": 2, "momentum": 0.8, "epsilon": 1e-4},
+    "OSNet": {
+        "width": 0.25,
+        "ibn": True,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "PatchEmbedding": {"dim": 8, "patch_size": (8, 4), "stride": (4, 2)},
     "ReductionHead": {
         "num_classes": 5,
         "classifier": keras_reid.layers.CosSoftmax(5, 32, 0.2),
         "metric_feature": "after",
         "embedding_dim": 3,
         "dropout": 0.1,
+    },
+    "RepVGG": {
+        "variant": "B1g2",
+        "last_stride": 2,
+        "fused": True,
+        "width": 8,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "ResNeSt": {
+        "depth": 101,
+        "last_stride": 2,
+        "non_local": True,
+        "dilate_last_stage": False,
+        "width": 4,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "ResNeXt": {
+        "depth": 101,
+        "last_stride": 2,
+        "ibn": True,
+        "non_local": True,
+        "squeeze_excite": True,
+        "ibn_last_stage": True,
+        "width": 16,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
     },
     "ResNet": {
         "depth": 18,
@@ -57,8 +136,38 @@ ARGUMENTS = {
         "name": "small",
         "dtype": "mixed_bfloat16",
     },
+    "SplitAttention": {
+        "filters": 8,
+        "kernel_size": 5,
+        "radix": 4,
+        "dilation_rate": 2,
+        "reduction": 2,
+    },
     "SqueezeExcite": {"reduction": 4},
+    "TransformerBlock": {
+        "num_heads": 2,
+        "mlp_ratio": 3.0,
+        "qkv_bias": False,
+        "scale": 0.1,
+        "dropout": 0.1,
+        "attention_dropout": 0.2,
+        "drop_path": 0.3,
+        "epsilon": 1e-5,
+    },
     "TripletLoss": {"margin": 0.0, "mining": "weighted", "normalize": True},
+    "ViT": {
+        "depth": "small",
+        "stride": (12, 8),
+        "drop_path": 0.2,
+        "dropout": 0.1,
+        "attention_dropout": 0.3,
+        "num_cameras": 6,
+        "camera_scale": 2.0,
+        "width": 96,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
 }
 
 
@@ -83,7 +192,7 @@ def test_round_trip_keeps_every_argument(cls):
     own = named - {"name", "dtype", "reduction", "pretrained"}
     assert own <= set(arguments), "give every argument a value that is not its default"
     assert own <= set(config), "an argument is missing from get_config"
-    for name in own & set(arguments) - {"classifier"}:
+    for name in own & set(arguments) - {"classifier", "model"}:
         assert again.get_config()[name] == config[name]
         default = parameters[name].default
         assert default is inspect.Parameter.empty or config[name] != default

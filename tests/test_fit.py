@@ -18,6 +18,7 @@ EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
 SMALL = [
     *("--model.image-size", "32", "16"),
     *("--model.backbone.depth", "18", "--model.backbone.width", "8"),
+    *("--model.backbone.pretrained", "None"),
     *("--data.sampler.identities-per-batch", "4", "--data.sampler.images-per-identity", "4"),
     *("--schedule.warmup-steps", "2"),
 ]

@@ -32,6 +32,30 @@ def test_plain_keras_loads_a_model_in_either_order_of_imports(order, tmp_path):
     assert printed.strip() == "ReIDModel"
 
 
+SLOW = pytest.mark.slow  # an import of Keras each
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "layers import SqueezeExcite",
+        "weights import build_fastreid",
+        pytest.param("backbones import ResNet", marks=SLOW),
+        pytest.param("checkpoints import Report", marks=SLOW),
+        pytest.param("heads.bnneck_head import BNNeckHead", marks=SLOW),
+        pytest.param("losses import TripletLoss", marks=SLOW),
+        pytest.param("models import ReIDModel", marks=SLOW),
+        pytest.param("training import Adam", marks=SLOW),
+    ],
+)
+def test_any_part_may_be_imported_first_and_registers_all(names):
+    python(
+        f"from keras_reid.{names}; import keras; "
+        "[keras.saving.get_registered_object(f'keras_reid>{name}').__name__ "
+        "for name in ('IBN', 'ResNet', 'LinearHead', 'TripletLoss', 'ReIDModel', 'WarmUp')]"
+    )
+
+
 def test_an_unknown_name_is_an_attribute_error():
     import keras_reid
 

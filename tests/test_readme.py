@@ -4,9 +4,12 @@ import re
 import shlex
 
 import numpy as np
+import pytest
 
 from keras_reid.experiment import load_experiment
+from tests.checkpoints.writing import write_torch_file
 from tests.conftest import ROOT
+from tests.weights.test_fastreid import small_state
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
@@ -47,3 +50,13 @@ def test_every_command_is_a_module():
         if kind == "bash":
             for line in code.splitlines():
                 assert shlex.split(line, comments=True)
+
+
+@pytest.mark.slow
+def test_conversion(command):
+    """The commands of "Weights from elsewhere", on a small network."""
+    write_torch_file(command.folder / "market_bot_R50.pth", small_state())
+    for line in block("keras_reid.convert").splitlines():
+        _, _, module, *arguments = shlex.split(line)
+        command(module.removeprefix("keras_reid."), *arguments, cwd=command.folder)
+    assert (command.folder / "served" / "savedmodel" / "float32" / "parity.json").is_file()

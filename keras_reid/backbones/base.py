@@ -44,6 +44,10 @@ class Backbone(keras.Model):
         if pretrained is not None:
             load_pretrained(self, pretrained, published_name)
 
+    def adapt_checkpoint(self, state):
+        """A published state dict as this network's: `{name: array}` → `{name: array}`, where they differ."""
+        return state
+
     def get_config(self):
         return {
             **{key: getattr(self, key) for key in self._own_arguments},

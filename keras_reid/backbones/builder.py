@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_reid.layers import IBN
+from keras_reid.layers import IBN, GroupedConv2D
 
 
 class LayerBuilder:
@@ -19,6 +19,10 @@ class LayerBuilder:
     def __init__(self, dtype):
         self.dtype = dtype
 
+    def initializer(self):
+        """What the kernels of convolutions start from: N(0, sqrt(2 / (kernel² · filters)))."""
+        return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+
     def convolution(self, x, filters, kernel, name, stride=1, groups=1, dilation=1, use_bias=False):
         """A `kernel` × `kernel` convolution that keeps height and width but for the stride."""
         padding = "same"
@@ -26,7 +30,8 @@ class LayerBuilder:
             # "same" would pad a strided convolution at the bottom and right only.
             x = layers.ZeroPadding2D(dilation * (kernel // 2), name=f"{name}.pad", dtype=self.dtype)(x)
             padding = "valid"
-        return layers.Conv2D(
+        kind = layers.Conv2D if groups == 1 else GroupedConv2D
+        return kind(
             filters,
             kernel,
             strides=stride,
@@ -34,8 +39,7 @@ class LayerBuilder:
             groups=groups,
             dilation_rate=dilation,
             use_bias=use_bias,
-            # N(0, sqrt(2 / (kernel² · filters)))
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            kernel_initializer=self.initializer(),
             name=name,
             dtype=self.dtype,
         )(x)
@@ -51,9 +55,9 @@ class LayerBuilder:
             strides=stride,
             padding=padding,
             use_bias=False,
-            # The fan-out of one channel is kernel²: what VarianceScaling would take for (kernel, kernel, channels, 1)
-            # is kernel² · 1.
-            depthwise_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            # N(0, sqrt(2 / (kernel² · channels))) as PyTorch counts the fan-out of a grouped convolution: over
+            # all groups. That is the fan-in of Keras' kernel, (kernel, kernel, channels, 1).
+            depthwise_initializer=keras.initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal"),
             name=name,
             dtype=self.dtype,
         )(x)
@@ -63,6 +67,11 @@ class LayerBuilder:
         if ibn:
             return IBN(name=name, dtype=self.dtype)(x)
         return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype)(x)
+
+    def max_pool(self, x, name, padding):
+        """The maximum of 3×3 with stride 2 over a map whose values are ≥ 0, so that padding with zeros never wins."""
+        x = layers.ZeroPadding2D(padding, name=f"{name}.pad", dtype=self.dtype)(x)
+        return layers.MaxPooling2D(3, strides=2, name=name, dtype=self.dtype)(x)
 
     def relu(self, x, name):
         return layers.ReLU(name=name, dtype=self.dtype)(x)

@@ -1,7 +1,5 @@
 """The residual blocks of ResNet and ResNeXt."""
 
-from keras import layers
-
 from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.layers import NonLocal2D, SqueezeExcite
 
@@ -20,10 +18,20 @@ class ResidualBuilder(LayerBuilder):
         groups: Groups of the 3×3 convolution of a bottleneck block.
         group_width: Channels of each of these groups in the first stage; None is a plain convolution's.
         width: Channels of the stem and of the first stage's convolutions.
+        pool_padding: Zeros around the map before the first pooling, as `ZeroPadding2D` takes it. One row and
+            column at the end are exactly a pooling without padding in ceil mode.
     """
 
     def __init__(
-        self, dtype, depth, ibn_stages=(), squeeze_excite=False, groups=1, group_width=None, width=64
+        self,
+        dtype,
+        depth,
+        ibn_stages=(),
+        squeeze_excite=False,
+        groups=1,
+        group_width=None,
+        width=64,
+        pool_padding=((0, 1), (0, 1)),
     ):
         super().__init__(dtype)
         self.depth = depth
@@ -32,15 +40,13 @@ class ResidualBuilder(LayerBuilder):
         self.groups = groups
         self.group_width = width if group_width is None else group_width
         self.width = width
+        self.pool_padding = pool_padding
 
     def stem(self, images):
         """7×7 with stride 2, then the maximum of 3×3 with stride 2."""
         x = self.convolution(images, self.width, 7, "conv1", stride=2)
         x = self.norm(x, "bn1")
-        x = self.relu(x, "relu")
-        # All values are ≥ 0 here, so that a zero row and column at the end never win: exactly ceil mode.
-        x = layers.ZeroPadding2D(((0, 1), (0, 1)), name="maxpool.pad", dtype=self.dtype)(x)
-        return layers.MaxPooling2D(3, strides=2, name="maxpool", dtype=self.dtype)(x)
+        return self.max_pool(self.relu(x, "relu"), "maxpool", self.pool_padding)
 
     def stage(self, x, stage, stride, blocks=None, non_local=0, name=None):
         """The blocks of a stage.

@@ -6,13 +6,17 @@ layers which names it wants. What is FastReID's own (whole models, options) is i
 
 from keras_reid.checkpoints.filling import fill, named
 from keras_reid.checkpoints.pretrained import load_pretrained
+from keras_reid.checkpoints.published import PUBLISHED, Published, fetch
 from keras_reid.checkpoints.report import Report
 from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import Target, layer_targets, model_targets
 
 __all__ = [
+    "PUBLISHED",
+    "Published",
     "Report",
     "Target",
+    "fetch",
     "fill",
     "layer_targets",
     "load_pretrained",

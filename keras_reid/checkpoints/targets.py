@@ -1,7 +1,9 @@
 """From the names in a PyTorch checkpoint to the variables of Keras layers.
 
 A layer says which names it wants. Nothing is matched by order. A layer with parts of its own has a property
-`checkpoint_parts`: these parts, layers or variables, by the name they have in checkpoints below the layer's own.
+`checkpoint_parts`: these parts, layers or variables, by the name they have in checkpoints below the layer's own. A
+layer whose parts have no name above them there says so by a `checkpoint_name` of "". A model whose files exist under
+two kinds of names has `checkpoint_aliases`: pairs of a part of a name and what else it may be.
 """
 
 from typing import NamedTuple
@@ -44,12 +46,17 @@ def model_targets(model, rename=None):
 
     Args:
         model: A Keras model whose layers are named as in the checkpoint.
-        rename: Function from a layer's name to its name in the checkpoint, where they differ.
+        rename: Function from a name as the layers have it to the name in the checkpoint, where they differ.
     """
     found = {}
     for layer in model.layers:
-        found.update(layer_targets(rename(layer.name) if rename else layer.name, layer))
-    return found
+        found.update(layer_targets(getattr(layer, "checkpoint_name", layer.name), layer))
+    aliases = {}
+    for part, alias in getattr(model, "checkpoint_aliases", ()):
+        aliases.update({name.replace(part, alias): found[name] for name in found if part in name})
+    # A report calls a variable by the last of its names: its proper one.
+    found = {**aliases, **found}
+    return {rename(name): target for name, target in found.items()} if rename else found
 
 
 def layer_targets(name, part):
@@ -60,7 +67,7 @@ def layer_targets(name, part):
     if parts is not None:
         found = {}
         for own_name, inner in parts.items():
-            found.update(layer_targets(f"{name}.{own_name}", inner))
+            found.update(layer_targets(f"{name}.{own_name}" if name else own_name, inner))
         return found
     if isinstance(part, keras.layers.DepthwiseConv2D):
         return _weight_and_bias(name, part, "depthwise")

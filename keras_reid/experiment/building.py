@@ -5,14 +5,28 @@ import inspect
 
 from keras_reid.errors import UserError
 from keras_reid.experiment.component import Component, build
+from keras_reid.experiment.components import ViT
 
 
-def build_model(experiment, num_classes):
+def build_backbone(experiment):
+    """The backbone of an experiment; fetches its pretrained weights, if it starts from any.
+
+    Raises:
+        UserError: naming the field, if it refuses its arguments or its weights are out of reach.
+    """
+    settings = experiment.model
+    # Position embeddings belong to one image size.
+    late = {"image_size": settings.image_size} if isinstance(settings.backbone, ViT) else {}
+    return _build("model.backbone", settings.backbone, **late)
+
+
+def build_model(experiment, num_classes, backbone=None):
     """The compiled-to-be `ReIDModel` of an experiment.
 
     Args:
         experiment: an `Experiment`.
         num_classes: number of training identities.
+        backbone: what `build_backbone` gave, if it was called before.
 
     Raises:
         UserError: naming the field whose component refuses its arguments.
@@ -21,7 +35,7 @@ def build_model(experiment, num_classes):
 
     settings = experiment.model
     parts = {
-        "backbone": _build("model.backbone", settings.backbone),
+        "backbone": build_backbone(experiment) if backbone is None else backbone,
         "pooling": _build("model.pooling", settings.pooling),
         "head": _build("model.head", settings.head, num_classes=num_classes),
     }

@@ -46,10 +46,10 @@ class Model:
     """vector → embedding and class scores; a callable is called with num_classes"""
     image_size: tuple[int, int] = (256, 128)
     """height and width, pixels"""
-    pixel_mean: tuple[float, float, float] = (123.675, 116.28, 103.53)
-    """subtracted from R, G, B on the 0–255 scale"""
-    pixel_std: tuple[float, float, float] = (58.395, 57.12, 57.375)
-    """divides R, G, B"""
+    pixel_mean: tuple[float, float, float] | None = None
+    """subtracted from R, G, B on the 0–255 scale; none is what the backbone asks for, ImageNet's if it does not"""
+    pixel_std: tuple[float, float, float] | None = None
+    """divides R, G, B; likewise"""
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,14 @@ from keras_reid.data.checking import check_images
 from keras_reid.errors import UserError
 
 
-def read_datasets(data, train=True):
+def read_datasets(data, train=True, before_checking=lambda: None):
     """The training set and the test sets that an experiment's `data` describes, with every image checked.
 
     Args:
         data: `Experiment.data`.
         train: whether the training part is needed.
+        before_checking: called when all sets are read and before every image is decoded, which takes a while: what may
+            still fail quickly belongs here.
 
     Returns:
         The training `ReIDDataset` (None without `train`) and a list of test `ReIDDataset`s.
@@ -30,18 +32,20 @@ def read_datasets(data, train=True):
             dataset = reader.read(data.root)
             dataset.print_statistics()
             if train and not read:
-                # Refuses too few identities before any image is decoded.
+                # Refuses too few identities.
                 data.sampler(*dataset.train_labels()[:2], seed=0, epoch=0)
-            read[id(reader)] = _readable(dataset, data.skip_unreadable)
-    tests = [read[id(reader)] for reader in data.test_datasets or [data.dataset]]
-    names = [dataset.name for dataset in tests]
+            read[id(reader)] = dataset
+    test_readers = [id(reader) for reader in data.test_datasets or [data.dataset]]
+    names = [read[reader].name for reader in test_readers]
     if len(set(names)) < len(names):
         raise UserError(
             f"test sets must have different names, as results are listed by name. Received: {names}"
         )
-    for dataset in tests:
-        dataset.test_labels()  # says what is missing before any training
-    return (read[id(data.dataset)] if train else None), tests
+    for reader in test_readers:
+        read[reader].test_labels()  # says what is missing before any training
+    before_checking()
+    checked = {reader: _readable(dataset, data.skip_unreadable) for reader, dataset in read.items()}
+    return (checked[id(data.dataset)] if train else None), [checked[reader] for reader in test_readers]
 
 
 def _readable(dataset, skip_unreadable):

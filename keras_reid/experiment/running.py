@@ -8,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.experiment.building import build_model, check_saving, compile_model
+from keras_reid.experiment.building import (
+    build_backbone,
+    build_model,
+    check_saving,
+    compile_model,
+)
 from keras_reid.experiment.loading import as_dict
 from keras_reid.experiment.reading import read_datasets
 from keras_reid.files import write_json, written_aside
@@ -35,11 +40,14 @@ def run(experiment, directory, resume=False):
     from keras_reid.training import callbacks
 
     training, evaluation = experiment.training, experiment.evaluation
-    dataset, tests = read_datasets(experiment.data)
     keras.config.set_dtype_policy(training.precision)
     keras.utils.set_random_seed(training.seed)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
+    backbones = []  # built early, because pretrained weights may be out of reach
+    dataset, tests = read_datasets(
+        experiment.data, before_checking=lambda: backbones.append(build_backbone(experiment))
+    )
 
     batches_from = functools.partial(
         train_batches,
@@ -52,7 +60,7 @@ def run(experiment, directory, resume=False):
     )
     batches, steps_per_epoch = batches_from(first_epoch=0)
     num_classes = len(dataset.train_labels()[2])
-    model = build_model(experiment, num_classes)
+    model = build_model(experiment, num_classes, *backbones)
     compile_model(model, experiment, steps_per_epoch)
     check_saving(model, experiment)
     batch_size = batches.element_spec[0].shape[0]

@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass, replace
 
 from keras_reid.data.samplers import IdentitySampler
 from keras_reid.data.synthetic import Synthetic
-from keras_reid.experiment.components import Cosine, ResNet
+from keras_reid.experiment.components import Backbone, Cosine
 from keras_reid.experiment.experiment import RUNS
 
 IMAGE_SIZE = (64, 32)
@@ -40,9 +40,11 @@ def smoke(experiment):
         root=RUNS / f"{experiment.name}-smoke" / "data",
     )
     model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
-    if isinstance(model.backbone, ResNet):
-        shallow = replace(model.backbone, depth=substitute("backbone depth", model.backbone.depth, 18))
-        model = replace(model, backbone=shallow)
+    if isinstance(model.backbone, Backbone):
+        smaller = {**model.backbone.smallest, "pretrained": None}
+        for field, value in smaller.items():
+            substitute(f"backbone {field}", getattr(model.backbone, field), value)
+        model = replace(model, backbone=replace(model.backbone, **smaller))
     training = replace(
         training,
         epochs=substitute("epochs (of two steps)", training.epochs, 1),

@@ -4,7 +4,6 @@ import json
 import pathlib
 import tempfile
 
-import keras
 import tensorflow as tf
 
 import keras_reid
@@ -55,7 +54,7 @@ def serving_metadata(model):
     """What the artefact says of itself: the model's metadata, the length of an embedding, versions."""
     return {
         **model.metadata,
-        "embedding_dim": int(model(keras.Input((*model.image_size, 3))).shape[-1]),
+        "embedding_dim": model.embedding_dim,
         "versions": {"keras_reid": keras_reid.__version__, "tensorflow": tf.__version__},
     }
 

@@ -12,7 +12,7 @@ class Head(keras.layers.Layer):
     """Pooled feature → embedding → class logits.
 
     Subclasses build their own layers in `build_embedding(input_shape)`, which returns the shape of the
-    embedding, and compute it in `embed(pooled, training)`.
+    embedding, and compute in `embed(pooled, training)` what metric losses read before the neck, and the embedding.
     """
 
     def __init__(self, num_classes, classifier=None, metric_feature="before", **kwargs):
@@ -81,12 +81,12 @@ class Head(keras.layers.Layer):
 
     def call(self, inputs, labels=None, training=False):
         pooled = at_least_float32(inputs)
-        embedding = self.embed(pooled, training)
+        before, embedding = self.embed(pooled, training)
         scores = self.classifier(embedding)
         return {
             "logits": scores if labels is None else self.classifier(embedding, labels=labels),
             "scores": scores,
-            "feature": pooled if self.metric_feature == "before" else embedding,
+            "feature": before if self.metric_feature == "before" else embedding,
             "embedding": embedding,
         }
 

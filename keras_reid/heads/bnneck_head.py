@@ -12,7 +12,8 @@ class BNNeckHead(Head):
 
     `embedding = BN(pooled)`, or `BN(W pooled)` with `embedding_dim`; the classifier reads the embedding. The
     metric loss reads the feature before the neck, whose Euclidean distances are free, or after it. The neck's
-    offset is not trained.
+    offset is not trained. With `reduction_activation` the reduction is `r = activation(BN(W pooled))`, and the
+    embedding `BN(r)`.
 
     The head computes in float32 also under mixed precision.
 
@@ -20,9 +21,11 @@ class BNNeckHead(Head):
         num_classes: Number of training identities.
         classifier: Classification layer, called as `layer(features, labels=None)`. Defaults to
             `layers.LinearClassifier(num_classes)`.
-        metric_feature: What metric losses read: "before" the neck (the pooled feature, before any reduction)
-            or "after" it (the embedding). Defaults to "before".
+        metric_feature: What metric losses read: "before" the neck (the pooled feature, before a linear reduction
+            but after one with an activation) or "after" it (the embedding). Defaults to "before".
         embedding_dim: Dimensions of the embedding; None keeps those of the pooled feature. Defaults to None.
+        reduction_activation: None for a linear reduction, "relu", or "leaky_relu" (slope 0.1). FastReID's first
+            releases have these two in MGN and in their reduction head. Defaults to None.
 
     Call arguments:
         inputs: Pooled features `(batch, channels)`.
@@ -47,10 +50,31 @@ class BNNeckHead(Head):
     FastReID's `EmbeddingHead` with a neck.
     """
 
-    def __init__(self, num_classes, classifier=None, metric_feature="before", embedding_dim=None, **kwargs):
+    activations = (None, "relu", "leaky_relu")
+
+    def __init__(
+        self,
+        num_classes,
+        classifier=None,
+        metric_feature="before",
+        embedding_dim=None,
+        reduction_activation=None,
+        **kwargs,
+    ):
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
+        if reduction_activation not in self.activations or (reduction_activation and embedding_dim is None):
+            raise ValueError(
+                "`reduction_activation` of BNNeckHead must be None, 'relu' or 'leaky_relu', and needs an "
+                f"`embedding_dim`. Received: {reduction_activation!r}, embedding_dim={embedding_dim}"
+            )
         self.embedding_dim = embedding_dim if embedding_dim is None else self.checked_dim(embedding_dim)
+        self.reduction_activation = reduction_activation
         self.reduce = None if embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
+        self.reduce_norm = None
+        if reduction_activation is not None:
+            self.reduce_norm = keras.layers.BatchNormalization(
+                momentum=0.9, epsilon=1e-5, name="reduce_norm", dtype=self.inner_dtype
+            )
         self.neck = NeckNormalization(name="neck", dtype=self.inner_dtype)
 
     def build_embedding(self, input_shape):
@@ -58,12 +82,23 @@ class BNNeckHead(Head):
         if self.reduce is not None:
             self.reduce.build(shape)
             shape = (shape[0], self.embedding_dim)
+        if self.reduce_norm is not None:
+            self.reduce_norm.build(shape)
         self.neck.build(shape)
         return shape
 
     def embed(self, pooled, training):
         reduced = pooled if self.reduce is None else self.reduce(pooled)
-        return self.neck(reduced, training=training)
+        if self.reduce_norm is None:
+            return pooled, self.neck(reduced, training=training)
+        reduced = self.reduce_norm(reduced, training=training)
+        slope = 0.0 if self.reduction_activation == "relu" else 0.1
+        reduced = keras.ops.leaky_relu(reduced, negative_slope=slope)
+        return reduced, self.neck(reduced, training=training)
 
     def get_config(self):
-        return {**super().get_config(), "embedding_dim": self.embedding_dim}
+        return {
+            **super().get_config(),
+            "embedding_dim": self.embedding_dim,
+            "reduction_activation": self.reduction_activation,
+        }

@@ -46,7 +46,7 @@ class LinearHead(Head):
         return (input_shape[0], self.embedding_dim)
 
     def embed(self, pooled, training):
-        return pooled if self.reduce is None else self.reduce(pooled)
+        return pooled, pooled if self.reduce is None else self.reduce(pooled)
 
     def get_config(self):
         return {**super().get_config(), "embedding_dim": self.embedding_dim}

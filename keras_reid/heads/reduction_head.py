@@ -60,7 +60,7 @@ class ReductionHead(Head):
 
     def embed(self, pooled, training):
         x = keras.ops.relu(self.norm(self.transform(pooled), training=training))
-        return self.reduce(self.dropout(x, training=training))
+        return pooled, self.reduce(self.dropout(x, training=training))
 
     def get_config(self):
         return {**super().get_config(), "embedding_dim": self.embedding_dim, "dropout": self.dropout_rate}

@@ -17,18 +17,23 @@ class ReIDModel(keras.Model):
     normalise). In training the head's logits and metric feature go to the losses, each to those that read it.
 
     Args:
-        backbone: a `keras.Model` or layer: normalised images `(batch, h, w, 3)` → feature map `(batch, h', w', c)`.
+        backbone: a `keras.Model` or layer: normalised images `(batch, h, w, 3)` → feature map `(batch, h', w', c)`. One
+            that knows cameras (`num_cameras` above 0, as `backbones.ViT` may) is called with a dict of `images` and
+            `cameras`; in training they are the labels' `"camera"`, and unknown (−1) wherever none are given.
         pooling: a layer: feature map → `(batch, c)`.
         head: a layer called as `head(pooled, labels=None, training=False)` → dict with `logits` (with the
-            margin where labels are given), `scores` (without), `feature` (for metric losses) and `embedding`.
+            margin where labels are given), `scores` (without), `feature` (for metric losses) and `embedding`. Where
+            `logits` or `feature` is a list, of branches, a loss is the mean of its values over them.
         image_size: `(height, width)` in pixels, to which every way in resizes.
-        pixel_mean: per RGB channel on the 0–255 scale.
-        pixel_std: per RGB channel on the 0–255 scale.
+        pixel_mean: per RGB channel on the 0–255 scale; None is the backbone's own where it knows it (as
+            `backbones.KerasBackbone` may), else ImageNet's.
+        pixel_std: likewise.
         metadata: a JSON-able dict that travels with the model: `image_size`, `interpolation`, `pixel_mean`, `pixel_std`
             (filled from the arguments above), `threshold`, `provenance` and whatever else is put there. The only
             place that converters, calibration and exporters read and write.
 
-    Shapes: images uint8 or float `(batch, height, width, 3)`, RGB, 0–255 → float32 `(batch, dim)`.
+    Shapes: images uint8 or float `(batch, height, width, 3)`, RGB, 0–255 → float32 `(batch, dim)`. A model that knows
+    cameras may also be given `{"images": ..., "cameras": int (batch,)}`.
 
     Training: `compile(optimizer, losses=[...])`, then `fit` on batches `(images, {"identity": (batch,)})` or
     `(images, identities)`. A loss reads what its attribute `reads` names (`"logits"`, the default, or `"feature"`);
@@ -48,13 +53,17 @@ class ReIDModel(keras.Model):
         pooling,
         head,
         image_size=(256, 128),
-        pixel_mean=IMAGENET_MEAN,
-        pixel_std=IMAGENET_STD,
+        pixel_mean=None,
+        pixel_std=None,
         metadata=None,
         **kwargs,
     ):
         # Without autocasting, mixed precision would round pixels to 11 bits before they are normalised.
         super().__init__(autocast=False, **kwargs)
+        if pixel_mean is None:
+            pixel_mean = getattr(backbone, "pixel_mean", None) or IMAGENET_MEAN
+        if pixel_std is None:
+            pixel_std = getattr(backbone, "pixel_std", None) or IMAGENET_STD
         _check_preprocessing(image_size, pixel_mean, pixel_std)
         self.backbone = backbone
         self.pooling = pooling
@@ -80,6 +89,11 @@ class ReIDModel(keras.Model):
         """`(height, width)` in pixels."""
         return tuple(self.metadata["image_size"])
 
+    @property
+    def embedding_dim(self):
+        """Length of an embedding."""
+        return int(self(keras.Input((*self.image_size, 3))).shape[-1])
+
     def build(self, input_shape=None):
         """Everything is built by the constructor."""
 
@@ -90,10 +104,19 @@ class ReIDModel(keras.Model):
         std = ops.convert_to_tensor(self.metadata["pixel_std"], "float32")
         return ops.cast((images - mean) / std, self.compute_dtype)
 
-    def compute_outputs(self, images, labels=None, training=False):
+    def compute_outputs(self, images, labels=None, training=False, cameras=None):
         """The head's outputs: a dict with `logits`, `scores`, `feature` and `embedding`."""
-        features = self.backbone(self.normalize(images), training=training)
-        return self._after_backbone(features, labels, training)
+        return self._after_backbone(self._features(images, cameras, training), labels, training)
+
+    def _features(self, images, cameras, training):
+        if isinstance(images, dict):
+            images, cameras = images["images"], images["cameras"]
+        inputs = self.normalize(images)
+        if getattr(self.backbone, "num_cameras", 0):
+            if cameras is None:
+                cameras = ops.zeros_like(images[:, 0, 0, 0], dtype="int32") - 1
+            inputs = {"images": inputs, "cameras": ops.cast(ops.reshape(cameras, (-1,)), "int32")}
+        return self.backbone(inputs, training=training)
 
     def _after_backbone(self, features, labels, training):
         return self.head(self.pooling(features), labels=labels, training=training)
@@ -189,24 +212,25 @@ class ReIDModel(keras.Model):
     def train_step(self, data):
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         identities = _identities(labels)
+        cameras = labels.get("camera") if isinstance(labels, dict) else None
         variables = self.trainable_variables
         frozen = self._frozen_step and self.freeze_backbone_steps > 0
         if frozen:
             in_backbone = {id(variable) for variable in self.backbone.trainable_variables}
             variables = [variable for variable in variables if id(variable) not in in_backbone]
             # Outside the tape: no activation is kept and nothing flows back.
-            features = self.backbone(self.normalize(images), training=False)
+            features = self._features(images, cameras, training=False)
         learning_rate = ops.convert_to_tensor(self.optimizer.learning_rate)
         with tf.GradientTape() as tape:
             if frozen:
                 outputs = self._after_backbone(features, identities, training=True)
             else:
-                outputs = self.compute_outputs(images, identities, training=True)
+                outputs = self.compute_outputs(images, identities, training=True, cameras=cameras)
             loss = self._terms.total(identities, outputs, sample_weight)
             loss = ops.add(loss, sum(self.losses)) if self.losses else loss
             scaled_loss = self.optimizer.scale_loss(loss)
         self.optimizer.apply(tape.gradient(scaled_loss, variables), variables)
-        self._update_metrics(images, identities, outputs, loss)
+        self._update_metrics(identities, outputs, loss)
         return {**self.get_metrics_result(), "learning_rate": learning_rate}
 
     def test_step(self, data):
@@ -214,11 +238,11 @@ class ReIDModel(keras.Model):
         identities = _identities(labels)
         outputs = self.compute_outputs(images, identities, training=False)
         loss = self._terms.total(identities, outputs, sample_weight)
-        self._update_metrics(images, identities, outputs, loss)
+        self._update_metrics(identities, outputs, loss)
         return self.get_metrics_result()
 
-    def _update_metrics(self, images, identities, outputs, loss):
-        count = ops.shape(images)[0]
+    def _update_metrics(self, identities, outputs, loss):
+        count = ops.shape(identities)[0]
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._loss_tracker.update_state(loss * replicas, sample_weight=count)
         self._terms.update(identities, outputs, count, replicas)

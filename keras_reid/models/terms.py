@@ -5,7 +5,7 @@ from keras import ops
 
 
 class LossTerms:
-    """Several losses over the outputs of one head.
+    """Several losses over the outputs of one head. Where it gives a list of outputs, of branches, a loss is the mean.
 
     A plain class on purpose: Keras saves what it can reach from a model's attributes, and running means of a training
     run are no part of a model.
@@ -42,9 +42,14 @@ class LossTerms:
         """The weighted sum of the terms, float32 ()."""
         self._values = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
-            prediction = outputs[getattr(loss, "reads", "logits")]
-            value = loss(identities, ops.cast(prediction, "float32"), sample_weight=sample_weight)
-            self._values.append(weight * ops.cast(value, "float32"))
+            predictions = outputs[getattr(loss, "reads", "logits")]
+            if not isinstance(predictions, (list, tuple)):
+                predictions = [predictions]
+            values = [
+                ops.cast(loss(identities, ops.cast(x, "float32"), sample_weight=sample_weight), "float32")
+                for x in predictions
+            ]
+            self._values.append(sum(values[1:], values[0]) * (weight / len(values)))
         return sum(self._values[1:], self._values[0])
 
     def update(self, identities, outputs, count, replicas=1):

@@ -1,5 +1,7 @@
 """Importer of FastReID's weights."""
 
+import dataclasses
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -8,30 +10,33 @@ import keras
 from keras_reid import layers
 from keras_reid.checkpoints import fill, read_state_dict
 from keras_reid.errors import UserError
-from keras_reid.heads import BNNeckHead, LinearHead
-from keras_reid.weights.fastreid_names import targets, todays_names
+from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
+from keras_reid.weights.fastreid_names import is_first_release, targets, todays_names
 from keras_reid.weights.fastreid_options import resolve_options
+from keras_reid.weights.fastreid_yaml import read_config
 
-# Today's names and those of the first releases.
 _POOLINGS = {
-    ("GlobalAvgPool", "FastGlobalAvgPool", "avgpool", "fastavgpool"): keras.layers.GlobalAveragePooling2D,
-    ("GlobalMaxPool", "maxpool"): keras.layers.GlobalMaxPooling2D,
-    ("GeneralizedMeanPooling", "gempool"): lambda: layers.GeMPooling2D(learnable=False),
-    ("GeneralizedMeanPoolingP", "gempoolP"): layers.GeMPooling2D,
-    ("AdaptiveAvgMaxPool", "avgmaxpool"): layers.AverageMaxPooling2D,
+    "GlobalAvgPool": keras.layers.GlobalAveragePooling2D,
+    "FastGlobalAvgPool": keras.layers.GlobalAveragePooling2D,
+    "GlobalMaxPool": keras.layers.GlobalMaxPooling2D,
+    "GeneralizedMeanPooling": lambda: layers.GeMPooling2D(learnable=False),
+    "GeneralizedMeanPoolingP": layers.GeMPooling2D,
+    "AdaptiveAvgMaxPool": layers.AverageMaxPooling2D,
+    "ClipGlobalAvgPool": layers.ClippedAveragePooling2D,
+    "Identity": layers.IdentityPooling2D,
 }
 _CLASSIFIERS = {
-    ("Linear", "linear"): lambda classes, scale, margin: layers.LinearClassifier(classes, scale),
-    ("CosSoftmax", "cosSoftmax", "amSoftmax"): layers.CosSoftmax,
-    ("ArcSoftmax", "arcSoftmax"): layers.ArcSoftmax,
-    ("CircleSoftmax", "circleSoftmax"): layers.CircleSoftmax,
+    "Linear": lambda classes, scale, margin: layers.LinearClassifier(classes, scale),
+    "CosSoftmax": layers.CosSoftmax,
+    "ArcSoftmax": layers.ArcSoftmax,
+    "CircleSoftmax": layers.CircleSoftmax,
 }
 
 
 def build_fastreid(file_or_state_dict, config=None):
     """A `ReIDModel` with the weights of a network that FastReID trained.
 
-    It must be of the meta-architecture Baseline with a ResNet backbone.
+    It must be of the meta-architecture Baseline or MGN, with a backbone of `keras_reid.backbones`.
 
     Depth, IBN, squeeze-and-excitation, non-local blocks, head and a learnt GeM exponent follow from names and
     shapes. What they do not tell (pooling without parameters, last stride, classification layer, metric
@@ -39,10 +44,11 @@ def build_fastreid(file_or_state_dict, config=None):
     lists it.
 
     Args:
-        file_or_state_dict: A `.pth` file (needs PyTorch) or a mapping of names to numpy arrays. The names of
-            the first releases (`heads.bnneck.*`, `heads.classifier.weight`) are understood.
-        config: Nested dict with the original's option names, as `{"MODEL": {"HEADS": {"POOL_LAYER":
-            "GlobalAvgPool"}}}`.
+        file_or_state_dict: A `.pth` file or a mapping of names to numpy arrays. The names of the first releases
+            (`heads.bnneck.*`, `heads.classifier.weight`) are understood.
+        config: FastReID's YAML file, whose `_BASE_` is followed and whose unnamed options have the original's
+            defaults; or a nested dict with its option names, as `{"MODEL": {"HEADS": {"POOL_LAYER":
+            "GlobalAvgPool"}}}`, which need not be complete.
 
     Returns the model; its `metadata["provenance"]` holds the source and all options used.
 
@@ -58,15 +64,23 @@ def build_fastreid(file_or_state_dict, config=None):
 
     state = read_state_dict(file_or_state_dict)
     today = {name: value for name, (_, value) in todays_names(state).items()}
-    architecture, options = resolve_options(today, config)
+    if isinstance(config, (str, os.PathLike)):
+        architecture, options = resolve_options(today, read_config(config), complete=True)
+    else:
+        architecture, options = resolve_options(today, config)
+    if architecture.backbone == "ResNeSt" and is_first_release(state):
+        # Its last stage was dilated only later, which no name or shape tells.
+        arguments = {**architecture.arguments, "dilate_last_stage": False}
+        architecture = dataclasses.replace(architecture, arguments=arguments)
     for key, name in (("MODEL.PIXEL_MEAN", "pixel_mean"), ("MODEL.PIXEL_STD", "pixel_std")):
         if name in state:  # the first releases save them
             options[key] = tuple(float(value) for value in state[name].ravel())
     image_size = _image_size(options)
+    pooling, head = _pooling_and_head(options)
     model = ReIDModel(
         backbone=architecture.build(options, image_size),
-        pooling=_choose(_POOLINGS, options, "MODEL.HEADS.POOL_LAYER")(),
-        head=_head(options),
+        pooling=pooling,
+        head=head,
         image_size=image_size,
         pixel_mean=options["MODEL.PIXEL_MEAN"],
         pixel_std=options["MODEL.PIXEL_STD"],
@@ -86,7 +100,7 @@ def load_fastreid(model, file_or_state_dict):
 
     Args:
         model: A `ReIDModel` with a `backbones.ResNet` and a `BNNeckHead` or `LinearHead`.
-        file_or_state_dict: A `.pth` file (needs PyTorch) or a mapping of names to numpy arrays.
+        file_or_state_dict: A `.pth` file or a mapping of names to numpy arrays.
 
     Returns a `Report`; `report.complete` says whether nothing was left over on either side.
 
@@ -102,23 +116,28 @@ def load_fastreid(model, file_or_state_dict):
 
 
 def _choose(table, options, key):
-    for names, choice in table.items():
-        if options[key] in names:
-            return choice
-    known = ", ".join(names[0] for names in table)
-    raise UserError(f"{key} must be one of {known} to be imported. Received: {options[key]!r}")
+    if options[key] not in table:
+        raise UserError(f"{key} must be one of {', '.join(table)} to be imported. Received: {options[key]!r}")
+    return table[options[key]]
 
 
-def _head(options):
+def _pooling_and_head(options):
+    """MGN's heads have their poolings in themselves."""
     classes = options["MODEL.HEADS.NUM_CLASSES"]
+    pooling = _choose(_POOLINGS, options, "MODEL.HEADS.POOL_LAYER")()
     classifier = _choose(_CLASSIFIERS, options, "MODEL.HEADS.CLS_LAYER")
-    head = BNNeckHead if options["MODEL.HEADS.WITH_BNNECK"] else LinearHead
-    return head(
-        classes,
-        classifier(classes, options["MODEL.HEADS.SCALE"], options["MODEL.HEADS.MARGIN"]),
-        metric_feature=options["MODEL.HEADS.NECK_FEAT"],
-        embedding_dim=options["MODEL.HEADS.EMBEDDING_DIM"] or None,
-    )
+    classifier = classifier(classes, options["MODEL.HEADS.SCALE"], options["MODEL.HEADS.MARGIN"])
+    common = {
+        "metric_feature": options["MODEL.HEADS.NECK_FEAT"],
+        "embedding_dim": options["MODEL.HEADS.EMBEDDING_DIM"] or None,
+    }
+    if not options["MODEL.HEADS.WITH_BNNECK"]:
+        return pooling, LinearHead(classes, classifier, **common)
+    common["reduction_activation"] = options["REDUCTION_ACTIVATION"]
+    if options["MODEL.META_ARCHITECTURE"] == "MGN":
+        heads = MultiGranularityHeads(classes, classifier, pooling=pooling, **common)
+        return keras.layers.Identity(name="pooling"), heads
+    return pooling, BNNeckHead(classes, classifier, **common)
 
 
 def _image_size(options):

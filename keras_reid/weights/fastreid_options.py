@@ -4,11 +4,28 @@ import warnings
 from collections.abc import Mapping
 
 from keras_reid.errors import UserError
-from keras_reid.weights.architectures import recognize
+from keras_reid.weights.architectures import recognize, recognize_mgn
+from keras_reid.weights.fastreid_names import head_names
+from keras_reid.weights.fastreid_old_options import todays_options
 
+# What names and shapes may leave open about a backbone; of these, a model has what its backbone has.
+OPEN_OPTIONS = {
+    "MODEL.BACKBONE.LAST_STRIDE": 1,
+    "MODEL.BACKBONE.STRIDE_SIZE": (16, 16),
+    "MODEL.BACKBONE.SIE_COE": 3.0,
+    "MODEL.BACKBONE.DROP_PATH_RATIO": 0.1,
+    "MODEL.BACKBONE.DROP_RATIO": 0.0,
+    "MODEL.BACKBONE.ATT_DROP_RATE": 0.0,
+}
+# Those that matter in training only: not worth a warning.
+_TRAINING_ONLY = ("DROP_PATH_RATIO", "DROP_RATIO", "ATT_DROP_RATE")
+# The config's own defaults, which most recipes do not change.
+_DEFAULTS = {
+    "MODEL.PIXEL_MEAN": (123.675, 116.28, 103.53),
+    "MODEL.PIXEL_STD": (58.395, 57.12, 57.375),
+}
 # What the original's recipes say about all that neither names nor shapes tell.
 _BOT = {
-    "MODEL.BACKBONE.LAST_STRIDE": 1,
     "MODEL.HEADS.POOL_LAYER": "GlobalAvgPool",
     "MODEL.HEADS.NECK_FEAT": "before",
     "MODEL.HEADS.CLS_LAYER": "Linear",
@@ -16,8 +33,6 @@ _BOT = {
     "MODEL.HEADS.MARGIN": 0.0,
     "INPUT.SIZE_TEST": (256, 128),
 }
-_OPEN = ("MODEL.BACKBONE.LAST_STRIDE",)  # of these, only what a backbone has
-_AGW = {**_BOT, "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPooling"}
 _SBS = {
     **_BOT,
     "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPoolingP",
@@ -27,19 +42,27 @@ _SBS = {
     "MODEL.HEADS.MARGIN": 0.35,
     "INPUT.SIZE_TEST": (384, 128),
 }
-# The config's own defaults, which recipes do not change.
-_DEFAULTS = {
-    "MODEL.PIXEL_MEAN": (123.675, 116.28, 103.53),
-    "MODEL.PIXEL_STD": (58.395, 57.12, 57.375),
+_RECIPES = {
+    "BoT": _BOT,
+    "AGW": {**_BOT, "MODEL.HEADS.POOL_LAYER": "GeneralizedMeanPooling"},
+    "SBS": _SBS,
+    "MGN": _SBS,
+    "ViT": {
+        **_BOT,
+        "MODEL.HEADS.POOL_LAYER": "Identity",
+        "MODEL.PIXEL_MEAN": (127.5, 127.5, 127.5),
+        "MODEL.PIXEL_STD": (127.5, 127.5, 127.5),
+    },
 }
 _SUPPORTED = {
-    "MODEL.META_ARCHITECTURE": ("Baseline",),
-    "MODEL.HEADS.NAME": ("EmbeddingHead", "BNneckHead", "LinearHead"),
+    "MODEL.META_ARCHITECTURE": ("Baseline", "MGN"),
+    "MODEL.HEADS.NAME": ("EmbeddingHead",),
 }
-_GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP", "gempool", "gempoolP")
+_WITHOUT_NL = ("18x", "34x")
+_GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP")
 
 
-def resolve_options(state, config=None):
+def resolve_options(state, config=None, complete=False):
     """The backbone's `Architecture`, and all options of a model as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
 
     Names and shapes are certain; the config says the rest; what it leaves out is assumed, with a warning.
@@ -48,17 +71,25 @@ def resolve_options(state, config=None):
         state: `{name: array}` under today's names.
         config: Nested dict with the original's option names, or None. Options that do not concern the network
             are not looked at.
+        complete: Whether the config is a whole one, in which what is not said has FastReID's default.
 
     Raises:
         UserError: if the network is none that can be built here, the config contradicts the weights, or it is
             not a nested dict.
     """
-    if config is not None and not isinstance(config, Mapping):
-        raise UserError(
-            "`config` must be a nested dict with FastReID's option names, as {'MODEL': {'HEADS': {...}}}. "
-            f"Received: {config!r}"
-        )
-    said = dict(_flatten(config or {}))
+    config = config or {}
+    for path in ((), ("MODEL",), ("MODEL", "BACKBONE"), ("MODEL", "HEADS"), ("INPUT",)):
+        group = config
+        for key in path:
+            group = group.get(key, {})
+        if not isinstance(group, Mapping):
+            raise UserError(
+                "`config` must be a nested dict with FastReID's option names, as {'MODEL': {'HEADS': {...}}}. "
+                f"Received: {'.'.join(path) or 'config'}={group!r}"
+            )
+    said = dict(_flatten(todays_options(config)))
+    if complete:  # the BoT recipe's values are FastReID's defaults
+        said = {**OPEN_OPTIONS, **_BOT, **_DEFAULTS, **said}
     for key, allowed in _SUPPORTED.items():
         if said.get(key, allowed[0]) not in allowed:
             raise UserError(
@@ -67,16 +98,16 @@ def resolve_options(state, config=None):
     architecture, certain = _from_names(state)
     _check_agreement(certain, said)
 
-    recipe, assumed = "BoT", dict(_BOT)
-    if certain.get("MODEL.BACKBONE.WITH_NL"):
-        recipe, assumed = ("SBS", dict(_SBS)) if _has_exponent(state) else ("AGW", dict(_AGW))
+    recipe = _recipe(architecture, certain, state)
+    open_options = {key: OPEN_OPTIONS[key] for key in architecture.open_arguments}
+    assumed = {**open_options, **_RECIPES[recipe]}
     if "MODEL.HEADS.CLS_LAYER" in said:  # its scale and margin are the config's, whose defaults are these
         said = {"MODEL.HEADS.SCALE": 1, "MODEL.HEADS.MARGIN": 0.0, **said}
     if _has_exponent(state):
         if said.get("MODEL.HEADS.POOL_LAYER", _GEM[0]) not in _GEM:
             raise UserError(
                 "`config` and weights disagree about MODEL.HEADS.POOL_LAYER: "
-                f"{said['MODEL.HEADS.POOL_LAYER']!r} in the config, heads.pool_layer.p in the weights. "
+                f"{said['MODEL.HEADS.POOL_LAYER']!r} in the config, a learnt exponent in the weights. "
                 "Is it the config of another network?"
             )
         # Also where the config speaks of a fixed exponent: the first releases learnt it.
@@ -85,10 +116,9 @@ def resolve_options(state, config=None):
     options.update({key: value for key, value in said.items() if key in options})
     options.update(certain)
 
-    for key in [key for key in _OPEN if key not in architecture.open_arguments]:
-        assumed.pop(key)  # this backbone has no such option
-        options.pop(key)
-    guessed = [key for key in assumed if key not in said and key not in certain]
+    guessed = [
+        key for key in assumed if key not in said and key not in certain and not key.endswith(_TRAINING_ONLY)
+    ]
     if guessed:
         listed = ", ".join(f"{key}={options[key]!r}" for key in guessed)
         warnings.warn(
@@ -97,6 +127,17 @@ def resolve_options(state, config=None):
             stacklevel=3,
         )
     return architecture, options
+
+
+def _recipe(architecture, certain, state):
+    """The recipe that a network was most likely trained by."""
+    if architecture.backbone == "ViT":
+        return "ViT"
+    if certain["MODEL.META_ARCHITECTURE"] == "MGN":
+        return "MGN"
+    if certain.get("MODEL.BACKBONE.WITH_NL"):
+        return "SBS" if _has_exponent(state) else "AGW"
+    return "BoT"
 
 
 def _flatten(config, prefix=""):
@@ -108,41 +149,48 @@ def _flatten(config, prefix=""):
 
 
 def _has_exponent(state):
-    return "heads.pool_layer.p" in state
+    return f"{head_names(state)[0]}.pool_layer.p" in state
 
 
 def _from_names(state):
     """The `Architecture` of the backbone, and the options that names and shapes tell."""
-    backbone = {
-        name.removeprefix("backbone."): value.shape
-        for name, value in state.items()
-        if name.startswith("backbone.")
-    }
-    for name, there in (("backbone.*", backbone), ("heads.weight", "heads.weight" in state)):
-        if not there:
-            raise UserError(
-                f"The weights have no {name!r}: not a network with a head as FastReID's Baseline saves it. "
-                f"They start with: {', '.join(list(state)[:3]) or 'nothing'}"
-            )
-    architecture = recognize(backbone)
-    reduction = state.get("heads.bottleneck.0.weight")
+    head = head_names(state)[0]
+    multiple = head == "b1_head"
+    architecture = recognize_mgn(_shapes(state)) if multiple else recognize(_shapes(state, "backbone."))
+    parts = sum(f"{head}.bottleneck.{i}.weight" in state for i in range(3))
+    reduction = state.get(f"{head}.bottleneck.0.weight")
     embedding_dim = reduction.shape[0] if reduction is not None and reduction.ndim == 4 else 0
-    neck = "heads.bottleneck.1.weight" if embedding_dim else "heads.bottleneck.0.weight"
     return architecture, {
         **architecture.options,
+        "MODEL.META_ARCHITECTURE": "MGN" if multiple else "Baseline",
         "MODEL.HEADS.EMBEDDING_DIM": embedding_dim,
-        "MODEL.HEADS.WITH_BNNECK": neck in state,
-        "MODEL.HEADS.NUM_CLASSES": state["heads.weight"].shape[0],
+        "MODEL.HEADS.WITH_BNNECK": parts > (embedding_dim > 0),
+        "MODEL.HEADS.NUM_CLASSES": state[f"{head}.weight"].shape[0],
+        # Not an option there: what the first releases had between reduction and neck.
+        "REDUCTION_ACTIVATION": _activation(multiple) if embedding_dim and parts == 3 else None,
     }
+
+
+def _shapes(state, prefix=""):
+    return {
+        name.removeprefix(prefix): value.shape for name, value in state.items() if name.startswith(prefix)
+    }
+
+
+def _activation(multiple):
+    return "relu" if multiple else "leaky_relu"
 
 
 def _check_agreement(certain, said):
     for key, value in certain.items():
         if key not in said or said[key] == value:
             continue
-        # Depths 18 and 34 have no non-local blocks even where asked for; 0 classes are filled in when
+        # Depths 18 and 34 and MGN have no non-local blocks even where asked for; 0 classes are filled in when
         # training starts.
-        if key.endswith("WITH_NL") and certain["MODEL.BACKBONE.DEPTH"] in ("18x", "34x"):
+        without = (
+            certain["MODEL.META_ARCHITECTURE"] == "MGN" or certain.get("MODEL.BACKBONE.DEPTH") in _WITHOUT_NL
+        )
+        if key.endswith("WITH_NL") and without:
             continue
         if key.endswith("NUM_CLASSES") and said[key] == 0:
             continue

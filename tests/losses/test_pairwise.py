@@ -1,8 +1,10 @@
+import keras
 import numpy as np
 import pytest
 
+from keras_reid.layers.numerics import l2_normalize
 from keras_reid.losses import CircleLoss, CosFaceLoss
-from tests.harness import gradients, run_loss_test
+from tests.harness import assert_finite, gradients, run_loss_test
 from tests.losses import FEATURES, LABELS, edge_cases
 
 ALL = [CircleLoss, CosFaceLoss]
@@ -61,6 +63,24 @@ def test_value_and_gradient_are_finite_at_the_edges(cls, case):
     labels, features = edge_cases()[case]
     assert np.isfinite(float(cls()(labels, features)))
     assert np.isfinite(gradients(lambda x: cls()(labels, x), features)[0]).all()
+
+
+def test_rounding_takes_cosines_of_one_case_beyond_1():
+    _, features = edge_cases()["on few lines"]
+    features = np.asarray(l2_normalize(features))
+    cosines = np.asarray(keras.ops.matmul(features, features.T))
+    assert cosines.max() > 1
+    assert cosines.min() < -1
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize("case", edge_cases())
+def test_value_and_gradient_are_finite_at_the_edges_in_half_precision(cls, case, dtype):
+    labels, features = edge_cases()[case]
+    features = keras.ops.cast(features, dtype)
+    assert np.isfinite(float(cls()(labels, features)))
+    assert_finite(gradients(lambda x: cls()(labels, x), features))
 
 
 @pytest.mark.parametrize("cls", ALL)

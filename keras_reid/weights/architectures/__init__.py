@@ -2,12 +2,27 @@
 
 from keras_reid.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
+from keras_reid.weights.architectures.mgn import recognize_mgn
+from keras_reid.weights.architectures.mobilenet_v2 import recognize_mobilenet_v2
+from keras_reid.weights.architectures.osnet import recognize_osnet
+from keras_reid.weights.architectures.repvgg import recognize_repvgg
+from keras_reid.weights.architectures.resnest import recognize_resnest
 from keras_reid.weights.architectures.resnet import recognize_resnet
+from keras_reid.weights.architectures.resnext import recognize_resnext
+from keras_reid.weights.architectures.vit import recognize_vit
 
 # Each takes {name: shape} and returns an Architecture, or None if the names are not its family's.
-_FAMILIES = (recognize_resnet,)
+_FAMILIES = (
+    recognize_resnet,
+    recognize_resnext,
+    recognize_resnest,
+    recognize_osnet,
+    recognize_mobilenet_v2,
+    recognize_repvgg,
+    recognize_vit,
+)
 
-__all__ = ["Architecture", "recognize"]
+__all__ = ["Architecture", "recognize", "recognize_mgn"]
 
 
 def recognize(shapes):

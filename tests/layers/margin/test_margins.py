@@ -2,13 +2,15 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
 from keras_reid.layers import ArcSoftmax, CircleSoftmax, CosSoftmax, LinearClassifier
 from keras_reid.losses import CrossEntropy
-from tests.harness import gradients, run_layer_test
+from tests.harness import assert_finite, gradients, run_layer_test
 from tests.layers.margin import FEATURES, LABELS, WEIGHTS, at_cosine, normalized, with_weights
+from tests.losses import on_few_lines
 
 MARGINS = [CosSoftmax, ArcSoftmax, CircleSoftmax]
 ALL = [LinearClassifier, *MARGINS]
@@ -134,6 +136,33 @@ def test_gradients_are_finite_at_the_edges(cls, factor):
 
     (gradient,) = gradients(loss, features)
     assert np.isfinite(gradient).all()
+
+
+def test_rounding_takes_cosines_beyond_1():
+    features = on_few_lines()
+    cosines = np.asarray(with_weights(CosSoftmax(64, scale=1), features)(features))
+    assert cosines.max() > 1
+    assert cosines.min() < -1
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("length", [1e-2, 1.0, 3e3])
+@pytest.mark.parametrize("cls", ALL)
+def test_value_and_gradient_are_finite_where_rounding_takes_cosines_beyond_1(cls, length, dtype):
+    layer = with_weights(cls(64), on_few_lines())
+    features = keras.ops.cast(length * on_few_lines(), dtype)
+    labels = np.arange(64)
+    assert_finite(layer(features, labels=labels))
+    assert_finite(gradients(lambda x: CrossEntropy()(labels, layer(x, labels=labels)), features))
+
+
+@pytest.mark.parametrize("cls", ALL)
+@pytest.mark.parametrize(("classes", "label"), [(5, 4), (1, 0)])
+def test_a_batch_of_1_and_a_single_class(cls, classes, label):
+    layer = with_weights(cls(classes), WEIGHTS[:classes])
+    labels = np.array([label])
+    assert_finite(layer(FEATURES[:1], labels=labels))
+    assert_finite(gradients(lambda x: CrossEntropy()(labels, layer(x, labels=labels)), FEATURES[:1]))
 
 
 def test_arc_still_learns_at_cosine_1():

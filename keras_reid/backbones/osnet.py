@@ -1,0 +1,152 @@
+"""OSNet: a light network whose every block sees several scales."""
+
+import keras
+from keras import layers
+
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
+from keras_reid.backbones.builder import LayerBuilder
+from keras_reid.layers.channel_gate import ChannelGate
+
+_CHANNELS = (64, 256, 384, 512)  # stem, conv2, conv3, conv4
+_BLOCKS = 2  # in each stage
+_REDUCTION = 4  # a block works in a quarter of its output's channels
+_STREAMS = "abcd"  # with 1, 2, 3 and 4 light convolutions: 3×3, 5×5, 7×7 and 9×9 in effect
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class OSNet(Backbone):
+    """OSNet feature extractor, without pooling and classifier.
+
+    A block sends its input, reduced to a quarter of the channels, through four streams of one to four light
+    3×3 convolutions (1×1, then depthwise), so that they see 3 to 9 positions, and sums them: `y = x + W · Σ_s
+    gate(stream_s(x)) · stream_s(x)`, where one gate for all streams weights every channel by what the image
+    holds of it.
+
+    Layers are named as in FastReID's and torchreid's weights, by stage, block and stream: `conv3.0.conv2b.1.bn`.
+
+    Args:
+        width: 1.0, 0.75, 0.5 or 0.25, times 64 channels in the stem and 256, 384, 512 in the stages. Defaults
+            to 1.0.
+        ibn: Whether instance normalisation takes the batch normalisation's place in the stem, and is added
+            before the last ReLU of the blocks of the first stage (OSNet-IBN). Defaults to False.
+        pretrained: What the weights start from: None (random), "imagenet" (torchreid's, which the original
+            starts from; with `ibn` for width 1.0 only), or the path of a `.pth` file. Defaults to None.
+        input_shape: `(height, width, channels)` of the images in pixels; None is any size.
+            Defaults to (None, None, 3).
+        dtype: Keras dtype policy of all layers. Defaults to the global one.
+
+    Input shape: `(batch, height, width, 3)`, normalised. Output shape: `(batch, height / 16, width / 16,
+    512 · width)`.
+
+    Raises:
+        ValueError: if an argument is not one of the values above, or nobody published weights for them.
+        UserError: if the weights cannot be fetched or do not fit.
+
+    Example:
+        >>> backbone = keras_reid.backbones.OSNet(width=0.25)
+        >>> keras.ops.shape(backbone(keras.random.normal((2, 128, 64, 3))))
+        (2, 8, 4, 128)
+
+    Source: Zhou et al., "Omni-scale feature learning for person re-identification", 2019; Zhou et al.,
+    "Learning generalisable omni-scale representations for person re-identification", 2019 (instance
+    normalisation).
+    """
+
+    widths = (0.25, 0.5, 0.75, 1.0)
+
+    def __init__(
+        self,
+        width=1.0,
+        ibn=False,
+        pretrained=None,
+        input_shape=(None, None, 3),
+        name=None,
+        dtype=None,
+        **kwargs,
+    ):
+        # Validation.
+        check_choice("OSNet", "width", width, self.widths)
+        check_image_shape("OSNet", input_shape)
+
+        # Functional graph.
+        dtype = policy(dtype)
+        build = _OSNetBuilder(dtype)
+        stem, *stages = (int(channels * width) for channels in _CHANNELS)
+        images = keras.Input(input_shape, name="images")
+        x = build.stem(images, stem, ibn)
+        for stage, channels in enumerate(stages, start=2):
+            for index in range(_BLOCKS):
+                x = build.block(x, channels, f"conv{stage}.{index}", ibn=ibn and stage == 2)
+            if stage < 4:
+                x = build.transition(x, f"conv{stage}.{_BLOCKS}")
+        x = build.unit(x, stages[-1], "conv5")
+
+        # Configuration.
+        # "1_0", "0_75"
+        published = f"osnet_{'ibn_' if ibn else ''}x{str(float(width)).replace('.', '_')}"
+        super().__init__(
+            images,
+            x,
+            own={"width": float(width), "ibn": bool(ibn)},
+            input_shape=input_shape,
+            dtype=dtype,
+            name=name,
+            pretrained=pretrained,
+            published_name=published,
+            **kwargs,
+        )
+
+
+class _OSNetBuilder(LayerBuilder):
+    """Adds the parts of OSNet to a functional graph."""
+
+    def stem(self, images, channels, ibn):
+        """7×7 with stride 2, then the maximum of 3×3 with stride 2."""
+        x = self.convolution(images, channels, 7, "conv1.conv", stride=2)
+        x = self.instance_norm(x, "conv1.bn") if ibn else self.norm(x, "conv1.bn")
+        x = self.relu(x, "conv1.relu")
+        # All values are ≥ 0 here, so that padding with zeros is the same as not looking there.
+        x = layers.ZeroPadding2D(1, name="maxpool.pad", dtype=self.dtype)(x)
+        return layers.MaxPooling2D(3, strides=2, name="maxpool", dtype=self.dtype)(x)
+
+    def block(self, inputs, channels, name, ibn):
+        """Streams of 1 to 4 light convolutions, gated, summed, and added to the shortcut."""
+        inner = channels // _REDUCTION
+        reduced = self.unit(inputs, inner, f"{name}.conv1")
+        gate = ChannelGate(name=f"{name}.gate", dtype=self.dtype)
+        streams = []
+        for depth, letter in enumerate(_STREAMS, start=1):
+            x = reduced
+            for index in range(depth):
+                number = "" if depth == 1 else f".{index}"
+                x = self.light_convolution(x, f"{name}.conv2{letter}{number}")
+            streams.append(gate(x))
+        x = self.add(streams, f"{name}.sum")
+        x = self.unit(x, channels, f"{name}.conv3", linear=True)
+        if inputs.shape[-1] != channels:
+            inputs = self.unit(inputs, channels, f"{name}.downsample", linear=True)
+        x = self.add([x, inputs], f"{name}.add")
+        if ibn:
+            x = self.instance_norm(x, f"{name}.IN")
+        return self.relu(x, f"{name}.relu")
+
+    def transition(self, x, name):
+        """1×1, then the average of 2×2, which halves height and width."""
+        x = self.unit(x, x.shape[-1], f"{name}.0")
+        return layers.AveragePooling2D(2, name=f"{name}.1", dtype=self.dtype)(x)
+
+    def unit(self, x, channels, name, linear=False):
+        """1×1 convolution and normalisation, and a ReLU unless `linear`."""
+        x = self.convolution(x, channels, 1, f"{name}.conv")
+        x = self.norm(x, f"{name}.bn")
+        return x if linear else self.relu(x, f"{name}.relu")
+
+    def light_convolution(self, x, name):
+        """A 3×3 convolution in two: 1×1 over the channels, 3×3 over the positions."""
+        x = self.convolution(x, x.shape[-1], 1, f"{name}.conv1")
+        x = self.depthwise(x, 3, f"{name}.conv2")
+        return self.relu(self.norm(x, f"{name}.bn"), f"{name}.relu")
+
+    def instance_norm(self, x, name):
+        """Normalisation of each channel over the positions of each image."""
+        return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name, dtype=self.dtype)(x)

@@ -1,0 +1,160 @@
+"""Vision transformer."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
+from keras_reid.checkpoints.position_embedding import adapt_vit
+from keras_reid.layers import CameraEmbedding, PatchEmbedding, TransformerBlock
+
+_PATCH = (16, 16)
+# Blocks, channels of a head, hidden units of the perceptron for each channel.
+_SIZES = {"base": (12, 64, 4.0), "small": (8, 96, 3.0)}
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class ViT(Backbone):
+    """Vision transformer on 16×16 patches; its feature map is the class token.
+
+    Tokens are the class token and one for each patch, with learnt positions; blocks of self-attention and perceptron
+    follow. Stochastic depth rises linearly from 0 in the first block to `drop_path` in the last.
+
+    Layers are named as in timm's and DeiT's weights, which fit: `blocks.0` holds `attn.qkv`, `mlp.fc1` …, `norm` is
+    the last one. Positions of weights for another image size, or another stride, are resized.
+
+    Args:
+        depth: "base" (12 blocks, 12 heads: ViT-B/16, DeiT-B) or "small" (8 blocks, 8 heads, hidden layers of 3 · 768,
+            no bias of queries, keys and values, attention scaled by 1/sqrt(768): the original's). Defaults to "base".
+        stride: From one patch to the next, `(rows, columns)` in pixels; below 16 they overlap. Defaults to (16, 16).
+        drop_path: Probability in the last block that an image skips a branch in training. Defaults to 0.1.
+        dropout: Rate of dropout on tokens, after attentions, and in perceptrons. Defaults to 0.0.
+        attention_dropout: Rate of dropout on the attention's weights. Defaults to 0.0.
+        num_cameras: Number of cameras at training, each of which gets an embedding that is added to the tokens of its
+            images (see `layers.CameraEmbedding`); 0 is none. Defaults to 0.
+        camera_scale: Factor on the cameras' embeddings. Defaults to 3.0.
+        width: Channels of a token, a multiple of 64 ("base") or 96 ("small"). 768 is the paper's; with depth "base",
+            384 is DeiT-S and 192 DeiT-Ti. Defaults to 768.
+        pretrained: What the weights start from: None (random) or the path of a `.pth` file. Defaults to None.
+        input_shape: `(height, width, channels)` of the images in pixels. A size must be given, since each patch has its
+            own position. Defaults to (256, 128, 3).
+        dtype: Keras dtype policy of all layers. Defaults to the global one.
+
+    Input shape: `(batch, height, width, 3)`, normalised; with cameras a dict of these `images`, and `cameras`, integers
+    `(batch,)`, where −1 and all others outside the range are an unknown one. Output shape: `(batch, 1, 1, width)`, so
+    that any pooling, or none, follows.
+
+    Raises:
+        ValueError: if an argument is out of range, the image size is missing, or nobody published weights for them.
+        UserError: if the weights do not fit.
+
+    Example:
+        >>> backbone = keras_reid.backbones.ViT(width=64, num_cameras=6, input_shape=(64, 32, 3))
+        >>> images = keras.random.normal((2, 64, 32, 3))
+        >>> keras.ops.shape(backbone({"images": images, "cameras": keras.ops.array([3, -1], "int32")}))
+        (2, 1, 1, 64)
+
+    Source: Dosovitskiy et al., "An image is worth 16x16 words", 2021; Touvron et al., "Training data-efficient image
+    transformers", 2021; He et al., "TransReID", 2021 (overlapping patches, cameras). FastReID has the cameras'
+    embeddings in its code, but no way to switch them on.
+    """
+
+    depths = tuple(_SIZES)
+
+    def __init__(
+        self,
+        depth="base",
+        stride=(16, 16),
+        drop_path=0.1,
+        dropout=0.0,
+        attention_dropout=0.0,
+        num_cameras=0,
+        camera_scale=3.0,
+        width=768,
+        pretrained=None,
+        input_shape=(256, 128, 3),
+        name=None,
+        dtype=None,
+        **kwargs,
+    ):
+        # Validation.
+        check_choice("ViT", "depth", depth, self.depths)
+        blocks, head, mlp_ratio = _SIZES[depth]
+        if not isinstance(width, int) or width < head or width % head:
+            raise ValueError(
+                f"`width` of ViT must be a multiple of {head} at depth {depth!r}. Received: width={width!r}"
+            )
+        for argument, rate in (
+            ("drop_path", drop_path),
+            ("dropout", dropout),
+            ("attention_dropout", attention_dropout),
+        ):
+            if not 0 <= rate < 1:
+                raise ValueError(f"`{argument}` of ViT must be in [0, 1). Received: {argument}={rate}")
+        if not isinstance(num_cameras, int) or num_cameras < 0:
+            raise ValueError(
+                f"`num_cameras` of ViT must be an integer of at least 0. Received: num_cameras={num_cameras!r}"
+            )
+        check_image_shape("ViT", input_shape)
+        if None in input_shape:
+            raise ValueError(
+                "`input_shape` of ViT must give height and width in pixels, since its position embeddings belong to "
+                f"one image size, as (256, 128, 3). Received: input_shape={input_shape}"
+            )
+
+        # Functional graph.
+        dtype = policy(dtype)
+        images = keras.Input(input_shape, name="images")
+        inputs = images
+        embedding = PatchEmbedding(width, _PATCH, stride, name="patch_embed", dtype=dtype)
+        x = embedding(images)
+        if num_cameras:
+            cameras = keras.Input((), dtype="int32", name="cameras")
+            inputs = {"images": images, "cameras": cameras}
+            x = CameraEmbedding(num_cameras, camera_scale, name="sie_embed", dtype=dtype)(x, cameras)
+        x = layers.Dropout(dropout, name="pos_drop", dtype=dtype)(x)
+        for index, block_drop_path in enumerate(np.linspace(0, drop_path, blocks)):
+            x = TransformerBlock(
+                width // head,
+                mlp_ratio,
+                qkv_bias=depth == "base",
+                scale=None if depth == "base" else width**-0.5,
+                dropout=dropout,
+                attention_dropout=attention_dropout,
+                drop_path=block_drop_path,
+                name=f"blocks.{index}",
+                dtype=dtype,
+            )(x)
+        # Of the last normalisation, only the class token's is needed.
+        x = layers.LayerNormalization(epsilon=1e-6, name="norm", dtype=dtype)(x[:, 0])
+        x = layers.Reshape((1, 1, width), name="feature_map", dtype=dtype)(x)
+
+        # Configuration.
+        super().__init__(
+            inputs,
+            x,
+            own={
+                "depth": depth,
+                "stride": embedding.stride,
+                "drop_path": float(drop_path),
+                "dropout": float(dropout),
+                "attention_dropout": float(attention_dropout),
+                "num_cameras": num_cameras,
+                "camera_scale": float(camera_scale),
+                "width": width,
+            },
+            input_shape=input_shape,
+            dtype=dtype,
+            name=name,
+            pretrained=pretrained,
+            published_name=f"vit_{depth}",
+            **kwargs,
+        )
+
+    @property
+    def grid(self):
+        """`(rows, columns)` of patches."""
+        return self.get_layer("patch_embed").grid
+
+    def adapt_checkpoint(self, state):
+        return adapt_vit(state, self)

@@ -1,0 +1,134 @@
+"""Tensors as PyTorch stores them: a window on a flat storage."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_reid.checkpoints.problems import DamagedFile
+
+_MOST_DIMENSIONS = 64  # numpy's own limit; PyTorch's is the same
+
+
+def is_size(number):
+    """Whether something from a file can be a size, an offset or a stride."""
+    return type(number) is int and 0 <= number < 2**63
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StorageKind:
+    """The type of a storage's values, as `torch.FloatStorage`.
+
+    Args:
+        name: PyTorch's name of the type.
+        code: numpy's code of the values, in little-endian order.
+        upper_half: Whether the values are the upper halves of float32 values (bfloat16), which numpy does not
+            have.
+    """
+
+    name: str
+    code: str
+    upper_half: bool = False
+
+    @property
+    def itemsize(self):
+        """Bytes of a value."""
+        return np.dtype(self.code).itemsize
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Storage:
+    """A part of a file, or a view of such a part.
+
+    Args:
+        key: What the file calls it.
+        kind: `StorageKind` of its values.
+        start: Where it begins in the part called `key`, in values.
+        length: Number of its values.
+    """
+
+    key: str
+    kind: StorageKind
+    start: int
+    length: int
+
+    def values(self, data, byte_order="little"):
+        """Its values as a flat, read-only array; bfloat16 as float32.
+
+        Args:
+            data: All bytes of the part called `key`.
+            byte_order: "little" or "big".
+
+        Raises:
+            DamagedFile: if it is longer than its part of the file.
+        """
+        size = self.kind.itemsize
+        if not self.length:
+            data = b""
+        elif (self.start + self.length) * size > len(data):
+            raise DamagedFile(
+                f"storage {self.key!r} should have {(self.start + self.length) * size} bytes and has {len(data)}"
+            )
+        order = np.dtype(self.kind.code).newbyteorder("<" if byte_order == "little" else ">")
+        data = memoryview(data)[self.start * size :][: self.length * size]
+        values = np.frombuffer(data, order) if data else np.zeros(0, order)
+        values = values.astype(order.newbyteorder("="), copy=False)
+        if self.kind.upper_half:
+            values = (values.astype("uint32") << 16).view("float32")
+        values.flags.writeable = False
+        return values
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor that has not been read yet.
+
+    Args:
+        storage: The `Storage` that it is a window on.
+        offset: Position of its first value in the storage.
+        shape: Its shape.
+        strides: Steps in the storage for each dimension, in values.
+    """
+
+    storage: Storage
+    offset: int
+    shape: tuple
+    strides: tuple
+
+    @classmethod
+    def checked(cls, storage, offset, shape, strides):
+        """The tensor, if the arguments, which come from a file, are of the right types."""
+        if (
+            not isinstance(storage, Storage)
+            or not isinstance(shape, tuple)
+            or not isinstance(strides, tuple)
+            or not len(shape) == len(strides) <= _MOST_DIMENSIONS
+            or not all(map(is_size, (offset, *shape, *strides)))
+        ):
+            raise DamagedFile("a tensor has no proper storage, offset, shape and strides")
+        return cls(storage, offset, shape, strides)
+
+    def array(self, values):
+        """The tensor as a read-only view of its storage's values.
+
+        Raises:
+            DamagedFile: if the window reaches beyond the storage, or repeats so much of it that it has more
+                values than the storage: a few bytes could then ask for any amount of memory.
+        """
+        count = math.prod(self.shape)
+        if count == 0:
+            try:
+                return np.zeros(self.shape, values.dtype)
+            except ValueError as error:  # the other dimensions are too large even so
+                raise DamagedFile(f"an empty tensor has the shape {self.shape}") from error
+        steps = zip(self.shape, self.strides, strict=True)
+        last = self.offset + sum((size - 1) * stride for size, stride in steps)
+        if last >= len(values) or count > len(values):
+            raise DamagedFile(
+                f"a tensor of shape {self.shape} and strides {self.strides} from {self.offset} on does not fit "
+                f"into its storage of {len(values)} values"
+            )
+        size = values.itemsize
+        return np.ndarray(
+            self.shape, values.dtype, values, self.offset * size, [stride * size for stride in self.strides]
+        )

@@ -1,0 +1,174 @@
+"""Files that `torch.save` wrote, without PyTorch.
+
+Since PyTorch 1.6 they are zip archives: a pickle, `data.pkl`, and a member for each storage. Before, they were a row of
+pickles (magic number, version of the format, facts about the machine, the content, the keys of the storages) and then
+the storages.
+"""
+
+import pathlib
+import struct
+import zipfile
+
+from keras_reid.checkpoints.byte_source import ByteSource
+from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal
+from keras_reid.checkpoints.stored_tensor import StoredTensor
+from keras_reid.checkpoints.unpickling import Unpickler
+from keras_reid.errors import UserError
+
+_MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
+_ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+_LFS = b"version https://git-lfs"
+# What `zipfile` raises for archives that are damaged, encrypted, or made up.
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+    OverflowError,
+    EOFError,
+    OSError,
+    struct.error,
+)
+
+
+def read_torch_file(path, select):
+    """The selected tensors of a file, as numpy arrays; the others are not read.
+
+    Args:
+        path: The file.
+        select: Function from the content to what is wanted of it, `{name: value}`. Tensors are
+            `StoredTensor`s there, and other values are handed on as they are.
+
+    Returns `{name: value}`, with read-only arrays for tensors (float32 for bfloat16). Tensors that share a storage
+    share memory.
+
+    Raises:
+        UserError: if there is no such file, it is none that `torch.save` wrote, it is damaged, or it asks to run
+            something.
+        NeedsPyTorch: if only PyTorch can build what it holds.
+    """
+    path = pathlib.Path(path)
+    problem = why_no_torch_file(path)
+    if problem:
+        raise UserError(problem)
+    try:
+        with open(path, "rb") as file:
+            archive = _ZipArchive if file.read(4) == _ZIP else _OldFile
+            file.seek(0)
+            archive = archive(file, path)
+            return _arrays(archive, select(archive.content))
+    except ForeignGlobal as error:
+        raise UserError(
+            f"{path} asks to run `{error}`, which no weights need; nothing was run. If you trust the file, load it "
+            'in PyTorch and save its weights alone: torch.save(checkpoint["model"], "weights.pth")'
+        ) from error
+    except DamagedFile as error:
+        raise UserError(f"{path} is damaged or cut short: {error}. Fetch or save it again.") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def why_no_torch_file(path):
+    """What is wrong with a file that does not even begin as `torch.save` begins one, in words; None if it does."""
+    path = pathlib.Path(path)
+    if path.is_dir():
+        return f"{path} is a folder, and must be a weights file."
+    if not path.is_file():
+        return f"Weights file not found: {path}"
+    with open(path, "rb") as file:
+        head = file.read(64)
+    if not head:
+        return f"{path} is empty. Fetch or save it again."
+    if head.startswith(_LFS):
+        return f"{path} is only a pointer of Git LFS. Fetch the file itself: git lfs pull"
+    if head.lstrip().startswith(b"<"):
+        return f"{path} is a web page, probably of a download that failed. Fetch the file again."
+    if not head.startswith((_ZIP, _PICKLE)):
+        return f"{path} is no file that torch.save wrote: it begins with {head[:12]!r}"
+    return None
+
+
+def _arrays(archive, wanted):
+    values, found = {}, {}
+    for name, value in wanted.items():
+        if isinstance(value, StoredTensor):
+            storage = value.storage
+            if storage not in values:
+                data = archive.data(storage.key) if storage.length else b""
+                values[storage] = storage.values(data, archive.byte_order)
+            value = value.array(values[storage])
+        found[name] = value
+    return found
+
+
+class _ZipArchive:
+    """The format of today."""
+
+    def __init__(self, file, path):
+        self._size = path.stat().st_size
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except _ZIP_ERRORS as error:
+            raise DamagedFile(f"it begins as a zip archive, but {_lower(error)}") from error
+        self._members = {member.filename: member for member in self._zip.infolist()}
+        pickles = [name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if not pickles:
+            raise UserError(f"{path} is a zip archive, but none that torch.save wrote: it has no data.pkl.")
+        self._root = pickles[0].removesuffix("data.pkl")
+        if f"{self._root}constants.pkl" in self._members:
+            raise UserError(
+                f"{path} is a TorchScript program. Save its weights in PyTorch: "
+                f'torch.save(torch.jit.load("{path.name}").state_dict(), "weights.pth")'
+            )
+        order = f"{self._root}byteorder"
+        self.byte_order = "big" if order in self._members and self._read(order) == b"big" else "little"
+        self.content = Unpickler(ByteSource(self._read(pickles[0]))).load()
+
+    def data(self, key):
+        return self._read(f"{self._root}data/{key}")
+
+    def _read(self, name):
+        member = self._members.get(name)
+        if member is None:
+            raise DamagedFile(f"{name!r} is missing in it")
+        # torch.save does not compress. A few compressed bytes could become any number of them.
+        if member.compress_type != zipfile.ZIP_STORED or member.file_size > self._size:
+            raise DamagedFile(f"{name!r} in it is compressed or larger than the whole file")
+        try:
+            return self._zip.read(member)
+        except _ZIP_ERRORS as error:
+            raise DamagedFile(_lower(error)) from error
+
+
+class _OldFile:
+    """The format before PyTorch 1.6."""
+
+    def __init__(self, file, path):
+        source = ByteSource(file, path.stat().st_size)
+        if Unpickler(source).load() != _MAGIC:
+            raise UserError(f"{path} is a pickle, but none that torch.save wrote.")
+        version, machine = Unpickler(source).load(), Unpickler(source).load()
+        if version != _VERSION or not isinstance(machine, dict):
+            raise DamagedFile(f"its format is not of version {_VERSION}")
+        self.byte_order = "little" if machine.get("little_endian", True) else "big"
+        unpickler = Unpickler(source)
+        self.content = unpickler.load()
+        keys = Unpickler(source).load()
+        self._file, self._places = file, {}
+        for key in map(str, keys if isinstance(keys, list) else ()):
+            if key not in unpickler.storages:
+                raise DamagedFile(f"no tensor uses its storage {key!r}")
+            size = source.number("<q") * unpickler.storages[key].itemsize
+            self._places[key] = (source.skip(size), size)
+
+    def data(self, key):
+        if key not in self._places:
+            raise DamagedFile(f"its storage {key!r} is missing")
+        start, size = self._places[key]
+        self._file.seek(start)
+        return self._file.read(size)
+
+
+def _lower(error):
+    text = str(error) or type(error).__name__
+    return text[0].lower() + text[1:]

@@ -1,0 +1,57 @@
+"""Descriptions of the losses."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from keras_reid.experiment.component import Component
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Component):
+    """`keras_reid.losses.CrossEntropy`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.CrossEntropy"
+    label_smoothing: float | Literal["adaptive"] = 0.1
+    """mass moved from the true class to the others"""
+
+
+@dataclass(frozen=True)
+class TripletLoss(Component):
+    """`keras_reid.losses.TripletLoss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.TripletLoss"
+    margin: float = 0.3
+    """distance by which negatives must be further; 0 is the soft margin"""
+    mining: Literal["hard", "weighted"] = "hard"
+    """the hardest positive and negative, or all of them weighted"""
+    normalize: bool = False
+    """whether features are normalised first"""
+
+
+@dataclass(frozen=True)
+class CircleLoss(Component):
+    """`keras_reid.losses.CircleLoss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.CircleLoss"
+    margin: float = 0.25
+    scale: float = 128.0
+
+
+@dataclass(frozen=True)
+class CosFaceLoss(Component):
+    """`keras_reid.losses.CosFaceLoss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.CosFaceLoss"
+    margin: float = 0.25
+    scale: float = 128.0
+
+
+@dataclass(frozen=True)
+class FocalLoss(Component):
+    """`keras_reid.losses.FocalLoss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.FocalLoss"
+    alpha: float = 0.25
+    """factor on the loss"""
+    gamma: float = 2.0
+    """how little well-classified samples count"""

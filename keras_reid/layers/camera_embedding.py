@@ -1,0 +1,77 @@
+"""A learnt offset for each camera."""
+
+import keras
+from keras import ops
+
+from keras_reid.layers.numerics import at_least_float32
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class CameraEmbedding(keras.layers.Layer):
+    """Adds to all tokens of an image an embedding of the camera that took it.
+
+    `y = tokens + scale · embedding[camera]`: the network knows the camera's look and need not read it off the image.
+    A camera outside `0 … num_cameras − 1`, as −1 for "unknown" or one that came after training, takes the mean of all
+    embeddings.
+
+    Args:
+        num_cameras: Number of cameras at training.
+        scale: Factor on the embedding. Defaults to 3.0.
+
+    Call arguments:
+        tokens: `(batch, tokens, channels)`.
+        cameras: Integers `(batch,)`.
+
+    Output shape: as the tokens'.
+
+    Raises:
+        ValueError: if `num_cameras` is not a positive integer.
+
+    Example:
+        >>> layer = keras_reid.layers.CameraEmbedding(num_cameras=6)
+        >>> cameras = keras.ops.array([0, 5, -1], "int32")
+        >>> keras.ops.shape(layer(keras.random.normal((3, 10, 24)), cameras))
+        (3, 10, 24)
+
+    Source: He et al., "TransReID: transformer-based object re-identification", 2021 (side information embedding). The
+    mean for unknown cameras is ours: there a camera must be known.
+    """
+
+    # Lies directly on the network in checkpoints.
+    checkpoint_name = ""
+
+    def __init__(self, num_cameras, scale=3.0, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(num_cameras, int) or num_cameras < 1:
+            raise ValueError(
+                f"`num_cameras` of CameraEmbedding must be a positive integer. Received: {num_cameras!r}"
+            )
+        self.num_cameras = num_cameras
+        self.scale = float(scale)
+
+    def build(self, tokens_shape, cameras_shape=None):
+        self.embeddings = self.add_weight(
+            name="embeddings",
+            shape=(self.num_cameras, 1, tokens_shape[-1]),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+            autocast=False,
+        )
+
+    def call(self, tokens, cameras):
+        embeddings = at_least_float32(self.embeddings)
+        numbers = ops.arange(self.num_cameras, dtype="int32")
+        chosen = ops.cast(ops.equal(ops.cast(cameras, "int32")[:, None], numbers), embeddings.dtype)
+        # Where no camera is chosen, all are, with equal shares.
+        share = (1.0 - ops.sum(chosen, axis=1, keepdims=True)) / self.num_cameras
+        offset = ops.matmul(chosen + share, embeddings[:, 0])[:, None]
+        return tokens + ops.cast(self.scale * offset, tokens.dtype)
+
+    @property
+    def checkpoint_parts(self):
+        return {"sie_embed": self.embeddings}
+
+    def compute_output_shape(self, tokens_shape, cameras_shape=None):
+        return tokens_shape
+
+    def get_config(self):
+        return {**super().get_config(), "num_cameras": self.num_cameras, "scale": self.scale}

@@ -1,0 +1,30 @@
+"""OSNet's checkpoints: FastReID's and torchreid's have the same names."""
+
+from keras_reid.errors import UserError
+from keras_reid.weights.architectures.architecture import Architecture
+
+_WIDTHS = {64: 1.0, 48: 0.75, 32: 0.5, 16: 0.25}  # by the channels of the stem
+_DEPTHS = {1.0: "x1_0", 0.75: "x0_75", 0.5: "x0_5", 0.25: "x0_25"}
+
+
+def recognize_osnet(shapes):
+    """The `Architecture` of an OSNet, or None."""
+    if "conv1.conv.weight" not in shapes or "conv2.0.conv2d.3.conv2.weight" not in shapes:
+        return None
+    channels = shapes["conv1.conv.weight"][0]
+    width = _WIDTHS.get(channels)
+    if width is None:
+        raise UserError(
+            "The weights are those of an OSNet, but its stem has not 64, 48, 32 or 16 channels. "
+            f"Received: {channels} channels"
+        )
+    ibn = "conv2.0.IN.weight" in shapes
+    return Architecture(
+        backbone="OSNet",
+        arguments={"width": width, "ibn": ibn},
+        options={
+            "MODEL.BACKBONE.NAME": "build_osnet_backbone",
+            "MODEL.BACKBONE.DEPTH": _DEPTHS[width],
+            "MODEL.BACKBONE.WITH_IBN": ibn,
+        },
+    )

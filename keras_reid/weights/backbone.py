@@ -1,0 +1,36 @@
+"""Networks without a head: torchvision's, IBN-Net's, timm's and torchreid's files as backbones."""
+
+from keras_reid.checkpoints import load_pretrained, read_state_dict
+from keras_reid.weights.architectures import recognize
+from keras_reid.weights.fastreid_options import OPEN_OPTIONS
+
+
+def build_backbone(file_or_state_dict, image_size=(256, 128), last_stride=1):
+    """A backbone with the weights of a network trained elsewhere, its classifier left out.
+
+    The architecture follows from names and shapes. Understood are ResNet and ResNeXt of torchvision and IBN-Net,
+    ResNeSt and ViT of timm and their authors, OSNet of torchreid, MobileNetV2 of torchvision, RepVGG of its authors.
+
+    Args:
+        file_or_state_dict: A `.pth` file, or a mapping of names to numpy arrays.
+        image_size: `(height, width)` in pixels, which only networks with position embeddings depend on.
+        last_stride: Stride of the last stage, 1 or 2, of the networks that have the choice.
+
+    Returns a `keras.Model` from `keras_reid.backbones`.
+
+    Raises:
+        UserError: if the file cannot be read, the network is none of these, or any weight is left unfilled.
+
+    Example:
+        >>> backbone = keras_reid.weights.build_backbone("resnet50-19c8e357.pth")  # doctest: +SKIP
+        >>> backbone.depth, backbone.ibn  # doctest: +SKIP
+        (50, False)
+    """
+    state = {
+        name.removeprefix("module."): value for name, value in read_state_dict(file_or_state_dict).items()
+    }
+    architecture = recognize({name: value.shape for name, value in state.items()})
+    options = {**OPEN_OPTIONS, "MODEL.BACKBONE.LAST_STRIDE": last_stride}
+    backbone = architecture.build(options, image_size)
+    load_pretrained(backbone, state)
+    return backbone

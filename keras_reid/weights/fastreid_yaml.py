@@ -1,0 +1,122 @@
+"""FastReID's config files."""
+
+import ast
+import pathlib
+
+import yaml
+
+from keras_reid.errors import UserError
+from keras_reid.weights.fastreid_old_options import todays_options
+
+_BASE = "_BASE_"
+# What concerns the network and its images; the rest is about training and evaluation.
+_SECTIONS = ("MODEL", "INPUT")
+
+
+def read_config(path):
+    """The options of a network and its images from one of FastReID's YAML files, under today's names.
+
+    A file may name another one as `_BASE_` (relative to itself, absolute, or with `~`) and replaces options of that
+    one by one; a group of options replaces only a group. Options of the first releases are translated as
+    `todays_options` says.
+
+    Args:
+        path: A `.yml` file.
+
+    Returns a nested dict `{"MODEL": {...}, "INPUT": {...}}` with what the files say, without defaults, as
+    `build_fastreid` takes it.
+
+    Raises:
+        UserError: if a file is missing, no proper YAML, based on itself or on a file on the web, holds anything
+            else than plain values, or has no such options.
+
+    Example:
+        >>> config = read_config("configs/Market1501/bagtricks_R50.yml")  # doctest: +SKIP
+        >>> config["MODEL"]["BACKBONE"]["DEPTH"]  # doctest: +SKIP
+        '50x'
+    """
+    path = pathlib.Path(path)
+    try:
+        merged = _read(path, ())
+        found = {section: _plain(merged[section]) for section in _SECTIONS if merged.get(section) is not None}
+    except RecursionError as error:
+        raise UserError(f"{path} nests its options too deeply.") from error
+    if not found:
+        raise UserError(f"{path} is no FastReID config of a network: it has neither MODEL nor INPUT.")
+    model = found.get("MODEL", {})
+    for key, group in (("MODEL", model), ("INPUT", found.get("INPUT", {}))):
+        _check_group(path, key, group)
+    for key in ("BACKBONE", "HEADS"):
+        _check_group(path, f"MODEL.{key}", model.get(key, {}))
+    return todays_options(found)
+
+
+def _read(path, origins):
+    """A file merged into its base. `origins` are the files that led here."""
+    path = path.expanduser().resolve()
+    if path in origins:
+        chain = " → ".join(str(file) for file in (*origins, path))
+        raise UserError(f"{origins[0]} is based on itself: {chain}")
+    own = _load(path, origins)
+    base = own.pop(_BASE, None)
+    if base is None:
+        return own
+    if not isinstance(base, str):
+        raise UserError(f"{path}: {_BASE} must be the path of a file. Received: {base!r}")
+    if base.startswith(("http://", "https://")):
+        raise UserError(
+            f"{path}: {_BASE} is on the web and is not fetched. Fetch {base} and give its path instead."
+        )
+    base_path = path.parent / pathlib.Path(base).expanduser()
+    return _merge(own, _read(base_path, (*origins, path)), path)
+
+
+def _load(path, origins):
+    if not path.is_file():
+        named = f", which {origins[-1]} is based on" if origins else ""
+        raise UserError(f"Config file not found: {path}{named}")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.constructor.ConstructorError as error:
+        raise UserError(f"{path} may hold plain values only: {_where(error)}") from error
+    except yaml.MarkedYAMLError as error:
+        raise UserError(f"{path} is no proper YAML: {_where(error)}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no text of YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold options with their values. Received: {type(content).__name__}")
+    return content
+
+
+def _where(error):
+    line = f" in line {error.problem_mark.line + 1}" if error.problem_mark else ""
+    return f"{error.problem}{line}"
+
+
+def _merge(own, base, path, prefix=""):
+    merged = dict(base)
+    for key, value in own.items():
+        if key in base and isinstance(value, dict) != isinstance(base[key], dict):
+            kinds = ("a group of options", "a value")
+            mine, other = kinds if isinstance(value, dict) else kinds[::-1]
+            raise UserError(f"{path}: {prefix}{key} is {mine}, but {other} in its base.")
+        both = key in base and isinstance(value, dict)
+        merged[key] = _merge(value, base[key], path, f"{prefix}{key}.") if both else value
+    return merged
+
+
+def _plain(value):
+    """Values as FastReID understands them: text that is a Python value, as "(256, 128)", is that value."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if not isinstance(value, str):
+        return value
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, SyntaxError, TypeError, MemoryError):
+        return value
+
+
+def _check_group(path, key, group):
+    if not isinstance(group, dict):
+        raise UserError(f"{path}: {key} must be a group of options. Received: {group!r}")
