@@ -23,7 +23,8 @@ class Evaluate:
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
     """a run directory (runs/NAME) or a .keras file"""
     dataset: str | None = None
-    """market1501, dukemtmc, or an experiment file whose test sets are used (with its folder or CSV options)"""
+    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file whose
+    test sets are used (with its folder or CSV options)"""
     root: Path | None = None
     """folder under which the data set is looked for; by default that of the run or experiment file"""
     metric: Literal["cosine", "euclidean"] | None = None
@@ -88,16 +89,17 @@ def _what(options, run):
 
 
 def _data(options, experiment):
-    from keras_reid.data import DukeMTMC, Market1501
+    from keras_reid.data import BENCHMARKS
     from keras_reid.experiment import Data
 
-    known = {"market1501": Market1501(), "dukemtmc": DukeMTMC()}
     if options.dataset and not options.dataset.endswith(".py"):
-        if options.dataset not in known:
+        if options.dataset not in BENCHMARKS:
             raise UserError(
-                f"--dataset must be one of {', '.join(known)}, or an experiment file. Received: {options.dataset!r}"
+                f"--dataset must be one of {', '.join(BENCHMARKS)}, or an experiment file. "
+                f"Received: {options.dataset!r}"
             )
-        data = dataclasses.replace(experiment.data if experiment else Data(), dataset=known[options.dataset])
+        reader = BENCHMARKS[options.dataset]
+        data = dataclasses.replace(experiment.data if experiment else Data(), dataset=reader)
         data = dataclasses.replace(data, test_datasets=())
     elif experiment:
         data = experiment.data

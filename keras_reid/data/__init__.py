@@ -7,15 +7,29 @@ import importlib
 
 _SUBMODULES = ("augmentation", "checking", "datasets", "decoding", "pipeline", "samplers", "synthetic")
 _NAMES = {
+    "BENCHMARKS": "datasets",
     "CSV": "datasets",
+    "CUHK03": "datasets",
+    "Combined": "datasets",
     "DukeMTMC": "datasets",
     "Folder": "datasets",
     "IdentitySampler": "samplers",
+    "MSMT17": "datasets",
     "Market1501": "datasets",
+    "OccludedDuke": "datasets",
+    "OccludedREID": "datasets",
+    "PartialREID": "datasets",
+    "PartialiLIDS": "datasets",
     "ReIDDataset": "dataset",
     "Sample": "sample",
     "ShuffleSampler": "samplers",
     "Synthetic": "synthetic",
+    "TrainOnly": "datasets",
+    "VeRi": "datasets",
+    "VeRiWild": "datasets",
+    "VehicleID": "datasets",
+    "combine": "combining",
+    "combine_all": "combining",
 }
 
 __all__ = [*_NAMES, *_SUBMODULES]

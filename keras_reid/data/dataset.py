@@ -32,6 +32,9 @@ class ReIDDataset:
             the same camera are left out (Market-1501's protocol). `"all"`: every one counts, so that no file may
             be in both. None: cross-camera if every test sample has a camera, else all.
         split: how the parts were chosen, in words, for the table; empty if the set came with its own split.
+        validation: training images that the set's authors set apart for validation; used by `combine_all` alone.
+        junk: identities of the test part that are nobody in particular (background); used by `combine_all` alone,
+            which leaves them out.
 
     Raises:
         UserError: if every part is empty, or only one of query and gallery is; if the protocol is unknown or
@@ -50,9 +53,11 @@ class ReIDDataset:
     gallery: tuple[Sample, ...] = ()
     protocol: str | None = None
     split: str = ""
+    validation: tuple[Sample, ...] = ()
+    junk: tuple[int | str, ...] = ()
 
     def __post_init__(self):
-        for part in ("train", "query", "gallery"):
+        for part in ("train", "query", "gallery", "validation", "junk"):
             object.__setattr__(self, part, tuple(getattr(self, part)))
         if self.protocol is None:
             object.__setattr__(self, "protocol", ALL if self._without_camera() else CROSS_CAMERA)

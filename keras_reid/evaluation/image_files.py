@@ -2,17 +2,17 @@
 
 import pathlib
 
+from keras_reid.data.datasets.files import image_files
 from keras_reid.errors import UserError
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 
 
 def find_images(names):
     """Image files in the order given; a folder stands for all images below it, sorted by path.
 
     Args:
-        names: files and folders. A file is taken whatever its name; in folders, files ending in .jpg, .jpeg,
-            .png or .bmp (upper or lower case) are, except hidden ones.
+        names: files and folders. A file is taken whatever its name; in folders, files with the suffix of an image
+            format (upper or lower case) are, except in hidden folders and hidden ones. Formats that cannot be decoded
+            are taken too, so that such a file is named instead of passed over in silence.
 
     Returns:
         list of str.
@@ -28,18 +28,14 @@ def find_images(names):
     for name in names:
         path = pathlib.Path(name)
         if path.is_dir():
-            images = sorted(file for file in path.rglob("*") if _is_image(file))
+            images = image_files(path, recursive=True)
             if not images:
                 raise UserError(
-                    f"{path}: the folder holds no image. Images are files that end in {', '.join(SUFFIXES)}."
+                    f"{path}: the folder holds no image. Images are files that end in .jpg, .jpeg, .png or .bmp."
                 )
-            found.extend(map(str, images))
+            found.extend(str(path / image) for image in images)
         elif path.is_file():
             found.append(str(path))
         else:
             raise UserError(f"{path}: there is no such file or folder.")
     return found
-
-
-def _is_image(file):
-    return file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()

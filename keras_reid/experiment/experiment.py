@@ -19,8 +19,9 @@ class Data:
     """What is trained and tested on."""
 
     dataset: Any = Market1501()
-    """reader of the data set: keras_reid.data.Market1501(), DukeMTMC(), Folder(), CSV(), Synthetic(), or your own
-    object with `read(root)` that returns a ReIDDataset"""
+    """reader of the data set: keras_reid.data.Market1501(), DukeMTMC(), MSMT17(), CUHK03(), VeRi(), VehicleID(),
+    VeRiWild(), …, TrainOnly(name), Combined((…, …)), Folder(), CSV(), Synthetic(), or your own object with `read(root)`
+    that returns a ReIDDataset"""
     test_datasets: tuple[Any, ...] = ()
     """readers of the sets whose query and gallery are tested on; none means that of `dataset`"""
     root: Path = Path("datasets")

@@ -6,7 +6,8 @@ import keras_reid.data
 _DESCRIBE = """
 import sys
 import keras_reid.data as data
-data.Market1501(), data.DukeMTMC(), data.Folder(), data.CSV(), data.IdentitySampler(), data.ShuffleSampler()
+data.Folder(), data.CSV(), data.IdentitySampler(), data.ShuffleSampler()
+data.Combined(tuple(data.BENCHMARKS.values())), data.TrainOnly("viper")
 from keras_reid.data import augmentation
 augmentation.AutoAugment(), augmentation.Flip(), augmentation.PadCrop(), augmentation.RandomErasing()
 print([name for name in ("tensorflow", "keras") if name in sys.modules])

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import read_benchmark
+from keras_reid.data.datasets.file_names import read_market_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,5 +24,7 @@ class DukeMTMC:
 
     def read(self, root):
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
-        parts = read_benchmark(root, "DukeMTMC-reID", "DukeMTMC-reID", identities=(0, 9999), cameras=8)
+        _, *parts = read_market_layout(
+            root, "DukeMTMC-reID", "DukeMTMC-reID", identities=(0, 9999), cameras=8
+        )
         return ReIDDataset("dukemtmc", *parts, protocol=CROSS_CAMERA)

@@ -1,10 +1,9 @@
-"""Finding image files, and the layout that Market-1501 began and others took over."""
+"""Finding the files of a data set, and saying well what is not there."""
 
 import os
 import re
 from pathlib import Path
 
-from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 
 # Formats that the decoder refuses are listed too: it names such a file instead of passing over it in silence.
@@ -18,15 +17,13 @@ def is_image(name):
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
 
 
-def list_images(folder, recursive=False):
-    """Paths of the images in a folder, relative to it, with "/" between folders, sorted.
+def image_files(folder, recursive=False):
+    """Paths of the images in a folder, relative to it, with "/" between folders, sorted; none if there is none.
 
     Args:
         folder: where to look.
-        recursive: also look in its sub-folders; links are followed, but no folder is entered twice.
-
-    Raises:
-        UserError: if there is no image.
+        recursive: also look in its sub-folders, except hidden ones; links are followed, but no folder is
+            entered twice.
     """
     folder, found, seen = os.fspath(folder), [], set()
     for place, folders, names in os.walk(folder, followlinks=True):
@@ -38,9 +35,15 @@ def list_images(folder, recursive=False):
         within = os.path.relpath(place, folder)
         found += [os.path.normpath(os.path.join(within, name)) for name in names if is_image(name)]
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+    return sorted(path.replace(os.sep, "/") for path in found)
+
+
+def list_images(folder, recursive=False):
+    """As `image_files`; a `UserError` if there is no image."""
+    found = image_files(folder, recursive)
     if not found:
         raise UserError(f"no images in {folder}: no file there ends in .jpg, .jpeg, .png or .bmp")
-    return sorted(path.replace(os.sep, "/") for path in found)
+    return found
 
 
 def existing_folder(folder, purpose):
@@ -52,45 +55,59 @@ def existing_folder(folder, purpose):
     return folder
 
 
-def read_benchmark(root, name, directory, identities, cameras):
-    """Reads the layout `directory/{bounding_box_train,query,bounding_box_test}/IDENTITY_cCAMERA….jpg`.
+def find_folder(root, title, directories, marker, layout):
+    """The folder of a data set.
 
     Args:
-        root: folder that holds `directory`, or that is itself the data set.
-        name: of the data set, for errors.
-        directory: name of the folder as it is distributed.
-        identities: `(lowest, highest)` identity that may occur; −1 is left out as junk.
-        cameras: number of cameras; they count from 1 in the file names and from 0 in the samples.
+        root: folder that holds one of `directories`, or that is itself the data set.
+        title: what the set is called, for errors.
+        directories: names of the folder as it is distributed; the first that exists is taken.
+        marker: what a root that is itself the data set holds.
+        layout: how the set is laid out, for errors; see `laid_out`.
 
-    Returns:
-        three lists of samples: train, query, gallery.
+    Raises:
+        UserError: if there is no root, or no data set in it.
     """
-    layout = f"{name} is laid out as {directory}/bounding_box_train, query and bounding_box_test"
-    folder = existing_folder(root, layout)
-    folder = folder / directory if (folder / directory).is_dir() else folder
-    return tuple(
-        read_named(existing_folder(folder / part, layout), name, identities, cameras)
-        for part in ("bounding_box_train", "query", "bounding_box_test")
-    )
+    root = existing_folder(root, layout)
+    for directory in directories:
+        if (root / directory).is_dir():
+            return root / directory
+    if (root / marker).exists():
+        return root
+    looked_for = ", ".join(str(root / name) for name in (*directories, marker))
+    raise UserError(f"{title} is not in {root}: none of {looked_for} exists; {layout}")
 
 
-def read_named(folder, name, identities, cameras):
-    """Samples of one folder of files named IDENTITY_cCAMERA…; see `read_benchmark`."""
-    lowest, highest = identities
-    samples = []
-    for file in list_images(folder):
-        match = re.match(r"(-?\d+)_c(\d)", file)
-        if match is None:
-            raise UserError(
-                f"{folder / file}: {name} names its images IDENTITY_cCAMERA…, such as 0002_c1s1_000451_03.jpg"
-            )
-        identity, camera = int(match[1]), int(match[2])
-        if identity == -1:
-            continue
-        if not (lowest <= identity <= highest and 1 <= camera <= cameras):
-            raise UserError(
-                f"{folder / file}: identity {identity}, camera {camera}; {name} has identities {lowest} to "
-                f"{highest} and cameras 1 to {cameras}"
-            )
-        samples.append(Sample(folder / file, identity, camera - 1))
-    return samples
+def laid_out(title, layout):
+    """The half sentence that ends the errors of `find_folder` and its like."""
+    return f"{title} is laid out as {layout} (it has to be put there, nothing is downloaded)"
+
+
+def read_list(file, pattern, form, layout):
+    """Matches of a pattern with the lines of a text file; empty lines are passed over.
+
+    Args:
+        file: text file of the data set.
+        pattern: regular expression for a whole line without the blanks around it.
+        form: how a line looks, for errors.
+        layout: how the set is laid out, for errors.
+
+    Raises:
+        UserError: if the file is missing or empty, or a line does not fit: how many, and the first.
+    """
+    file, pattern = Path(file), re.compile(pattern)
+    if not file.is_file():
+        raise UserError(f"{file} does not exist; {layout}")
+    lines = file.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+    lines = [(number, line.strip()) for number, line in enumerate(lines, start=1) if line.strip()]
+    if not lines:
+        raise UserError(f"{file} has no lines; each must read {form}")
+    matches = [pattern.fullmatch(line) for _, line in lines]
+    misfits = [line for line, match in zip(lines, matches, strict=True) if match is None]
+    if misfits:
+        number, line = misfits[0]
+        raise UserError(
+            f"{len(misfits)} of {len(lines)} lines of {file} do not fit, the first is line {number}, {line!r}; "
+            f"each must read {form}"
+        )
+    return matches

@@ -1,10 +1,14 @@
 """Market-1501."""
 
 import dataclasses
-from pathlib import Path
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, read_benchmark, read_named
+from keras_reid.data.datasets.file_names import read_market_layout, read_market_names
+from keras_reid.data.datasets.files import existing_folder
+
+_TITLE, _DIRECTORY = "Market-1501", "Market-1501-v15.09.15"
+_RANGES = {"identities": (0, 1501), "cameras": 6}
+_BACKGROUND = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,7 +17,7 @@ class Market1501:
 
     Layout: `Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test}` below the root, or the root
     itself holds those three folders. Identity −1 (junk detections) is dropped everywhere; identity 0
-    (background and other persons) stays in the gallery as distractors.
+    (background and other persons) stays in the gallery as distractors, and is never trained on.
 
     Args:
         distractors: also adds `images/`, the 500,000 distractors that are distributed apart, to the gallery.
@@ -29,10 +33,12 @@ class Market1501:
 
     def read(self, root):
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
-        directory, identities, cameras = "Market-1501-v15.09.15", (0, 1501), 6
-        train, query, gallery = read_benchmark(root, "Market-1501", directory, identities, cameras)
+        name = "market1501"
+        folder, train, query, gallery = read_market_layout(root, _TITLE, _DIRECTORY, **_RANGES)
         if self.distractors:
-            folder = Path(gallery[0].path).parent.parent / "images"
-            folder = existing_folder(folder, "the 500,000 distractors of Market-1501 are expected there")
-            gallery += read_named(folder, "Market-1501", identities, cameras)
-        return ReIDDataset("market1501", train, query, gallery, protocol=CROSS_CAMERA)
+            name = "market1501_500k"
+            folder = existing_folder(
+                folder / "images", "the 500,000 distractors of Market-1501 are expected there"
+            )
+            gallery += read_market_names(folder, _TITLE, **_RANGES)
+        return ReIDDataset(name, train, query, gallery, protocol=CROSS_CAMERA, junk=(_BACKGROUND,))

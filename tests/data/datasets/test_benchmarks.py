@@ -1,38 +1,21 @@
 import pytest
 
-from keras_reid.data import DukeMTMC, Market1501
+from keras_reid import experiment as ex
+from keras_reid.data import (
+    BENCHMARKS,
+    CUHK03,
+    MSMT17,
+    DukeMTMC,
+    Market1501,
+    OccludedDuke,
+    PartialREID,
+    TrainOnly,
+    VehicleID,
+    VeRi,
+    VeRiWild,
+)
 from keras_reid.errors import UserError
-
-# As distributed: sequences, frames and boxes in the name, a helper file, capitals, a junk and a background
-# identity.
-MARKET = {
-    "bounding_box_train": [
-        "0002_c1s1_000451_03.jpg",
-        "0010_c6s4_000100_01.JPG",
-        "0010_c1s1_000001_01.jpg",
-        "Thumbs.db",
-    ],
-    "query": ["0001_c1s1_001051_00.jpg", "1501_c6s3_1_00.jpg"],
-    "bounding_box_test": [
-        "-1_c1s1_000401_03.jpg",
-        "0000_c3s1_2_05.jpg",
-        "0001_c2s1_3_00.jpg",
-        "1501_c1s1_4_00.jpg",
-    ],
-}
-DUKE = {
-    "bounding_box_train": ["0001_c2_f0046182.jpg", "7139_c8_f0000001.jpg"],
-    "query": ["0005_c2_f0046985.jpg"],
-    "bounding_box_test": ["0002_c1_f0044158.jpg", "0005_c5_f0051781.jpg"],
-}
-
-
-def _write(folder, parts):
-    for part, names in parts.items():
-        (folder / part).mkdir(parents=True)
-        for name in names:
-            (folder / part / name).write_bytes(b"")
-    return folder
+from tests.data.datasets import miniatures
 
 
 def _labels(samples):
@@ -40,33 +23,69 @@ def _labels(samples):
 
 
 def test_market1501(tmp_path):
-    _write(tmp_path / "Market-1501-v15.09.15", MARKET)
+    miniatures.market1501(tmp_path)
     dataset = Market1501().read(tmp_path)
-    assert (dataset.name, dataset.protocol) == ("market1501", "cross_camera")
+    assert (dataset.name, dataset.protocol, dataset.junk) == ("market1501", "cross_camera", (0,))
     assert _labels(dataset.train) == [(2, 0), (10, 0), (10, 5)]
-    assert dataset.train_labels()[2] == ["10", "2"]
     assert _labels(dataset.query) == [(1, 0), (1501, 5)]
     assert _labels(dataset.gallery) == [(0, 2), (1, 1), (1501, 0)]
     assert dataset.query[0].path == str(tmp_path / "Market-1501-v15.09.15/query/0001_c1s1_001051_00.jpg")
 
 
 def test_market1501_at_the_root_itself_with_distractors(tmp_path):
-    _write(tmp_path, MARKET)
-    plain = Market1501().read(str(tmp_path))
-    with pytest.raises(UserError, match=r"images does not exist; the 500,000 distractors"):
-        Market1501(distractors=True).read(tmp_path)
-    _write(tmp_path, {"images": ["0000_c1s1_9_00.jpg", "-1_c1s1_9_01.jpg"]})
-    more = Market1501(distractors=True).read(tmp_path)
+    miniatures.market1501(tmp_path)
+    root = tmp_path / "Market-1501-v15.09.15"
+    plain = Market1501().read(str(root))
+    assert len(plain.train) == 3
+    more = Market1501(distractors=True).read(root)
     assert _labels(more.gallery) == [*_labels(plain.gallery), (0, 0)]
+    assert more.name == "market1501_500k"  # both can be tested on at once
+    (root / "images").rename(root / "other")
+    with pytest.raises(UserError, match=r"images does not exist; the 500,000 distractors"):
+        Market1501(distractors=True).read(root)
 
 
-def test_dukemtmc(tmp_path):
-    _write(tmp_path / "DukeMTMC-reID", DUKE)
-    dataset = DukeMTMC().read(tmp_path)
-    assert (dataset.name, dataset.protocol) == ("dukemtmc", "cross_camera")
-    assert _labels(dataset.train) == [(1, 1), (7139, 7)]
+@pytest.mark.parametrize(
+    ("reader", "write", "name"),
+    [
+        (DukeMTMC(), miniatures.dukemtmc, "dukemtmc"),
+        (OccludedDuke(), miniatures.occluded_duke, "occluded_duke"),
+    ],
+)
+def test_duke(tmp_path, reader, write, name):
+    write(tmp_path)
+    dataset = reader.read(tmp_path)
+    assert (dataset.name, dataset.protocol) == (name, "cross_camera")
+    assert _labels(dataset.train) == [(1, 1), (900, 0), (7139, 7)]
     assert _labels(dataset.query) == [(5, 1)]
     assert _labels(dataset.gallery) == [(2, 0), (5, 4)]
+
+
+def test_veri(tmp_path):
+    miniatures.veri(tmp_path)
+    dataset = VeRi().read(tmp_path)
+    assert (dataset.name, dataset.protocol) == ("veri", "cross_camera")
+    assert _labels(dataset.train) == [(1, 0), (9, 19), (10, 19)]
+    assert _labels(dataset.query) == [(2, 1)]
+    assert _labels(dataset.gallery) == [(2, 2), (776, 2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "0001_c1_1.jpg",
+            r"1 of 4 images do not fit, the first is .*0001_c1_1\.jpg: VeRi-776 names its images",
+        ),
+        ("0777_c001_1.jpg", r"0777_c001_1\.jpg: identity 777, camera 1; VeRi-776 has identities 0 to 776"),
+        ("0001_c021_1.jpg", "camera 21; VeRi-776 .* cameras 1 to 20"),
+    ],
+)
+def test_veri_names_that_do_not_fit(tmp_path, name, message):
+    miniatures.veri(tmp_path)
+    miniatures.touch(tmp_path / "veri/image_train", name)
+    with pytest.raises(UserError, match=message):
+        VeRi().read(tmp_path)
 
 
 def test_missing_folders_are_named_with_the_layout(tmp_path):
@@ -74,10 +93,18 @@ def test_missing_folders_are_named_with_the_layout(tmp_path):
         UserError, match=r"nowhere does not exist; Market-1501 is laid out as Market-1501-v15"
     ):
         Market1501().read(tmp_path / "nowhere")
-    _write(tmp_path, {part: names for part, names in DUKE.items() if part != "query"})
+    with pytest.raises(
+        UserError,
+        match=r"Market-1501 is not in \S+: none of \S+/Market-1501-v15\.09\.15, \S+/bounding_box_train exists; .*"
+        r"laid out as Market-1501-v15\.09\.15/{bounding_box_train,query,bounding_box_test} .*nothing is downloaded",
+    ):
+        Market1501().read(tmp_path)
+    miniatures.dukemtmc(tmp_path)
+    root = tmp_path / "DukeMTMC-reID"
+    (root / "query").rename(tmp_path / "elsewhere")
     with pytest.raises(UserError, match=r"query does not exist; DukeMTMC-reID is laid out as"):
         DukeMTMC().read(tmp_path)
-    (tmp_path / "query").write_bytes(b"")
+    (root / "query").write_bytes(b"")
     with pytest.raises(UserError, match="query is a file, not a folder"):
         DukeMTMC().read(tmp_path)
 
@@ -85,18 +112,62 @@ def test_missing_folders_are_named_with_the_layout(tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("person.jpg", r"person\.jpg: Market-1501 names its images IDENTITY_cCAMERA"),
+        (
+            "person.jpg",
+            r"1 of 3 images do not fit.*person\.jpg: Market-1501 names its images IDENTITY_cCAMERA",
+        ),
         ("1502_c1s1_1_00.jpg", r"1502_c1s1_1_00\.jpg: identity 1502, camera 1"),
         ("0001_c7s1_1_00.jpg", "identity 1, camera 7; .* cameras 1 to 6"),
     ],
 )
 def test_names_that_do_not_fit(tmp_path, name, message):
-    _write(tmp_path, {**MARKET, "query": [name]})
+    miniatures.market1501(tmp_path)
+    miniatures.touch(tmp_path / "Market-1501-v15.09.15/query", name)
     with pytest.raises(UserError, match=message):
         Market1501().read(tmp_path)
 
 
 def test_an_empty_folder(tmp_path):
-    _write(tmp_path, {**MARKET, "query": ["notes.txt", ".0001_c1s1_1_00.jpg"]})
+    miniatures.market1501(tmp_path)
+    query = tmp_path / "Market-1501-v15.09.15/query"
+    for file in query.iterdir():
+        file.unlink()
+    miniatures.touch(query, "notes.txt", ".0001_c1s1_1_00.jpg")
     with pytest.raises(UserError, match=r"no images in .*query: no file there ends in \.jpg"):
         Market1501().read(tmp_path)
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_has_a_test_part_and_the_name_in_the_table(tmp_path, name):
+    if name.startswith("cuhk03"):
+        miniatures.cuhk03_extracted(tmp_path)
+    else:
+        write = miniatures.BENCHMARK_MINIATURES
+        write[name if name in write else name.partition("_")[0]](tmp_path)
+    dataset = BENCHMARKS[name].read(tmp_path)
+    assert dataset.name == name
+    assert dataset.query
+
+
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_benchmark_says_what_is_missing_and_how_it_is_laid_out(tmp_path, name):
+    with pytest.raises(UserError, match=r"is not in \S+: none of .* is laid out as .*nothing is downloaded"):
+        BENCHMARKS[name].read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("reader", "arguments", "changed"),
+    [
+        (Market1501(), ["--distractors", "True"], Market1501(distractors=True)),
+        (MSMT17(), ["--validation", "True"], MSMT17(validation=True)),
+        (CUHK03(), ["--labeled", "False", "--split-id", "3"], CUHK03(labeled=False, split_id=3)),
+        (VehicleID(), ["--size", "small", "--split-seed", "4"], VehicleID("small", split_seed=4)),
+        (VeRiWild(), ["--size", "medium"], VeRiWild("medium")),
+        (PartialREID(), ["--cameras", "part"], PartialREID("part")),
+        (TrainOnly("viper"), ["--name", "grid"], TrainOnly("grid")),
+    ],
+)
+def test_the_command_line_reaches_every_argument(reader, arguments, changed):
+    experiment = ex.Experiment(data=ex.Data(dataset=reader))
+    arguments = [argument.replace("--", "--data.dataset.") for argument in arguments]
+    assert ex.override(experiment, arguments).data.dataset == changed

@@ -1,0 +1,87 @@
+"""Reading MATLAB files of the kind before version 7.3, which h5py does not read."""
+
+import struct
+import zlib
+from math import prod
+
+import numpy as np
+
+from keras_reid.errors import UserError
+
+_COMPRESSED, _MATRIX, _UTF8, _UTF16 = 15, 14, 16, 17
+_NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
+_CELL, _CHAR, _NUMERIC, _COMPLEX = 1, 4, range(6, 16), 0x800
+
+
+def read_matlab(file):
+    """Variables of a MATLAB file ("level 5", versions 5 to 7): real numbers, texts of one line, and cells of those.
+
+    Args:
+        file: path of the file.
+
+    Returns:
+        dict: name → array with MATLAB's shape for numbers, str for a text, list in MATLAB's order for a cell.
+
+    Raises:
+        UserError: if the file is of another kind or damaged, or holds other classes of variables.
+    """
+    with open(file, "rb") as stream:
+        data = stream.read()
+    order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
+    if order is None or data[:10] != b"MATLAB 5.0":
+        raise UserError(f"{file} is not a MATLAB file of versions 5 to 7")
+    try:
+        return dict(_matrix(*element, order) for element in _elements(data[128:], order))
+    except (struct.error, ValueError, IndexError, KeyError, zlib.error) as error:
+        raise UserError(
+            f"{file} is damaged, or holds something else than numbers, texts and cells: {error}"
+        ) from None
+
+
+def _elements(data, order):
+    """(type, content) of each element, decompressed."""
+    start = 0
+    while start < len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, start)
+        if kind >> 16:  # up to four bytes of content stand in place of the size
+            kind, size, begin, end = kind & 0xFFFF, kind >> 16, start + 4, start + 8
+        else:
+            begin = start + 8
+            end = begin + size
+            end += -size % 8 if kind != _COMPRESSED else 0
+        if begin + size > len(data):
+            raise ValueError("it ends too early")
+        content = data[begin : begin + size]
+        if kind == _COMPRESSED:
+            yield from _elements(zlib.decompress(content), order)
+        else:
+            yield kind, content
+        start = end
+
+
+def _matrix(kind, content, order):
+    """(name, value) of a variable."""
+    if kind != _MATRIX:
+        raise ValueError(f"an element of type {kind} where a variable should be")
+    if not content:
+        return "", np.zeros((0, 0))
+    flags, shape, name, *values = _elements(content, order)
+    flags = struct.unpack_from(f"{order}I", flags[1])[0]
+    variable = flags & 0xFF
+    shape = tuple(_array(*shape, order).tolist())
+    name = name[1].decode("latin-1")
+    if variable == _CELL:
+        return name, [_matrix(*value, order)[1] for value in values[: prod(shape)]]
+    if variable == _CHAR and prod(shape[:-1]) <= 1:
+        kind, text = values[0]
+        if kind in (_UTF8, _UTF16):
+            encoding = "utf-8" if kind == _UTF8 else {"<": "utf-16-le", ">": "utf-16-be"}[order]
+            return name, text.decode(encoding)
+        return name, "".join(map(chr, _array(kind, text, order).tolist()))
+    if variable not in _NUMERIC or flags & _COMPLEX:
+        raise ValueError(f"variable {name!r} is of class {variable}, shape {shape}")
+    return name, _array(*values[0], order).reshape(shape, order="F")
+
+
+def _array(kind, content, order):
+    return np.frombuffer(content, np.dtype(order + _NUMBERS[kind]))
