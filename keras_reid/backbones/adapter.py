@@ -21,19 +21,9 @@ class KerasBackbone(keras.Model):
     (`input_shape=(256, 128, 3)`) or none (`(None, None, 3)`, without its top).
 
     Foreign models want their pixels in different ranges, and nothing fails if they get another. `ReIDModel` does the
-    scaling, so hand it what the adapter knows, or, where it knows nothing (`pixel_mean` is None), what the model was
-    trained with:
-
-        backbone = KerasBackbone(keras.applications.ConvNeXtTiny(include_top=False))
-        ReIDModel(backbone, pooling, head, pixel_mean=backbone.pixel_mean, pixel_std=backbone.pixel_std)
-
-    In an experiment, which makes the backbone itself:
-
-        Model(
-            backbone=lambda: KerasBackbone(keras.applications.ConvNeXtTiny(include_top=False)),
-            pixel_mean=(0, 0, 0),
-            pixel_std=(1, 1, 1),
-        )
+    scaling, and takes `pixel_mean` and `pixel_std` of the adapter by itself, also in an experiment. Where the adapter
+    knows nothing (both are None), `ReIDModel` assumes ImageNet's: give it what the model was trained with, or name the
+    `preprocessing` here.
 
     | preprocessing | mean, standard deviation | `keras.applications` |
     |---|---|---|
@@ -42,7 +32,8 @@ class KerasBackbone(keras.Model):
     | `"torch"` | ImageNet's, the default of `ReIDModel` | DenseNet |
     | `"caffe"` | ImageNet's mean, 1; the adapter turns RGB into BGR | ResNet, VGG |
 
-    Presets of `keras_hub` differ from one another: read the scale in `keras_hub.layers.ImageConverter`.
+    Presets of `keras_hub` differ from one another: read the scale in `keras_hub.layers.ImageConverter`. Before a saved
+    model with such a backbone is loaded, `import keras_hub` must have made its classes known to Keras.
 
     Args:
         model: The `keras.Model`: RGB images `(batch, height, width, 3)` → anything. A subclassed one, which has no
@@ -54,7 +45,7 @@ class KerasBackbone(keras.Model):
     Attributes:
         channels: Channels of the feature map; None for a subclassed model before its first call.
         feature_layer: Name of the layer that gives the feature map; None for a subclassed model.
-        pixel_mean, pixel_std: What `ReIDModel` is to be given; None where unknown.
+        pixel_mean, pixel_std: What `ReIDModel` scales pixels by; None where unknown.
 
     Input shape: `(batch, height, width, 3)`, scaled by `pixel_mean` and `pixel_std`. Output shape: the feature map
     `(batch, height', width', channels)`.
@@ -128,7 +119,8 @@ class KerasBackbone(keras.Model):
 
     def compute_output_spec(self, images, training=False):
         self._check_size(images)
-        return self.model.compute_output_spec(images, training=training)
+        # A call hands `training` on only where the model's own takes it.
+        return self.model(images, training=training)
 
     def _check_size(self, images):
         if self.feature_layer is None:

@@ -8,6 +8,8 @@ from keras_reid.checkpoints import load_pretrained
 class Backbone(keras.Model):
     """A functional model from normalised images to a feature map, made again from its constructor's arguments.
 
+    Layers of the graph that are frozen on their own stay so when it is made again.
+
     A subclass validates its arguments, draws the graph, and hands both over:
 
     Args:
@@ -49,22 +51,30 @@ class Backbone(keras.Model):
         return state
 
     def get_config(self):
-        return {
+        config = {
             **{key: getattr(self, key) for key in self._own_arguments},
             "input_shape": list(self.image_shape),
             "name": self.name,
             "trainable": self.trainable,
             "dtype": keras.dtype_policies.serialize(self.layers_dtype),
         }
+        frozen = sorted(layer.name for layer in self.layers if not layer.trainable)
+        if self.trainable and frozen:
+            config["frozen_layers"] = frozen
+        return config
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
         trainable = config.pop("trainable", True)
+        frozen = config.pop("frozen_layers", ())
         config["input_shape"] = tuple(config["input_shape"])
         config["dtype"] = keras.dtype_policies.deserialize(config["dtype"])
         model = cls(**config)
         model.trainable = trainable
+        for layer in model.layers:
+            if layer.name in frozen:
+                layer.trainable = False
         return model
 
 
@@ -78,6 +88,13 @@ def check_choice(owner, argument, value, choices):
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{argument}` of {owner} must be one of {listed}. Received: {argument}={value!r}")
+
+
+def check_width(owner, width, divisor=1, least=1):
+    """Raises ValueError unless `width` is an integer of at least `least` and a multiple of `divisor`."""
+    if not isinstance(width, int) or width < max(least, divisor) or width % divisor:
+        rule = f"a positive multiple of {divisor}" if divisor > 1 else f"an integer of at least {least}"
+        raise ValueError(f"`width` of {owner} must be {rule}. Received: width={width!r}")
 
 
 def check_image_shape(owner, input_shape):

@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from keras_reid.layers import IBN, GroupedConv2D
+from keras_reid.layers import IBN, GroupedConv2D, NonLocal2D
+from keras_reid.layers.initializers import normal_over_filters
 
 
 class LayerBuilder:
@@ -20,8 +21,8 @@ class LayerBuilder:
         self.dtype = dtype
 
     def initializer(self):
-        """What the kernels of convolutions start from: N(0, sqrt(2 / (kernel² · filters)))."""
-        return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")
+        """What the kernels of convolutions start from."""
+        return normal_over_filters()
 
     def convolution(self, x, filters, kernel, name, stride=1, groups=1, dilation=1, use_bias=False):
         """A `kernel` × `kernel` convolution that keeps height and width but for the stride."""
@@ -72,6 +73,13 @@ class LayerBuilder:
         """The maximum of 3×3 with stride 2 over a map whose values are ≥ 0, so that padding with zeros never wins."""
         x = layers.ZeroPadding2D(padding, name=f"{name}.pad", dtype=self.dtype)(x)
         return layers.MaxPooling2D(3, strides=2, name=name, dtype=self.dtype)(x)
+
+    def non_local(self, x, stage, index, count, last):
+        """A non-local block, where block number `index` is one of the `last` of a stage's `count`; else nothing."""
+        position = index - (count - last)
+        if position < 0:
+            return x
+        return NonLocal2D(name=f"NL_{stage}.{position}", dtype=self.dtype)(x)
 
     def relu(self, x, name):
         return layers.ReLU(name=name, dtype=self.dtype)(x)

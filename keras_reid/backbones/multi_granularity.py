@@ -4,8 +4,8 @@ import re
 
 import keras
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
-from keras_reid.backbones.residual import BLOCKS, ResidualBuilder
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
+from keras_reid.backbones.residual import BLOCKS, ResidualBuilder, published_name
 
 BRANCHES = ("b1", "b2", "b3")
 _BLOCK = re.compile(r"layer([34])\.(\d+)\.")
@@ -67,10 +67,7 @@ class MultiGranularityResNet(Backbone):
         # Validation.
         check_choice("MultiGranularityResNet", "depth", depth, self.depths)
         check_choice("MultiGranularityResNet", "last_stride", last_stride, (1, 2))
-        if not isinstance(width, int) or width < 2:
-            raise ValueError(
-                f"`width` of MultiGranularityResNet must be an integer of at least 2. Received: width={width!r}"
-            )
+        check_width("MultiGranularityResNet", width, least=2)
         check_image_shape("MultiGranularityResNet", input_shape)
 
         # Functional graph.
@@ -90,7 +87,6 @@ class MultiGranularityResNet(Backbone):
             maps.append(build.stage(y, 4, stride=stride, name=lambda i, b=branch: f"{b}.1.{i}"))
 
         # Configuration.
-        kind = f"{'se_' if squeeze_excite else ''}resnet{depth}{'_ibn_a' if ibn else ''}"
         super().__init__(
             images,
             maps,
@@ -105,7 +101,7 @@ class MultiGranularityResNet(Backbone):
             dtype=dtype,
             name=name,
             pretrained=pretrained,
-            published_name=kind if width == 64 else f"{kind} of width {width}",
+            published_name=published_name(f"resnet{depth}", width, ibn, squeeze_excite),
             **kwargs,
         )
 

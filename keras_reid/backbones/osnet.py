@@ -5,7 +5,7 @@ from keras import layers
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
 from keras_reid.backbones.builder import LayerBuilder
-from keras_reid.layers.channel_gate import ChannelGate
+from keras_reid.layers import ChannelGate
 
 _CHANNELS = (64, 256, 384, 512)  # stem, conv2, conv3, conv4
 _BLOCKS = 2  # in each stage
@@ -105,9 +105,7 @@ class _OSNetBuilder(LayerBuilder):
         x = self.convolution(images, channels, 7, "conv1.conv", stride=2)
         x = self.instance_norm(x, "conv1.bn") if ibn else self.norm(x, "conv1.bn")
         x = self.relu(x, "conv1.relu")
-        # All values are ≥ 0 here, so that padding with zeros is the same as not looking there.
-        x = layers.ZeroPadding2D(1, name="maxpool.pad", dtype=self.dtype)(x)
-        return layers.MaxPooling2D(3, strides=2, name="maxpool", dtype=self.dtype)(x)
+        return self.max_pool(x, "maxpool", padding=1)
 
     def block(self, inputs, channels, name, ibn):
         """Streams of 1 to 4 light convolutions, gated, summed, and added to the shortcut."""

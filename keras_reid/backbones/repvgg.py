@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.builder import LayerBuilder
+from keras_reid.layers.initializers import uniform_over_inputs
 
 # Blocks of stages 1 to 4, and the channels of each as multiples of `width`, 2, 4 and 8 times `width`.
 _A, _B = (2, 4, 14, 1), (4, 6, 16, 1)
@@ -83,8 +84,7 @@ class RepVGG(Backbone):
         check_choice("RepVGG", "variant", variant, _VARIANTS)
         check_choice("RepVGG", "last_stride", last_stride, (1, 2))
         check_image_shape("RepVGG", input_shape)
-        if not isinstance(width, int) or width < 8 or width % 8:
-            raise ValueError(f"`width` of RepVGG must be a positive multiple of 8. Received: width={width!r}")
+        check_width("RepVGG", width, divisor=8)
 
         # Functional graph.
         dtype = policy(dtype)
@@ -166,8 +166,7 @@ class _RepVGGBuilder(LayerBuilder):
         self.fused = fused
 
     def initializer(self):
-        # Uniform within ±1/sqrt(inputs), as the original.
-        return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+        return uniform_over_inputs()
 
     def block(self, x, channels, stride, groups, name):
         strided = {"stride": stride, "groups": groups}

@@ -1,10 +1,18 @@
 """The residual blocks of ResNet and ResNeXt."""
 
 from keras_reid.backbones.builder import LayerBuilder
-from keras_reid.layers import NonLocal2D, SqueezeExcite
+from keras_reid.layers import SqueezeExcite
 
 EXPANSION = 4  # a bottleneck block gives four times the channels it works in
+# After how many of the last blocks of stages 1 to 4 non-local blocks follow, in most networks of bottlenecks.
+NON_LOCAL = (0, 2, 3, 0)
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+
+
+def published_name(network, width, ibn=False, squeeze_excite=False):
+    """What the weights are called that `network` (as "resnet50") starts from with these options."""
+    name = f"{'se_' if squeeze_excite else ''}{network}{'_ibn_a' if ibn else ''}"
+    return name if width == 64 else f"{name} of width {width}"
 
 
 class ResidualBuilder(LayerBuilder):
@@ -62,11 +70,9 @@ class ResidualBuilder(LayerBuilder):
         count = BLOCKS[self.depth][stage - 1]
         name = name or (lambda index: f"layer{stage}.{index}")
         block = self.bottleneck if self.depth >= 50 else self.basic
-        for index in blocks or range(count):
+        for index in range(count) if blocks is None else blocks:
             x = block(x, stage, stride if index == 0 else 1, name(index))
-            position = index - (count - non_local)
-            if position >= 0:
-                x = NonLocal2D(name=f"NL_{stage}.{position}", dtype=self.dtype)(x)
+            x = self.non_local(x, stage, index, count, non_local)
         return x
 
     def basic(self, inputs, stage, stride, name):

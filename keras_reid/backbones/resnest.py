@@ -3,13 +3,12 @@
 import keras
 from keras import layers
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.builder import LayerBuilder
-from keras_reid.backbones.residual import EXPANSION
-from keras_reid.layers import NonLocal2D, SplitAttention
+from keras_reid.backbones.residual import EXPANSION, NON_LOCAL, published_name
+from keras_reid.layers import SplitAttention
 
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 200: (3, 24, 36, 3), 269: (3, 30, 48, 8)}
-_NON_LOCAL = (0, 2, 3, 0)
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -74,10 +73,7 @@ class ResNeSt(Backbone):
         # Validation.
         check_choice("ResNeSt", "depth", depth, self.depths)
         check_choice("ResNeSt", "last_stride", last_stride, (1, 2))
-        if not isinstance(width, int) or width < 2 or width % 2:
-            raise ValueError(
-                f"`width` of ResNeSt must be an even integer of at least 2. Received: width={width!r}"
-            )
+        check_width("ResNeSt", width, divisor=2)
         check_image_shape("ResNeSt", input_shape)
 
         # Functional graph.
@@ -97,9 +93,8 @@ class ResNeSt(Backbone):
                     dilation=dilation if index > 0 else 1,
                     average=stage > 1 and index == 0,
                 )
-                position = index - (count - _NON_LOCAL[stage - 1])
-                if non_local and position >= 0:
-                    x = NonLocal2D(name=f"NL_{stage}.{position}", dtype=dtype)(x)
+                if non_local:
+                    x = build.non_local(x, stage, index, count, NON_LOCAL[stage - 1])
 
         # Configuration.
         super().__init__(
@@ -116,7 +111,7 @@ class ResNeSt(Backbone):
             dtype=dtype,
             name=name,
             pretrained=pretrained,
-            published_name=f"resnest{depth}" if width == 64 else f"resnest{depth} of width {width}",
+            published_name=published_name(f"resnest{depth}", width),
             **kwargs,
         )
 

@@ -2,10 +2,10 @@
 
 import keras
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
-from keras_reid.backbones.residual import BLOCKS, ResidualBuilder
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
+from keras_reid.backbones.residual import BLOCKS, NON_LOCAL, ResidualBuilder, published_name
 
-_NON_LOCAL = {18: (0, 0, 0, 0), 34: (0, 0, 0, 0), 50: (0, 2, 3, 0), 101: (0, 2, 9, 0), 152: (0, 2, 9, 0)}
+_NON_LOCAL = {18: (0, 0, 0, 0), 34: (0, 0, 0, 0), 50: NON_LOCAL, 101: (0, 2, 9, 0), 152: (0, 2, 9, 0)}
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -74,8 +74,7 @@ class ResNet(Backbone):
         # Validation.
         check_choice("ResNet", "depth", depth, self.depths)
         check_choice("ResNet", "last_stride", last_stride, (1, 2))
-        if not isinstance(width, int) or width < 2:
-            raise ValueError(f"`width` of ResNet must be an integer of at least 2. Received: width={width!r}")
+        check_width("ResNet", width, least=2)
         check_image_shape("ResNet", input_shape)
 
         # Functional graph.
@@ -89,7 +88,6 @@ class ResNet(Backbone):
             x = build.stage(x, stage, stride, non_local=_NON_LOCAL[depth][stage - 1] if non_local else 0)
 
         # Configuration.
-        kind = f"{'se_' if squeeze_excite else ''}resnet{depth}{'_ibn_a' if ibn else ''}"
         super().__init__(
             images,
             x,
@@ -105,6 +103,6 @@ class ResNet(Backbone):
             dtype=dtype,
             name=name,
             pretrained=pretrained,
-            published_name=kind if width == 64 else f"{kind} of width {width}",
+            published_name=published_name(f"resnet{depth}", width, ibn, squeeze_excite),
             **kwargs,
         )

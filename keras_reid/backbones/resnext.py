@@ -2,11 +2,10 @@
 
 import keras
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
-from keras_reid.backbones.residual import ResidualBuilder
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
+from keras_reid.backbones.residual import NON_LOCAL, ResidualBuilder, published_name
 
 _GROUPS = 32
-_NON_LOCAL = (0, 2, 3, 0)
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -77,10 +76,7 @@ class ResNeXt(Backbone):
         check_choice("ResNeXt", "last_stride", last_stride, (1, 2))
         if ibn_last_stage and not ibn:
             raise ValueError("`ibn_last_stage` of ResNeXt needs `ibn=True`. Received: ibn=False")
-        if not isinstance(width, int) or width < 16 or width % 16:
-            raise ValueError(
-                f"`width` of ResNeXt must be a positive multiple of 16. Received: width={width!r}"
-            )
+        check_width("ResNeXt", width, divisor=16)
         check_image_shape("ResNeXt", input_shape)
 
         # Functional graph.
@@ -98,12 +94,10 @@ class ResNeXt(Backbone):
         images = keras.Input(input_shape, name="images")
         x = build.stem(images)
         for stage, stride in enumerate((1, 2, 2, last_stride), start=1):
-            x = build.stage(x, stage, stride, non_local=_NON_LOCAL[stage - 1] if non_local else 0)
+            x = build.stage(x, stage, stride, non_local=NON_LOCAL[stage - 1] if non_local else 0)
 
         # Configuration.
-        kind = f"{'se_' if squeeze_excite else ''}resnext{depth}_32x4d{'_ibn_a' if ibn else ''}"
-        if ibn_last_stage:
-            kind = f"{kind} with IBN in the last stage"
+        published = published_name(f"resnext{depth}_32x4d", width, ibn, squeeze_excite)
         super().__init__(
             images,
             x,
@@ -120,6 +114,6 @@ class ResNeXt(Backbone):
             dtype=dtype,
             name=name,
             pretrained=pretrained,
-            published_name=kind if width == 64 else f"{kind} of width {width}",
+            published_name=f"{published} with IBN in the last stage" if ibn_last_stage else published,
             **kwargs,
         )

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
+from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.checkpoints.position_embedding import adapt_vit
 from keras_reid.layers import CameraEmbedding, PatchEmbedding, TransformerBlock
+from keras_reid.layers.patch_embedding import positive_pair
 
 _PATCH = (16, 16)
 # Blocks, channels of a head, hidden units of the perceptron for each channel.
@@ -41,8 +42,8 @@ class ViT(Backbone):
         dtype: Keras dtype policy of all layers. Defaults to the global one.
 
     Input shape: `(batch, height, width, 3)`, normalised; with cameras a dict of these `images`, and `cameras`, integers
-    `(batch,)`, where −1 and all others outside the range are an unknown one. Output shape: `(batch, 1, 1, width)`, so
-    that any pooling, or none, follows.
+    `(batch,)`, where −1 and all others outside the range are an unknown one. Output shape: `(batch, 1, 1, width)`, for
+    `layers.IdentityPooling2D`; the class token has negative values, which GeM and clipped averages would cut off.
 
     Raises:
         ValueError: if an argument is out of range, the image size is missing, or nobody published weights for them.
@@ -80,10 +81,8 @@ class ViT(Backbone):
         # Validation.
         check_choice("ViT", "depth", depth, self.depths)
         blocks, head, mlp_ratio = _SIZES[depth]
-        if not isinstance(width, int) or width < head or width % head:
-            raise ValueError(
-                f"`width` of ViT must be a multiple of {head} at depth {depth!r}. Received: width={width!r}"
-            )
+        check_width(f"ViT at depth {depth!r}", width, divisor=head)
+        stride = positive_pair("ViT", "stride", stride)
         for argument, rate in (
             ("drop_path", drop_path),
             ("dropout", dropout),
@@ -106,8 +105,7 @@ class ViT(Backbone):
         dtype = policy(dtype)
         images = keras.Input(input_shape, name="images")
         inputs = images
-        embedding = PatchEmbedding(width, _PATCH, stride, name="patch_embed", dtype=dtype)
-        x = embedding(images)
+        x = PatchEmbedding(width, _PATCH, stride, name="patch_embed", dtype=dtype)(images)
         if num_cameras:
             cameras = keras.Input((), dtype="int32", name="cameras")
             inputs = {"images": images, "cameras": cameras}
@@ -135,7 +133,7 @@ class ViT(Backbone):
             x,
             own={
                 "depth": depth,
-                "stride": embedding.stride,
+                "stride": stride,
                 "drop_path": float(drop_path),
                 "dropout": float(dropout),
                 "attention_dropout": float(attention_dropout),

@@ -8,8 +8,10 @@ import importlib
 _SUBMODULES = ("augmentation", "checking", "datasets", "decoding", "pipeline", "samplers", "synthetic")
 _NAMES = {
     "BENCHMARKS": "datasets",
+    "BalancedIdentitySampler": "samplers",
     "CSV": "datasets",
     "CUHK03": "datasets",
+    "ClassBalancedSampler": "samplers",
     "Combined": "datasets",
     "DukeMTMC": "datasets",
     "Folder": "datasets",
@@ -28,6 +30,8 @@ _NAMES = {
     "VeRi": "datasets",
     "VeRiWild": "datasets",
     "VehicleID": "datasets",
+    "WeightedSetsSampler": "samplers",
+    "check_sharding": "samplers",
     "combine": "combining",
     "combine_all": "combining",
 }

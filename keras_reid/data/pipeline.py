@@ -1,27 +1,33 @@
 """The `tf.data` pipelines of training and evaluation."""
 
+import functools
+
 import numpy as np
 import tensorflow as tf
 
 from keras_reid.data.decoding import read_image, resize_image
+from keras_reid.data.samplers.calling import draw_batches
 from keras_reid.errors import UserError
 
 
-def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=1, first_epoch=0):
+def train_batches(
+    dataset, sampler, image_size, augmentation=(), seed=0, epochs=1, first_epoch=0, first_step=0
+):
     """Batches of training images, epoch after epoch.
 
     Read, decode, augmentations of stage "image", resize, batch, augmentations of stage "batch", prefetch.
     Every random operation is stateless and keyed by (seed, epoch, place in the epoch, place in
-    `augmentation`). So the order of parallel work does not matter, and the epochs from `first_epoch` on are,
-    bit for bit, those of a run that began at 0.
+    `augmentation`). So the order of parallel work does not matter, and the batches from `first_step` of
+    `first_epoch` on are, bit for bit, those of a run that began at 0.
 
     Decoding was checked before, if `keras_reid.data.checking.check_images` ran; if a file has become
     unreadable since, the error says what is wrong with it but not which file it is.
 
     Args:
         dataset: a `ReIDDataset` with a training part.
-        sampler: `sampler(identities, cameras, seed=, epoch=)` → int32 `(steps, batch)`, the places of an
-            epoch's images in the training part; the shape must be the same for every epoch.
+        sampler: one of `keras_reid.data.samplers`, or a callable of the same form: `sampler(identities, cameras, seed=,
+            epoch=)` → int32 `(steps, batch)`, the places of an epoch's images in the training part; the shape must be
+            the same for every epoch.
         image_size: `(height, width)` in pixels.
         augmentation: in order, those of `keras_reid.data.augmentation`, callables `(images, seed)` or Keras
             layers. With a Keras layer batches are augmented one by one, and its random state is set for each
@@ -29,6 +35,7 @@ def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=
         seed: non-negative integer.
         epochs: the epoch to stop before, as in Keras' `fit`: `epochs − first_epoch` epochs are given.
         first_epoch: the epoch to begin with, as `initial_epoch` in Keras' `fit`.
+        first_step: the step of that epoch to begin with, to resume in its middle: so many batches fewer are given.
 
     Returns:
         a `tf.data.Dataset` of `(images, labels)`, images uint8 `(batch, height, width, 3)` RGB, labels
@@ -36,31 +43,34 @@ def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=
         and the number of batches an epoch.
 
     Raises:
-        UserError: if an augmentation or the size is none, or the data set or the sampler has an objection.
+        UserError: if an augmentation or the size is none, an epoch has no step `first_step`, or the data set or the
+            sampler has an objection.
 
     Example:
-        >>> batches, steps = train_batches(dataset, IdentitySampler(), (256, 128), [Flip(), PadCrop()],
-        epochs=60) >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
+        >>> batches, steps = train_batches(dataset, IdentitySampler(), (256, 128), [Flip(), PadCrop()], epochs=60)
+        >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
     """
     image_size = _checked_size(image_size)
     on_images, on_batches = _stages(augmentation)
-    identities, cameras, _ = dataset.train_labels()
+    identities, cameras, names = dataset.train_labels()
     paths = tf.constant([sample.path for sample in dataset.train])
 
+    @functools.lru_cache(maxsize=1)  # the first epoch's shape is needed before its batches
     def draw(epoch):
-        places = np.asarray(sampler(identities, cameras, seed=seed, epoch=int(epoch)))
-        if places.ndim != 2 or not np.issubdtype(places.dtype, np.integer):
-            raise UserError(
-                "a sampler must return the places of an epoch's images, integers (steps, batch). "
-                f"Received: {places.dtype} {places.shape} from {sampler!r}"
-            )
-        return places.astype(np.int32)
+        return draw_batches(sampler, identities, cameras, names, seed=seed, epoch=epoch)
 
     steps, batch_size = draw(first_epoch).shape
+    if not 0 <= first_step < steps:
+        raise UserError(
+            f"`first_step` must be 0 … {steps - 1}, a step of the epoch; after the last one, set first_epoch. "
+            f"Received: {first_step}"
+        )
 
     @tf.autograph.experimental.do_not_convert
     def one_epoch(epoch):
-        places = tf.ensure_shape(tf.numpy_function(draw, [epoch], tf.int32), (steps, batch_size))
+        places = tf.ensure_shape(
+            tf.numpy_function(lambda epoch: draw(int(epoch)), [epoch], tf.int32), (steps, batch_size)
+        )
         size = steps * batch_size
         return tf.fill((size,), epoch), tf.range(size, dtype=tf.int64), tf.reshape(places, (size,))
 
@@ -87,6 +97,7 @@ def train_batches(dataset, sampler, image_size, augmentation=(), seed=0, epochs=
         .map(one_epoch)
         .prefetch(1)
         .unbatch()
+        .skip(first_step * batch_size)
         .map(load, **in_parallel)
         .batch(batch_size, drop_remainder=True)
         .map(finish, **({} if one_by_one else in_parallel))

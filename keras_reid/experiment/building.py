@@ -3,18 +3,30 @@
 import dataclasses
 import inspect
 
-from keras_reid.errors import UserError
+from keras_reid.errors import UserError, reason
 from keras_reid.experiment.component import Component, build
-from keras_reid.experiment.components import ViT
+from keras_reid.experiment.components import (
+    ClippedAveragePooling,
+    GeM,
+    MultiGranularityHeads,
+    NoPooling,
+    ViT,
+)
 
 
 def build_backbone(experiment):
     """The backbone of an experiment; fetches its pretrained weights, if it starts from any.
 
     Raises:
-        UserError: naming the field, if it refuses its arguments or its weights are out of reach.
+        UserError: naming the field, if it refuses its arguments, its weights are out of reach, or the pooling would
+            destroy what it gives.
     """
     settings = experiment.model
+    if isinstance(settings.backbone, ViT) and isinstance(settings.pooling, (GeM, ClippedAveragePooling)):
+        raise UserError(
+            "model.pooling must keep negative values where the backbone is a ViT, whose feature has them: use "
+            f"IdentityPooling(). Received: {type(settings.pooling).__name__}"
+        )
     # Position embeddings belong to one image size.
     late = {"image_size": settings.image_size} if isinstance(settings.backbone, ViT) else {}
     return _build("model.backbone", settings.backbone, **late)
@@ -34,8 +46,11 @@ def build_model(experiment, num_classes, backbone=None):
     from keras_reid.models import ReIDModel
 
     settings = experiment.model
+    if backbone is None:
+        backbone = build_backbone(experiment)
+    _check_number_of_maps(backbone, settings)
     parts = {
-        "backbone": build_backbone(experiment) if backbone is None else backbone,
+        "backbone": backbone,
         "pooling": _build("model.pooling", settings.pooling),
         "head": _build("model.head", settings.head, num_classes=num_classes),
     }
@@ -47,7 +62,21 @@ def build_model(experiment, num_classes, backbone=None):
             pixel_std=settings.pixel_std,
         )
     except (ValueError, TypeError) as error:
-        raise UserError(f"model: the parts do not fit together: {error}") from error
+        raise UserError(f"model: the parts do not fit together: {_line(error)}") from error
+
+
+def _check_number_of_maps(backbone, settings):
+    maps = len(getattr(backbone, "outputs", None) or "1")
+    of_one_map = [
+        type(part).__name__
+        for part, others in ((settings.pooling, NoPooling), (settings.head, MultiGranularityHeads))
+        if isinstance(part, Component) and not isinstance(part, others)
+    ]
+    if maps > 1 and of_one_map:
+        raise UserError(
+            f"model: the backbone gives {maps} feature maps, which needs pooling=NoPooling() and "
+            f"head=MultiGranularityHeads(). Received: {', '.join(of_one_map)}"
+        )
 
 
 def check_saving(model, experiment):
@@ -62,11 +91,10 @@ def check_saving(model, experiment):
     try:
         type(model).from_config(model.get_config())
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise UserError(
             "model: a part of your own cannot be saved. Decorate its class with "
             "@keras.saving.register_keras_serializable() and give it a get_config() with its constructor's arguments. "
-            f"Keras says: {reason[:300]}"
+            f"Keras says: {_line(error)[:300]}"
         ) from error
 
 
@@ -115,7 +143,7 @@ def compile_model(model, experiment, steps_per_epoch):
             freeze_backbone_steps=experiment.training.freeze_backbone_steps,
         )
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError(_line(error)) from error
     return model
 
 
@@ -123,4 +151,8 @@ def _build(key, description, **late):
     try:
         return build(description, **late)
     except (ValueError, TypeError) as error:
-        raise UserError(f"{key}: {error}") from error
+        raise UserError(f"{key}: {_line(error)}") from error
+
+
+def _line(error):
+    return " ".join(reason(error).split())

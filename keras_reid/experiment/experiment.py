@@ -27,7 +27,8 @@ class Data:
     root: Path = Path("datasets")
     """folder under which data sets are looked for"""
     sampler: Any = IdentitySampler()
-    """which images make a batch: P identities × K images, or your own callable"""
+    """which images make a batch: keras_reid.data.IdentitySampler() (P identities × K images),
+    BalancedIdentitySampler(), WeightedSetsSampler(), ClassBalancedSampler(), ShuffleSampler(), or your own callable"""
     augmentation: tuple[Any, ...] = ()
     """in this order; of keras_reid.data.augmentation, a Keras image layer, or your own callable
     (images, seed) → images"""

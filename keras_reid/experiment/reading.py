@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from keras_reid.data.checking import check_images
+from keras_reid.data.samplers import draw_batches
 from keras_reid.errors import UserError
 
 
@@ -33,7 +34,7 @@ def read_datasets(data, train=True, before_checking=lambda: None):
             dataset.print_statistics()
             if train and not read:
                 # Refuses too few identities.
-                data.sampler(*dataset.train_labels()[:2], seed=0, epoch=0)
+                draw_batches(data.sampler, *dataset.train_labels(), seed=0, epoch=0)
             read[id(reader)] = dataset
     test_readers = [id(reader) for reader in data.test_datasets or [data.dataset]]
     names = [read[reader].name for reader in test_readers]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_reid.errors import UserError
 from keras_reid.experiment.building import (
     build_backbone,
     build_model,
@@ -59,7 +60,15 @@ def run(experiment, directory, resume=False):
         epochs=training.epochs,
     )
     batches, steps_per_epoch = batches_from(first_epoch=0)
-    num_classes = len(dataset.train_labels()[2])
+    _, cameras, classes = dataset.train_labels()
+    num_classes = len(classes)
+    for backbone in backbones:
+        known = getattr(backbone, "num_cameras", 0)
+        if known and known <= cameras.max():
+            raise UserError(
+                f"model.backbone.num_cameras must be at least the {cameras.max() + 1} cameras of the training set. "
+                f"Received: {known}"
+            )
     model = build_model(experiment, num_classes, *backbones)
     compile_model(model, experiment, steps_per_epoch)
     check_saving(model, experiment)

@@ -39,8 +39,9 @@ def smoke(experiment):
         # The user's data may be read-only, and is no place for ours.
         root=RUNS / f"{experiment.name}-smoke" / "data",
     )
-    model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
+    # A backbone of the user's own may be made for one size only.
     if isinstance(model.backbone, Backbone):
+        model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
         smaller = {**model.backbone.smallest, "pretrained": None}
         for field, value in smaller.items():
             substitute(f"backbone {field}", getattr(model.backbone, field), value)

@@ -5,6 +5,7 @@ import inspect
 import keras
 
 from keras_reid.layers import LinearClassifier
+from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.numerics import at_least_float32
 
 
@@ -95,7 +96,7 @@ class Head(keras.layers.Layer):
         return keras.layers.Dense(
             units,
             use_bias=False,
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            kernel_initializer=normal_over_filters(),
             name=name,
             dtype=self.inner_dtype,
         )

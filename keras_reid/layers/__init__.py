@@ -1,6 +1,7 @@
 """Layers: poolings, classification layers with margins, and the blocks that backbones are made of."""
 
 from keras_reid.layers.camera_embedding import CameraEmbedding
+from keras_reid.layers.channel_gate import ChannelGate
 from keras_reid.layers.grouped_convolution import GroupedConv2D
 from keras_reid.layers.ibn import IBN
 from keras_reid.layers.margin import ArcSoftmax, CircleSoftmax, CosSoftmax, LinearClassifier
@@ -24,6 +25,7 @@ __all__ = [
     "AttentionPooling2D",
     "AverageMaxPooling2D",
     "CameraEmbedding",
+    "ChannelGate",
     "CircleSoftmax",
     "ClippedAveragePooling2D",
     "CosSoftmax",

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.squeeze_excite import SqueezeExcite
 
 
@@ -20,7 +21,7 @@ class ChannelGate(SqueezeExcite):
         ValueError: if `reduction` is below 1 or the input is not a feature map.
 
     Example:
-        >>> gate = keras_reid.layers.channel_gate.ChannelGate()
+        >>> gate = keras_reid.layers.ChannelGate()
         >>> keras.ops.shape(gate(keras.random.uniform((2, 16, 8, 64))))
         (2, 16, 8, 64)
 
@@ -31,8 +32,7 @@ class ChannelGate(SqueezeExcite):
         return keras.layers.Dense(
             units,
             activation=activation,
-            # N(0, sqrt(2 / units))
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            kernel_initializer=normal_over_filters(),
             name=name,
             dtype=self.dtype_policy,
         )

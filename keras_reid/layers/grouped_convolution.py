@@ -27,7 +27,7 @@ class GroupedConv2D(keras.layers.Conv2D):
     Input shape: `(batch, height, width, channels)`. Output shape: `(batch, new height, new width, filters)`.
 
     Raises:
-        ValueError: if `groups` divides neither the input's channels nor `filters`.
+        ValueError: if `groups` does not divide both the input's channels and `filters`.
 
     Example:
         >>> feature_map = keras.random.uniform((2, 16, 8, 64))

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.initializers import uniform_over_inputs
 from keras_reid.layers.numerics import at_least_float32
 
 
@@ -61,8 +62,7 @@ class NonLocal2D(keras.layers.Layer):
     def _convolution(self, channels, name):
         return keras.layers.Dense(
             channels,
-            # Uniform within ±1/sqrt(inputs).
-            kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            kernel_initializer=uniform_over_inputs(),
             name=name,
             dtype=self.dtype_policy,
         )

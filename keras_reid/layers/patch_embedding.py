@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.initializers import normal_over_filters
+
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class PatchEmbedding(keras.layers.Layer):
@@ -42,14 +44,13 @@ class PatchEmbedding(keras.layers.Layer):
         if not isinstance(dim, int) or dim < 1:
             raise ValueError(f"`dim` of PatchEmbedding must be a positive integer. Received: dim={dim!r}")
         self.dim = dim
-        self.patch_size = _pair("patch_size", patch_size)
-        self.stride = _pair("stride", stride)
+        self.patch_size = positive_pair("PatchEmbedding", "patch_size", patch_size)
+        self.stride = positive_pair("PatchEmbedding", "stride", stride)
         self.projection = keras.layers.Conv2D(
             dim,
             self.patch_size,
             strides=self.stride,
-            # N(0, sqrt(2 / (patch height · patch width · dim)))
-            kernel_initializer=keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal"),
+            kernel_initializer=normal_over_filters(),
             name="projection",
             dtype=self.dtype_policy,
         )
@@ -107,7 +108,8 @@ class PatchEmbedding(keras.layers.Layer):
         }
 
 
-def _pair(name, value):
+def positive_pair(owner, argument, value):
+    """`value` as a tuple; raises ValueError unless it is two positive integers."""
     if (
         isinstance(value, (tuple, list))
         and len(value) == 2
@@ -115,6 +117,6 @@ def _pair(name, value):
     ):
         return tuple(value)
     raise ValueError(
-        f"`{name}` of PatchEmbedding must be two positive integers, rows and columns. "
-        f"Received: {name}={value!r}"
+        f"`{argument}` of {owner} must be two positive integers, rows and columns, as (16, 16). "
+        f"Received: {argument}={value!r}"
     )

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.grouped_convolution import GroupedConv2D
+from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.numerics import at_least_float32, softmax
 
 _SMALLEST_HIDDEN = 32
@@ -69,7 +70,7 @@ class SplitAttention(keras.layers.Layer):
             padding="same",
             dilation_rate=dilation_rate,
             use_bias=False,
-            kernel_initializer=_initializer(),
+            kernel_initializer=normal_over_filters(),
             name="conv",
             dtype=self.dtype_policy,
         )
@@ -82,7 +83,7 @@ class SplitAttention(keras.layers.Layer):
 
     def _dense(self, units, name):
         return keras.layers.Dense(
-            units, kernel_initializer=_initializer(), name=name, dtype=self.dtype_policy
+            units, kernel_initializer=normal_over_filters(), name=name, dtype=self.dtype_policy
         )
 
     def build(self, input_shape):
@@ -127,8 +128,3 @@ class SplitAttention(keras.layers.Layer):
             "dilation_rate": self.dilation_rate,
             "reduction": self.reduction,
         }
-
-
-def _initializer():
-    """N(0, sqrt(2 / (kernel² · filters)))."""
-    return keras.initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal")

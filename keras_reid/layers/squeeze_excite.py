@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.initializers import uniform_over_inputs
+
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class SqueezeExcite(keras.layers.Layer):
@@ -30,7 +32,7 @@ class SqueezeExcite(keras.layers.Layer):
         super().__init__(**kwargs)
         if reduction < 1:
             raise ValueError(
-                f"`reduction` of SqueezeExcite must be at least 1. Received: reduction={reduction}"
+                f"`reduction` of {type(self).__name__} must be at least 1. Received: reduction={reduction}"
             )
         self.reduction = int(reduction)
         self.input_spec = keras.layers.InputSpec(ndim=4)
@@ -48,8 +50,7 @@ class SqueezeExcite(keras.layers.Layer):
             units,
             activation=activation,
             use_bias=False,
-            # Uniform within ±1/sqrt(inputs).
-            kernel_initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            kernel_initializer=uniform_over_inputs(),
             name=name,
             dtype=self.dtype_policy,
         )

@@ -36,7 +36,8 @@ class TransformerBlock(keras.layers.Layer):
         (2, 10, 24)
 
     Source: Dosovitskiy et al., "An image is worth 16x16 words", 2021; Huang et al., "Deep networks with stochastic
-    depth", 2016.
+    depth", 2016. Under mixed precision the tokens between the branches are in half precision, too; FastReID's, under
+    PyTorch's automatic one, stay float32.
     """
 
     def __init__(
@@ -52,14 +53,18 @@ class TransformerBlock(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        for name, value in (("num_heads", num_heads), ("mlp_ratio", mlp_ratio), ("scale", scale)):
-            if value is not None and value <= 0:
+        if not isinstance(num_heads, int) or num_heads < 1:
+            raise ValueError(
+                f"`num_heads` of TransformerBlock must be a positive integer. Received: num_heads={num_heads!r}"
+            )
+        for name, value in (("mlp_ratio", mlp_ratio), ("scale", scale), ("epsilon", epsilon)):
+            if value is not None and not value > 0:
                 raise ValueError(f"`{name}` of TransformerBlock must be positive. Received: {name}={value}")
         rates = {"dropout": dropout, "attention_dropout": attention_dropout, "drop_path": drop_path}
         for name, rate in rates.items():
             if not 0 <= rate < 1:
                 raise ValueError(f"`{name}` of TransformerBlock must be in [0, 1). Received: {name}={rate}")
-        self.num_heads = int(num_heads)
+        self.num_heads = num_heads
         self.mlp_ratio = float(mlp_ratio)
         self.qkv_bias = bool(qkv_bias)
         self.scale = scale if scale is None else float(scale)

@@ -5,7 +5,7 @@ import zipfile
 
 import keras
 
-from keras_reid.errors import UserError
+from keras_reid.errors import UserError, reason
 from keras_reid.model_file import find_model_file
 from keras_reid.models.reid_model import ReIDModel
 
@@ -38,7 +38,7 @@ def load_model(run_or_model):
     try:
         model = keras.saving.load_model(file, compile=False)
     except (TypeError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
-        raise UserError(f"{file}: cannot be loaded: {_reason(error)} {_remedy(error)}") from error
+        raise UserError(f"{file}: cannot be loaded: {_first_sentence(error)} {_remedy(error)}") from error
     if not isinstance(model, ReIDModel):
         raise UserError(
             f"{file}: must hold a ReIDModel. Received: {type(model).__name__}. "
@@ -47,10 +47,9 @@ def load_model(run_or_model):
     return model
 
 
-def _reason(error):
-    """The first sentence of what Keras found wrong; its messages go on for pages."""
-    text = str(error).rpartition("Exception encountered:")[2].strip() or type(error).__name__
-    return text.splitlines()[0].partition(". ")[0].rstrip(".") + "."
+def _first_sentence(error):
+    """Of what Keras found wrong; its messages go on for pages."""
+    return reason(error).splitlines()[0].partition(". ")[0].rstrip(".") + "."
 
 
 def _remedy(error):

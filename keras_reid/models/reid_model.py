@@ -2,11 +2,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_reid.models.inputs import cameras_of, identities_of, preprocessing
 from keras_reid.models.terms import LossTerms
 from keras_reid.training.schedules import WarmUp
-
-IMAGENET_MEAN = (123.675, 116.28, 103.53)
-IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -19,14 +17,16 @@ class ReIDModel(keras.Model):
     Args:
         backbone: a `keras.Model` or layer: normalised images `(batch, h, w, 3)` → feature map `(batch, h', w', c)`. One
             that knows cameras (`num_cameras` above 0, as `backbones.ViT` may) is called with a dict of `images` and
-            `cameras`; in training they are the labels' `"camera"`, and unknown (−1) wherever none are given.
+            `cameras`; in `fit` and Keras' `evaluate` they are the labels' `"camera"`, and unknown (−1) wherever none
+            are given, as in retrieval, `embed` and every export.
         pooling: a layer: feature map → `(batch, c)`.
         head: a layer called as `head(pooled, labels=None, training=False)` → dict with `logits` (with the
             margin where labels are given), `scores` (without), `feature` (for metric losses) and `embedding`. Where
             `logits` or `feature` is a list, of branches, a loss is the mean of its values over them.
-        image_size: `(height, width)` in pixels, to which every way in resizes.
-        pixel_mean: per RGB channel on the 0–255 scale; None is the backbone's own where it knows it (as
-            `backbones.KerasBackbone` may), else ImageNet's.
+        image_size: `(height, width)` in pixels, to which every way in resizes; None is what `metadata` says, else
+            (256, 128).
+        pixel_mean: per RGB channel on the 0–255 scale; None is what `metadata` says, else the backbone's own where it
+            knows it (as `backbones.KerasBackbone` may), else ImageNet's.
         pixel_std: likewise.
         metadata: a JSON-able dict that travels with the model: `image_size`, `interpolation`, `pixel_mean`, `pixel_std`
             (filled from the arguments above), `threshold`, `provenance` and whatever else is put there. The only
@@ -52,7 +52,7 @@ class ReIDModel(keras.Model):
         backbone,
         pooling,
         head,
-        image_size=(256, 128),
+        image_size=None,
         pixel_mean=None,
         pixel_std=None,
         metadata=None,
@@ -60,11 +60,6 @@ class ReIDModel(keras.Model):
     ):
         # Without autocasting, mixed precision would round pixels to 11 bits before they are normalised.
         super().__init__(autocast=False, **kwargs)
-        if pixel_mean is None:
-            pixel_mean = getattr(backbone, "pixel_mean", None) or IMAGENET_MEAN
-        if pixel_std is None:
-            pixel_std = getattr(backbone, "pixel_std", None) or IMAGENET_STD
-        _check_preprocessing(image_size, pixel_mean, pixel_std)
         self.backbone = backbone
         self.pooling = pooling
         self.head = head
@@ -73,9 +68,7 @@ class ReIDModel(keras.Model):
             "threshold": None,
             "provenance": {},
             **(metadata or {}),
-            "image_size": [int(side) for side in image_size],
-            "pixel_mean": [float(value) for value in pixel_mean],
-            "pixel_std": [float(value) for value in pixel_std],
+            **preprocessing(backbone, metadata or {}, image_size, pixel_mean, pixel_std),
         }
         self.freeze_backbone_steps = 0
         self._terms = None
@@ -211,8 +204,8 @@ class ReIDModel(keras.Model):
 
     def train_step(self, data):
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        identities = _identities(labels)
-        cameras = labels.get("camera") if isinstance(labels, dict) else None
+        identities = identities_of(labels)
+        cameras = cameras_of(labels)
         variables = self.trainable_variables
         frozen = self._frozen_step and self.freeze_backbone_steps > 0
         if frozen:
@@ -235,8 +228,8 @@ class ReIDModel(keras.Model):
 
     def test_step(self, data):
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        identities = _identities(labels)
-        outputs = self.compute_outputs(images, identities, training=False)
+        identities = identities_of(labels)
+        outputs = self.compute_outputs(images, identities, training=False, cameras=cameras_of(labels))
         loss = self._terms.total(identities, outputs, sample_weight)
         self._update_metrics(identities, outputs, loss)
         return self.get_metrics_result()
@@ -246,6 +239,23 @@ class ReIDModel(keras.Model):
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._loss_tracker.update_state(loss * replicas, sample_weight=count)
         self._terms.update(identities, outputs, count, replicas)
+
+    def fuse(self):
+        """A copy for deployment, whose backbone has made its parallel branches one convolution (as `RepVGG` can).
+
+        Raises:
+            ValueError: if the backbone has nothing to fuse.
+        """
+        if not callable(getattr(self.backbone, "fuse", None)):
+            raise ValueError(
+                f"Only a backbone with a method `fuse`, such as RepVGG, can be fused. Received: {self.backbone.name!r}"
+            )
+        config = self.get_config()
+        parts = {part: keras.saving.deserialize_keras_object(config[part]) for part in ("pooling", "head")}
+        fused = type(self)(self.backbone.fuse(), **parts, metadata=self.metadata, name=self.name)
+        for part in parts:
+            getattr(fused, part).set_weights(getattr(self, part).get_weights())
+        return fused
 
     def get_config(self):
         metadata = dict(self.metadata)
@@ -266,26 +276,3 @@ class ReIDModel(keras.Model):
         for part in ("backbone", "pooling", "head"):
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)
-
-
-def _identities(labels):
-    """The identity labels of a batch: `{"identity": (batch,), ...}` or simply `(batch,)`."""
-    if isinstance(labels, dict):
-        if "identity" not in labels:
-            raise ValueError(f'labels must have the key "identity". Received the keys: {sorted(labels)}')
-        labels = labels["identity"]
-    if labels is None:
-        raise ValueError(
-            "Training needs identity labels: fit on (images, identities) or a dataset of such pairs."
-        )
-    return ops.reshape(ops.cast(labels, "int32"), (-1,))
-
-
-def _check_preprocessing(image_size, pixel_mean, pixel_std):
-    if len(image_size) != 2 or any(int(side) != side or side < 1 for side in image_size):
-        raise ValueError(f"image_size must be (height, width) in whole pixels. Received: {image_size!r}")
-    for name, values in (("pixel_mean", pixel_mean), ("pixel_std", pixel_std)):
-        if len(values) != 3:
-            raise ValueError(f"{name} must have three numbers, one an RGB channel. Received: {values!r}")
-    if any(value <= 0 for value in pixel_std):
-        raise ValueError(f"pixel_std must be positive, it divides. Received: {pixel_std!r}")

@@ -39,6 +39,12 @@ class Subclassed(keras.Model):
         return {**super().get_config(), "rank": self.rank}
 
 
+@keras.saving.register_keras_serializable(package="tests")
+class WithoutTraining(Subclassed):
+    def call(self, x):
+        return super().call(x)
+
+
 def test_contract():
     model = run_model_test(lambda: KerasBackbone(small()), images(), (2, 16, 8, 6))
     assert (model.channels, model.feature_layer, model.model.name) == (6, "second", "small")
@@ -106,17 +112,14 @@ def test_frozen_layers_stay_frozen():
     assert rebuilt(backbone).trainable_variables == []
 
 
-@pytest.mark.parametrize("make", [small, Subclassed], ids=["functional", "subclassed"])
+@pytest.mark.parametrize(
+    "make", [small, Subclassed, WithoutTraining], ids=["functional", "subclassed", "without training"]
+)
 def test_in_a_reid_model(make):
     backbone = KerasBackbone(make(), preprocessing="raw")
-    model = ReIDModel(
-        backbone,
-        layers.GlobalAveragePooling2D(),
-        BNNeckHead(num_classes=3),
-        image_size=(32, 16),
-        pixel_mean=backbone.pixel_mean,
-        pixel_std=backbone.pixel_std,
-    )
+    model = ReIDModel(backbone, layers.GlobalAveragePooling2D(), BNNeckHead(3), image_size=(32, 16))
+    assert model.metadata["pixel_mean"] == [0, 0, 0]
+    assert model.metadata["pixel_std"] == [1, 1, 1]
     pixels = np.random.default_rng(0).integers(0, 256, (4, 32, 16, 3), "uint8")
     before = [np.array(variable) for variable in backbone.trainable_variables]
     model.compile(keras.optimizers.SGD(0.1), losses=[CrossEntropy()])

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 import pathlib
+import re
 
 import keras
 import pytest
@@ -117,6 +118,38 @@ def test_rows_that_are_there_are_skipped(benchmark, tmp_path, monkeypatch, capsy
     benchmark.main(arguments)
     assert file.read_text() == before
     assert capsys.readouterr().out.count(f"is in {file.name}") == len(benchmark.TABLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "narrow", "expected"),
+    [
+        ("resnet18", {"width": 2}, (4, 2, 16)),
+        ("resnet50_mgn", {"width": 2}, (4, 2, 64)),  # three maps
+        ("resnext50", {"width": 16}, (4, 2, 512)),
+        ("resnest50", {"width": 2}, (4, 2, 64)),
+        ("osnet_x0.25", {}, (4, 2, 128)),
+        ("mobilenet_v2_x0.1", {}, (2, 1, 1280)),
+        ("repvgg_a0_fused", {"width": 8}, (4, 2, 160)),
+        ("vit_small", {"width": 96}, (1, 1, 96)),
+    ],
+)
+def test_shape_of_the_feature_map(benchmark, name, narrow, expected):
+    cls, arguments = benchmark.TABLE[name]
+    model = getattr(backbones, cls)(**arguments, **narrow, input_shape=(64, 32, 3))
+    assert benchmark.map_shape(model, (64, 32)) == expected
+
+
+def test_the_shapes_are_tested_for_every_kind_of_backbone(benchmark):
+    (names,) = (mark.args[1] for mark in test_shape_of_the_feature_map.pytestmark)
+    tested = {benchmark.TABLE[name][0] for name, *_ in names}
+    assert tested == {cls for cls, _ in benchmark.TABLE.values()}
+
+
+def test_the_docstrings_commands_are_of_rows_in_the_table(benchmark):
+    commands = re.findall(r"backbones\.py (--.*)", benchmark.__doc__)
+    assert len(commands) == 2
+    for command in commands:
+        benchmark.parse(command.split())
 
 
 @pytest.mark.slow

@@ -4,12 +4,27 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.backbones import MultiGranularityResNet, ResNet
+from keras_reid.backbones import MultiGranularityResNet, ResNet, base, residual
 from keras_reid.checkpoints import fill, model_targets, named
 from keras_reid.layers import IBN, SqueezeExcite
-from tests.harness import randomize, reloaded, shapes
+from tests.harness import (
+    HALF_POLICIES,
+    assert_finite,
+    dtype_policy,
+    dtypes,
+    randomize,
+    rebuilt,
+    reloaded,
+    shapes,
+)
 
 IMAGES = np.random.default_rng(0).normal(size=(2, 64, 32, 3)).astype("float32")
+
+
+@pytest.fixture
+def few_blocks(monkeypatch):
+    """Depth 50 has one block in every stage but the third, which has two."""
+    monkeypatch.setitem(residual.BLOCKS, 50, (1, 1, 2, 1))
 
 
 def state_of(model):
@@ -32,6 +47,48 @@ def test_three_maps(last_stride, first):
     assert shapes(model(keras.Input((64, 32, 3), batch_size=2))) == [first, (2, 4, 2, 64), (2, 4, 2, 64)]
 
 
+@pytest.mark.parametrize(
+    ("height", "width", "first", "others"),
+    [(75, 51, (3, 2), (5, 4)), (97, 110, (3, 4), (6, 7)), (384, 128, (12, 4), (24, 8))],
+)
+@pytest.mark.usefixtures("few_blocks")
+def test_sizes_of_the_maps(height, width, first, others):
+    found = MultiGranularityResNet(last_stride=2, width=2).compute_output_shape((1, height, width, 3))
+    assert found == [(1, *size, 64) for size in (first, others, others)]
+
+
+@pytest.mark.parametrize("policy", HALF_POLICIES)
+@pytest.mark.usefixtures("few_blocks")
+def test_half_precision(policy):
+    with dtype_policy(policy):
+        model = MultiGranularityResNet(width=2, ibn=True, squeeze_excite=True)
+        compute_dtype = model.layers[-1].compute_dtype
+        assert dtypes(model(IMAGES)) == {compute_dtype} != {"float32"}
+        assert_finite(model(IMAGES, training=True), policy)
+    assert {variable.dtype for variable in model.weights} == {"float32"}
+    # The policy is the model's own: it survives a process with another one.
+    assert dtypes(rebuilt(model)(IMAGES)) == {compute_dtype}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({}, "resnet50"),
+        ({"ibn": True}, "resnet50_ibn_a"),
+        ({"ibn": True, "squeeze_excite": True}, "se_resnet50_ibn_a"),
+        ({"width": 4}, "resnet50 of width 4"),
+    ],
+    ids=str,
+)
+@pytest.mark.usefixtures("few_blocks")
+def test_name_of_the_published_weights(arguments, name, monkeypatch):
+    asked = []
+    monkeypatch.setattr(base, "load_pretrained", lambda *received: asked.append(received[1:]))
+    MultiGranularityResNet(pretrained="imagenet", **arguments)
+    assert asked == [("imagenet", name)]
+
+
+@pytest.mark.usefixtures("few_blocks")
 def test_round_trip():
     model = MultiGranularityResNet(width=2, ibn=True)
     randomize(model)
@@ -66,13 +123,17 @@ def test_branches_share_only_the_beginning():
 
 
 def test_options_change_the_layers():
-    def kinds(**options):
-        return [type(layer) for layer in MultiGranularityResNet(50, width=2, **options).layers]
+    kinds = [type(layer) for layer in MultiGranularityResNet(50, 1, True, True, width=2).layers]
+    assert kinds.count(IBN) == 3 + 4 + 1 + 3 * 5
+    assert kinds.count(SqueezeExcite) == 3 + 4 + 1 + 3 * 8
+    plain = [type(layer) for layer in MultiGranularityResNet(50, width=2).layers]
+    assert not {IBN, SqueezeExcite} & set(plain)
 
-    assert IBN not in kinds()
-    assert kinds(ibn=True).count(IBN) == 3 + 4 + 1 + 3 * 5
-    assert kinds(squeeze_excite=True).count(SqueezeExcite) == 3 + 4 + 1 + 3 * 8
-    assert len(kinds()) < len([type(x) for x in MultiGranularityResNet(101, width=2).layers])
+
+@pytest.mark.slow
+def test_depth():
+    names = {layer.name for layer in MultiGranularityResNet(101, width=2).layers}
+    assert {"b1.0.21.conv1", "b3.0.21.conv1"} <= names
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_reid.backbones import OSNet, base
-from keras_reid.layers.channel_gate import ChannelGate
+from keras_reid.layers import ChannelGate
 from tests.harness import randomize, run_model_test
 
 

@@ -202,6 +202,13 @@ def test_one_step_moves_every_weight(fused):
     assert still == []
 
 
+def test_fusing_a_partly_frozen_network():
+    model = RepVGG(width=8)
+    model.get_layer("stage0.rbr_dense.conv").trainable = False
+    fused = model.fuse()  # the branch, and what was frozen with it, is gone
+    assert all(layer.trainable for layer in fused.layers)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -190,7 +190,7 @@ def test_name_of_the_published_weights(arguments, name, monkeypatch):
     [
         ({"depth": 152}, r"`depth` of ResNeSt must be one of 50, 101, 200, 269\. Received: depth=152"),
         ({"last_stride": 4}, r"`last_stride` of ResNeSt must be one of 1, 2\. Received: last_stride=4"),
-        ({"width": 3}, r"`width` of ResNeSt must be an even integer of at least 2\. Received: width=3"),
+        ({"width": 3}, r"`width` of ResNeSt must be a positive multiple of 2\. Received: width=3"),
         ({"width": 4.0}, r"Received: width=4\.0"),
         ({"input_shape": (64, 32)}, r"`input_shape` of ResNeSt must be \(height, width, channels\)"),
     ],

@@ -3,8 +3,9 @@ import numpy as np
 import pytest
 
 from keras_reid.backbones import ResNet
+from keras_reid.backbones.residual import ResidualBuilder
 from keras_reid.layers import IBN, NonLocal2D
-from tests.harness import HALF_POLICIES, randomize, run_model_test, shapes
+from tests.harness import HALF_POLICIES, randomize, reloaded, run_model_test, shapes
 
 
 def images(height=64, width=32, batch=2):
@@ -152,6 +153,31 @@ def test_trainable_survives_the_round_trip():
     other = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
     assert not other.trainable
     assert other.trainable_variables == []
+
+
+def test_a_part_of_a_stage():
+    build = ResidualBuilder(None, 18, width=4)
+    x = keras.Input((8, 8, 4))
+    assert build.stage(x, 1, stride=1, blocks=range(0)) is x
+    names = [
+        [layer.name for layer in keras.Model(x, build.stage(x, 1, stride=1, blocks=blocks)).layers]
+        for blocks in (range(1, 2), None)
+    ]
+    assert ["layer1.0.conv1" in found for found in names] == [False, True]
+    assert ["layer1.1.conv1" in found for found in names] == [True, True]
+
+
+def test_frozen_layers_stay_frozen():
+    model = ResNet(18, width=2)
+    assert "frozen_layers" not in model.get_config()
+    for name in ("conv1", "bn1"):
+        model.get_layer(name).trainable = False
+    assert model.get_config()["frozen_layers"] == ["bn1", "conv1"]
+    other = reloaded(model)
+    assert [layer.name for layer in other.layers if not layer.trainable] == ["conv1", "bn1"]
+    assert len(other.trainable_variables) == len(model.trainable_variables)
+    model.trainable = False
+    assert "frozen_layers" not in model.get_config()
 
 
 @pytest.mark.parametrize(

@@ -192,9 +192,13 @@ def test_published_weights_are_adapted():
     ("arguments", "message"),
     [
         ({"depth": "large"}, r"`depth` of ViT must be one of 'base', 'small'\. Received: depth='large'"),
-        ({"width": 96}, r"`width` of ViT must be a multiple of 64 at depth 'base'\. Received: width=96"),
-        ({"depth": "small", "width": 64}, "multiple of 96 at depth 'small'"),
-        ({"stride": 16}, r"`stride` of PatchEmbedding must be two positive integers.* Received: stride=16"),
+        (
+            {"width": 96},
+            r"`width` of ViT at depth 'base' must be a positive multiple of 64\. Received: width=96",
+        ),
+        ({"depth": "small", "width": 64}, "at depth 'small' must be a positive multiple of 96"),
+        ({"stride": 16}, r"`stride` of ViT must be two positive integers.* Received: stride=16"),
+        ({"stride": (16, 0)}, r"`stride` of ViT must be .* Received: stride=\(16, 0\)"),
         ({"drop_path": 1.0}, r"`drop_path` of ViT must be in \[0, 1\)\. Received: drop_path=1\.0"),
         ({"dropout": -0.1}, r"`dropout` of ViT must be in"),
         ({"attention_dropout": 2}, r"`attention_dropout` of ViT must be in"),

@@ -7,6 +7,7 @@ _DESCRIBE = """
 import sys
 import keras_reid.data as data
 data.Folder(), data.CSV(), data.IdentitySampler(), data.ShuffleSampler()
+data.BalancedIdentitySampler(), data.ClassBalancedSampler(), data.WeightedSetsSampler({"market1501": 1})
 data.Combined(tuple(data.BENCHMARKS.values())), data.TrainOnly("viper")
 from keras_reid.data import augmentation
 augmentation.AutoAugment(), augmentation.Flip(), augmentation.PadCrop(), augmentation.RandomErasing()

@@ -76,6 +76,44 @@ def test_runs_repeat_and_resume_to_the_bit_and_epochs_and_seeds_differ(dataset):
     assert (flips[0] != flips[2]).any()
 
 
+def test_a_run_resumes_in_the_middle_of_an_epoch_to_the_bit(dataset):
+    class Noise:
+        stage = "image"
+
+        def __call__(self, image, seed):
+            return tf.cast(image, tf.float32) + tf.random.stateless_normal(tf.shape(image), seed, stddev=9.0)
+
+    def batches(**arguments):
+        augmentation = [Noise(), PadCrop(1), keras.layers.RandomFlip()]
+        return _batches(dataset, augmentation, ShuffleSampler(4), seed=7, epochs=2, **arguments)
+
+    whole, steps = batches()
+    resumed, same_steps = batches(first_step=2)
+    assert steps == same_steps == 6
+    assert len(resumed) == 2 * steps - 2
+    assert _same(whole[2:], resumed)
+
+
+@pytest.mark.parametrize("bad", [-1, 6])
+def test_an_epoch_has_no_such_step(dataset, bad):
+    with pytest.raises(
+        UserError, match=f"`first_step` must be 0 … 5, a step of the epoch; .* Received: {bad}"
+    ):
+        train_batches(dataset, ShuffleSampler(4), SIZE, first_step=bad)
+
+
+def test_each_epoch_is_drawn_once_and_a_sampler_may_ask_for_names(dataset):
+    drawn = []
+
+    def sampler(identities, cameras, *, seed, epoch, names):
+        assert names == [str(identity) for identity in range(8)]
+        drawn.append((seed, epoch))
+        return np.arange(8).reshape(2, 4)
+
+    assert len(_batches(dataset, (), sampler, seed=3, epochs=4, first_epoch=1)[0]) == 6
+    assert drawn == [(3, 1), (3, 2), (3, 3)]
+
+
 def test_augmentation_happens_in_order_and_is_rounded(dataset):
     plain = _batches(dataset, augmentation=())[0]
     flipped = _batches(dataset, augmentation=[Flip(1.0)])[0]

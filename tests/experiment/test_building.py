@@ -6,7 +6,7 @@ from keras_reid import experiment as ex
 from keras_reid.backbones import ResNet
 from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead
-from keras_reid.layers import CircleSoftmax
+from keras_reid.layers import CircleSoftmax, IdentityPooling2D
 from keras_reid.recipes import agw, bot, sbs
 
 SMALL = ex.Model(backbone=ex.ResNet(depth=18, width=8), image_size=(32, 16))
@@ -41,6 +41,74 @@ def test_names_the_field_that_is_wrong():
 
     with pytest.raises(UserError, match=r"model\.head: too many"):
         ex.build_model(ex.Experiment(model=ex.Model(backbone=SMALL.backbone, head=fails)), 3)
+
+
+def own_maps(count):
+    images = keras.Input((None, None, 3))
+    maps = [keras.layers.Conv2D(4, 3, strides=4)(images) for _ in range(count)]
+    return keras.Model(images, maps if count > 1 else maps[0])
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (
+            {"backbone": own_maps(1), "pooling": ex.IdentityPooling()},
+            r"model: the parts do not fit together: IdentityPooling2D needs a feature map of one position, .* "
+            r"Use a pooling over positions, such as GeMPooling2D\.$",
+        ),
+        (
+            {"backbone": lambda: IdentityPooling2D()(np.ones((1, 2, 2, 3), "float32"))},
+            r"^model\.backbone: IdentityPooling2D needs .* such as GeMPooling2D\.$",
+        ),
+        (
+            {"backbone": own_maps(3)},
+            r"^model: the backbone gives 3 feature maps, which needs pooling=NoPooling\(\) and "
+            r"head=MultiGranularityHeads\(\)\. Received: GeM, BNNeckHead$",
+        ),
+        (
+            {"backbone": own_maps(3), "pooling": ex.NoPooling()},
+            r"MultiGranularityHeads\(\)\. Received: BNNeckHead$",
+        ),
+        (
+            {"backbone": ex.ViT()},
+            r"^model\.pooling must keep negative values .* use IdentityPooling\(\)\. Received: GeM$",
+        ),
+        (
+            {"backbone": ex.ViT(), "pooling": ex.ClippedAveragePooling()},
+            r"use IdentityPooling\(\)\. Received: ClippedAveragePooling$",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_one_clear_line(parts, message):
+    with pytest.raises(UserError, match=message) as caught:
+        ex.build_model(ex.Experiment(model=ex.Model(**parts, image_size=(32, 16))), 3)
+    for noise in ("\x1b", "\n", "Exception encountered", "Arguments received"):
+        assert noise not in str(caught.value)
+
+
+def test_several_maps_may_go_to_parts_of_ones_own():
+    class Sum(keras.layers.Layer):
+        def call(self, maps):
+            return keras.ops.mean(sum(maps), axis=(1, 2))
+
+    model = ex.Model(backbone=own_maps(2), pooling=Sum(), head=BNNeckHead(3), image_size=(32, 16))
+    assert ex.build_model(ex.Experiment(model=model), 3).embedding_dim == 4
+
+
+def test_smoke_run_keeps_the_image_size_of_a_backbone_of_ones_own():
+    from keras_reid.backbones import KerasBackbone
+
+    size = (48, 24)
+    fixed = keras.Sequential([keras.Input((*size, 3)), keras.layers.Conv2D(4, 3, strides=4)])
+    experiment = ex.Experiment(model=ex.Model(backbone=lambda: KerasBackbone(fixed), image_size=size))
+    changed, said = ex.smoke(experiment)
+    assert not any(sentence.startswith("image size") for sentence in said)
+    model = ex.build_model(changed, 3)
+    assert model.predict(np.zeros((2, *size, 3), "uint8"), verbose=0).shape == (2, 4)
+    described, said = ex.smoke(ex.Experiment(model=SMALL))
+    assert described.model.image_size == (64, 32)
+    assert "image size: (64, 32) instead of (32, 16)" in said
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 import dataclasses
 import importlib
 import inspect
+import re
+import typing
 
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid.checkpoints.published import PUBLISHED
 from keras_reid.experiment.component import Component
 from keras_reid.experiment.components import Backbone
 from keras_reid.recipes import mgn
@@ -24,19 +27,55 @@ def described(cls):
     return getattr(importlib.import_module(module), name)
 
 
+# Arguments of constructors that no description has.
+NOT_DESCRIBED = {
+    "Keras' own": {"self", "name", "dtype", "kwargs", "reduction", "data_format", "keepdims"},
+    "handed over when the data is known": {"num_classes", "input_shape"},
+    "needed by imported weights only": {
+        "ibn_last_stage",
+        "dilate_last_stage",
+        "fused",
+        "reduction_activation",
+    },
+}
+
+
 @pytest.mark.parametrize("cls", DESCRIPTIONS, ids=lambda cls: cls.__name__)
-def test_has_fields_of_the_constructor_and_units_for_the_help(cls):
+def test_takes_the_arguments_of_what_it_describes(cls):
     parameters = inspect.signature(described(cls).__init__).parameters
     fields = {field.name for field in dataclasses.fields(cls)}
     if cls in (ex.Adam, ex.SGD):  # they hand on what Keras' own take
         assert ex.build(cls()).get_config()["l2"] == cls.l2
         return
-    assert fields <= set(parameters)
-    if issubclass(cls, Backbone):
-        own = set(parameters) - {"self", "input_shape", "name", "dtype", "kwargs"}
-        # What only imported weights need is left out.
-        own -= {"ibn_last_stage", "dilate_last_stage", "fused"}
-        assert fields >= own, "an argument cannot be set from the command line"
+    assert fields == set(parameters) - set().union(*NOT_DESCRIBED.values())
+
+
+@pytest.mark.parametrize(
+    ("cls", "arguments"),
+    [
+        (ex.AttentionPooling, {"channel_wise": True}),
+        (ex.CrossEntropy, {"label_smoothing": "adaptive", "alpha": 0.3}),
+        (ex.GeM, {"epsilon": 1e-3}),
+        (ex.LinearClassifier, {"scale": 2.0}),
+        (ex.ReductionHead, {"dropout": 0.1, "embedding_dim": 7}),
+    ],
+)
+def test_fields_reach_what_is_built(cls, arguments):
+    late = {"num_classes": 3} if cls in (ex.LinearClassifier, ex.ReductionHead) else {}
+    config = ex.build(cls(**arguments), **late).get_config()
+    assert {name: config[name] for name in arguments} == arguments
+
+
+@pytest.mark.parametrize("cls", BACKBONES, ids=lambda cls: cls.__name__)
+def test_help_promises_published_weights_where_there_are_some(cls):
+    families = {re.match("[a-z]+", name)[0] for name in PUBLISHED} - {"se"}
+    has_some = any(family in cls.__name__.lower() for family in families)
+    assert ('"imagenet"' in inspect.getsource(cls).partition("pretrained:")[2]) == has_some
+
+
+def test_sizes_of_repvgg():
+    variants = typing.get_args(typing.get_type_hints(ex.RepVGG)["variant"])
+    assert variants == described(ex.RepVGG).variants
 
 
 @pytest.mark.parametrize("cls", BACKBONES, ids=lambda cls: cls.__name__)
@@ -48,12 +87,14 @@ def test_smallest_is_what_the_smoke_run_takes(cls):
     assert "backbone pretrained: None instead of 'imagenet'" in said
 
 
-def test_every_public_backbone_layer_and_loss_is_described():
-    from keras_reid import backbones, losses
+def test_every_public_backbone_pooling_classifier_head_and_loss_is_described():
+    from keras_reid import backbones, heads, losses
+    from keras_reid.layers import margin, pooling
 
-    names = {cls.__name__ for cls in DESCRIPTIONS}
-    assert set(backbones.__all__) - {"KerasBackbone"} <= names
-    assert set(losses.__all__) <= names
+    names = {cls.builds.rsplit(".", 1)[1] for cls in DESCRIPTIONS}
+    of_a_user = {"KerasBackbone"}
+    for package in (backbones, pooling, margin, heads, losses):
+        assert set(package.__all__) - of_a_user <= names
 
 
 def test_position_embeddings_fit_the_experiments_image_size():

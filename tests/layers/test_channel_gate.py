@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.layers.channel_gate import ChannelGate
+from keras_reid.layers import ChannelGate
 from tests.harness import randomize, run_layer_test
 
 
@@ -26,6 +26,13 @@ def test_formula_and_starting_values():
     logits = np.maximum(hidden, 0) @ np.asarray(gate.excite.kernel) + np.asarray(gate.excite.bias)
     expected = x * np.asarray(keras.ops.sigmoid(logits))[:, None, None]
     np.testing.assert_allclose(gate(x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_bad_arguments():
+    with pytest.raises(
+        ValueError, match=r"`reduction` of ChannelGate must be at least 1\. Received: reduction=0"
+    ):
+        ChannelGate(0)
 
 
 def test_spread_of_the_starting_values():

@@ -130,7 +130,12 @@ def test_rates_act_in_training_only(rate):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_heads": 0}, r"`num_heads` of TransformerBlock must be positive\. Received: num_heads=0"),
+        (
+            {"num_heads": 0},
+            r"`num_heads` of TransformerBlock must be a positive integer\. Received: num_heads=0",
+        ),
+        ({"num_heads": 2.5}, r"must be a positive integer\. Received: num_heads=2\.5"),
+        ({"epsilon": 0.0}, r"`epsilon` of TransformerBlock must be positive\. Received: epsilon=0\.0"),
         ({"mlp_ratio": -1.0}, r"`mlp_ratio` of TransformerBlock must be positive"),
         ({"scale": 0.0}, r"`scale` of TransformerBlock must be positive"),
         ({"dropout": 1.0}, r"`dropout` of TransformerBlock must be in \[0, 1\)\. Received: dropout=1\.0"),

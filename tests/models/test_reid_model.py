@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid.backbones import ViT
+from keras_reid.backbones import RepVGG
 from keras_reid.heads import BNNeckHead
-from keras_reid.layers import CircleSoftmax, GeMPooling2D, IdentityPooling2D
+from keras_reid.layers import CameraEmbedding, CircleSoftmax, GeMPooling2D, IdentityPooling2D, PatchEmbedding
 from keras_reid.losses import CrossEntropy, TripletLoss
 from keras_reid.models import ReIDModel
 from keras_reid.training import Adam
+from tests.harness import randomize
 
 SIZE = (32, 16)
 IDENTITIES = np.repeat(np.arange(4), 2).astype("int32")
@@ -306,9 +307,36 @@ def test_trains_in_mixed_precision_with_warm_up_and_freezing(policy, images):
     np.testing.assert_allclose(history["learning_rate"][-1], 3e-3, rtol=1e-5)
 
 
+def test_metadata_settles_what_no_argument_says():
+    model = make_model(image_size=(64, 32), pixel_mean=(1, 2, 3), pixel_std=(4, 5, 6))
+    again = ReIDModel(make_backbone(), GeMPooling2D(), BNNeckHead(4), metadata=model.metadata)
+    assert again.metadata == model.metadata
+    other = ReIDModel(make_backbone(), GeMPooling2D(), BNNeckHead(4), SIZE, metadata=model.metadata)
+    assert other.image_size == SIZE
+
+
+def test_fused_copy_for_deployment(images):
+    model = ReIDModel(RepVGG("A0", width=8), GeMPooling2D(), BNNeckHead(4), SIZE, metadata={"threshold": 0.5})
+    randomize(model)
+    fused = model.fuse()
+    assert fused.backbone.fused
+    assert fused.metadata == model.metadata
+    assert fused.count_params() < 0.9 * model.count_params()
+    embeddings = model.predict(images, verbose=0)
+    np.testing.assert_allclose(fused.predict(images, verbose=0), embeddings, rtol=1e-3, atol=1e-3)
+    fused.head.neck.moving_mean.assign(fused.head.neck.moving_mean + 1)
+    np.testing.assert_array_equal(model.predict(images, verbose=0), embeddings)
+    with pytest.raises(ValueError, match="Only a backbone with a method `fuse`"):
+        make_model().fuse()
+
+
 def test_cameras_reach_a_backbone_that_knows_them(images):
-    backbone = ViT("small", num_cameras=3, width=96, drop_path=0.0, input_shape=(*SIZE, 3))
-    embedding = backbone.get_layer("sie_embed").embeddings
+    pixels, numbers = keras.Input((*SIZE, 3), name="images"), keras.Input((), dtype="int32", name="cameras")
+    tokens = CameraEmbedding(3, name="embedding")(PatchEmbedding(16, (8, 8), (8, 8))(pixels), numbers)
+    feature_map = keras.layers.Reshape((1, 1, 16))(keras.layers.Dense(16)(tokens)[:, 0])
+    backbone = keras.Model({"images": pixels, "cameras": numbers}, feature_map)
+    backbone.num_cameras = 3
+    embedding = backbone.get_layer("embedding").embeddings
     embedding.assign(np.random.default_rng(0).normal(size=embedding.shape))
     model = ReIDModel(backbone, IdentityPooling2D(), BNNeckHead(4), image_size=SIZE)
     cameras = np.array([0, 1, 2, 0, 1, 2, -1, -1], "int32")
@@ -318,6 +346,11 @@ def test_cameras_reach_a_backbone_that_knows_them(images):
     assert same_rows.tolist() == [False] * 6 + [True] * 2
 
     model.compile(Adam(1e-3), losses=[CrossEntropy()])
+    losses = [
+        model.evaluate(images, {"identity": IDENTITIES, "camera": np.full(8, c, "int32")}, verbose=0)[0]
+        for c in (0, 1)
+    ]
+    assert losses[0] != losses[1]
     before = np.array(embedding)
     model.fit(images, {"identity": IDENTITIES, "camera": np.full(8, 1, "int32")}, verbose=0)
     moved = np.any(np.array(embedding) != before, axis=tuple(range(1, embedding.ndim)))

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.data.samplers.groups import by_identity, check_groups, check_positive_integers
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,12 +38,7 @@ class IdentitySampler:
     images_per_identity: int = 4
 
     def __post_init__(self):
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{field.name}` must be a positive integer. Received: {field.name}={value!r}"
-                )
+        check_positive_integers(self, "identities_per_batch", "images_per_identity")
 
     @property
     def batch_size(self):
@@ -66,18 +61,8 @@ class IdentitySampler:
             UserError: if there are fewer than P identities, or K > 1 and none has two images.
         """
         identities = np.asarray(identities)
-        classes, first, counts = _by_identity(identities)
-        if classes < self.identities_per_batch:
-            raise UserError(
-                f"a batch needs {self.identities_per_batch} identities, but the training part has only "
-                f"{classes} ({len(identities)} images); set identities_per_batch to {classes} or less"
-            )
-        if self.images_per_identity > 1 and counts.max() == 1:
-            raise UserError(
-                f"a batch needs {self.images_per_identity} images of an identity, but each of the {classes} identities "
-                "has only one, so that there is nothing to compare; check how the identities are read, or set "
-                "images_per_identity to 1 and leave the metric losses out"
-            )
+        _, first, counts = by_identity(identities)
+        check_groups(counts, self.identities_per_batch, self.images_per_identity)
         generator = np.random.default_rng((seed, epoch))
         steps = max(1, len(identities) // self.batch_size)
         batches = []
@@ -107,9 +92,3 @@ class IdentitySampler:
                 left -= 1
                 available[place] = available[left]
         return batches
-
-
-def _by_identity(identities):
-    """How many identities there are; where each begins among the sorted images; how many images each has."""
-    _, first, counts = np.unique(np.sort(identities), return_index=True, return_counts=True)
-    return len(counts), first, counts

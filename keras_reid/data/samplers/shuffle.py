@@ -4,6 +4,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_reid.data.samplers.groups import check_positive_integers
+
 
 @dataclasses.dataclass(frozen=True)
 class ShuffleSampler:
@@ -29,10 +31,7 @@ class ShuffleSampler:
     batch_size: int = 64
 
     def __post_init__(self):
-        if isinstance(self.batch_size, bool) or not isinstance(self.batch_size, int) or self.batch_size < 1:
-            raise ValueError(
-                f"`batch_size` must be a positive integer. Received: batch_size={self.batch_size!r}"
-            )
+        check_positive_integers(self, "batch_size")
 
     def __call__(self, identities, cameras, *, seed, epoch):
         """Draws the batches of one epoch.

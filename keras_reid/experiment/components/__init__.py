@@ -1,4 +1,7 @@
-"""Descriptions of what this package has. Each is named as, and takes the arguments of, what it describes."""
+"""Descriptions of what this package has.
+
+Each is named as, and takes the arguments of, what it describes, but for those that only imported weights need.
+"""
 
 from keras_reid.experiment.components.backbones import (
     Backbone,

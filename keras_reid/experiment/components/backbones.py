@@ -107,14 +107,16 @@ class RepVGG(Backbone):
 
     builds: ClassVar[str] = "keras_reid.backbones.RepVGG"
     smallest: ClassVar[dict] = {"variant": "A0"}
-    variant: str = "A0"
-    """A0, A1, A2, B0, B1, B1g2, B1g4, B2, B2g2, B2g4, B3, B3g2 or B3g4"""
+    variant: Literal[
+        "A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g2", "B2g4", "B3", "B3g2", "B3g4"
+    ] = "A0"
+    """size; with g2 or g4 every second block has 2 or 4 groups"""
     last_stride: Literal[1, 2] = 1
     """stride of the last stage; 1 keeps the feature map twice as large"""
     width: int = 64
     """unit of the channels; 64 is the paper's"""
     pretrained: str | None = None
-    """None, "imagenet", or the path of a weights file"""
+    """None, or the path of a weights file"""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ class ViT(Backbone):
     width: int = 768
     """channels; 768 is the paper's"""
     pretrained: str | None = None
-    """None, "imagenet", or the path of a weights file"""
+    """None, or the path of a weights file"""
 
     def build(self, image_size):
         return self._construct(input_shape=(*image_size, 3))

@@ -12,6 +12,8 @@ class LinearClassifier(Component):
     """`keras_reid.layers.LinearClassifier`."""
 
     builds: ClassVar[str] = "keras_reid.layers.LinearClassifier"
+    scale: float = 1.0
+    """factor on the logits"""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,8 @@ class ReductionHead(_Head):
     builds: ClassVar[str] = "keras_reid.heads.ReductionHead"
     embedding_dim: int | None = 512
     """channels of the reduced feature"""
+    dropout: float = 0.5
+    """share of the hidden layer left out in training"""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ class CrossEntropy(Component):
 
     builds: ClassVar[str] = "keras_reid.losses.CrossEntropy"
     label_smoothing: float | Literal["adaptive"] = 0.1
-    """mass moved from the true class to the others"""
+    """mass moved from the true class to the others; adaptive: more for surer samples"""
+    alpha: float = 0.2
+    """factor of the adaptive mass"""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ class GeM(Component):
     """exponent; 1 is the average, infinity the maximum"""
     learnable: bool = True
     """whether p is trained"""
+    epsilon: float = 1e-6
+    """smallest activation; anything below is raised to it"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,8 @@ class AttentionPooling(Component):
     """`keras_reid.layers.AttentionPooling2D`."""
 
     builds: ClassVar[str] = "keras_reid.layers.AttentionPooling2D"
+    channel_wise: bool = False
+    """every channel learns weights of its own"""
 
 
 @dataclass(frozen=True)

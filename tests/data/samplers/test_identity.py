@@ -79,3 +79,10 @@ def test_one_image_an_identity_has_nothing_to_compare():
     with pytest.raises(UserError, match="each of the 20 identities has only one"):
         _draw(IdentitySampler(4, 2), np.arange(20))
     assert _draw(IdentitySampler(4, 1), np.arange(20)).shape == (5, 4)
+
+
+def test_the_order_of_the_files_does_not_matter():
+    identities = np.repeat(np.arange(8), np.arange(1, 9))
+    order = np.random.default_rng(1).permutation(len(identities))
+    one, other = (_draw(IdentitySampler(4, 3), labels) for labels in (identities, identities[order]))
+    np.testing.assert_array_equal(identities[one], identities[order][other])

@@ -1,0 +1,57 @@
+"""What a `ReIDModel` is given: images with their preprocessing, and labels."""
+
+from keras import ops
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+def preprocessing(backbone, metadata, image_size=None, pixel_mean=None, pixel_std=None):
+    """`{"image_size", "pixel_mean", "pixel_std"}`, JSON-able.
+
+    What no argument says, the metadata do; what they do not, the backbone (mean and deviation, where it knows them);
+    the rest is 256 × 128 pixels and ImageNet's.
+
+    Raises:
+        ValueError: if the values make no sense.
+    """
+    sizes = (image_size, metadata.get("image_size"), (256, 128))
+    means = (pixel_mean, metadata.get("pixel_mean"), getattr(backbone, "pixel_mean", None), IMAGENET_MEAN)
+    deviations = (pixel_std, metadata.get("pixel_std"), getattr(backbone, "pixel_std", None), IMAGENET_STD)
+    image_size, pixel_mean, pixel_std = (
+        next(choice for choice in choices if choice is not None) for choices in (sizes, means, deviations)
+    )
+    _check_preprocessing(image_size, pixel_mean, pixel_std)
+    return {
+        "image_size": [int(side) for side in image_size],
+        "pixel_mean": [float(value) for value in pixel_mean],
+        "pixel_std": [float(value) for value in pixel_std],
+    }
+
+
+def identities_of(labels):
+    """The identity labels of a batch: `{"identity": (batch,), ...}` or simply `(batch,)`."""
+    if isinstance(labels, dict):
+        if "identity" not in labels:
+            raise ValueError(f'labels must have the key "identity". Received the keys: {sorted(labels)}')
+        labels = labels["identity"]
+    if labels is None:
+        raise ValueError(
+            "Training needs identity labels: fit on (images, identities) or a dataset of such pairs."
+        )
+    return ops.reshape(ops.cast(labels, "int32"), (-1,))
+
+
+def cameras_of(labels):
+    """The cameras of a batch `(batch,)`, or None where the labels have none."""
+    return labels.get("camera") if isinstance(labels, dict) else None
+
+
+def _check_preprocessing(image_size, pixel_mean, pixel_std):
+    if len(image_size) != 2 or any(int(side) != side or side < 1 for side in image_size):
+        raise ValueError(f"image_size must be (height, width) in whole pixels. Received: {image_size!r}")
+    for name, values in (("pixel_mean", pixel_mean), ("pixel_std", pixel_std)):
+        if len(values) != 3:
+            raise ValueError(f"{name} must have three numbers, one an RGB channel. Received: {values!r}")
+    if any(value <= 0 for value in pixel_std):
+        raise ValueError(f"pixel_std must be positive, it divides. Received: {pixel_std!r}")
