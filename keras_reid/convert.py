@@ -1,5 +1,6 @@
 """`python -m keras_reid.convert FILE.pth --output model.keras`: a network trained in PyTorch as a Keras model."""
 
+import contextlib
 import dataclasses
 import pathlib
 import warnings
@@ -30,7 +31,8 @@ class Convert:
     """the .keras file to write"""
     config: pathlib.Path | None = None
     """FastReID's YAML file of the network; if not given, FILE.yml, FILE.yaml or config.yaml beside FILE.pth is read
-    where it exists. Without any, what the weights do not tell is assumed as in the original's recipes, and said"""
+    where it exists and is one of FastReID's. Without any, what the weights do not tell is assumed as in the original's
+    recipes, and said"""
 
 
 def main(arguments):
@@ -45,31 +47,73 @@ def main(arguments):
     command_line.load_tensorflow()
     from keras_reid.checkpoints import read_state_dict
     from keras_reid.files import written_aside
-    from keras_reid.weights import build_backbone, build_fastreid
 
     state = read_state_dict(options.file)
-    config = options.config or _config_beside(options.file)
-    with warnings.catch_warnings(record=True) as assumed:
-        warnings.simplefilter("always", UserWarning)
-        if _has_head(state):
-            if config is not None:
-                print(f"config: {config}")
-            model = build_fastreid(options.file, config)
-        else:
-            model = build_backbone(state)
-    for warning in assumed:
-        if issubclass(warning.category, UserWarning):
-            print(f"note: {warning.message}")
+    try:
+        with _notes_printed():
+            model = _whole_model(state, options) if _has_head(state) else _backbone(state)
+    except UserError as error:
+        if str(options.file) in str(error):
+            raise
+        raise UserError(f"{options.file}: {error}") from error
     with written_aside(options.output) as aside:
         model.save(aside)
     print(f"{options.output}: {_summary(model)}")
 
 
+@contextlib.contextmanager
+def _notes_printed():
+    """Prints our own warnings as notes, also if an error follows them; others are warnings still."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        finally:
+            for warning in caught:
+                if warning.category is UserWarning:
+                    print(f"note: {warning.message}")
+    for warning in caught:
+        if warning.category is not UserWarning:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _whole_model(state, options):
+    from keras_reid.weights.fastreid import build_model
+
+    config = options.config or _config_beside(options.file)
+    if config is not None:
+        print(f"config: {config}")
+    return build_model(state, config, options.file.name)
+
+
+def _backbone(state):
+    from keras_reid.weights.backbone import fill_backbone
+
+    model, report, assumed = fill_backbone(state)
+    if report.unused:
+        print(f"left out: {', '.join(report.unused)}")
+    if report.unfilled:
+        print(f"not in the file, random: {', '.join(report.unfilled)}")
+    if assumed:
+        told = ", ".join(f"{argument}={value}" for argument, value in assumed.items())
+        print(f"note: The weights do not tell these, so they are assumed: {told}")
+    return model
+
+
 def _config_beside(file):
     """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder."""
+    from keras_reid.weights.fastreid_yaml import NoConfig, read_config
+
     candidates = [file.with_suffix(suffix) for suffix in (".yml", ".yaml")]
     candidates += [file.with_name(f"config{suffix}") for suffix in (".yaml", ".yml")]
-    return next((path for path in candidates if path.is_file()), None)
+    for path in filter(pathlib.Path.is_file, candidates):
+        try:
+            read_config(path)
+        except NoConfig as error:
+            print(f"note: not used: {error}")
+        else:
+            return path
+    return None
 
 
 def _has_head(state):

@@ -5,9 +5,10 @@ import re
 import numpy as np
 
 from keras_reid.checkpoints.report import Report
+from keras_reid.errors import UserError
 
-# Counters of batches, and the pixel mean and deviation that belong to the pre-processing.
-_IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$")
+# Counters of batches, the pixel mean and deviation that belong to the pre-processing, and MoCo's queue of features.
+_IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$|^memory\.queue(_label|_ptr)?$")
 
 
 def named(state, rename=None):
@@ -16,18 +17,26 @@ def named(state, rename=None):
     Args:
         state: `{name: array}`.
         rename: Function from the state dict's names to those of the targets, where they differ.
+
+    Raises:
+        UserError: if two names become the same one.
     """
     found = {}
     for own_name, value in state.items():
         name = own_name.removeprefix("module.")  # how data-parallel training wraps a network
         name = rename(name) if rename else name
-        if not _IGNORED.search(name):
-            found[name] = (own_name, value)
+        if _IGNORED.search(name):
+            continue
+        if name in found:
+            raise UserError(
+                f"State dict: {found[name][0]!r} and {own_name!r} are two names of the same weight."
+            )
+        found[name] = (own_name, value)
     return found
 
 
 def fill(wanted, state, variables):
-    """Assigns what fits.
+    """Assigns what fits; if a value is none that a network can have, nothing is assigned.
 
     Args:
         wanted: `{name: Target}`.
@@ -35,8 +44,11 @@ def fill(wanted, state, variables):
         variables: All variables that should be filled.
 
     Returns a `Report`, in the state dict's own names.
+
+    Raises:
+        UserError: if values are no real numbers, not finite in float32, or negative variances.
     """
-    used, mismatched, filled = [], {}, set()
+    used, mismatched, filled, values = [], {}, set(), []
     for name, target in wanted.items():
         if name not in state:
             continue
@@ -44,9 +56,11 @@ def fill(wanted, state, variables):
         if value.shape not in target.shapes():
             mismatched[own_name] = (value.shape, target.shapes()[0])
             continue
-        target.variable.assign(np.asarray(target.convert(value), dtype="float32"))
+        values.append((target, _checked(own_name, value)))
         used.append(own_name)
         filled.add(id(target.variable))
+    for target, value in values:
+        target.variable.assign(target.convert(value))
     seen = set(used)
     unused = [own_name for own_name, _ in state.values() if own_name not in seen]
     names = {id(target.variable): name for name, target in wanted.items()}
@@ -57,3 +71,16 @@ def fill(wanted, state, variables):
             name = names.get(id(variable), variable.path)
             unfilled.append(state[name][0] if name in state else name)
     return Report(tuple(used), tuple(unused), tuple(unfilled), mismatched)
+
+
+def _checked(name, value):
+    """A file's value as float32."""
+    if value.dtype.kind not in "fiu":
+        raise UserError(f"State dict: {name!r} must hold real numbers. Received: {value.dtype}")
+    with np.errstate(over="ignore"):
+        value = value.astype("float32", copy=False)
+    if not np.isfinite(value).all():
+        raise UserError(f"State dict: {name!r} has values that are infinite or not a number.")
+    if name.endswith("running_var") and (value < 0).any():
+        raise UserError(f"State dict: {name!r} has negative values, and must be variances.")
+    return value

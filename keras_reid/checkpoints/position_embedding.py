@@ -38,22 +38,23 @@ def adapt_vit(state, backbone):
     return adapted
 
 
-def resize_position_embedding(value, grid_to, grid_from=None, distilled=False):
+def resize_position_embedding(value, grid, distilled=False):
     """Position embeddings for another grid of patches, bilinearly between the patches' centres.
 
     The class token's stays as it is. Equal to PyTorch's `interpolate(mode="bilinear", align_corners=False)`.
 
+    A square number of patches is taken to be a square's, since published weights are trained on square images; any
+    other number must be that of `grid`, and stays as it is.
+
     Args:
         value: `(1, 1 + patches, dim)`, the class token first, then the patches row by row.
-        grid_to: `(rows, columns)` of patches wanted.
-        grid_from: `(rows, columns)` of patches in `value`. None is `grid_to` where there are as many patches, and a
-            square otherwise.
+        grid: `(rows, columns)` of patches wanted.
         distilled: Whether the second token is DeiT's distillation token, which is left out.
 
     Returns `(1, 1 + rows · columns, dim)`, of the same dtype.
 
     Raises:
-        UserError: if the patches in `value` do not fill `grid_from`, or are no square's.
+        UserError: if the patches in `value` are neither a square's nor as many as those of `grid`.
     """
     value = np.asarray(value)
     first = 2 if distilled else 1
@@ -61,20 +62,15 @@ def resize_position_embedding(value, grid_to, grid_from=None, distilled=False):
         raise UserError(f"Position embeddings must be (1, tokens, dim). Received: {value.shape}")
     token, patches = value[:, :1], value[0, first:]
     count, dim = patches.shape
-    if grid_from is None:
-        side = math.isqrt(count)
-        grid_from = grid_to if count == math.prod(grid_to) else (side, side)
-    if count != math.prod(grid_from):
+    side = math.isqrt(count)
+    before = (side, side) if side**2 == count else tuple(grid)
+    if count != math.prod(before):
         raise UserError(
-            f"{count} position embeddings are neither those of {grid_to[0]} × {grid_to[1]} patches nor of a square. "
+            f"{count} position embeddings are neither those of {grid[0]} × {grid[1]} patches nor of a square. "
             "Build the network for the image size and stride that the weights were trained with."
-            if grid_from[0] == grid_from[1]
-            else f"{count} position embeddings are not those of {grid_from[0]} × {grid_from[1]} patches."
         )
-    rows = _interpolation(grid_from[0], grid_to[0])
-    columns = _interpolation(grid_from[1], grid_to[1])
-    grid = patches.reshape(*grid_from, dim)
-    resized = np.einsum("ai,bj,ijd->abd", rows, columns, grid, optimize=True)
+    rows, columns = _interpolation(before[0], grid[0]), _interpolation(before[1], grid[1])
+    resized = np.einsum("ai,bj,ijd->abd", rows, columns, patches.reshape(*before, dim), optimize=True)
     return np.concatenate([token, resized.reshape(1, -1, dim).astype(value.dtype)], axis=1)
 
 

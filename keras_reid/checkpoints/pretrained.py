@@ -1,5 +1,6 @@
 """Starting a backbone from weights that somebody published, or from a file."""
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 
@@ -18,10 +19,12 @@ def load_pretrained(backbone, pretrained, published_name=None):
 
     Args:
         backbone: A functional model whose layers are named as in the file.
-        pretrained: "imagenet", the path of a weights file, or a state dict.
+        pretrained: "imagenet", the path of a weights file, or a state dict. Of a whole network that FastReID saved,
+            the backbone is taken.
         published_name: What "imagenet" stands for here, a key of `published.PUBLISHED`.
 
-    Returns a `Report`. Its unused names are those of a classifier, its unfilled ones those of non-local blocks.
+    Returns a `Report`. Its unused names are those of a head or classifier, its unfilled ones those of non-local
+    blocks, of which the file may have none.
 
     Raises:
         ValueError: if "imagenet" is wanted and nobody published such weights.
@@ -30,12 +33,35 @@ def load_pretrained(backbone, pretrained, published_name=None):
     source = pretrained
     if isinstance(source, str):
         source = fetch(published_name) if source == "imagenet" else pathlib.Path(source)
-    own = {name: value for name, (_, value) in named(read_state_dict(source)).items()}
-    state = {name: (name, value) for name, value in backbone.adapt_checkpoint(own).items()}
+    what = "The state dict" if isinstance(source, Mapping) else source
+    whole = {name: value for name, (_, value) in named(read_state_dict(source)).items()}
+    own = _without_head(whole, what)
+    adapted = backbone.adapt_checkpoint(own)
+    state = {name: (name, value) for name, value in adapted.items()}
     report = fill(model_targets(backbone), state, backbone.weights)
-    missing = [name for name in report.unfilled if not name.startswith("NL_")]
+    # Published networks have no non-local blocks, which start as the identity. Half of them is an error.
+    optional = () if any(name.startswith("NL_") for name in own) else ("NL_",)
+    missing = [name for name in report.unfilled if not name.startswith(optional)]
     surplus = [name for name in report.unused if not name.startswith(_CLASSIFIERS)]
     if missing or surplus:
-        what = "The state dict" if isinstance(source, Mapping) else source
         raise UserError(f"{what} does not fit {type(backbone).__name__} {backbone.name!r}: {report}")
-    return report
+    kept = {id(value) for value in adapted.values()}
+    dropped = [name for name, value in own.items() if name not in adapted and id(value) not in kept]
+    heads = [name for name in whole if name.startswith("heads.")] if own is not whole else []
+    return dataclasses.replace(report, unused=(*report.unused, *dropped, *heads))
+
+
+def _without_head(state, what):
+    """The backbone of a whole network that FastReID saved; any other state dict as it is."""
+    if any(name.startswith("b1_head.") for name in state):
+        raise UserError(
+            f"{what} is a whole MGN, whose last stages exist three times: no backbone can start from it. "
+            "Import all of it with `keras_reid.weights.build_fastreid`."
+        )
+    if not any(name.startswith("backbone.") for name in state):
+        return state
+    return {
+        name.removeprefix("backbone."): value
+        for name, value in state.items()
+        if not name.startswith("heads.")
+    }

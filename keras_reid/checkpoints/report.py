@@ -10,13 +10,12 @@ class Report:
     Args:
         used: Names of the state dict whose values are now in the model.
         unused: Names of the state dict that the model has no place for. Counters of batches
-            (`num_batches_tracked`) and the pixel mean and deviation, which belong to the pre-processing, are
-            not counted.
+            (`num_batches_tracked`), the pixel mean and deviation, which belong to the pre-processing, and MoCo's
+            queue, which belongs to training, are not counted.
         unfilled: What the model still needs: the names it looked for, or the path of a variable that no name
             leads to.
-        mismatched: `{name: (shape in the file, shape in the model)}`, both in the file's layout; these names
-        are among
-            the unused and the unfilled.
+        mismatched: `{name: (shape in the file, shape in the model)}`, both in the file's layout; these names are
+            among the unused and the unfilled.
 
     Example:
         >>> report = keras_reid.weights.load_fastreid(model, state_dict)

@@ -1,5 +1,6 @@
 """State dicts: names to numpy arrays, from memory or from a file that PyTorch saved."""
 
+import os
 import pathlib
 from collections.abc import Mapping
 
@@ -15,6 +16,7 @@ from keras_reid.errors import UserError
 _CONTAINERS = ("model", "state_dict")
 # Before it, `weights_only` could be deceived.
 _OLDEST_PYTORCH = (2, 6)
+_LONGEST_NAME = 200
 
 
 def read_state_dict(source):
@@ -38,13 +40,19 @@ def read_state_dict(source):
         >>> state["backbone.conv1.weight"].shape  # doctest: +SKIP
         (64, 3, 7, 7)
     """
-    if not isinstance(source, Mapping):
+    if isinstance(source, (str, os.PathLike)):
         source = _read_file(pathlib.Path(source))
+    elif not isinstance(source, Mapping):
+        raise UserError(
+            "Weights must be the path of a file, or a mapping of names to arrays. "
+            f"Received: a {type(source).__name__}"
+        )
     state = {}
     for name, value in source.items():
+        if not _is_name(name):
+            raise UserError(f"State dict: names of weights must be plain text. Received: {_shown(name)}")
         try:
-            # `np.asarray` takes a PyTorch tensor on the CPU as well.
-            state[name] = np.asarray(value)
+            state[name] = np.asarray(_plain(value))
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(_no_array(name, value)) from error
         if state[name].dtype == object:
@@ -66,14 +74,34 @@ def _state_of(content, path):
     if not isinstance(content, Mapping):
         raise UserError(f"{path} must hold a state dict. Received: {_kind(content)}")
     for name, value in content.items():
-        if not isinstance(name, str):
-            raise UserError(
-                f"{path} must hold a state dict, with names of weights. Received: a {_kind(name)}"
-            )
+        if not _is_name(name):
+            raise UserError(f"{path} must hold a state dict, with names of weights. Received: {_shown(name)}")
         # A list of lists that share their items could become an array of any size.
         if isinstance(value, (Mapping, list, tuple, str, bytes, Inert, Global)) or value is None:
             raise UserError(f"{path}: {_no_array(name, value)}")
     return content
+
+
+def _is_name(name):
+    """Whether something can be a weight's name, and be shown on a terminal as it is."""
+    return isinstance(name, str) and name.isprintable() and len(name) <= _LONGEST_NAME
+
+
+def _shown(name):
+    return ascii(name[:_LONGEST_NAME]) if isinstance(name, str) else f"a {_kind(name)}"
+
+
+def _plain(value):
+    """A tensor of PyTorch's as one that numpy takes; anything else as it is."""
+    if not all(hasattr(value, method) for method in ("detach", "is_floating_point", "to_dense")):
+        return value
+    value = value.detach()  # a parameter, which has a gradient
+    if value.is_quantized:
+        value = value.dequantize()
+    if str(value.layout) != "torch.strided":
+        value = value.to_dense()
+    # numpy has no bfloat16, and what is filled is float32 anyway.
+    return value.cpu().float() if value.is_floating_point() else value.cpu()
 
 
 def _no_array(name, value):
@@ -102,4 +130,5 @@ def _read_with_pytorch(path, what):
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises whatever its unpickler met
-        raise UserError(f"{path} is not a PyTorch file of plain tensors: {error}") from error
+        reason = " ".join(str(error).split())[:300]  # it has many lines
+        raise UserError(f"{path} is not a PyTorch file of plain tensors: {reason}") from error

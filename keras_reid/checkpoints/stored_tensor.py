@@ -35,6 +35,21 @@ class StorageKind:
         """Bytes of a value."""
         return np.dtype(self.code).itemsize
 
+    def values(self, data, byte_order="little"):
+        """The values in a part of a file as a flat, read-only array; bfloat16 as float32.
+
+        Args:
+            data: The part's bytes.
+            byte_order: "little" or "big".
+        """
+        order = np.dtype(self.code).newbyteorder("<" if byte_order == "little" else ">")
+        values = np.frombuffer(data, order, len(data) // self.itemsize) if data else np.zeros(0, order)
+        values = values.astype(order.newbyteorder("="), copy=False)
+        if self.upper_half:
+            values = (values.astype("uint32") << 16).view("float32")
+        values.flags.writeable = False
+        return values
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Storage:
@@ -52,31 +67,19 @@ class Storage:
     start: int
     length: int
 
-    def values(self, data, byte_order="little"):
-        """Its values as a flat, read-only array; bfloat16 as float32.
-
-        Args:
-            data: All bytes of the part called `key`.
-            byte_order: "little" or "big".
+    def window(self, values):
+        """Its own among all values of the part called `key`.
 
         Raises:
             DamagedFile: if it is longer than its part of the file.
         """
-        size = self.kind.itemsize
-        if not self.length:
-            data = b""
-        elif (self.start + self.length) * size > len(data):
+        end = self.start + self.length
+        if self.length and end > len(values):
+            size = self.kind.itemsize
             raise DamagedFile(
-                f"storage {self.key!r} should have {(self.start + self.length) * size} bytes and has {len(data)}"
+                f"storage {self.key!r} should have {end * size} bytes and has {len(values) * size}"
             )
-        order = np.dtype(self.kind.code).newbyteorder("<" if byte_order == "little" else ">")
-        data = memoryview(data)[self.start * size :][: self.length * size]
-        values = np.frombuffer(data, order) if data else np.zeros(0, order)
-        values = values.astype(order.newbyteorder("="), copy=False)
-        if self.kind.upper_half:
-            values = (values.astype("uint32") << 16).view("float32")
-        values.flags.writeable = False
-        return values
+        return values[self.start : end]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

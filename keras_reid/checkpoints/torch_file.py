@@ -11,7 +11,7 @@ import zipfile
 
 from keras_reid.checkpoints.byte_source import ByteSource
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal
-from keras_reid.checkpoints.stored_tensor import StoredTensor
+from keras_reid.checkpoints.stored_tensor import StoredTensor, is_size
 from keras_reid.checkpoints.unpickling import Unpickler
 from keras_reid.errors import UserError
 
@@ -71,12 +71,15 @@ def read_torch_file(path, select):
 def why_no_torch_file(path):
     """What is wrong with a file that does not even begin as `torch.save` begins one, in words; None if it does."""
     path = pathlib.Path(path)
-    if path.is_dir():
-        return f"{path} is a folder, and must be a weights file."
-    if not path.is_file():
-        return f"Weights file not found: {path}"
-    with open(path, "rb") as file:
-        head = file.read(64)
+    try:
+        if path.is_dir():
+            return f"{path} is a folder, and must be a weights file."
+        if not path.is_file():
+            return f"Weights file not found: {path}"
+        with open(path, "rb") as file:
+            head = file.read(64)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
     if not head:
         return f"{path} is empty. Fetch or save it again."
     if head.startswith(_LFS):
@@ -89,16 +92,22 @@ def why_no_torch_file(path):
 
 
 def _arrays(archive, wanted):
-    values, found = {}, {}
+    parts, found = {}, {}
     for name, value in wanted.items():
         if isinstance(value, StoredTensor):
-            storage = value.storage
-            if storage not in values:
-                data = archive.data(storage.key) if storage.length else b""
-                values[storage] = storage.values(data, archive.byte_order)
-            value = value.array(values[storage])
+            value = value.array(value.storage.window(_values(archive, value.storage, parts)))
         found[name] = value
     return found
+
+
+def _values(archive, storage, parts):
+    """All values of a storage's part of the file. However many views there are of it, it is read and converted once."""
+    if not storage.length:
+        return storage.kind.values(b"")
+    part = (storage.key, storage.kind)
+    if part not in parts:
+        parts[part] = storage.kind.values(archive.data(storage.key), archive.byte_order)
+    return parts[part]
 
 
 class _ZipArchive:
@@ -155,7 +164,11 @@ class _OldFile:
         self.content = unpickler.load()
         keys = Unpickler(source).load()
         self._file, self._places = file, {}
-        for key in map(str, keys if isinstance(keys, list) else ()):
+        for key in keys if isinstance(keys, list) else ():
+            # Not just any key: the text of lists that share their items may be of any length.
+            if not isinstance(key, str) and not is_size(key):
+                raise DamagedFile(f"a {type(key).__name__} is the key of a storage in it")
+            key = str(key)
             if key not in unpickler.storages:
                 raise DamagedFile(f"no tensor uses its storage {key!r}")
             size = source.number("<q") * unpickler.storages[key].itemsize

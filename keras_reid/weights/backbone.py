@@ -1,6 +1,6 @@
 """Networks without a head: torchvision's, IBN-Net's, timm's and torchreid's files as backbones."""
 
-from keras_reid.checkpoints import load_pretrained, read_state_dict
+from keras_reid.checkpoints import load_pretrained, named, read_state_dict
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.fastreid_options import OPEN_OPTIONS
 
@@ -26,11 +26,21 @@ def build_backbone(file_or_state_dict, image_size=(256, 128), last_stride=1):
         >>> backbone.depth, backbone.ibn  # doctest: +SKIP
         (50, False)
     """
-    state = {
-        name.removeprefix("module."): value for name, value in read_state_dict(file_or_state_dict).items()
-    }
+    return fill_backbone(read_state_dict(file_or_state_dict), image_size, last_stride)[0]
+
+
+def fill_backbone(state, image_size=(256, 128), last_stride=1):
+    """As `build_backbone`, from a state dict that has been read, with what there is to say about it.
+
+    Returns the backbone, a `Report` of the names, and `{argument: value}` of what the weights do not tell.
+    """
+    state = {name: value for name, (_, value) in named(state).items()}
     architecture = recognize({name: value.shape for name, value in state.items()})
     options = {**OPEN_OPTIONS, "MODEL.BACKBONE.LAST_STRIDE": last_stride}
     backbone = architecture.build(options, image_size)
-    load_pretrained(backbone, state)
-    return backbone
+    assumed = {}
+    if "MODEL.BACKBONE.LAST_STRIDE" in architecture.open_arguments:
+        assumed["last_stride"] = last_stride
+    if architecture.fixed_image_size:
+        assumed["image_size"] = tuple(image_size)
+    return backbone, load_pretrained(backbone, state), assumed

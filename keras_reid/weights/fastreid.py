@@ -36,16 +36,17 @@ _CLASSIFIERS = {
 def build_fastreid(file_or_state_dict, config=None):
     """A `ReIDModel` with the weights of a network that FastReID trained.
 
-    It must be of the meta-architecture Baseline or MGN, with a backbone of `keras_reid.backbones`.
+    It must be of the meta-architecture Baseline, MoCo, Distiller or MGN, with a backbone of `keras_reid.backbones`.
 
     Depth, IBN, squeeze-and-excitation, non-local blocks, head and a learnt GeM exponent follow from names and
     shapes. What they do not tell (pooling without parameters, last stride, classification layer, metric
     feature, image size) is taken from `config`, or assumed as in the original's recipes, with a warning that
-    lists it.
+    lists it. If the config says anything about the backbone or the head, pixel mean and deviation and the stride of
+    a vision transformer have the original's defaults unless it says otherwise, as there.
 
     Args:
         file_or_state_dict: A `.pth` file or a mapping of names to numpy arrays. The names of the first releases
-            (`heads.bnneck.*`, `heads.classifier.weight`) are understood.
+            (`heads.bnneck.*`, `heads.classifier.weight`) are understood, and their `pixel_mean` and `pixel_std` used.
         config: FastReID's YAML file, whose `_BASE_` is followed and whose unnamed options have the original's
             defaults; or a nested dict with its option names, as `{"MODEL": {"HEADS": {"POOL_LAYER":
             "GlobalAvgPool"}}}`, which need not be complete.
@@ -60,23 +61,32 @@ def build_fastreid(file_or_state_dict, config=None):
         >>> model = keras_reid.weights.build_fastreid("market_bot_R50.pth")  # doctest: +SKIP
         >>> model.save("market_bot_R50.keras")  # doctest: +SKIP
     """
+    state = read_state_dict(file_or_state_dict)
+    file = None if isinstance(file_or_state_dict, Mapping) else pathlib.Path(file_or_state_dict).name
+    return build_model(state, config, file, stacklevel=4)
+
+
+def build_model(state, config, file, stacklevel=3):
+    """As `build_fastreid`, from a state dict that has been read.
+
+    Args:
+        state: `{name: array}`.
+        config: As for `build_fastreid`.
+        file: The file's name for the model's metadata, or None.
+        stacklevel: Of the warning about what is assumed, as in `warnings.warn`.
+    """
     from keras_reid.models import ReIDModel
 
-    state = read_state_dict(file_or_state_dict)
     today = {name: value for name, (_, value) in todays_names(state).items()}
-    if isinstance(config, (str, os.PathLike)):
-        architecture, options = resolve_options(today, read_config(config), complete=True)
-    else:
-        architecture, options = resolve_options(today, config)
+    complete = isinstance(config, (str, os.PathLike))
+    config = read_config(config) if complete else config
+    architecture, options = resolve_options(today, config, complete, _saved_options(state), stacklevel)
     if architecture.backbone == "ResNeSt" and is_first_release(state):
         # Its last stage was dilated only later, which no name or shape tells.
         arguments = {**architecture.arguments, "dilate_last_stage": False}
         architecture = dataclasses.replace(architecture, arguments=arguments)
-    for key, name in (("MODEL.PIXEL_MEAN", "pixel_mean"), ("MODEL.PIXEL_STD", "pixel_std")):
-        if name in state:  # the first releases save them
-            options[key] = tuple(float(value) for value in state[name].ravel())
-    image_size = _image_size(options)
-    pooling, head = _pooling_and_head(options)
+    image_size = options["INPUT.SIZE_TEST"]
+    pooling, head = _pooling_and_head(options, architecture)
     model = ReIDModel(
         backbone=architecture.build(options, image_size),
         pooling=pooling,
@@ -84,7 +94,7 @@ def build_fastreid(file_or_state_dict, config=None):
         image_size=image_size,
         pixel_mean=options["MODEL.PIXEL_MEAN"],
         pixel_std=options["MODEL.PIXEL_STD"],
-        metadata={"provenance": _provenance(file_or_state_dict, options)},
+        metadata={"provenance": _provenance(file, options)},
     )
     report = load_fastreid(model, state)
     if not report.complete:
@@ -99,13 +109,15 @@ def load_fastreid(model, file_or_state_dict):
     values.
 
     Args:
-        model: A `ReIDModel` with a `backbones.ResNet` and a `BNNeckHead` or `LinearHead`.
+        model: A `ReIDModel` with any of `keras_reid.backbones` and a `BNNeckHead` or `LinearHead`, or a
+            `MultiGranularityResNet` with `MultiGranularityHeads` (MGN).
         file_or_state_dict: A `.pth` file or a mapping of names to numpy arrays.
 
     Returns a `Report`; `report.complete` says whether nothing was left over on either side.
 
     Raises:
-        UserError: if the file cannot be read or the model's head is of another kind.
+        UserError: if the file cannot be read, it has values that no network can have, or the model's head is of
+            another kind.
 
     Example:
         >>> report = keras_reid.weights.load_fastreid(model, state_dict)
@@ -121,35 +133,50 @@ def _choose(table, options, key):
     return table[options[key]]
 
 
-def _pooling_and_head(options):
+def _pooling_and_head(options, architecture):
     """MGN's heads have their poolings in themselves."""
     classes = options["MODEL.HEADS.NUM_CLASSES"]
     pooling = _choose(_POOLINGS, options, "MODEL.HEADS.POOL_LAYER")()
+    if isinstance(pooling, layers.IdentityPooling2D) and architecture.backbone != "ViT":
+        raise UserError(
+            "MODEL.HEADS.POOL_LAYER 'Identity' takes the first position of a feature map alone, and is imported only "
+            f"for ViT, whose map has no other. Received: a {architecture.backbone}. Is it the right config?"
+        )
     classifier = _choose(_CLASSIFIERS, options, "MODEL.HEADS.CLS_LAYER")
-    classifier = classifier(classes, options["MODEL.HEADS.SCALE"], options["MODEL.HEADS.MARGIN"])
+    try:
+        classifier = classifier(classes, options["MODEL.HEADS.SCALE"], options["MODEL.HEADS.MARGIN"])
+    except ValueError as error:  # how large the margin may be depends on the layer
+        raise UserError(f"MODEL.HEADS.MARGIN cannot be imported: {error}") from error
     common = {
         "metric_feature": options["MODEL.HEADS.NECK_FEAT"],
         "embedding_dim": options["MODEL.HEADS.EMBEDDING_DIM"] or None,
     }
+    multiple = options["MODEL.META_ARCHITECTURE"] == "MGN"
     if not options["MODEL.HEADS.WITH_BNNECK"]:
+        if multiple:
+            raise UserError(
+                "MGN can be imported only with necks (MODEL.HEADS.WITH_BNNECK True), and these weights have none."
+            )
         return pooling, LinearHead(classes, classifier, **common)
     common["reduction_activation"] = options["REDUCTION_ACTIVATION"]
-    if options["MODEL.META_ARCHITECTURE"] == "MGN":
+    if multiple:
         heads = MultiGranularityHeads(classes, classifier, pooling=pooling, **common)
         return keras.layers.Identity(name="pooling"), heads
     return pooling, BNNeckHead(classes, classifier, **common)
 
 
-def _image_size(options):
-    size = options["INPUT.SIZE_TEST"]
-    if not isinstance(size, (list, tuple)) or len(size) != 2 or min(size) < 1:
-        raise UserError(
-            f"INPUT.SIZE_TEST must be [height, width] in pixels to be imported. Received: {size!r}"
+def _saved_options(state):
+    """Pixel mean and deviation, which the first releases save."""
+    found = {}
+    for name, value in state.items():
+        option = {"pixel_mean": "MODEL.PIXEL_MEAN", "pixel_std": "MODEL.PIXEL_STD"}.get(
+            name.removeprefix("module.")
         )
-    return tuple(size)
+        if option:
+            found[option] = tuple(value.ravel().tolist())
+    return found
 
 
-def _provenance(source, options):
-    file = None if isinstance(source, Mapping) else pathlib.Path(source).name
+def _provenance(file, options):
     plain = {key: list(value) if isinstance(value, tuple) else value for key, value in options.items()}
     return {"source": "FastReID", "file": file, "options": plain}

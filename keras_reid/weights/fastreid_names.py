@@ -39,8 +39,8 @@ def todays_names(state):
 
 
 def is_first_release(state):
-    """Whether a state dict has the names of the first releases' heads."""
-    return any(re.search(r"(^|\.)(heads|b1_head)\.(bnneck|classifier)\.", name) for name in state)
+    """Whether a state dict has the names of the first releases' heads: later ones have no `bnneck`."""
+    return any(re.search(r"(^|\.)(heads|b1_head)\.bnneck\.", name) for name in state)
 
 
 def head_names(state):

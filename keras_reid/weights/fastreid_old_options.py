@@ -25,17 +25,19 @@ _HEADS = ("BNneckHead", "LinearHead", "ReductionHead")
 _SCALE, _MARGIN, _REDUCTION_DIM = 128, 0.15, 512
 
 
-def todays_options(config):
+def todays_options(config, learnt_exponent=True):
     """A config under today's option names; one that is of today comes back as it is.
 
     There were two generations. The first (0.1) had a head for each structure (`BNneckHead`, `LinearHead`,
-    `ReductionHead`), depths as numbers, and a `gempool` that learnt its exponent. The second had today's
+    `ReductionHead`), depths as numbers, and a `gempool` that mostly learnt its exponent. The second had today's
     `EmbeddingHead`, and a `gempool` with a fixed exponent beside `gempoolP`. Both had poolings and
     classification layers under other names, scale 128 and margin 0.15 unless said otherwise, and a linear
     classifier that knew neither.
 
     Args:
         config: Nested dict with sections "MODEL" and "INPUT", whose "BACKBONE" and "HEADS" are dicts.
+        learnt_exponent: Whether the weights have an exponent of the pooling. Without one, the first generation's
+            `gempool` is fixed too.
 
     Returns another nested dict. What the first releases had between reduction and neck is no option today and is
     told by the weights.
@@ -56,7 +58,7 @@ def todays_options(config):
     if type(backbone.get("DEPTH")) is int:
         backbone["DEPTH"] = f"{backbone['DEPTH']}x"
     if "POOL_LAYER" in heads:
-        if first and heads["POOL_LAYER"] == "gempool":
+        if first and learnt_exponent and heads["POOL_LAYER"] == "gempool":
             heads["POOL_LAYER"] = "gempoolP"
         heads["POOL_LAYER"] = _today(_POOLINGS, heads["POOL_LAYER"])
     if "CLS_LAYER" in heads:

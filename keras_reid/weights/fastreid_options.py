@@ -4,9 +4,11 @@ import warnings
 from collections.abc import Mapping
 
 from keras_reid.errors import UserError
-from keras_reid.weights.architectures import recognize, recognize_mgn
+from keras_reid.weights.architectures import check_values, recognize, recognize_mgn
+from keras_reid.weights.fastreid_checks import check_groups, check_names, checked_value
 from keras_reid.weights.fastreid_names import head_names
 from keras_reid.weights.fastreid_old_options import todays_options
+from keras_reid.weights.fastreid_yaml import plain_values
 
 # What names and shapes may leave open about a backbone; of these, a model has what its backbone has.
 OPEN_OPTIONS = {
@@ -58,38 +60,49 @@ _SUPPORTED = {
     "MODEL.META_ARCHITECTURE": ("Baseline", "MGN"),
     "MODEL.HEADS.NAME": ("EmbeddingHead",),
 }
+# A Baseline with something beside it in training only.
+_BASELINES = ("Distiller", "MoCo")
+# What hardly any config says, because the original's default holds.
+_SELDOM_SAID = {
+    **_DEFAULTS,
+    **{key: OPEN_OPTIONS[key] for key in ("MODEL.BACKBONE.STRIDE_SIZE", "MODEL.BACKBONE.SIE_COE")},
+}
 _WITHOUT_NL = ("18x", "34x")
 _GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP")
 
 
-def resolve_options(state, config=None, complete=False):
+def resolve_options(state, config=None, complete=False, saved=None, stacklevel=3):
     """The backbone's `Architecture`, and all options of a model as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
 
-    Names and shapes are certain; the config says the rest; what it leaves out is assumed, with a warning.
+    Names and shapes are certain; the config says the rest; what it leaves out is assumed, with a warning. If it says
+    anything about the backbone or the head, pixel mean and deviation and a transformer's stride have the original's
+    defaults unless it says otherwise, as there.
 
     Args:
         state: `{name: array}` under today's names.
         config: Nested dict with the original's option names, or None. Options that do not concern the network
             are not looked at.
         complete: Whether the config is a whole one, in which what is not said has FastReID's default.
+        saved: Options whose values the file holds, which count before the config's.
+        stacklevel: Of the warning, as in `warnings.warn`.
 
     Raises:
         UserError: if the network is none that can be built here, the config contradicts the weights, or it is
-            not a nested dict.
+            not a nested dict, or has values or names of options that there are not.
     """
     config = config or {}
-    for path in ((), ("MODEL",), ("MODEL", "BACKBONE"), ("MODEL", "HEADS"), ("INPUT",)):
-        group = config
-        for key in path:
-            group = group.get(key, {})
-        if not isinstance(group, Mapping):
-            raise UserError(
-                "`config` must be a nested dict with FastReID's option names, as {'MODEL': {'HEADS': {...}}}. "
-                f"Received: {'.'.join(path) or 'config'}={group!r}"
-            )
-    said = dict(_flatten(todays_options(config)))
+    check_groups(config)
+    config = config if complete else plain_values(config)  # a file's are plain already
+    config = todays_options(config, _has_exponent(state))
+    check_names(config)
+    said = dict(_flatten(config))
     if complete:  # the BoT recipe's values are FastReID's defaults
         said = {**OPEN_OPTIONS, **_BOT, **_DEFAULTS, **said}
+    elif any(key.startswith(("MODEL.BACKBONE.", "MODEL.HEADS.")) for key in said):
+        said = {**_SELDOM_SAID, **said}
+    said.update(saved or {})
+    if said.get("MODEL.META_ARCHITECTURE") in _BASELINES:
+        said["MODEL.META_ARCHITECTURE"] = "Baseline"
     for key, allowed in _SUPPORTED.items():
         if said.get(key, allowed[0]) not in allowed:
             raise UserError(
@@ -113,7 +126,7 @@ def resolve_options(state, config=None, complete=False):
         # Also where the config speaks of a fixed exponent: the first releases learnt it.
         certain["MODEL.HEADS.POOL_LAYER"] = "GeneralizedMeanPoolingP"
     options = {**_DEFAULTS, **assumed}
-    options.update({key: value for key, value in said.items() if key in options})
+    options.update({key: checked_value(key, value) for key, value in said.items() if key in options})
     options.update(certain)
 
     guessed = [
@@ -124,7 +137,7 @@ def resolve_options(state, config=None, complete=False):
         warnings.warn(
             f"Neither the weights nor `config` tell these options, so FastReID's {recipe} recipe is assumed: "
             f"{listed}. If the network was trained otherwise, give its `config`.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
     return architecture, options
 
@@ -154,7 +167,12 @@ def _has_exponent(state):
 
 def _from_names(state):
     """The `Architecture` of the backbone, and the options that names and shapes tell."""
+    check_values(_shapes(state))
     head = head_names(state)[0]
+    if state[f"{head}.weight"].ndim != 2:
+        raise UserError(
+            f"'{head}.weight' must be a matrix (classes, features). Received: shape {state[f'{head}.weight'].shape}"
+        )
     multiple = head == "b1_head"
     architecture = recognize_mgn(_shapes(state)) if multiple else recognize(_shapes(state, "backbone."))
     parts = sum(f"{head}.bottleneck.{i}.weight" in state for i in range(3))

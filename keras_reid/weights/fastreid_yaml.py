@@ -2,23 +2,27 @@
 
 import ast
 import pathlib
+from collections.abc import Mapping
 
 import yaml
 
 from keras_reid.errors import UserError
-from keras_reid.weights.fastreid_old_options import todays_options
+from keras_reid.weights.fastreid_checks import check_names
 
 _BASE = "_BASE_"
 # What concerns the network and its images; the rest is about training and evaluation.
 _SECTIONS = ("MODEL", "INPUT")
 
 
+class NoConfig(UserError):
+    """A file that is no config of a network, as other programs have beside their weights too."""
+
+
 def read_config(path):
-    """The options of a network and its images from one of FastReID's YAML files, under today's names.
+    """The options of a network and its images from one of FastReID's YAML files, under its own names.
 
     A file may name another one as `_BASE_` (relative to itself, absolute, or with `~`) and replaces options of that
-    one by one; a group of options replaces only a group. Options of the first releases are translated as
-    `todays_options` says.
+    one by one; a group of options replaces only a group.
 
     Args:
         path: A `.yml` file.
@@ -27,8 +31,9 @@ def read_config(path):
     `build_fastreid` takes it.
 
     Raises:
-        UserError: if a file is missing, no proper YAML, based on itself or on a file on the web, holds anything
-            else than plain values, or has no such options.
+        NoConfig: a UserError, if the file is no proper YAML, or has no such options.
+        UserError: if a file is missing, based on itself or on a file on the web, or holds anything else than plain
+            values.
 
     Example:
         >>> config = read_config("configs/Market1501/bagtricks_R50.yml")  # doctest: +SKIP
@@ -38,17 +43,20 @@ def read_config(path):
     path = pathlib.Path(path)
     try:
         merged = _read(path, ())
-        found = {section: _plain(merged[section]) for section in _SECTIONS if merged.get(section) is not None}
+        found = {
+            section: plain_values(merged[section]) for section in _SECTIONS if merged.get(section) is not None
+        }
     except RecursionError as error:
         raise UserError(f"{path} nests its options too deeply.") from error
     if not found:
-        raise UserError(f"{path} is no FastReID config of a network: it has neither MODEL nor INPUT.")
+        raise NoConfig(f"{path} is no FastReID config of a network: it has neither MODEL nor INPUT.")
     model = found.get("MODEL", {})
     for key, group in (("MODEL", model), ("INPUT", found.get("INPUT", {}))):
         _check_group(path, key, group)
     for key in ("BACKBONE", "HEADS"):
         _check_group(path, f"MODEL.{key}", model.get(key, {}))
-    return todays_options(found)
+    check_names({key: {} for key in merged} | found)
+    return found
 
 
 def _read(path, origins):
@@ -80,11 +88,11 @@ def _load(path, origins):
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path} may hold plain values only: {_where(error)}") from error
     except yaml.MarkedYAMLError as error:
-        raise UserError(f"{path} is no proper YAML: {_where(error)}") from error
+        raise NoConfig(f"{path} is no proper YAML: {_where(error)}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no text of YAML: {' '.join(str(error).split())}") from error
+        raise NoConfig(f"{path} is no text of YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
-        raise UserError(f"{path} must hold options with their values. Received: {type(content).__name__}")
+        raise NoConfig(f"{path} must hold options with their values. Received: {type(content).__name__}")
     return content
 
 
@@ -105,10 +113,10 @@ def _merge(own, base, path, prefix=""):
     return merged
 
 
-def _plain(value):
+def plain_values(value):
     """Values as FastReID understands them: text that is a Python value, as "(256, 128)", is that value."""
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, Mapping):
+        return {key: plain_values(inner) for key, inner in value.items()}
     if not isinstance(value, str):
         return value
     try:

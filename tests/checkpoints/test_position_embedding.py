@@ -45,13 +45,15 @@ def test_square_to_any_grid(before, after):
     np.testing.assert_allclose(resized[0, 1:].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_grid_from():
-    value = embedding(3, 8)
-    expected = reference(value[0, 1:].reshape(3, 8, -1), (6, 4))
-    resized = resize_position_embedding(value, (6, 4), grid_from=(3, 8))
-    np.testing.assert_allclose(resized[0, 1:].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
-    # As many patches are taken to be the same ones.
+def test_as_many_patches():
+    """They are the same ones, unless they are a square's, as those of published weights."""
+    value = embedding(6, 4)
     np.testing.assert_array_equal(resize_position_embedding(value, (6, 4)), value)
+    value = embedding(4, 4)
+    np.testing.assert_array_equal(resize_position_embedding(value, (4, 4)), value)
+    expected = reference(value[0, 1:].reshape(4, 4, -1), (8, 2))
+    resized = resize_position_embedding(value, (8, 2))
+    np.testing.assert_allclose(resized[0, 1:].reshape(expected.shape), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_distillation_token_is_left_out():
@@ -62,17 +64,16 @@ def test_distillation_token_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("value", "arguments", "message"),
+    ("value", "message"),
     [
-        (embedding(3, 4), {}, r"12 position embeddings are neither those of 5 × 2 patches nor of a square"),
-        (embedding(3, 4), {"grid_from": (2, 4)}, r"12 position embeddings are not those of 2 × 4 patches"),
-        (embedding(3, 4)[0], {}, r"must be \(1, tokens, dim\)\. Received: \(13, 4\)"),
-        (embedding(1, 0), {}, r"must be \(1, tokens, dim\)"),
+        (embedding(3, 4), r"12 position embeddings are neither those of 5 × 2 patches nor of a square"),
+        (embedding(3, 4)[0], r"must be \(1, tokens, dim\)\. Received: \(13, 4\)"),
+        (embedding(1, 0), r"must be \(1, tokens, dim\)"),
     ],
 )
-def test_other_position_embeddings(value, arguments, message):
+def test_other_position_embeddings(value, message):
     with pytest.raises(UserError, match=message):
-        resize_position_embedding(value, (5, 2), **arguments)
+        resize_position_embedding(value, (5, 2))
 
 
 def test_adapt_vit():

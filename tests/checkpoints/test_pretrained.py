@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.backbones import ResNet
+from keras_reid.backbones import ResNet, ViT
 from keras_reid.backbones.base import Backbone, policy
-from keras_reid.checkpoints import PUBLISHED, Published, model_targets
+from keras_reid.checkpoints import PUBLISHED, Published, load_pretrained, model_targets
 from keras_reid.errors import UserError
 from keras_reid.layers import NonLocal2D
 from tests.checkpoints.pickles import saved
@@ -133,6 +133,44 @@ def test_weights_of_another_network(state, tmp_path):
         UserError, match=r"^The state dict does not fit .*\n  .*\n.*\n  unfilled: layer4\.1\.bn2\.bias"
     ):
         ResNet(**NETWORK, pretrained=state)
+
+
+def test_some_of_the_non_local_blocks():
+    """None at all is a published network; some are an error."""
+    own = {"conv1.weight": np.ones((4, 3, 3, 3)), "conv2.weight": np.ones((4, 4, 1, 1))}
+    model = Small()
+    state = {name: np.ones(target.shapes()[0]) for name, target in model_targets(model).items()}
+    state = {name: value for name, value in state.items() if name.startswith("NL_")} | own
+    load_pretrained(AllNames(), state)
+    del state["NL_2.0.theta.bias"]
+    with pytest.raises(UserError, match=r"unfilled: NL_2\.0\.theta\.bias"):
+        load_pretrained(AllNames(), state)
+
+
+class AllNames(Small):
+    def adapt_checkpoint(self, state):
+        adapted = {**state, **super().adapt_checkpoint(state)}
+        del adapted["conv2.weight"]
+        return adapted
+
+
+def test_whole_network_of_fastreid(state):
+    heads = {"heads.weight": np.ones((5, 32)), "heads.bottleneck.0.weight": np.ones(32)}
+    whole = {f"backbone.{name}": value for name, value in state.items() if not name.startswith("fc.")}
+    report = load_pretrained(ResNet(**NETWORK), {**whole, **heads, "pixel_mean": np.zeros(3)})
+    assert report.unused == tuple(heads)
+    check(ResNet(**NETWORK, pretrained={**whole, **heads}), state)
+    with pytest.raises(UserError, match=r"unused: other\.weight"):
+        ResNet(**NETWORK, pretrained={**whole, **heads, "other.weight": np.ones(3)})
+    with pytest.raises(UserError, match=r"is a whole MGN, .*build_fastreid"):
+        ResNet(**NETWORK, pretrained={**whole, "b1_head.weight": np.ones((5, 32))})
+
+
+def test_what_a_network_leaves_out_is_reported():
+    vit = ViT("small", width=96, input_shape=(32, 32, 3))
+    own = {name: np.ones(target.shapes()[0], "float32") for name, target in model_targets(vit).items()}
+    dropped = {"head.weight": np.ones((9, 96)), "pre_logits.fc.bias": np.ones(96)}
+    assert load_pretrained(vit, {**own, **dropped}).unused == tuple(dropped)
 
 
 def test_bad_path(tmp_path):

@@ -158,3 +158,83 @@ def test_needs_pytorch(monkeypatch):
     fake_torch(monkeypatch, [1, 2])
     with pytest.raises(UserError, match=r"must hold a state dict\. Received: list"):
         read_state_dict(path)
+    fake_torch(monkeypatch, RuntimeError("Weights only load failed.\n\n  (1) Do this.\n" + 900 * "x"))
+    with pytest.raises(UserError, match=r"tensors: Weights only load failed\. \(1\) Do this\. x+$") as caught:
+        read_state_dict(path)
+    assert len(str(caught.value)) < 600
+
+
+class FakeTensor:
+    """Refuses numpy as tensors with a gradient, sparse, quantised and bfloat16 ones do."""
+
+    def __init__(self, value, dtype="float32", layout="strided", quantized=False, gradient=True):
+        self.value, self.gradient, self.is_quantized = value, gradient, quantized
+        self.dtype, self.layout = f"torch.{dtype}", f"torch.{layout}"
+
+    def _with(self, **changes):
+        own = {"dtype": self.dtype[6:], "layout": self.layout[6:]}
+        own |= {"quantized": self.is_quantized, "gradient": self.gradient}
+        return FakeTensor(self.value, **{**own, **changes})
+
+    def detach(self):
+        return self._with(gradient=False)
+
+    def dequantize(self):
+        return self._with(quantized=False, dtype="float32")
+
+    def to_dense(self):
+        return self._with(layout="strided")
+
+    def float(self):
+        return self._with(dtype="float32")
+
+    def is_floating_point(self):
+        return "float" in self.dtype
+
+    def cpu(self):
+        return self
+
+    def __array__(self, dtype=None, copy=None):
+        bad = self.gradient or self.is_quantized or self.layout != "torch.strided"
+        if bad or self.dtype == "torch.bfloat16":
+            raise TypeError("can't convert to numpy")
+        return np.asarray(self.value, self.dtype.removeprefix("torch."))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {},
+        {"dtype": "bfloat16"},
+        {"layout": "sparse_coo"},
+        {"layout": "sparse_csr", "dtype": "bfloat16"},
+        {"dtype": "qint8", "quantized": True},
+    ],
+)
+@pytest.mark.parametrize("in_file", [True, False])
+def test_tensors_that_numpy_does_not_take(kind, in_file, monkeypatch):
+    own = {"weight": FakeTensor([[1.5, -2.0]], **kind), "count": FakeTensor([7], "int64")}
+    fake_torch(monkeypatch, {"model": own})
+    state = read_state_dict(FILES / "sparse.pth" if in_file else own)
+    np.testing.assert_array_equal(state["weight"], np.array([[1.5, -2.0]], "float32"), strict=True)
+    np.testing.assert_array_equal(state["count"], np.array([7], "int64"), strict=True)
+
+
+@pytest.mark.parametrize("name", ["a\x1b[2J", "a\nb", "a" * 5000, 3, None])
+def test_names_that_would_spoil_a_terminal(name, tmp_path):
+    with pytest.raises(UserError, match=r"names of weights") as caught:
+        read_state_dict({name: np.zeros(3)})
+    message = str(caught.value)
+    if isinstance(name, str) and len(name) < 100:
+        content = pickle.EMPTY_DICT + pickles.value(name) + pickles.tensor() + pickle.SETITEM
+        with pytest.raises(UserError, match=r"names of weights") as caught:
+            read_state_dict(pickles.zip_file(tmp_path / "a.pth", content))
+        message += str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 700
+
+
+@pytest.mark.parametrize("source", [[1], 3, None])
+def test_neither_path_nor_mapping(source):
+    with pytest.raises(UserError, match=r"Weights must be the path of a file, or a mapping"):
+        read_state_dict(source)

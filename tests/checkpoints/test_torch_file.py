@@ -78,6 +78,15 @@ def test_no_right_to_read(path, monkeypatch):
     refuses(path, " cannot be read: Permission denied")
 
 
+def test_no_right_to_look(path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    path.write_bytes(b"\x80\x02")
+    monkeypatch.setattr("keras_reid.checkpoints.torch_file.open", refuse, raising=False)
+    refuses(path, " cannot be read: Permission denied")
+
+
 def test_zip_of_something_else(path):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("model.weights.h5", b"1")
@@ -319,9 +328,8 @@ BOMBS = {
 }
 
 
-@pytest.mark.parametrize("instructions", BOMBS.values(), ids=BOMBS)
-def test_memory_is_bounded(instructions, path):
-    pickles.zip_file(path, mapping(a=instructions))
+def bounded(path):
+    """Reads or refuses a file, in words and in memory that is proportional to it."""
     tracemalloc.start()
     try:
         with contextlib.suppress(UserError):  # some of them are only odd
@@ -330,6 +338,50 @@ def test_memory_is_bounded(instructions, path):
     finally:
         tracemalloc.stop()
     assert peak < 1e6 + 150 * path.stat().st_size
+
+
+@pytest.mark.parametrize("instructions", BOMBS.values(), ids=BOMBS)
+def test_memory_is_bounded(instructions, path):
+    bounded(pickles.zip_file(path, mapping(a=instructions)))
+
+
+HUGE = pickle.dumps(1 << 80_000, 2)
+BESIDE = {
+    "shared lists": pickles.program(pickle.EMPTY_LIST + shared_lists(30) + pickle.APPEND),
+    "nested lists": pickles.program(BOMBS["nested lists"]),
+    "nested tuples": pickles.program(pickle.EMPTY_LIST + value(1) + pickle.TUPLE1 * DEEP + pickle.APPEND),
+    "number": HUGE,
+    "list of a number": pickles.program(pickle.EMPTY_LIST + HUGE[2:-1] + pickle.APPEND),
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 4], ids=["magic", "version", "facts", "keys"])
+@pytest.mark.parametrize("bomb", BESIDE.values(), ids=BESIDE)
+def test_pickles_beside_the_content(bomb, place, path):
+    """Those of the old format that come before and behind the weights."""
+    facts = {"protocol_version": 1001, "little_endian": True}
+    parts = [pickle.dumps(part, 2) for part in (pickles.MAGIC, 1001, facts)]
+    parts += [pickles.program(mapping(a=tensor())), pickle.dumps(["0"], 2)]
+    parts[place] = bomb
+    path.write_bytes(b"".join(parts) + struct.pack("<q", 6) + pickles.SIX)
+    bounded(path)
+    refuses(path, " is ")
+
+
+@WRITERS
+@pytest.mark.parametrize("kind", ["torch.FloatStorage", "torch.BFloat16Storage"])
+def test_views_of_a_storage_share_memory(write, kind, path):
+    """However many views of a storage there are, it is read once."""
+    count, size = 500, 40_000
+    views = {
+        f"t{i}": tensor(storage(kind, length=size, view=(str(i), i, size - i)), shape=(2,), strides=(1,))
+        for i in range(count)
+    }
+    data = bytes(size * (4 if kind == "torch.FloatStorage" else 2))
+    bounded(
+        write(path, mapping(**views), storages={"0": data} if write is pickles.zip_file else [(size, data)])
+    )
+    assert len(read_state_dict(path)) == count
 
 
 @pytest.mark.parametrize("file", ["checkpoint_zip.pth", "checkpoint_old.pth"])

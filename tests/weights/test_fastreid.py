@@ -7,10 +7,12 @@ from keras_reid.heads import BNNeckHead, LinearHead, ReductionHead
 from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.models import ReIDModel
 from keras_reid.weights import build_fastreid, load_fastreid
+from keras_reid.weights.fastreid import _saved_options
 from keras_reid.weights.fastreid_names import todays_names
 from keras_reid.weights.fastreid_options import resolve_options
 from tests import golden
 from tests.checkpoints import pickles
+from tests.weights.original_names import vit_small
 
 CLASSES = 37
 POOL = {"POOL_LAYER": "GlobalAvgPool"}
@@ -176,15 +178,35 @@ def test_report_has_the_files_own_names():
     assert report.mismatched == {"module.heads.classifier.weight": ((CLASSES, 32), (5, 32))}
 
 
-def test_saved_pixel_statistics_are_used():
-    state = {
-        **small_state(),
-        "pixel_mean": np.full((1, 3, 1, 1), 100.0),
-        "pixel_std": np.full((1, 3, 1, 1), 50.0),
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_saved_pixel_statistics_are_used(prefix):
+    state = {prefix + name: value for name, value in small_state().items()} | {
+        f"{prefix}pixel_mean": np.full((1, 3, 1, 1), 100.0),
+        f"{prefix}pixel_std": np.full((1, 3, 1, 1), 50.0),
     }
     model = build_fastreid(state, CONFIG)
     assert model.metadata["pixel_mean"] == [100.0, 100.0, 100.0]
     assert model.metadata["pixel_std"] == [50.0, 50.0, 50.0]
+    state[f"{prefix}pixel_std"] = np.zeros(3)
+    with pytest.raises(UserError, match=r"MODEL\.PIXEL_STD must be three positive numbers"):
+        build_fastreid(state, CONFIG)
+
+
+def test_saved_pixel_statistics_are_certain():
+    state = golden.state_dict({"state_dict_shapes": vit_small(16 * 8)})
+    state |= {"module.pixel_mean": np.full(3, 100.0), "pixel_std": np.full(3, 50.0)}
+    with pytest.warns(UserWarning, match="ViT recipe is assumed") as caught:
+        _, options = resolve_options(state, saved=_saved_options(state))
+    assert "PIXEL" not in str(caught[0].message)
+    assert options["MODEL.PIXEL_MEAN"] == (100.0, 100.0, 100.0)
+
+
+@pytest.mark.parametrize("architecture", ["Distiller", "MoCo"])
+def test_baselines_with_something_beside_them_in_training(architecture):
+    config = {**CONFIG, "MODEL": {**CONFIG["MODEL"], "META_ARCHITECTURE": architecture}}
+    queue = {"memory.queue": np.zeros((32, 64)), "memory.queue_label": np.zeros((1, 64), "int64")}
+    state = {**small_state(), **queue, "memory.queue_ptr": np.zeros(1, "int64")}
+    assert isinstance(build_fastreid(state, config).head, BNNeckHead)
 
 
 def test_load_reports_every_leftover():
@@ -258,8 +280,27 @@ def changed(**changes):
         (changed(MODEL__HEADS__POOL_LAYER="Flatten"), r"MODEL\.HEADS\.POOL_LAYER must be one of .*'Flatten'"),
         (changed(MODEL__HEADS__POOL_LAYER="GeneralizedMeanPoolingP"), r"unfilled: heads\.pool_layer\.p"),
         (changed(MODEL__HEADS__CLS_LAYER="Softmax"), r"MODEL\.HEADS\.CLS_LAYER must be one of .*'Softmax'"),
-        (changed(INPUT__SIZE_TEST=[256]), r"INPUT\.SIZE_TEST must be \[height, width\].*\[256\]"),
+        (changed(INPUT__SIZE_TEST=[256]), r"INPUT\.SIZE_TEST must be \[height, width\].*\(256,\)"),
         ("missing.yml", r"missing\.yml"),
+        (changed(MODEL__HEADS__NECK_FEAT="both"), r"MODEL\.HEADS\.NECK_FEAT must be 'before' or .*'both'"),
+        (changed(MODEL__BACKBONE__LAST_STRIDE=3), r"MODEL\.BACKBONE\.LAST_STRIDE must be 1 or 2 .*3"),
+        (changed(INPUT__SIZE_TEST=["a", "b"]), r"INPUT\.SIZE_TEST must be \[height, width\]"),
+        (changed(INPUT__SIZE_TEST=[64.5, 32]), r"INPUT\.SIZE_TEST must be \[height, width\].*64\.5"),
+        (changed(MODEL__HEADS__POOL_LAYER=["x"]), r"MODEL\.HEADS\.POOL_LAYER must be the name of a layer"),
+        (changed(MODEL__HEADS__CLS_LAYER=5), r"MODEL\.HEADS\.CLS_LAYER must be the name of a layer"),
+        (changed(MODEL__HEADS__SCALE=-1), r"MODEL\.HEADS\.SCALE must be a positive number .*-1"),
+        (changed(MODEL__HEADS__SCALE="a"), r"MODEL\.HEADS\.SCALE must be a positive number .*'a'"),
+        (
+            changed(MODEL__HEADS__CLS_LAYER="CircleSoftmax", MODEL__HEADS__MARGIN=2),
+            r"MODEL\.HEADS\.MARGIN cannot be imported: `margin` of CircleSoftmax must be from 0 to 1",
+        ),
+        (changed(MODEL__PIXEL_MEAN=[1, 2]), r"MODEL\.PIXEL_MEAN must be three numbers .*\(1, 2\)"),
+        (changed(MODEL__PIXEL_STD=[1, 2, 0]), r"MODEL\.PIXEL_STD must be three positive numbers"),
+        (changed(MODEL__HEADS__POOL_LAYERS="x"), r"Did you mean MODEL\.HEADS\.POOL_LAYER\?"),
+        (changed(MODEL__BACKBONE__LAST_STRIDES=1), r"Did you mean MODEL\.BACKBONE\.LAST_STRIDE\?"),
+        (changed(MODEL__heads={}), r"MODEL\.heads is no option .*Did you mean MODEL\.HEADS\?"),
+        ({"model": {}}, r"^model is no option of FastReID's\. Did you mean MODEL\?"),
+        (changed(MODEL__HEADS__POOL_LAYER="Identity"), r"POOL_LAYER 'Identity' takes the first position"),
         ({"MODEL": {"HEADS": 3}}, r"Received: MODEL\.HEADS=3"),
         (["MODEL"], r"`config` must be a nested dict.*Received: config=\['MODEL'\]"),
     ],
@@ -283,6 +324,24 @@ def test_options_that_only_look_like_disagreement():
     _, options = resolve_options({k: v for k, (_, v) in todays_names(small_state()).items()}, config)
     assert options["MODEL.HEADS.NUM_CLASSES"] == CLASSES
     assert options["MODEL.HEADS.SCALE"] == 1
+
+
+def test_first_gempool_without_an_exponent_is_fixed():
+    config = changed(MODEL__HEADS__POOL_LAYER="gempool", MODEL__HEADS__NORM_SPLIT=1)
+    config["MODEL"]["HEADS"] |= {"NAME": "BNneckHead", "CLS_LAYER": "linear", "NECK_FEAT": "before"}
+    config["MODEL"]["BACKBONE"]["LAST_STRIDE"] = 1
+    assert not build_fastreid(small_state(), config).pooling.learnable
+    assert build_fastreid(small_state(gem=True), config).pooling.learnable
+
+
+def test_text_is_read_as_the_original_reads_it():
+    config = changed(MODEL__HEADS__SCALE="30", INPUT__SIZE_TEST="(32, 16)", MODEL__PROJECT="any", KD={"A": 1})
+    config["MODEL"]["HEADS"] |= {"NECK_FEAT": "after", "CLS_LAYER": "CosSoftmax", "PROJECT_OPTION": 5}
+    config["MODEL"]["BACKBONE"]["LAST_STRIDE"] = "2"
+    _, options = resolve_options({k: v for k, (_, v) in todays_names(small_state()).items()}, config)
+    assert options["MODEL.HEADS.SCALE"] == 30
+    assert options["MODEL.BACKBONE.LAST_STRIDE"] == 2
+    assert options["INPUT.SIZE_TEST"] == (32, 16)
 
 
 def without(name):
@@ -310,8 +369,30 @@ def without(name):
             r"other shape: backbone\.bn1\.bias: \(9,\) in the file",
         ),
         ({**small_state(), "epoch": object()}, r"'epoch' must be an array\. Received: object"),
+        ({**small_state(), "heads.weight": np.float32(3)}, r"'heads\.weight' must be a matrix"),
+        ({**small_state(), "heads.classifier.weight": np.ones((37, 32))}, r"two names of the same weight"),
+        ({**small_state(), "heads.weight": np.zeros((2**40, 0))}, r"no values under 'heads\.weight'"),
+        ({**small_state(), "backbone.conv1.weight": np.float32(3)}, r"other shapes than it could have"),
+        (
+            {**small_state(), "backbone.conv1.weight": np.zeros((2**40, 0, 7, 7))},
+            r"no values under 'backbone\.conv1",
+        ),
+        (
+            {"b1_head.weight": np.ones((5, 4)), "b1_head.bottleneck.0.weight": np.ones(4)},
+            r"heads of an MGN, but",
+        ),
     ],
-    ids=["other names", "no classifier", "other blocks", "missing", "left over", "other shape", "no array"],
+    ids=[
+        *("other names", "no classifier", "other blocks", "missing", "left over", "other shape", "no array"),
+        *(
+            "number as head",
+            "two names",
+            "empty head",
+            "number as stem",
+            "empty stem",
+            "heads of an MGN alone",
+        ),
+    ],
 )
 def test_bad_weights(state, message):
     with pytest.raises(UserError, match=message):

@@ -62,6 +62,12 @@ def test_first_gempool_learnt_its_exponent(sign):
     assert heads(POOL_LAYER="gempool", **sign)[1]["POOL_LAYER"] == "GeneralizedMeanPoolingP"
 
 
+def test_gempool_was_fixed_where_the_weights_have_no_exponent():
+    config = {"MODEL": {"HEADS": {"POOL_LAYER": "gempool", "NORM_SPLIT": 1}}}
+    heads = todays_options(config, learnt_exponent=False)["MODEL"]["HEADS"]
+    assert heads["POOL_LAYER"] == "GeneralizedMeanPooling"
+
+
 @pytest.mark.parametrize(
     ("old", "today"),
     [

@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from keras_reid.errors import UserError
+from keras_reid.weights.fastreid_old_options import todays_options
 from keras_reid.weights.fastreid_yaml import read_config
 
 CONFIGS = pathlib.Path(__file__).parent / "configs"
@@ -62,13 +63,12 @@ def test_files_based_on_files(name, architecture, backbone, heads, size):
 
 
 def test_second_generation():
-    assert read_config(CONFIGS / "second" / "sbs.yml")["MODEL"]["HEADS"] == {
-        key: SBS[key] for key in SBS if key != "NECK_FEAT"
-    }
+    config = todays_options(read_config(CONFIGS / "second" / "sbs.yml"))
+    assert config["MODEL"]["HEADS"] == {key: SBS[key] for key in SBS if key != "NECK_FEAT"}
 
 
 def test_first_generation():
-    model = read_config(CONFIGS / "first" / "agw.yml")["MODEL"]
+    model = todays_options(read_config(CONFIGS / "first" / "agw.yml"))["MODEL"]
     assert model["BACKBONE"] == {
         "NAME": "build_resnet_backbone",
         "NORM": "BN",
@@ -78,7 +78,7 @@ def test_first_generation():
         "FEAT_DIM": 2048,
     }
     assert model["HEADS"] == {**BOT, "POOL_LAYER": "GeneralizedMeanPoolingP", "SCALE": 1, "MARGIN": 0.0}
-    model = read_config(CONFIGS / "first" / "mgn.yml")["MODEL"]
+    model = todays_options(read_config(CONFIGS / "first" / "mgn.yml"))["MODEL"]
     assert model["BACKBONE"] == {"NAME": "build_resnet_backbone", "DEPTH": "50x", "WITH_IBN": False}
     assert model["HEADS"] == {**SBS, "EMBEDDING_DIM": 256}
 
@@ -143,6 +143,11 @@ def refuses(path, text, message):
         ("SOLVER: {A: 1}", r"own\.yml is no FastReID config of a network: it has neither MODEL nor INPUT"),
         ("- 1", r"own\.yml must hold options with their values\. Received: list"),
         ("", r"own\.yml must hold options with their values\. Received: NoneType"),
+        (
+            "MODEL: {HEADS: {POOL_LAYERS: x}}",
+            r"MODEL\.HEADS\.POOL_LAYERS is no option .*Did you mean MODEL\.HEADS\.POOL_LAYER\?",
+        ),
+        ("MODEL: {BACKBONE: {A: 1}}\ninput: {}", r"^input is no option .*Did you mean INPUT\?"),
         ("MODEL: {", r"own\.yml is no proper YAML: .* in line 1"),
         ("MODEL:\n\tA: 1", r"own\.yml is no proper YAML: .*'\\t'.* in line 2"),
         (

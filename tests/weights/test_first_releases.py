@@ -5,11 +5,13 @@ import pytest
 
 from keras_reid.backbones import MultiGranularityResNet, ResNeSt
 from keras_reid.checkpoints import Target
+from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, MultiGranularityHeads
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import ReIDModel
 from keras_reid.weights import build_fastreid, load_fastreid
 from keras_reid.weights.fastreid_names import targets
+from tests import golden
 from tests.harness import randomize
 from tests.weights.test_fastreid import first_release, small_model
 
@@ -64,6 +66,24 @@ def test_mgn_as_it_was_published():
     assert sorted(report.used) == sorted(old)
 
 
+def test_mgn_without_necks():
+    shapes = golden.load("mgn_r50_ibn")["state_dict_shapes"]
+    state = {
+        name: np.broadcast_to(np.float32(1), shape)
+        for name, shape in shapes.items()
+        if ".bottleneck.1." not in name
+    }
+    heads = {**HEADS, "POOL_LAYER": "GeneralizedMeanPoolingP", "CLS_LAYER": "Linear", "WITH_BNNECK": False}
+    config = {
+        "MODEL": {"META_ARCHITECTURE": "MGN", "BACKBONE": {"LAST_STRIDE": 1}, "HEADS": heads},
+        **_size(),
+    }
+    with pytest.raises(
+        UserError, match=r"MGN can be imported only with necks \(MODEL\.HEADS\.WITH_BNNECK True"
+    ):
+        build_fastreid(state, config)
+
+
 def _size():
     return {"INPUT": CONFIG["INPUT"]}
 
@@ -97,6 +117,8 @@ def test_the_last_stage_of_resnest_was_not_dilated(first):
     state = state_of(model)
     if first:
         state = first_release(state)
+    else:  # no sign of it: later releases had it too
+        state["heads.classifier.weight"] = state.pop("heads.weight")
     assert build_fastreid(state, CONFIG).backbone.dilate_last_stage is not first
 
 

@@ -2,7 +2,7 @@
 
 from keras_reid.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
-from keras_reid.weights.architectures.mgn import recognize_mgn
+from keras_reid.weights.architectures.mgn import recognize_mgn as _recognize_mgn
 from keras_reid.weights.architectures.mobilenet_v2 import recognize_mobilenet_v2
 from keras_reid.weights.architectures.osnet import recognize_osnet
 from keras_reid.weights.architectures.repvgg import recognize_repvgg
@@ -22,7 +22,7 @@ _FAMILIES = (
     recognize_vit,
 )
 
-__all__ = ["Architecture", "recognize", "recognize_mgn"]
+__all__ = ["Architecture", "check_values", "recognize", "recognize_mgn"]
 
 
 def recognize(shapes):
@@ -35,10 +35,40 @@ def recognize(shapes):
         UserError: if no family knows the names, or the family's sizes are none that exist.
     """
     for family in _FAMILIES:
-        found = family(shapes)
+        found = _ask(family, shapes)
         if found is not None:
             return found
     raise UserError(
         "The weights are those of no network that can be built here. "
         f"They start with: {', '.join(list(shapes)[:3]) or 'nothing'}"
     )
+
+
+def recognize_mgn(shapes):
+    """The `Architecture` of an MGN's backbone, from `{name: shape}` of the whole model's weights.
+
+    Raises:
+        UserError: if it is none that can be built here.
+    """
+    return _ask(_recognize_mgn, shapes)
+
+
+def check_values(shapes):
+    """Refuses weights without values, whose other sizes could be anything.
+
+    Raises:
+        UserError: naming one of them.
+    """
+    for name, shape in shapes.items():
+        if 0 in shape:
+            raise UserError(f"The weights have no values under {name!r}: its shape is {shape}.")
+
+
+def _ask(family, shapes):
+    check_values(shapes)
+    try:
+        return family(shapes)
+    except (IndexError, ZeroDivisionError) as error:
+        raise UserError(
+            "The weights have the names of a network, but other shapes than it could have."
+        ) from error
