@@ -11,7 +11,7 @@ import importlib.util
 import sys
 
 _SERIALIZABLE = ("layers", "backbones", "heads", "losses")
-_SERIALIZABLE_ON_TENSORFLOW = ("models", "training")
+_SERIALIZABLE_ON_TENSORFLOW = ("models", "training", "data.augmentation.augmentation_layer")
 # Those that import Keras when they are imported.
 _IMPORTING_KERAS = tuple(
     f"keras_reid.{name}" for name in (*_SERIALIZABLE, *_SERIALIZABLE_ON_TENSORFLOW, "checkpoints", "weights")

@@ -52,7 +52,7 @@ def test_any_part_may_be_imported_first_and_registers_all(names):
     python(
         f"from keras_reid.{names}; import keras; "
         "[keras.saving.get_registered_object(f'keras_reid>{name}').__name__ "
-        "for name in ('IBN', 'ResNet', 'LinearHead', 'TripletLoss', 'ReIDModel', 'WarmUp')]"
+        "for name in ('IBN', 'ResNet', 'LinearHead', 'TripletLoss', 'ReIDModel', 'WarmUp', 'AugmentationLayer')]"
     )
 
 

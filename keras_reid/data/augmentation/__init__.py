@@ -8,14 +8,48 @@ same seed gives the same result, and images of a batch are drawn for one by one.
 A user's own callable without `stage` is taken as `"batch"`; a Keras layer is called as `layer(images,
 training=True)`.
 
+Those that draw at random have `draw(shape, seed)`: what they will do to images of that shape, as a dict of
+tensors. `AugmentationLayer` makes a Keras layer of any of them.
+
 TensorFlow is imported when an augmentation is called, not before, so that an experiment can be described
 without it.
 """
 
+from keras_reid.data.augmentation.affine import Affine
+from keras_reid.data.augmentation.aug_mix import AugMix
 from keras_reid.data.augmentation.auto_augment import AutoAugment
 from keras_reid.data.augmentation.color_jitter import ColorJitter
+from keras_reid.data.augmentation.cutout import Cutout
 from keras_reid.data.augmentation.flip import Flip
+from keras_reid.data.augmentation.gaussian_blur import GaussianBlur
+from keras_reid.data.augmentation.grayscale import Grayscale
 from keras_reid.data.augmentation.pad_crop import PadCrop
+from keras_reid.data.augmentation.rand_augment import RandAugment
 from keras_reid.data.augmentation.random_erasing import RandomErasing
+from keras_reid.data.augmentation.random_patch import RandomPatch
+from keras_reid.data.augmentation.random_resized_crop import RandomResizedCrop
 
-__all__ = ["AutoAugment", "ColorJitter", "Flip", "PadCrop", "RandomErasing"]
+__all__ = [
+    "Affine",
+    "AugMix",
+    "AugmentationLayer",
+    "AutoAugment",
+    "ColorJitter",
+    "Cutout",
+    "Flip",
+    "GaussianBlur",
+    "Grayscale",
+    "PadCrop",
+    "RandAugment",
+    "RandomErasing",
+    "RandomPatch",
+    "RandomResizedCrop",
+]
+
+
+def __getattr__(name):
+    if name == "AugmentationLayer":  # a Keras layer, and importing Keras takes seconds
+        from keras_reid.data.augmentation.augmentation_layer import AugmentationLayer
+
+        return AugmentationLayer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

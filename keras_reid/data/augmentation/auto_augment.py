@@ -1,6 +1,7 @@
 """AutoAugment with the policy found on ImageNet."""
 
 import dataclasses
+import functools
 from typing import ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability
@@ -46,7 +47,7 @@ _ARGUMENT = {
     "rotate": lambda level: level * 3.0,  # degrees, either way
     "shear_x": lambda level: level * 0.03,  # either way
 }
-_NAMES = tuple(_ARGUMENT)
+_EITHER_WAY = ("rotate", "shear_x")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,59 +78,62 @@ class AutoAugment:
     def __post_init__(self):
         check_probability(self.probability)
 
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `chosen` bool, `policy` int32 (0 … 24), both `(batch,)`; of its two
+        operations `number` int32 (of `choosing.NAMES`), `argument` float64 and `bicubic` bool, all `(batch, 2)`.
+
+        An operation that its own probability leaves out is "identity".
+        """
+        import tensorflow as tf
+
+        from keras_reid.data.augmentation.choosing import NAMES
+
+        draws = tf.random.stateless_uniform((shape[0], 8), seed)
+        policy = tf.cast(draws[:, 1] * len(_POLICY), tf.int32)
+
+        def of_policy(value, dtype):
+            return tf.gather(
+                tf.constant([[value(*entry) for entry in pair] for pair in _POLICY], dtype), policy
+            )
+
+        happens, way, interpolation = tf.unstack(tf.reshape(draws[:, 2:], (-1, 2, 3)), axis=-1)
+        number = of_policy(lambda name, chance, level: NAMES.index(name), tf.int32)
+        chance = of_policy(lambda name, chance, level: chance, tf.float32)
+        argument = of_policy(lambda name, chance, level: _ARGUMENT[name](level), tf.float64)
+        either_way = of_policy(lambda name, chance, level: name in _EITHER_WAY, tf.bool)
+        return {
+            "chosen": draws[:, 0] < self.probability,
+            "policy": policy,
+            "number": tf.where(happens < chance, number, NAMES.index("identity")),
+            "argument": tf.where(either_way & (way >= 0.5), -argument, argument),
+            "bicubic": interpolation < 0.5,
+        }
+
     def __call__(self, image, seed):
         """Image uint8 `(height, width, 3)`, seed `(2,)` → uint8 of the same shape."""
         import tensorflow as tf
 
         image = tf.convert_to_tensor(image)
-        draws = tf.random.stateless_uniform((8,), seed)
-
-        def augment():
-            number = tf.cast(draws[1] * len(_POLICY), tf.int32)
-            first_and_second = tf.reshape(draws[2:], (2, 3))
-            # A loop, so that the graph holds the operations once.
-            _, changed = tf.while_loop(
-                lambda place, _: place < 2,
-                lambda place, image: (place + 1, _apply_one(image, number, place, first_and_second[place])),
-                (tf.constant(0), tf.ensure_shape(image, (None, None, 3))),
-                shape_invariants=(tf.TensorShape(()), tf.TensorShape((None, None, 3))),
-            )
-            return changed
-
-        return tf.ensure_shape(tf.cond(draws[0] < self.probability, augment, lambda: image), image.shape)
+        seed = tf.cast(seed, tf.int64)
+        # The draw that decides is repeated in `draw`, which is not worth its time for most images.
+        chosen = tf.random.stateless_uniform((8,), seed)[0] < self.probability
+        changed = tf.cond(chosen, lambda: _augment()(image, seed), lambda: image)
+        return tf.ensure_shape(changed, image.shape)
 
 
-def _apply_one(image, number, place, draws):
-    """The first or second operation (`place` 0 or 1) of sub-policy `number`, with its probability."""
+@functools.cache
+def _augment():
+    """Both operations, as a function that costs little where it is not called."""
     import tensorflow as tf
 
-    from keras_reid.data.augmentation import operations
+    from keras_reid.data.augmentation.choosing import apply_operation, separate
 
-    kind = tf.constant([[_NAMES.index(name) for name, _, _ in pair] for pair in _POLICY])[number, place]
-    chances = tf.constant([[chance for _, chance, _ in pair] for pair in _POLICY], tf.float32)
-    arguments = [[_ARGUMENT[name](level) for name, _, level in pair] for pair in _POLICY]
-    argument = tf.constant(arguments, tf.float64)[number, place]
-    either_way = tf.where(draws[1] < 0.5, argument, -argument)
+    def augment(image, seed):
+        drawn = AutoAugment(1.0).draw((1,), seed)
+        for step in range(2):
+            image = apply_operation(
+                image, drawn["number"][0, step], drawn["argument"][0, step], drawn["bicubic"][0, step]
+            )
+        return image
 
-    def move():
-        is_rotation = kind == _NAMES.index("rotate")
-        matrix = tf.where(is_rotation, operations.rotation(image, either_way), operations.shear(either_way))
-        return operations.transform(image, matrix, bicubic=draws[2] < 0.5)
-
-    # In the order of _NAMES.
-    branches = (
-        lambda: operations.posterize(image, tf.cast(argument, tf.int32)),
-        lambda: operations.solarize(image, tf.cast(argument, tf.int32)),
-        lambda: operations.color(image, argument),
-        lambda: operations.contrast(image, argument),
-        lambda: operations.sharpness(image, argument),
-        lambda: operations.auto_contrast(image),
-        lambda: operations.equalize(image),
-        lambda: operations.invert(image),
-        move,  # rotate and shear_x
-    )
-    return tf.cond(
-        draws[0] < chances[number, place],
-        lambda: tf.switch_case(tf.minimum(kind, len(branches) - 1), branches),
-        lambda: image,
-    )
+    return separate(augment, [tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((2,), tf.int64)])

@@ -26,12 +26,19 @@ class Flip:
     def __post_init__(self):
         check_probability(self.probability)
 
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `chosen` bool `(batch,)`."""
+        import tensorflow as tf
+
+        return {"chosen": tf.random.stateless_uniform((shape[0],), seed) < self.probability}
+
     def __call__(self, images, seed):
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 
+        from keras_reid.data.augmentation.batches import change_chosen
+
         images = tf.convert_to_tensor(images)
-        chosen = tf.random.stateless_uniform((tf.shape(images)[0],), seed) < self.probability
-        # tf.reverse is ten times as fast as images[:, :, ::-1], and Select, which takes or leaves a whole
-        # image, as tf.where, which asks for each value.
-        return tf.raw_ops.Select(condition=chosen, x=tf.reverse(images, [2]), y=images)
+        chosen = self.draw(tf.shape(images), seed)["chosen"]
+        # tf.reverse is ten times as fast as images[:, :, ::-1].
+        return change_chosen(images, chosen, lambda some: tf.reverse(some, [2]))

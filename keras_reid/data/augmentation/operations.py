@@ -1,14 +1,15 @@
 """Pillow's image operations in TensorFlow: uint8 `(height, width, 3)` → the same, to the level Pillow would
 give.
 
-Pillow cuts fractions off in most of these rather than rounding; so does this.
+Pillow cuts fractions off in most of these rather than rounding; so does this. Colours lie along the rows,
+`(height, width · 3)`, wherever something differs from colour to colour: short rows are slow to combine.
 """
 
 import math
 
 import tensorflow as tf
 
-_FILL = 128  # grey, where a rotated or sheared image has nothing to show
+GREY = 128  # what AutoAugment shows where a moved image has nothing to show
 
 
 def invert(image):
@@ -24,7 +25,8 @@ def posterize(image, bits):
 
 def solarize(image, threshold):
     """Inverts the values from `threshold` (int32, 0 … 256) on."""
-    return tf.where(tf.cast(image, tf.int32) < threshold, image, 255 - image)
+    inverted = tf.cast(tf.cast(image, tf.int32) >= threshold, tf.uint8) * 255
+    return tf.bitwise.bitwise_xor(image, inverted)
 
 
 def auto_contrast(image):
@@ -47,6 +49,11 @@ def equalize(image):
     return _look_up(image, table)
 
 
+def brightness(image, factor):
+    """Mixes with black: factor 0 is black, 1 unchanged, above 1 brighter."""
+    return _blend(0.0, image, factor)
+
+
 def color(image, factor):
     """Mixes with its own grey image: factor 0 is grey, 1 unchanged, above 1 more colourful."""
     return _blend(_grey(image), image, factor)
@@ -54,7 +61,7 @@ def color(image, factor):
 
 def contrast(image, factor):
     """Mixes with its mean grey: factor 0 is all one grey, 1 unchanged, above 1 more contrast."""
-    mean = tf.reduce_mean(tf.cast(_grey(image), tf.float64))
+    mean = tf.reduce_mean(tf.cast(_grey(image)[..., 0], tf.float64))
     return _blend(tf.floor(mean + 0.5), image, factor)
 
 
@@ -64,18 +71,8 @@ def sharpness(image, factor):
     return _blend(smooth, image, factor)
 
 
-def rotate(image, degrees, bicubic):
-    """Rotates about the centre, counter-clockwise for positive `degrees` (float64); see `transform`."""
-    return transform(image, rotation(image, degrees), bicubic)
-
-
-def shear_x(image, factor, bicubic):
-    """Moves each row sideways by `factor` (float64) times its distance from the top; see `transform`."""
-    return transform(image, shear(factor), bicubic)
-
-
 def rotation(image, degrees):
-    """The matrix for `transform` that rotates about the centre: float64 `(6,)`."""
+    """The matrix for `transform` that rotates about the centre, counter-clockwise for positive `degrees`."""
     angle = -degrees * (math.pi / 180.0)
     cos, sin = tf.cos(angle), tf.sin(angle)
     height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float64))
@@ -84,18 +81,19 @@ def rotation(image, degrees):
     return tf.stack([cos, sin, right, -sin, cos, down])
 
 
-def shear(factor):
-    """The matrix for `transform` that shears along x: float64 `(6,)`."""
-    return tf.stack([1.0, factor, 0.0, 0.0, 1.0, 0.0])
+def moving(shear_x=0.0, shear_y=0.0, right=0.0, down=0.0):
+    """The matrix for `transform` that shears or shifts: takes from (x + shear_x · y + right, …)."""
+    return tf.stack([tf.cast(x, tf.float64) for x in (1.0, shear_x, right, shear_y, 1.0, down)])
 
 
-def transform(image, matrix, bicubic):
+def transform(image, matrix, bicubic, fill=GREY):
     """Takes output pixel (x, y) from (a·x + b·y + c, d·x + e·y + f), all measured at pixel centres.
 
     Args:
         image: uint8 `(height, width, 3)`.
         matrix: float64 `(6,)`, a … f.
-        bicubic: bool `()`, interpolation: bicubic or bilinear. What lies outside the image becomes grey.
+        bicubic: bool `()`, interpolation: bicubic or bilinear.
+        fill: 0 … 255, what is shown of outside the image.
     """
     height, width, _ = tf.unstack(tf.shape(image))
     a, b, c, d, e, f = tf.unstack(matrix)
@@ -109,26 +107,33 @@ def transform(image, matrix, bicubic):
         lambda: _sample(image, source_x, source_y, (-1, 0, 1, 2), _cubic),
         lambda: _sample(image, source_x, source_y, (0, 1), _linear),
     )
-    sampled = tf.cast(tf.clip_by_value(sampled, 0.0, 255.0), tf.uint8)
-    return tf.where(inside[..., None], sampled, tf.constant(_FILL, tf.uint8))
+    # Single precision may end just below a whole number where Pillow's double precision reaches it.
+    sampled = tf.reshape(tf.clip_by_value(sampled + 2e-4, 0.0, 255.0), tf.shape(image))
+    return tf.where(inside[..., None], tf.cast(sampled, tf.uint8), tf.cast(fill, tf.uint8))
 
 
 def _sample(image, source_x, source_y, taps, interpolate):
-    """Interpolates at source positions, along rows, then along columns; the border repeats outwards."""
-    left, top = tf.floor(source_x - 0.5), tf.floor(source_y - 0.5)
-    across, down = (source_x - 0.5 - left)[..., None], (source_y - 0.5 - top)[..., None]
-    left, top = tf.cast(left, tf.int32), tf.cast(top, tf.int32)
+    """Interpolates at source positions, along rows, then along columns; the border repeats outwards.
+
+    Result: float32 `(pixels, 3)`.
+    """
     height, width, _ = tf.unstack(tf.shape(image))
+    left, top = tf.floor(source_x - 0.5), tf.floor(source_y - 0.5)
+    across, down = (
+        tf.repeat(tf.reshape(tf.cast(fraction, tf.float32), (-1,)), 3)
+        for fraction in (source_x - 0.5 - left, source_y - 0.5 - top)
+    )
+    left, top = (tf.cast(tf.reshape(side, (-1,)), tf.int32) for side in (left, top))
     pixels = tf.reshape(image, (-1, 3))
     columns = [tf.clip_by_value(left + tap, 0, width - 1) for tap in taps]
     rows = [tf.clip_by_value(top + tap, 0, height - 1) * width for tap in taps]
 
-    def along(row):
-        return interpolate(
-            [tf.cast(tf.gather(pixels, row + column), tf.float64) for column in columns], across
-        )
+    def take(place):
+        return tf.cast(tf.reshape(tf.gather(pixels, place), (-1,)), tf.float32)
 
-    return interpolate([along(row) for row in rows], down)
+    return interpolate(
+        [interpolate([take(row + column) for column in columns], across) for row in rows], down
+    )
 
 
 def _linear(values, fraction):
@@ -143,18 +148,28 @@ def _cubic(values, fraction):
     return v2 + fraction * (v3 - v1 + fraction * inner)
 
 
+def luma(pixels):
+    """0.299 · R + 0.587 · G + 0.114 · B as Pillow's 16-bit fixed point, in all three channels.
+
+    `pixels`: float32 `(…, 3)` 0–255. Exact for whole numbers: the sums stay below 2²⁴.
+    """
+    weights = tf.tile(tf.constant([[19595.0], [38470.0], [7471.0]]), (1, 3))
+    return tf.reshape(tf.matmul(tf.reshape(pixels, (-1, 3)), weights), tf.shape(pixels)) * 2.0**-16
+
+
 def _grey(image):
-    """`(height, width, 1)` int32: luma in 16-bit fixed point."""
-    weighted = tf.cast(image, tf.int32) * [19595, 38470, 7471]
-    return (tf.reduce_sum(weighted, axis=-1, keepdims=True) + (1 << 15)) // (1 << 16)
+    """`(height, width, 3)` float32: luma, rounded."""
+    return tf.floor(luma(tf.cast(image, tf.float32)) + 0.5)
 
 
 def _smooth(image):
     """Each pixel inside the border becomes the mean of its 3 × 3 neighbours, itself counted five times."""
-    kernel = tf.constant([[1, 1, 1], [1, 5, 1], [1, 1, 1]], tf.float32)[:, :, None, None] / 13.0
-    inner = tf.cast(image, tf.float32)[None]
-    inner = tf.nn.depthwise_conv2d(inner, tf.tile(kernel, (1, 1, 3, 1)), (1, 1, 1, 1), "VALID")[0]
-    inner = tf.cast(tf.floor(inner + 0.5), tf.uint8)
+    height, width, _ = tf.unstack(tf.shape(image))
+    flat = tf.cast(tf.reshape(image, (height, width * 3)), tf.float32)
+    three = flat[:-2] + flat[1:-1] + flat[2:]
+    total = three[:, :-6] + three[:, 3:-3] + three[:, 6:] + 4.0 * flat[1:-1, 3:-3]
+    # Thirteenths are never a half, so rounding is safe.
+    inner = tf.reshape(tf.cast(tf.floor(total / 13.0 + 0.5), tf.uint8), (height - 2, width - 2, 3))
     middle = tf.concat([image[1:-1, :1], inner, image[1:-1, -1:]], axis=1)
     return tf.concat([image[:1], middle, image[-1:]], axis=0)
 
@@ -166,10 +181,12 @@ def _blend(degenerate, image, factor):
 
 
 def _places(image):
-    """Place of each value in a table of three times 256, one for each channel."""
-    return tf.cast(image, tf.int32) + [0, 256, 512]
+    """`(height, width · 3)`: place of each value in a table of three times 256, one for each channel."""
+    height, width, _ = tf.unstack(tf.shape(image))
+    return tf.cast(tf.reshape(image, (height, width * 3)), tf.int32) + tf.tile([0, 256, 512], [width])
 
 
 def _look_up(image, table):
     """`table` `(256, 3)`: new value for each value of each channel; fractions are cut off."""
-    return tf.gather(tf.reshape(tf.transpose(tf.cast(table, tf.uint8)), (-1,)), _places(image))
+    table = tf.reshape(tf.transpose(tf.cast(table, tf.uint8)), (-1,))
+    return tf.reshape(tf.gather(table, _places(image)), tf.shape(image))

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import ClassVar
 
+from keras_reid.data.augmentation.validation import check_integer
+
 
 @dataclasses.dataclass(frozen=True)
 class PadCrop:
@@ -23,20 +25,28 @@ class PadCrop:
     padding: int = 10
 
     def __post_init__(self):
-        if isinstance(self.padding, bool) or not isinstance(self.padding, int) or self.padding < 0:
-            raise ValueError(
-                f"`padding` must be an integer of at least 0. Received: padding={self.padding!r}"
-            )
+        check_integer("padding", self.padding, 0)
+
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `top`, `left` int32 `(batch,)`, where the padded image is cropped."""
+        import tensorflow as tf
+
+        offsets = tf.random.stateless_uniform((2, shape[0]), seed, 0, 2 * self.padding + 1, tf.int32)
+        return {"top": offsets[0], "left": offsets[1]}
 
     def __call__(self, images, seed):
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 
         images = tf.convert_to_tensor(images)
-        batch, height, width, _ = tf.unstack(tf.shape(images))
+        drawn = self.draw(tf.shape(images), seed)
         sides = [self.padding, self.padding]
-        padded = tf.pad(images, [[0, 0], sides, sides, [0, 0]])
-        offsets = tf.random.stateless_uniform((2, batch, 1), seed, 0, 2 * self.padding + 1, tf.int32)
-        cropped = tf.gather(padded, offsets[0] + tf.range(height), axis=1, batch_dims=1)
-        cropped = tf.gather(cropped, offsets[1] + tf.range(width), axis=2, batch_dims=1)
+        size = tf.shape(images)[1:]
+
+        # One after the other: a slice copies whole rows, and a gather over the batch single pixels.
+        def crop(parts):
+            image, top, left = parts
+            return tf.slice(tf.pad(image, [sides, sides, [0, 0]]), tf.stack([top, left, 0]), size)
+
+        cropped = tf.map_fn(crop, (images, drawn["top"], drawn["left"]), fn_output_signature=images.dtype)
         return tf.ensure_shape(cropped, images.shape)

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from typing import ClassVar
 
-from keras_reid.data.augmentation.validation import check_probability, check_range
+from keras_reid.data.augmentation.validation import check_color, check_probability, check_range
 
 _TRIES = 10
 
@@ -44,35 +44,36 @@ class RandomErasing:
         check_probability(self.probability)
         check_range("area", self.area, highest=1.0)
         check_range("aspect", self.aspect)
-        if len(self.value) != 3 or not all(0 <= channel <= 255 for channel in self.value):
-            raise ValueError(f"`value` must be three numbers from 0 to 255. Received: value={self.value!r}")
+        check_color("value", self.value)
+
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
+
+        An image for which no rectangle fits is not chosen.
+        """
+        import tensorflow as tf
+
+        from keras_reid.data.augmentation.batches import first_that_fits
+
+        draws = tf.random.stateless_uniform((shape[0], 3 + 2 * _TRIES), seed)
+        rows, columns = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
+        log_low, log_high = math.log(self.aspect[0]), math.log(self.aspect[1])
+        area = (self.area[0] + draws[:, 3 : 3 + _TRIES] * (self.area[1] - self.area[0])) * rows * columns
+        aspect = tf.exp(log_low + draws[:, 3 + _TRIES :] * (log_high - log_low))
+        height, width, fits = first_that_fits(area, aspect, rows, columns)
+        return {
+            "chosen": (draws[:, 2] < self.probability) & fits,
+            "top": tf.floor(draws[:, 0] * (rows - height + 1)),
+            "left": tf.floor(draws[:, 1] * (columns - width + 1)),
+            "height": height,
+            "width": width,
+        }
 
     def __call__(self, images, seed):
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 
-        images = tf.convert_to_tensor(images)
-        batch, rows, columns, _ = tf.unstack(tf.shape(images))
-        draws = tf.random.stateless_uniform((batch, 3 + 2 * _TRIES), seed)
-        size = tf.cast((rows, columns), tf.float32)
-        log_low, log_high = math.log(self.aspect[0]), math.log(self.aspect[1])
-        area = (self.area[0] + draws[:, 3 : 3 + _TRIES] * (self.area[1] - self.area[0])) * size[0] * size[1]
-        aspect = tf.exp(log_low + draws[:, 3 + _TRIES :] * (log_high - log_low))
-        height, width = tf.round(tf.sqrt(area * aspect)), tf.round(tf.sqrt(area / aspect))
-        fits = (height < size[0]) & (width < size[1])
-        first = tf.argmax(fits, axis=1)  # of equal values the first; where none fits, `any` below is False
-        height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
-        top = tf.floor(draws[:, 0] * (size[0] - height + 1))
-        left = tf.floor(draws[:, 1] * (size[1] - width + 1))
-        erased = (draws[:, 2] < self.probability) & tf.reduce_any(fits, axis=1)
+        from keras_reid.data.augmentation.batches import fill_rectangles
 
-        # Colours lie along the rows, `(batch, height, width · 3)`: long rows are quick to combine.
-        row, column = tf.range(size[0])[None, :, None], tf.repeat(tf.range(size[1]), 3)[None, None, :]
-        top, left, height, width = (side[:, None, None] for side in (top, left, height, width))
-        inside = erased[:, None, None] & (row >= top) & (row < top + height)
-        inside &= (column >= left) & (column < left + width)
-        value = tf.constant(self.value)
-        value = tf.cast(tf.round(value) if images.dtype.is_integer else value, images.dtype)
-        flat = tf.reshape(images, (batch, rows, columns * 3))
-        value = tf.broadcast_to(tf.tile(value, [columns]), tf.shape(flat))
-        return tf.reshape(tf.where(inside, value, flat), tf.shape(images))
+        images = tf.convert_to_tensor(images)
+        return fill_rectangles(images, **self.draw(tf.shape(images), seed), color=self.value)

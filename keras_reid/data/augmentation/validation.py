@@ -17,3 +17,21 @@ def check_range(name, value, lowest=0.0, highest=float("inf")):
         raise ValueError(
             f"`{name}` must be (low, high) with {lowest} < low ≤ high ≤ {highest}. Received: {name}={value!r}"
         )
+
+
+def check_number(name, value, lowest, highest=float("inf")):
+    """Raises ValueError unless the value is a number from `lowest` to `highest`."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not lowest <= value <= highest:
+        raise ValueError(f"`{name}` must be a number from {lowest} to {highest}. Received: {name}={value!r}")
+
+
+def check_integer(name, value, lowest):
+    """Raises ValueError unless the value is an integer of at least `lowest`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+        raise ValueError(f"`{name}` must be an integer of at least {lowest}. Received: {name}={value!r}")
+
+
+def check_color(name, value):
+    """Raises ValueError unless the value is three numbers from 0 to 255."""
+    if len(value) != 3 or not all(0 <= channel <= 255 for channel in value):
+        raise ValueError(f"`{name}` must be three numbers from 0 to 255. Received: {name}={value!r}")

@@ -23,10 +23,12 @@ IMAGES = _images()
 GREY = (128, 128, 128)
 
 
-def _shear(image, factor, resample):
-    return image.transform(
-        image.size, Image.Transform.AFFINE, (1, factor, 0, 0, 1, 0), resample, fillcolor=GREY
-    )
+def _moved(image, matrix, resample, fill=GREY):
+    return image.transform(image.size, Image.Transform.AFFINE, matrix, resample, fillcolor=fill)
+
+
+def _rotated(image, degrees, bicubic):
+    return operations.transform(image, operations.rotation(image, tf.constant(degrees, tf.float64)), bicubic)
 
 
 CASES = {
@@ -46,6 +48,7 @@ for threshold in (0, 76, 128, 256):
     )
 for factor in (0.1, 0.82, 1.0, 1.54):
     for name, ours, theirs in (
+        ("brightness", operations.brightness, ImageEnhance.Brightness),
         ("color", operations.color, ImageEnhance.Color),
         ("contrast", operations.contrast, ImageEnhance.Contrast),
         ("sharpness", operations.sharpness, ImageEnhance.Sharpness),
@@ -56,15 +59,27 @@ for factor in (0.1, 0.82, 1.0, 1.54):
         )
 for bicubic, resample in ((True, Image.Resampling.BICUBIC), (False, Image.Resampling.BILINEAR)):
     for degrees in (27.0, -24.0, 9.0):
-        CASES[f"rotate {degrees} {resample.name}"] = (
-            lambda x, d=degrees, b=bicubic: operations.rotate(x, tf.constant(d, tf.float64), tf.constant(b)),
+        CASES[f"move: rotate {degrees} {resample.name}"] = (
+            lambda x, d=degrees, b=bicubic: _rotated(x, d, tf.constant(b)),
             lambda x, d=degrees, r=resample: x.rotate(d, r, fillcolor=GREY),
         )
-    for slope in (0.15, -0.15):
-        CASES[f"shear {slope} {resample.name}"] = (
-            lambda x, s=slope, b=bicubic: operations.shear_x(x, tf.constant(s, tf.float64), tf.constant(b)),
-            lambda x, s=slope, r=resample: _shear(x, s, r),
+    for name, amount, matrix in (
+        ("shear_x", 0.15, (1, 0.15, 0, 0, 1, 0)),
+        ("shear_x", -0.15, (1, -0.15, 0, 0, 1, 0)),
+        ("shear_y", 0.23, (1, 0, 0, 0.23, 1, 0)),
+        ("right", 3.0, (1, 0, 3, 0, 1, 0)),
+        ("down", -2.37, (1, 0, 0, 0, 1, -2.37)),
+    ):
+        CASES[f"move: {name} {amount} {resample.name}"] = (
+            lambda x, n=name, a=amount, b=bicubic: operations.transform(
+                x, operations.moving(**{n: a}), tf.constant(b)
+            ),
+            lambda x, m=matrix, r=resample: _moved(x, m, r),
         )
+CASES["move: black"] = (
+    lambda x: operations.transform(x, operations.moving(right=5.0), tf.constant(False), fill=0),
+    lambda x: _moved(x, (1, 0, 5, 0, 1, 0), Image.Resampling.BILINEAR, (0, 0, 0)),
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -75,7 +90,7 @@ def test_equals_pillow_eagerly_and_in_a_graph(case):
         expected = np.asarray(theirs(Image.fromarray(image)))
         # Pillow interpolates in single precision, and graph optimisation reorders our arithmetic, which
         # moves a few values that lie on a whole number.
-        most, mean = (1, 0.01) if case.startswith(("rotate", "shear")) else (0, 0)
+        most, mean = (1, 0.01) if case.startswith("move") else (0, 0)
         for result in (ours(tf.constant(image)).numpy(), in_graph(image).numpy()):
             assert result.dtype == np.uint8
             difference = np.abs(result.astype(int) - expected)

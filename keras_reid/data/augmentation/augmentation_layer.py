@@ -1,0 +1,82 @@
+"""Any augmentation as a Keras layer."""
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_reid.data import augmentation as augmentations
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class AugmentationLayer(keras.layers.Layer):
+    """An augmentation of `keras_reid.data.augmentation` inside a model, active in training only.
+
+    Runs wherever the model runs, with the TensorFlow backend. In a `tf.data` pipeline use the augmentation
+    itself, which is repeatable image by image; a layer's draws go on from call to call.
+
+    Args:
+        augmentation: one of this package's, of either stage; one of stage "image" is applied to each image.
+        seed: integer; the same seed gives the same sequence of draws. By default another one each time.
+
+    Input: `(batch, height, width, 3)`, uint8 or float 0–255. Output: the same shape and dtype.
+
+    Raises:
+        ValueError: if `augmentation` is not one of this package's.
+
+    Example:
+        >>> layer = AugmentationLayer(Flip(probability=1.0), seed=1)
+        >>> layer(images, training=True)  # images[:, :, ::-1]
+
+    Source: none; FastReID augments in its data loader only.
+    """
+
+    def __init__(self, augmentation, seed=None, **kwargs):
+        # Half precision cannot hold all levels of 0–255 with their fractions.
+        super().__init__(autocast=False, **kwargs)
+        if type(augmentation).__name__ not in _classes() or isinstance(augmentation, type):
+            raise ValueError(
+                f"`augmentation` must be one of {', '.join(sorted(_classes()))}. "
+                f"Received: augmentation={augmentation!r}. Wrap a function of your own in keras.layers.Lambda."
+            )
+        self.augmentation = augmentation
+        self.seed = seed
+        self.generator = keras.random.SeedGenerator(seed)
+        self.supports_jit = False  # the number of images that are changed is not known beforehand
+
+    def call(self, images, training=False):
+        if not training:
+            return images
+        seed = tf.cast(self.generator.next(), tf.int64)
+        if self.augmentation.stage == "batch":
+            return self.augmentation(images, seed)
+
+        def augment(number_and_image):
+            number, image = number_and_image
+            levels = tf.cast(tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0.0, 255.0), tf.uint8)
+            changed = self.augmentation(levels, tf.random.experimental.stateless_fold_in(seed, number))
+            return tf.cast(changed, images.dtype)
+
+        numbers = tf.range(tf.shape(images, tf.int64)[0])
+        changed = tf.map_fn(augment, (numbers, images), fn_output_signature=images.dtype)
+        return tf.ensure_shape(changed, images.shape)
+
+    def compute_output_spec(self, images, training=False):
+        return keras.KerasTensor(images.shape, images.dtype)
+
+    def get_config(self):
+        described = {"class_name": type(self.augmentation).__name__, **dataclasses.asdict(self.augmentation)}
+        return {**super().get_config(), "augmentation": described, "seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        described = dict(config["augmentation"])
+        # JSON has lists only; the augmentations hold tuples.
+        described = {name: tuple(x) if isinstance(x, list) else x for name, x in described.items()}
+        augmentation = _classes()[described.pop("class_name")](**described)
+        return cls(**{**config, "augmentation": augmentation})
+
+
+def _classes():
+    names = set(augmentations.__all__) - {"AugmentationLayer"}
+    return {name: getattr(augmentations, name) for name in names}

@@ -1,0 +1,52 @@
+"""Random grey images."""
+
+import dataclasses
+from typing import ClassVar
+
+from keras_reid.data.augmentation.validation import check_probability
+
+
+@dataclasses.dataclass(frozen=True)
+class Grayscale:
+    """Makes each image grey with a probability; it keeps three channels.
+
+    Grey is luma, 0.299 · R + 0.587 · G + 0.114 · B, on uint8 images to the level Pillow would give.
+
+    Args:
+        probability: 0 … 1.
+
+    Raises:
+        ValueError: if `probability` is not from 0 to 1.
+
+    Example:
+        >>> Grayscale(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
+
+    Source: torchvision's RandomGrayscale, whose probability is the default. FastReID has none.
+    """
+
+    stage: ClassVar[str] = "batch"
+    probability: float = 0.1
+
+    def __post_init__(self):
+        check_probability(self.probability)
+
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `chosen` bool `(batch,)`."""
+        import tensorflow as tf
+
+        return {"chosen": tf.random.stateless_uniform((shape[0],), seed) < self.probability}
+
+    def __call__(self, images, seed):
+        """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
+        import tensorflow as tf
+
+        from keras_reid.data.augmentation.batches import change_chosen
+        from keras_reid.data.augmentation.operations import luma
+
+        images = tf.convert_to_tensor(images)
+
+        def change(some):
+            grey = luma(tf.cast(some, tf.float32))
+            return tf.floor(grey + 0.5) if images.dtype.is_integer else grey
+
+        return change_chosen(images, self.draw(tf.shape(images), seed)["chosen"], change)

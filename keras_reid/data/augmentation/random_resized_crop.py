@@ -1,0 +1,111 @@
+"""Random crop, enlarged to the old size."""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+from keras_reid.data.augmentation.validation import check_probability, check_range
+
+_TRIES = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class RandomResizedCrop:
+    """Cuts a random rectangle out of each image and enlarges it to the image's size, bicubically.
+
+    Area a ~ U(scale) · height · width and ratio r, log r ~ U(log ratio), give a rectangle of width round(√(a·r))
+    and height round(√(a/r)), at a random place. It must not be larger than the image; after ten tries without
+    success it is the largest in the image's middle whose ratio is within the range.
+
+    Args:
+        scale: (low, high) share of the image's area, up to 1.
+        ratio: (low, high) width / height of the rectangle, in pixels of the resized image.
+        probability: of changing an image at all, 0 … 1.
+
+    Raises:
+        ValueError: if an argument is out of its range.
+
+    Example:
+        >>> RandomResizedCrop()(tf.zeros((8, 224, 224, 3), "uint8"), seed=(0, 0)).shape
+        TensorShape([8, 224, 224, 3])
+
+    Source: torchvision's RandomResizedCrop with FastReID's ranges. Deliberate difference: the result has the
+    size of the image, so that a model has one input size; FastReID crops to a size of its own.
+    """
+
+    stage: ClassVar[str] = "batch"
+    scale: tuple[float, float] = (0.16, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    probability: float = 1.0
+
+    def __post_init__(self):
+        check_range("scale", self.scale, highest=1.0)
+        check_range("ratio", self.ratio)
+        check_probability(self.probability)
+
+    def draw(self, shape, seed):
+        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
+        import tensorflow as tf
+
+        draws = tf.random.stateless_uniform((shape[0], 3 + 2 * _TRIES), seed)
+        rows, columns = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
+        log_low, log_high = math.log(self.ratio[0]), math.log(self.ratio[1])
+        area = (self.scale[0] + draws[:, 3 : 3 + _TRIES] * (self.scale[1] - self.scale[0])) * rows * columns
+        ratio = tf.exp(log_low + draws[:, 3 + _TRIES :] * (log_high - log_low))
+        height, width = tf.round(tf.sqrt(area / ratio)), tf.round(tf.sqrt(area * ratio))
+        fits = (height >= 1) & (height <= rows) & (width >= 1) & (width <= columns)
+        first, found = tf.argmax(fits, axis=1), tf.reduce_any(fits, axis=1)
+        height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
+        top = tf.floor(draws[:, 0] * (rows - height + 1))
+        left = tf.floor(draws[:, 1] * (columns - width + 1))
+        # The image's own ratio, or the nearest one within the range; a pixel at least.
+        nearest = tf.clip_by_value(columns / rows, *self.ratio)
+        highest = tf.clip_by_value(tf.round(columns / nearest), 1.0, rows)
+        widest = tf.clip_by_value(tf.round(rows * nearest), 1.0, columns)
+        return {
+            "chosen": draws[:, 2] < self.probability,
+            "top": tf.where(found, top, tf.floor((rows - highest) / 2.0)),
+            "left": tf.where(found, left, tf.floor((columns - widest) / 2.0)),
+            "height": tf.where(found, height, highest),
+            "width": tf.where(found, width, widest),
+        }
+
+    def __call__(self, images, seed):
+        """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
+        import tensorflow as tf
+
+        from keras_reid.data.augmentation.batches import change_chosen
+        from keras_reid.data.augmentation.separable import along_height, swap_sides
+
+        images = tf.convert_to_tensor(images)
+        rows, columns = tf.unstack(tf.shape(images)[1:3])
+        drawn = self.draw(tf.shape(images), seed)
+
+        def finish(pixels):  # after each axis, as Pillow does
+            pixels = tf.clip_by_value(pixels, 0.0, 255.0)
+            return tf.cast(tf.floor(pixels + 0.5), images.dtype) if images.dtype.is_integer else pixels
+
+        def change(some, top, height, left, width):
+            # The width first. Sides are swapped while the pixels are integers, when there is less to move.
+            across = finish(along_height(swap_sides(some), _cubic(left, width, columns)))
+            return finish(along_height(swap_sides(across), _cubic(top, height, rows)))
+
+        parameters = [drawn[name] for name in ("top", "height", "left", "width")]
+        return change_chosen(images, drawn["chosen"], change, parameters)
+
+
+def _cubic(start, length, size):
+    """Weight of each old pixel in each new one, where `length` pixels from `start` on become `size`.
+
+    The cubic with a = −0.5, cut off at the ends of the crop. Shape: float32 `(batch, size, size)`.
+    """
+    import tensorflow as tf
+
+    sides = tf.range(tf.cast(size, tf.float32))
+    center = (sides + 0.5) * (length / tf.cast(size, tf.float32))[:, None]  # in the crop
+    old = (sides - start[:, None])[:, None, :]
+    x = tf.abs(old + 0.5 - center[:, :, None])
+    near, far = (1.5 * x - 2.5) * x * x + 1.0, ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    weights = tf.where(x < 1.0, near, tf.where(x < 2.0, far, 0.0))
+    weights = tf.where((old >= 0) & (old < length[:, None, None]), weights, 0.0)
+    return weights / tf.reduce_sum(weights, axis=2, keepdims=True)

@@ -1,0 +1,42 @@
+"""A contact sheet: one row an augmentation, one column a seed."""
+
+import dataclasses
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from keras_reid.data import augmentation as augmentations
+
+GAP, LABEL = 3, 170  # pixels between the pictures, and for the names
+
+
+def contact_sheet(images, seeds=8):
+    """What each augmentation makes of images.
+
+    Args:
+        images: uint8 `(batch, height, width, 3)`. The column of a seed shows what becomes of one of them, the
+            first column how it was; others may appear as patches.
+        seeds: columns beside the first.
+
+    Returns:
+        a `PIL.Image`. Augmentations have probability 1 and otherwise their defaults.
+
+    Example:
+        >>> contact_sheet(np.zeros((4, 64, 32, 3), "uint8"), seeds=2).width
+        278
+    """
+    rows = [cls for name, cls in sorted(vars(augmentations).items()) if dataclasses.is_dataclass(cls)]
+    high, wide = images.shape[1] + GAP, images.shape[2] + GAP
+    sheet = Image.new("RGB", (LABEL + (seeds + 1) * wide + GAP, len(rows) * high + GAP), "white")
+    drawing, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)
+    for row, cls in enumerate(rows):
+        top = GAP + row * high
+        drawing.text((GAP * 2, top + high // 2 - 8), cls.__name__, "black", font)
+        sheet.paste(Image.fromarray(images[0]), (LABEL, top))
+        fields = {field.name for field in dataclasses.fields(cls)}
+        augmentation = cls(**({"probability": 1.0} if "probability" in fields else {}))
+        for seed in range(seeds):
+            whole = augmentation.stage == "batch"
+            changed = np.asarray(augmentation(images if whole else images[0], (seed, row)))
+            sheet.paste(Image.fromarray(changed[0] if whole else changed), (LABEL + (seed + 1) * wide, top))
+    return sheet
