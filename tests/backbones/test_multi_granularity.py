@@ -7,6 +7,7 @@ import pytest
 from keras_reid.backbones import MultiGranularityResNet, ResNet, base, residual
 from keras_reid.checkpoints import fill, model_targets, named
 from keras_reid.layers import IBN, SqueezeExcite
+from tests.checkpoints.writing import state_of
 from tests.harness import (
     HALF_POLICIES,
     assert_finite,
@@ -25,17 +26,6 @@ IMAGES = np.random.default_rng(0).normal(size=(2, 64, 32, 3)).astype("float32")
 def few_blocks(monkeypatch):
     """Depth 50 has one block in every stage but the third, which has two."""
     monkeypatch.setitem(residual.BLOCKS, 50, (1, 1, 2, 1))
-
-
-def state_of(model):
-    """The model's weights as a state dict, by the names it would be filled from."""
-    back = {"convolution": (3, 2, 0, 1), "matrix": (1, 0)}
-    return {
-        name: np.transpose(np.asarray(target.variable), back.get(target.layout))
-        if target.layout in back
-        else np.asarray(target.variable)
-        for name, target in model_targets(model).items()
-    }
 
 
 @pytest.mark.parametrize(
@@ -102,7 +92,9 @@ def test_each_branch_is_the_rest_of_a_resnet_with_its_weights():
     resnet = ResNet(50, width=2, ibn=True, squeeze_excite=True)
     randomize(resnet)
     model = MultiGranularityResNet(50, width=2, ibn=True, squeeze_excite=True)
-    report = fill(model_targets(model), named(model.adapt_checkpoint(state_of(resnet))), model.weights)
+    report = fill(
+        model_targets(model), named(model.adapt_checkpoint(state_of(model_targets(resnet)))), model.weights
+    )
     assert report.complete
     for branch in model(IMAGES):
         np.testing.assert_allclose(branch, resnet(IMAGES), rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Weights files in PyTorch's format with the contents that a test wants."""
+"""Weights files in PyTorch's format, and state dicts, with the contents that a test wants."""
 
 import pickle
 
@@ -27,3 +27,16 @@ def write_torch_file(path, content):
 
     instructions = push(content)
     return pickles.zip_file(path, instructions, storages)
+
+
+# From the variables' layouts back to those of the files.
+_ORDERS = {"convolution": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1), "matrix": (1, 0)}
+
+
+def state_of(targets):
+    """The state dict `{name: array}` that would fill `{name: Target}` with the values that are there."""
+    state = {}
+    for name, target in targets.items():
+        value = np.asarray(target.variable)
+        state[name] = np.transpose(value, _ORDERS[target.layout]) if target.layout in _ORDERS else value
+    return state

@@ -9,20 +9,14 @@ from keras_reid.checkpoints import model_targets
 from keras_reid.checkpoints.torchvision_names import mobilenet_v2_name
 from keras_reid.errors import UserError
 from keras_reid.weights import build_backbone
+from tests.checkpoints.writing import state_of
 from tests.harness import randomize
 
-BACK = {"convolution": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1), "matrix": (1, 0)}
 
-
-def state_of(model):
-    """The model's weights as its authors' file has them."""
+def randomized_state(model):
+    """The model's weights, made random, as its authors' file has them."""
     randomize(model)
-    return {
-        name: np.transpose(np.asarray(target.variable), BACK.get(target.layout))
-        if target.layout in BACK
-        else np.asarray(target.variable)
-        for name, target in model_targets(model).items()
-    }
+    return state_of(model_targets(model))
 
 
 def images(*shape):
@@ -50,7 +44,7 @@ SMALL = {
 )
 def test_every_family_is_recognised_and_filled(name):
     model = getattr(backbones, name)(**SMALL[name])
-    state = {f"module.{key}": value for key, value in state_of(model).items()}
+    state = {f"module.{key}": value for key, value in randomized_state(model).items()}
     state |= {"module.fc.weight": np.zeros((10, 4)), "module.bn1.num_batches_tracked": np.int64(3)}
     built = build_backbone(state, image_size=(64, 32))
     assert type(built) is type(model)
@@ -60,7 +54,7 @@ def test_every_family_is_recognised_and_filled(name):
 
 def test_torchvisions_names_of_mobilenet_v2():
     model = MobileNetV2(width=0.1)
-    ours = state_of(model)
+    ours = randomized_state(model)
     blocks = [
         f"features.{i}.conv.{s}" for i in range(1, 18) for s in ("0.0", "0.1", "1", "1.0", "1.1", "2", "3")
     ]
@@ -78,7 +72,7 @@ def test_torchvisions_names_of_mobilenet_v2():
 
 
 def test_last_stride():
-    state = state_of(ResNet(18, width=4))
+    state = randomized_state(ResNet(18, width=4))
     assert build_backbone(state).last_stride == 1
     assert build_backbone(state, last_stride=2).last_stride == 2
 
@@ -94,7 +88,7 @@ def test_last_stride():
     ids=["missing", "left over", "other shape", "empty"],
 )
 def test_half_filled_networks_are_refused(change, message):
-    state = state_of(ResNet(18, width=4))
+    state = randomized_state(ResNet(18, width=4))
     change(state)
     with pytest.raises(UserError, match=message):
         build_backbone(state)

@@ -12,6 +12,7 @@ from keras_reid.models import ReIDModel
 from keras_reid.weights import build_fastreid, load_fastreid
 from keras_reid.weights.fastreid_names import targets
 from tests import golden
+from tests.checkpoints import writing
 from tests.harness import randomize
 from tests.weights.test_fastreid import first_release, small_model
 
@@ -27,14 +28,11 @@ IMAGES = np.random.default_rng(0).uniform(0, 255, (2, 64, 32, 3)).astype("float3
 
 
 def state_of(model):
-    """A model's weights under today's names, in the files' layout."""
-    state = {}
-    for name, target in targets(model).items():
-        value = np.asarray(target.variable)
-        order = {"convolution": (3, 2, 0, 1), "matrix": (1, 0)}.get(target.layout)
-        value = value if order is None else np.transpose(value, order)
-        state[name] = value[..., None, None] if "bottleneck.0" in name and value.ndim == 2 else value
-    return state
+    """A model's weights under today's names; a reduction is a 1×1 convolution in the files."""
+    return {
+        name: value[..., None, None] if "bottleneck.0" in name and value.ndim == 2 else value
+        for name, value in writing.state_of(targets(model)).items()
+    }
 
 
 def test_mgn_as_it_was_published():
