@@ -5,7 +5,19 @@ Importing this package imports neither TensorFlow nor Keras: each name loads its
 
 import importlib
 
-_SUBMODULES = ("augmentation", "checking", "datasets", "decoding", "pipeline", "samplers", "synthetic")
+_SUBMODULES = (
+    "augmentation",
+    "checking",
+    "contents",
+    "datasets",
+    "decoding",
+    "pipeline",
+    "pixel_cache",
+    "records",
+    "resizing",
+    "samplers",
+    "synthetic",
+)
 _NAMES = {
     "BENCHMARKS": "datasets",
     "BalancedIdentitySampler": "samplers",
@@ -22,7 +34,9 @@ _NAMES = {
     "OccludedREID": "datasets",
     "PartialREID": "datasets",
     "PartialiLIDS": "datasets",
+    "PixelCache": "pixel_cache",
     "ReIDDataset": "dataset",
+    "Records": "datasets",
     "Sample": "sample",
     "ShuffleSampler": "samplers",
     "Synthetic": "synthetic",

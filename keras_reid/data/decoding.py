@@ -5,7 +5,10 @@ Everything here is TensorFlow graph operations, so that it also runs inside `tf.
 
 import tensorflow as tf
 
-from keras_reid.data.exif import jpeg_orientation, turn_upright
+from keras_reid.data.contents import read_contents
+from keras_reid.data.exif import jpeg_orientation, may_have_exif, turn_upright
+
+_JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 # How files of formats that are refused begin, to refuse them by name; \C is any byte.
 _OTHER_FORMATS = {
@@ -40,76 +43,36 @@ def decode_image(contents):
         TensorShape([128, 64, 3])
     """
     contents = tf.convert_to_tensor(contents)
-
-    def begins(signature):
-        return tf.strings.substr(contents, 0, len(signature)) == signature
+    start = tf.strings.substr(contents, 0, len(_PNG))
+    is_jpeg = tf.strings.substr(start, 0, len(_JPEG)) == _JPEG
+    is_png = start == _PNG
 
     def decode_jpeg():
-        image = tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
-        return turn_upright(image, jpeg_orientation(contents))
+        return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
+
+    def decode_jpeg_with_exif():
+        return turn_upright(decode_jpeg(), jpeg_orientation(contents))
 
     def decode_png():
         return tf.io.decode_png(contents, channels=3)
 
     def decode_other():
-        return tf.cond(begins(b"BM"), lambda: _decode_bmp(contents), lambda: _refuse(contents))
+        is_bmp = tf.strings.substr(start, 0, 2) == b"BM"
+        return tf.cond(is_bmp, lambda: _decode_bmp(contents), lambda: _refuse(contents))
 
-    image = tf.cond(
-        begins(b"\xff\xd8\xff"),
-        decode_jpeg,
-        lambda: tf.cond(begins(b"\x89PNG\r\n\x1a\n"), decode_png, decode_other),
-    )
+    # One choice among four and not one inside the other: each costs a tenth of decoding a small image.
+    has_exif = may_have_exif(tf.where(is_jpeg, contents, b""))
+    kind = tf.where(is_jpeg, tf.cast(has_exif, tf.int32), tf.where(is_png, 2, 3))
+    image = tf.switch_case(kind, [decode_jpeg, decode_jpeg_with_exif, decode_png, decode_other])
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def resize_image(image, size):
-    """Resizes one image with a bicubic filter, anti-aliased when it shrinks, as Pillow does.
-
-    Like Pillow it filters one axis after the other and rounds and clips in between, which near sharp edges
-    changes the result by up to 30 levels against filtering both at once. Width comes first, unless the
-    height shrinks so much more that the other order is cheaper: height − new height > 2 · max(0, width − new
-    width), Pillow 13's rule (older versions always begin with the width, and differ then). Pixels are at
-    most 1 level off Pillow's, where its fixed-point arithmetic rounds the other way.
-
-    Args:
-        image: `(height, width, 3)`, uint8 or float 0–255.
-        size: `(height, width)` in pixels.
-
-    Returns:
-        uint8 `(height, width, 3)` of the new size.
-
-    Example:
-        >>> resize_image(tf.zeros((128, 64, 3), "uint8"), (256, 128)).shape
-        TensorShape([256, 128, 3])
-    """
-    shape = tf.shape(image)
-    height, width = size
-
-    def along_width(pixels):
-        return _filter(pixels, (tf.shape(pixels)[0], width))
-
-    def along_height(pixels):
-        return _filter(pixels, (height, tf.shape(pixels)[1]))
-
-    height_first = shape[0] - height > 2 * tf.maximum(shape[1] - width, 0)
-    image = tf.cond(
-        height_first,
-        lambda: along_width(along_height(image)),
-        lambda: along_height(along_width(image)),
-    )
-    return tf.ensure_shape(image, (height, width, 3))
-
-
 def read_image(path):
-    """Reads and decodes one file: string tensor `()` → uint8 `(height, width, 3)`. See `decode_image`."""
-    return decode_image(tf.io.read_file(path))
+    """Reads and decodes one image: string tensor `()` → uint8 `(height, width, 3)`.
 
-
-def _filter(pixels, size):
-    pixels = tf.image.resize(pixels, size, method="bicubic", antialias=True)
-    # Halves go up, as in Pillow: the cast cuts the fraction off. (tf.round takes halves to the even
-    # neighbour.)
-    return tf.cast(tf.clip_by_value(pixels + 0.5, 0.0, 255.0), tf.uint8)
+    See `keras_reid.data.contents.read_contents` for the path and `decode_image` for the rest.
+    """
+    return decode_image(read_contents(path))
 
 
 def _decode_bmp(contents):

@@ -8,6 +8,21 @@ _METADATA = 1 << 18  # bytes at the start of a file in which the Exif segment mu
 _ENTRY = 12  # bytes of a directory entry: tag (2), type (2), count (4), value (4)
 
 
+def may_have_exif(jpeg):
+    """Whether the name of an Exif segment stands anywhere in the first part of a file.
+
+    Walking through the segments costs several times the decoding of a small image, and few files need it.
+
+    Args:
+        jpeg: string tensor `()`, the bytes of the file.
+
+    Returns:
+        bool `()`.
+    """
+    start = tf.strings.substr(jpeg, 0, _METADATA)
+    return tf.strings.regex_full_match(start, r"(?s)\C*Exif\x00\C*")  # \C is any byte
+
+
 def jpeg_orientation(contents):
     """The EXIF orientation of a JPEG file, 1 … 8; 1 (upright) if it has none or a damaged one.
 
@@ -17,18 +32,9 @@ def jpeg_orientation(contents):
     Returns:
         int32 `()`.
     """
-
-    def look():
-        data = tf.io.decode_raw(contents, tf.uint8)
-        start = _exif_start(data)
-        return tf.cond(start > 0, lambda: _orientation(data[start:]), lambda: tf.constant(1))
-
-    # Walking through the segments costs several times the decoding of a small image, and few files need it.
-    # \C is any byte.
-    may_have_exif = tf.strings.regex_full_match(
-        tf.strings.substr(contents, 0, _METADATA), rb"(?s)\C*Exif\x00\C*"
-    )
-    return tf.cond(may_have_exif, look, lambda: tf.constant(1))
+    data = tf.io.decode_raw(contents, tf.uint8)
+    start = _exif_start(data)
+    return tf.cond(start > 0, lambda: _orientation(data[start:]), lambda: tf.constant(1))
 
 
 def turn_upright(image, orientation):

@@ -1,22 +1,32 @@
 """The `tf.data` pipelines of training and evaluation."""
 
 import functools
+import os
 
 import numpy as np
 import tensorflow as tf
 
-from keras_reid.data.decoding import read_image, resize_image
+from keras_reid.data.decoding import read_image
+from keras_reid.data.resizing import resize_image
 from keras_reid.data.samplers.calling import draw_batches
 from keras_reid.errors import UserError
 
 
 def train_batches(
-    dataset, sampler, image_size, augmentation=(), seed=0, epochs=1, first_epoch=0, first_step=0
+    dataset,
+    sampler,
+    image_size,
+    augmentation=(),
+    seed=0,
+    epochs=1,
+    first_epoch=0,
+    first_step=0,
+    pixels=None,
 ):
     """Batches of training images, epoch after epoch.
 
-    Read, decode, augmentations of stage "image", resize, batch, augmentations of stage "batch", prefetch.
-    Every random operation is stateless and keyed by (seed, epoch, place in the epoch, place in
+    Read and decode (or take from the cache), augmentations of stage "image", resize, batch, augmentations of
+    stage "batch", prefetch. Every random operation is stateless and keyed by (seed, epoch, place in the epoch, place in
     `augmentation`). So the order of parallel work does not matter, and the batches from `first_step` of
     `first_epoch` on are, bit for bit, those of a run that began at 0.
 
@@ -36,6 +46,7 @@ def train_batches(
         epochs: the epoch to stop before, as in Keras' `fit`: `epochs − first_epoch` epochs are given.
         first_epoch: the epoch to begin with, as `initial_epoch` in Keras' `fit`.
         first_step: the step of that epoch to begin with, to resume in its middle: so many batches fewer are given.
+        pixels: a `PixelCache` of the training part; None reads and decodes each file when its turn comes.
 
     Returns:
         a `tf.data.Dataset` of `(images, labels)`, images uint8 `(batch, height, width, 3)` RGB, labels
@@ -76,7 +87,7 @@ def train_batches(
 
     @tf.autograph.experimental.do_not_convert  # converting takes longer than all other tracing
     def load(epoch, position, place):
-        image = read_image(paths[place])
+        image = read_image(paths[place]) if pixels is None else pixels[place]
         for number, augment in on_images:
             image = _to_uint8(augment(image, _key(seed, epoch, position, number)))
         return epoch, position, place, resize_image(image, image_size)
@@ -89,7 +100,7 @@ def train_batches(
         labels = {"identity": tf.gather(identities, place), "camera": tf.gather(cameras, place)}
         return images, labels
 
-    in_parallel = {"num_parallel_calls": tf.data.AUTOTUNE, "deterministic": True}
+    in_parallel = {"num_parallel_calls": cores(), "deterministic": True}
     # The random state of a Keras layer is a variable, which parallel calls would share.
     one_by_one = any(isinstance(augment, _KerasLayer) for _, augment in on_batches)
     batches = (
@@ -130,7 +141,7 @@ def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
 
     return (
         tf.data.Dataset.from_tensor_slices(tf.constant([str(path) for path in paths], tf.string))
-        .map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        .map(load, num_parallel_calls=cores(), deterministic=True)
         .batch(batch_size)
         .prefetch(tf.data.AUTOTUNE)
     )
@@ -184,6 +195,11 @@ def _to_uint8(images):
     if images.dtype == tf.uint8:
         return images
     return tf.cast(tf.clip_by_value(tf.round(tf.cast(images, tf.float32)), 0.0, 255.0), tf.uint8)
+
+
+def cores():
+    """Processor cores that this process may use: `tf.data` finds its own number of parallel calls only slowly."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _checked_size(size):

@@ -15,7 +15,8 @@ import tensorflow as tf
 from PIL import Image
 
 import keras_reid
-from keras_reid.data.decoding import decode_image, resize_image
+from keras_reid.data.decoding import decode_image
+from keras_reid.data.resizing import resize_image
 from keras_reid.errors import UserError
 from keras_reid.evaluation import l2_normalize
 from keras_reid.files import write_json

@@ -7,7 +7,8 @@ import tempfile
 import tensorflow as tf
 
 import keras_reid
-from keras_reid.data.decoding import decode_image, resize_image
+from keras_reid.data.decoding import decode_image
+from keras_reid.data.resizing import resize_image
 
 _EPSILON = 1e-12  # of the L2 norm: an embedding of zeros stays zero
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")

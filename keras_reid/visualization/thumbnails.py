@@ -1,5 +1,6 @@
 """Small pictures of image files."""
 
+import io
 import statistics
 
 from PIL import Image, ImageOps
@@ -7,7 +8,7 @@ from PIL import Image, ImageOps
 
 def thumbnail(path, size):
     """The upright RGB image of a file, as large as fits into `size` = (width, height), proportions kept."""
-    with Image.open(path) as image:
+    with _open(path) as image:
         return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGB"), size, Image.Resampling.BICUBIC)
 
 
@@ -15,6 +16,14 @@ def common_size(paths, height):
     """`(width, height)` of a tile that suits these images: the median of their proportions, 1:3 to 2:1."""
     ratios = []
     for path in paths:
-        with Image.open(path) as image:
+        with _open(path) as image:
             ratios.append(image.width / image.height)
     return round(height * min(max(statistics.median(ratios), 1 / 3), 2)), height
+
+
+def _open(path):
+    if "#" not in str(path):
+        return Image.open(path)
+    from keras_reid.data.contents import read_contents  # a record, which TensorFlow reads
+
+    return Image.open(io.BytesIO(read_contents(str(path)).numpy()))

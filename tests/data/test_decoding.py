@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_reid.data.decoding import decode_image, read_image, resize_image
+from keras_reid.data.decoding import decode_image, read_image
 from tests.data.images import encoded, random_image
 
 IMAGE = random_image(37, 53)
@@ -141,42 +141,3 @@ def test_read_image_in_tf_data(tmp_path):
     (tmp_path / "a.jpg").write_bytes(FILES["jpeg 4:2:0"])
     images = list(tf.data.Dataset.from_tensors(str(tmp_path / "a.jpg")).map(read_image))
     np.testing.assert_array_equal(images[0], decode_image(FILES["jpeg 4:2:0"]))
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "size"),
-    [
-        (128, 64, (256, 128)),
-        (128, 64, (128, 64)),
-        (300, 180, (256, 128)),
-        (37, 53, (256, 128)),
-        (200, 30, (64, 32)),  # height first
-        (300, 90, (60, 80)),  # height first, both shrink
-        (90, 300, (80, 60)),
-        (1, 1, (256, 128)),
-        (1, 7, (20, 3)),
-        (2, 2, (5, 5)),
-    ],
-)
-@pytest.mark.parametrize("kind", ["photograph", "noise", "edges"])
-def test_resizing_is_pillows_within_a_level(height, width, size, kind):
-    generator = np.random.default_rng(3)
-    image = {
-        "photograph": lambda: np.asarray(random_image(height, width)),
-        "noise": lambda: generator.integers(0, 256, (height, width, 3), dtype=np.uint8),
-        "edges": lambda: (generator.integers(0, 2, (height, width, 3)) * 255).astype(np.uint8),
-    }[kind]()
-    expected = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)).astype(int)
-    in_data = next(iter(tf.data.Dataset.from_tensors(image).map(lambda x: resize_image(x, size))))
-    for resized in (resize_image(image, size), in_data):
-        assert resized.dtype == tf.uint8
-        difference = np.abs(resized.numpy() - expected)
-        assert difference.max() <= 1
-        assert difference.mean() <= 0.1
-
-
-def test_the_new_size_is_static():
-    traced = tf.function(lambda x: resize_image(x, (9, 5))).get_concrete_function(
-        tf.TensorSpec((None, None, 3), tf.uint8)
-    )
-    assert traced.output_shapes == (9, 5, 3)

@@ -65,7 +65,8 @@ def _read(paths, size):
     import numpy as np
     import tensorflow as tf
 
-    from keras_reid.data.decoding import read_image, resize_image
+    from keras_reid.data.decoding import read_image
+    from keras_reid.data.resizing import resize_image
 
     images = []
     for path in paths:

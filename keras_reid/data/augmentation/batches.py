@@ -19,11 +19,13 @@ def change_chosen(images, chosen, change, parameters=()):
     """
 
     def replaced():
-        places = tf.where(chosen)
+        places, others = (tf.cast(tf.where(mask)[:, 0], tf.int32) for mask in (chosen, ~chosen))
         changed = change(
-            tf.gather_nd(images, places), *(tf.gather_nd(parameter, places) for parameter in parameters)
+            tf.gather(images, places), *(tf.gather(parameter, places) for parameter in parameters)
         )
-        return tf.tensor_scatter_nd_update(images, places, as_type(changed, images.dtype))
+        # Several times as fast as a scatter, or a choice by mask.
+        unchanged = tf.gather(images, others)
+        return tf.dynamic_stitch([others, places], [unchanged, as_type(changed, images.dtype)])
 
     # Several operations refuse a batch of no images.
     return tf.ensure_shape(tf.cond(tf.reduce_any(chosen), replaced, lambda: images), images.shape)
@@ -56,16 +58,34 @@ def first_that_fits(area, aspect, rows, columns):
     return height, width, tf.reduce_any(fits, axis=1)
 
 
+def paste(image, patch, top, left):
+    """One image `(height, width, channels)` with a patch put over it at a place, int32 `()`."""
+    height, width = tf.unstack(tf.shape(patch)[:2])
+    beside = image[top : top + height]
+    middle = tf.concat([beside[:, :left], patch, beside[:, left + width :]], axis=1)
+    return tf.concat([image[:top], middle, image[top + height :]], axis=0)
+
+
 def fill_rectangles(images, chosen, top, left, height, width, color):
-    """Covers one rectangle of each chosen image with `color`, three numbers; sides are float32 `(batch,)`."""
-    batch, rows, columns, _ = tf.unstack(tf.shape(images))
-    # Colours lie along the rows, `(batch, height, width · 3)`: long rows are quick to combine.
-    row = tf.cast(tf.range(rows), tf.float32)[None, :, None]
-    column = tf.cast(tf.repeat(tf.range(columns), 3), tf.float32)[None, None, :]
-    top, left, height, width = (side[:, None, None] for side in (top, left, height, width))
-    inside = chosen[:, None, None] & (row >= top) & (row < top + height)
-    inside &= (column >= left) & (column < left + width)
+    """Covers one rectangle of each chosen image with `color`, three numbers.
+
+    Sides are whole numbers `(batch,)` of any dtype; what lies outside the image is cut off.
+    """
     color = as_type(tf.constant(color, tf.float32), images.dtype)
-    flat = tf.reshape(images, (batch, rows, columns * 3))
-    color = tf.broadcast_to(tf.tile(color, [columns]), tf.shape(flat))
-    return tf.ensure_shape(tf.reshape(tf.where(inside, color, flat), tf.shape(images)), images.shape)
+    rows, columns = tf.unstack(tf.shape(images)[1:3])
+    top, left, height, width = (tf.cast(side, tf.int32) for side in (top, left, height, width))
+    edges = [
+        tf.clip_by_value(edge, 0, limit)
+        for edge, limit in ((top, rows), (top + height, rows), (left, columns), (left + width, columns))
+    ]
+
+    # One after the other: slices copy whole rows, and a mask costs a pass over every pixel.
+    def fill(image_and_edges):
+        image, first_row, last_row, first_column, last_column = image_and_edges
+        size = tf.stack([last_row - first_row, last_column - first_column, 3])
+        return paste(image, tf.broadcast_to(color, size), first_row, first_column)
+
+    def change(*some):
+        return tf.map_fn(fill, some, fn_output_signature=images.dtype)
+
+    return change_chosen(images, chosen, change, edges)

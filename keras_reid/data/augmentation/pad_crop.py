@@ -39,14 +39,22 @@ class PadCrop:
         import tensorflow as tf
 
         images = tf.convert_to_tensor(images)
+        batch, height, width, channels = tf.unstack(tf.shape(images))
         drawn = self.draw(tf.shape(images), seed)
-        sides = [self.padding, self.padding]
-        size = tf.shape(images)[1:]
 
-        # One after the other: a slice copies whole rows, and a gather over the batch single pixels.
-        def crop(parts):
-            image, top, left = parts
-            return tf.slice(tf.pad(image, [sides, sides, [0, 0]]), tf.stack([top, left, 0]), size)
-
-        cropped = tf.map_fn(crop, (images, drawn["top"], drawn["left"]), fn_output_signature=images.dtype)
-        return tf.ensure_shape(cropped, images.shape)
+        # With black on the right of each row, what lies on the left of a row is black too: the end of the row before.
+        # So an image that is moved is one piece of memory, whichever way it moves.
+        sides = [self.padding + 1, self.padding + 1]  # one row more, for the first and the last pixels
+        right = self.padding * channels
+        rows = tf.reshape(images, (batch, height, width * channels))
+        rows = tf.pad(rows, [[0, 0], sides, [0, right]])
+        pitch = width * channels + right
+        top, left = drawn["top"] + 1, (drawn["left"] - self.padding) * channels
+        starts = tf.range(batch) * (height + 2 * sides[0]) * pitch + top * pitch + left
+        pixels = tf.reshape(rows, (-1,))
+        size = tf.reshape(height * pitch, (1,))
+        moved = tf.map_fn(
+            lambda start: tf.slice(pixels, start[None], size), starts, fn_output_signature=images.dtype
+        )
+        moved = tf.reshape(moved, (batch, height, width + self.padding, channels))
+        return tf.ensure_shape(moved[:, :, :width], images.shape)

@@ -82,25 +82,23 @@ class RandomPatch:
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 
-        from keras_reid.data.augmentation.batches import change_chosen
+        from keras_reid.data.augmentation.batches import change_chosen, paste
 
         images = tf.convert_to_tensor(images)
         drawn = self.draw(tf.shape(images), seed)
         chosen = drawn.pop("chosen")
 
         # One after the other: slices copy whole rows, and a gather over the batch single pixels.
-        def paste(image_and_parameters):
+        def patched(image_and_parameters):
             image, parameters = image_and_parameters
             top, left, height, width = (parameters[name] for name in ("top", "left", "height", "width"))
             corner = tf.stack([parameters["donor"], parameters["from_top"], parameters["from_left"], 0])
             patch = tf.slice(images, corner, tf.stack([1, height, width, -1]))[0]
             patch = tf.raw_ops.Reverse(tensor=patch, dims=[False, parameters["mirrored"], False])
-            beside = image[top : top + height]
-            middle = tf.concat([beside[:, :left], patch, beside[:, left + width :]], axis=1)
-            return tf.concat([image[:top], middle, image[top + height :]], axis=0)
+            return paste(image, patch, top, left)
 
         def change(some, *parameters):
             parameters = dict(zip(drawn, parameters, strict=True))
-            return tf.map_fn(paste, (some, parameters), fn_output_signature=images.dtype)
+            return tf.map_fn(patched, (some, parameters), fn_output_signature=images.dtype)
 
         return change_chosen(images, chosen, change, list(drawn.values()))

@@ -12,6 +12,7 @@ from keras_reid.data.datasets.occluded_duke import OccludedDuke
 from keras_reid.data.datasets.occluded_reid import OccludedREID
 from keras_reid.data.datasets.partial_ilids import PartialiLIDS
 from keras_reid.data.datasets.partial_reid import PartialREID
+from keras_reid.data.datasets.records import Records
 from keras_reid.data.datasets.train_only import TrainOnly
 from keras_reid.data.datasets.vehicleid import VehicleID
 from keras_reid.data.datasets.veri import VeRi
@@ -30,6 +31,7 @@ __all__ = [
     "OccludedREID",
     "PartialREID",
     "PartialiLIDS",
+    "Records",
     "TrainOnly",
     "VeRi",
     "VeRiWild",

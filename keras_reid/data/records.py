@@ -1,0 +1,107 @@
+"""A data set in few large files, for file systems that are slow with many small ones."""
+
+import csv
+import json
+import os
+import shutil
+from pathlib import Path
+
+from keras_reid.errors import UserError
+from keras_reid.progress import progress
+
+INDEX, FACTS = "index.csv", "dataset.json"
+PARTS = ("train", "query", "gallery", "validation")
+COLUMNS = ("subset", "path", "identity", "camera", "name")
+
+
+def write_records(dataset, folder, shard_bytes=256 * 10**6):
+    """Writes a data set as TFRecord files, which the reader `keras_reid.data.Records` reads.
+
+    A record is a `tf.train.Example` with one feature, `image`: the file's bytes as they are. `index.csv` says for
+    each image of each subset the record, the identity, the camera and the name of the file it was;
+    `dataset.json` holds the name, the protocol and the split. An image of several subsets is written once.
+
+    Args:
+        dataset: a `ReIDDataset`.
+        folder: where to write; made, and there only when all is written.
+        shard_bytes: size of a TFRecord file, about.
+
+    Returns:
+        The number of TFRecord files.
+
+    Raises:
+        UserError: if the folder exists, or an image file is not there.
+
+    Example:
+        >>> write_records(Market1501().read("datasets"), "datasets/market1501_records")
+        1
+    """
+    folder = Path(folder)
+    if folder.exists():
+        raise UserError(f"{folder} exists already: remove it, or give another folder to write to")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.part{os.getpid()}")
+    aside.mkdir()
+    try:
+        places, shards = _write_images(dataset, aside, shard_bytes)
+        _write_index(dataset, aside, places)
+        os.replace(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return shards
+
+
+def _write_images(dataset, folder, shard_bytes):
+    """Path of an image → `FILE#OFFSET` of its record; the number of files."""
+    import tensorflow as tf
+
+    paths = list(dict.fromkeys(sample.path for part in PARTS for sample in getattr(dataset, part)))
+    places, number, offset, writer = {}, 0, 0, None
+    with progress("packing", total=len(paths)) as advance:
+        for path in paths:
+            if writer is None:
+                shard, offset = f"images-{number:05d}.tfrecord", 0
+                writer = tf.io.TFRecordWriter(str(folder / shard))
+                number += 1
+            record = _example(tf, _bytes_of(path))
+            writer.write(record)
+            places[path] = f"{shard}#{offset}"
+            offset += len(record) + 16  # length (8 bytes) and two checksums (4 each)
+            if offset >= shard_bytes:
+                writer.close()
+                writer = None
+            advance()
+    if writer is not None:
+        writer.close()
+    return places, number
+
+
+def _example(tf, contents):
+    image = tf.train.Feature(bytes_list=tf.train.BytesList(value=[contents]))
+    return tf.train.Example(features=tf.train.Features(feature={"image": image})).SerializeToString()
+
+
+def _bytes_of(path):
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path} is listed in the data set and does not exist") from None
+
+
+def _write_index(dataset, folder, places):
+    with open(folder / INDEX, "w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(COLUMNS)
+        for part in PARTS:
+            for sample in getattr(dataset, part):
+                camera = "" if sample.camera is None else sample.camera
+                rows.writerow(
+                    (part, places[sample.path], sample.identity, camera, os.path.basename(sample.path))
+                )
+    facts = {
+        "name": dataset.name,
+        "protocol": dataset.protocol,
+        "split": dataset.split,
+        "junk": [str(identity) for identity in dataset.junk],
+    }
+    (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

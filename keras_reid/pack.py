@@ -1,0 +1,61 @@
+"""`python -m keras_reid.pack SOURCE FOLDER`: a data set in few large files."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Pack:
+    """Write a data set as TFRecord files, for file systems that are slow with many small files.
+
+    The images keep their bytes. Train and test on the result with the reader keras_reid.data.Records.
+    """
+
+    source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
+    """name of a benchmark (market1501, msmt17, …), or an experiment file, whose data set is taken"""
+    folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
+    """where to write; must not exist yet"""
+    root: Path | None = None
+    """folder under which the data set is looked for; by default datasets, or what the experiment file says"""
+    shard_megabytes: float = 256.0
+    """size of a TFRecord file, about"""
+
+
+def main(arguments):
+    options = command_line.parse(Pack, arguments, prog="python -m keras_reid.pack")
+    if options.shard_megabytes <= 0:
+        raise UserError(f"--shard-megabytes must be above 0. Received: {options.shard_megabytes}")
+    reader, root = _reader(options.source)
+    dataset = reader.read(options.root or root)
+    dataset.print_statistics()
+    command_line.load_tensorflow()
+    from keras_reid.data.records import write_records
+
+    shards = write_records(dataset, options.folder, round(options.shard_megabytes * 1e6))
+    print(f"{shards} TFRecord files in {options.folder}; read them with keras_reid.data.Records")
+
+
+def _reader(source):
+    """The reader of a data set, and the folder where it is looked for."""
+    if source.endswith(".py"):
+        from keras_reid.experiment.loading import load_experiment
+
+        data = load_experiment(source).data
+        return data.dataset, data.root
+    from keras_reid.data import BENCHMARKS
+
+    if source not in BENCHMARKS:
+        raise UserError(
+            f"SOURCE must be one of {', '.join(BENCHMARKS)}, or an experiment file. Received: {source!r}"
+        )
+    return BENCHMARKS[source], Path("datasets")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
