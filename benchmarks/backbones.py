@@ -15,21 +15,13 @@ hours on a small CPU.
 """
 
 import argparse
-import concurrent.futures
-import csv
-import datetime
 import difflib
 import math
-import multiprocessing
-import os
 import pathlib
-import platform
-import statistics
-import time
 from unittest import mock
 
-from colour_histogram import add_row
-from synthetic_generator import processor_name
+import measuring
+from measuring import add_row, seconds
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
@@ -49,12 +41,7 @@ COLUMNS = (
     "forward_images_per_second",
     "training_batch",
     "training_images_per_second",
-    "device",
-    "cores",
-    "machine",
-    "tensorflow",
-    "keras",
-    "date",
+    *measuring.MACHINE,
 )
 
 
@@ -130,17 +117,6 @@ def _of_operation(operation):
     return 0
 
 
-def seconds(function, repeats):
-    """The median time of `function()`, whose result is a scalar tensor, after two calls that compile and warm up."""
-    spent = []
-    for repeat in range(-2, repeats):
-        start = time.perf_counter()
-        float(function())  # waits for the device
-        if repeat >= 0:
-            spent.append(time.perf_counter() - start)
-    return statistics.median(spent)
-
-
 def measure(name, conditions, repeats):
     """One row of the results."""
     command_line.load_tensorflow()
@@ -184,33 +160,18 @@ def measure(name, conditions, repeats):
 
 def conditions_of(options):
     """What the numbers depend on, beside the backbone."""
-    command_line.load_tensorflow()
-    import keras
-    import tensorflow as tf
-
-    device = processor_name()
-    for gpu in tf.config.list_physical_devices("GPU")[:1]:
-        device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
     return {
         "height": options.size[0],
         "width": options.size[1],
         "batch": options.batch,
         "training_batch": options.training_batch,
-        "device": device,
-        "cores": len(os.sched_getaffinity(0)),
-        "machine": platform.machine(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "date": datetime.date.today().isoformat(),
+        **measuring.machine(),
     }
 
 
 def measured(file):
     """What identifies the rows that are in `file`."""
-    if not file.exists():
-        return set()
-    with open(file, newline="") as stream:
-        return {tuple(row[name] for name in KEY) for row in csv.DictReader(stream)}
+    return measuring.measured(file, KEY)
 
 
 def parse(arguments):
@@ -252,18 +213,15 @@ def main(arguments):
         if tuple(str({"backbone": name, **conditions}[key]) for key in KEY) in done:
             print(f"{name}: is in {options.output.name}", flush=True)
             continue
-        # A process of its own: memory starts afresh, and running out of it ends this row only.
-        context = multiprocessing.get_context("spawn")
-        with concurrent.futures.ProcessPoolExecutor(1, context) as pool:
-            try:
-                row = pool.submit(measure, name, conditions, options.repeats).result()
-            except Exception as error:
-                failed.append(name)
-                print(
-                    f"{name}: FAILED: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
-                    flush=True,
-                )
-                continue
+        try:
+            row = measuring.in_own_process(measure, name, conditions, options.repeats)
+        except Exception as error:
+            failed.append(name)
+            print(
+                f"{name}: FAILED: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+                flush=True,
+            )
+            continue
         print(", ".join(f"{column} {row[column]}" for column in COLUMNS if column in row), flush=True)
         if not options.quick:
             add_row(options.output, COLUMNS, KEY, row)

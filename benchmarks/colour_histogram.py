@@ -9,15 +9,14 @@ them to benchmarks/results/colour_histogram.csv.
 """
 
 import argparse
-import csv
 import pathlib
 
 import numpy as np
+from measuring import add_row
 from PIL import Image
 
 from keras_reid import command_line, data
 from keras_reid.evaluation import Features, evaluate
-from keras_reid.files import written_aside
 from keras_reid.progress import progress
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "colour_histogram.csv"
@@ -62,18 +61,6 @@ def evaluate_colours(dataset):
         Features(striped_histogram([sample.path for sample in dataset.gallery]), *gallery),
         protocol=dataset.protocol,
     )
-
-
-def add_row(file, columns, key, row):
-    """Puts `row` into a CSV file in place of the row that agrees with it in the columns `key`."""
-    rows = []
-    if file.exists():
-        with open(file, newline="") as stream:
-            rows = [old for old in csv.DictReader(stream) if any(old[name] != str(row[name]) for name in key)]
-    with written_aside(file) as aside, open(aside, "w", newline="") as stream:
-        writer = csv.DictWriter(stream, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
 
 
 def main(arguments):

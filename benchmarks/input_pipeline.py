@@ -24,6 +24,8 @@ import time
 import numpy as np
 from PIL import Image
 
+from keras_reid import command_line
+
 RESULTS = pathlib.Path(__file__).with_name("results") / "input_pipeline.csv"
 DEMAND = pathlib.Path(__file__).with_name("results") / "backbones.csv"
 FILES, IDENTITIES, BATCH = 1024, 256, 64
@@ -99,7 +101,7 @@ def batches_of(stage, folder, image_size):
 def measure(stage, file_size, image_size, cores):
     """One row: the median of several spans of a second, after the first two seconds."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    command_line.load_tensorflow()  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
         write_images(pathlib.Path(folder), file_size)
         stream = iter(batches_of(stage, pathlib.Path(folder), image_size))

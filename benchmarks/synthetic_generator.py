@@ -16,6 +16,8 @@ import time
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+from measuring import processor_name
+
 from keras_reid import command_line
 from keras_reid.data.synthetic.studio import Studio
 
@@ -70,15 +72,6 @@ def main(arguments):
         writer.writerows([COLUMNS, *rows])
     aside.replace(RESULTS)
     print(f"written: {RESULTS}")
-
-
-def processor_name():
-    """The processor's name as Linux knows it, else what Python knows."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import re
 import sys
 import tempfile
 
+from keras_reid.allocator import keep_freed_memory
 from keras_reid.errors import UserError
 
 USER_ERROR, INTERRUPTED = 2, 130
@@ -40,10 +41,11 @@ def load_tensorflow():
     """Imports TensorFlow, which a command does once it has checked its arguments, without its lines about missing GPUs.
 
     They come from native code before its log level counts, and would bury what the command says. If the import fails,
-    they are shown.
+    they are shown. Also sets how memory is freed, which counts for the input pipeline.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keep_freed_memory()
     sys.stderr.flush()
     terminal = os.dup(2)
     with tempfile.TemporaryFile() as aside:

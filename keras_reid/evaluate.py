@@ -27,10 +27,29 @@ class Evaluate:
     test sets are used (with its folder or CSV options)"""
     root: Path | None = None
     """folder under which the data set is looked for; by default that of the run or experiment file"""
-    metric: Literal["cosine", "euclidean"] | None = None
-    """distance between embeddings; by default that of the run or experiment file, else cosine"""
+    metric: Literal["cosine", "euclidean", "dsr"] | None = None
+    """distance between embeddings; by default that of the run or experiment file, else cosine. dsr, for partial images:
+    how well the parts of a query can be reconstructed from each of the 100 nearest gallery images, beside cosine"""
+    dsr_lambda: float | None = None
+    """share of dsr beside cosine, 0 to 1, by default 0.5; to be chosen on other images than those of the test"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
+    query_expansion: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[K]")] = None
+    """replace each query by the mean of itself and its K nearest gallery images (5 where no K follows)"""
+    rerank: bool = False
+    """re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3)"""
+    protocol: Literal["cross_camera", "all"] | None = None
+    """which gallery images count for a query: cross_camera leaves out those of its identity from its own camera, all
+    counts every one; by default that of the data set"""
+    single_shot: int | None = None
+    """evaluate on a gallery with one image of each identity, drawn this many times (the classic protocol of CUHK03
+    has 10)"""
+    roc: bool = False
+    """also verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
+    per_camera: bool = False
+    """also Rank-1 and mAP for each pair of a query's and a gallery's camera"""
+    memory: str | None = None
+    """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB"""
     batch_size: int = 128
     """images"""
     skip_unreadable: bool = False
@@ -48,25 +67,48 @@ def main(arguments):
     data, settings = _what(options, run)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation import print_table
-    from keras_reid.evaluation.dataset import evaluate_dataset
+    from keras_reid.evaluation.draws import evaluate_draws
+    from keras_reid.evaluation.table import print_camera_table, print_roc_table, print_table
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.files import write_json
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model)
     _, tests = read_datasets(data, train=False)
-    results = {
-        dataset.name: evaluate_dataset(model, dataset, batch_size=options.batch_size, **settings).result
-        for dataset in tests
-    }
+    results, cameras = {}, {}
+    readers = data.test_datasets or [data.dataset]
+    for reader, dataset in zip(readers, tests, strict=True):
+        draws = _repetitions(reader, dataset, data.root)
+        results[dataset.name], cameras[dataset.name] = evaluate_draws(
+            model, draws, options.batch_size, **settings
+        )
+    summaries = {name: result.to_dict() for name, result in results.items()}
     print_table(results)
+    if settings["roc"]:
+        print_roc_table(summaries)
+    for name, pairs in cameras.items():
+        if pairs is not None:
+            print_camera_table(name, pairs)
+            summaries[name]["camera_pairs"] = pairs.to_dict()
     source = Path(options.run_or_model)
     output = options.output or (run / "evaluation.json" if run else source.with_suffix(".evaluation.json"))
-    write_json(
-        output, {"settings": settings, "results": {k: result.to_dict() for k, result in results.items()}}
-    )
+    write_json(output, {"settings": settings, "results": summaries})
     print(f"written to {output}")
+
+
+def _repetitions(reader, dataset, root):
+    """The draws of a test that is repeated, of the images that could be read, or the one data set."""
+    if not hasattr(reader, "repetitions"):
+        return [dataset]
+    readable = {sample.path for sample in (*dataset.query, *dataset.gallery)}
+    return [
+        dataclasses.replace(
+            draw,
+            query=[sample for sample in draw.query if sample.path in readable],
+            gallery=[sample for sample in draw.gallery if sample.path in readable],
+        )
+        for draw in reader.repetitions(root)
+    ]
 
 
 def _run_directory(path):
@@ -85,7 +127,74 @@ def _what(options, run):
     if experiment:
         settings["metric"] = options.metric or experiment.evaluation.metric
         settings["flip"] = options.flip or experiment.evaluation.flip
+    settings |= {name: getattr(options, name) for name in ("protocol", "roc", "per_camera", "single_shot")}
+    settings["memory"] = _memory(options)
+    settings |= _post_processing(options, settings["metric"])
+    _check_together(options, settings)
     return _data(options, experiment), settings
+
+
+def _memory(options):
+    from keras_reid.evaluation.estimates import LEAST_MEMORY
+    from keras_reid.evaluation.memory import parse_memory
+
+    memory = None if options.memory is None else parse_memory(options.memory)
+    if memory is not None and memory < LEAST_MEMORY:
+        raise UserError(f"--memory must be at least 64MiB. Received: {options.memory}")
+    return memory
+
+
+def _check_together(options, settings):
+    """Refuses options that do not go together, before the long work starts."""
+    if options.single_shot is not None and options.single_shot < 1:
+        raise UserError(
+            f"--single-shot is a number of draws and must be at least 1. Received: {options.single_shot}"
+        )
+    if options.single_shot:
+        for name, given in (
+            ("--roc", options.roc),
+            ("--rerank", options.rerank),
+            ("--metric dsr", settings["metric"] == "dsr"),
+        ):
+            if given:
+                raise UserError(
+                    f"{name} is for the whole gallery: leave it out with --single-shot, or --single-shot with it"
+                )
+    if options.per_camera and (options.rerank or options.query_expansion or settings["metric"] == "dsr"):
+        raise UserError(
+            "--per-camera is for the distances of embeddings as they are: leave out --rerank, --query-expansion "
+            "and --metric dsr with it"
+        )
+
+
+def _post_processing(options, metric):
+    """The settings of what happens between embedding and ranking, checked before the long work starts."""
+    expansion = options.query_expansion
+    if expansion is not None and (len(expansion) > 1 or min(expansion, default=1) < 1):
+        given = " ".join(map(str, expansion))
+        raise UserError(
+            f"--query-expansion takes one number of gallery images, at least 1. Received: {given}"
+        )
+    settings = {
+        "query_expansion": None if expansion is None else (*expansion, 5)[0],
+        "rerank": options.rerank,
+    }
+    if metric != "dsr":
+        if options.dsr_lambda is not None:
+            raise UserError("--dsr-lambda is the share of dsr beside cosine: use --metric dsr with it")
+        return settings
+    if options.rerank:
+        raise UserError(
+            "--rerank is for distances of embeddings: use --metric cosine or euclidean with it, not dsr"
+        )
+    if options.flip:
+        raise UserError(
+            "--flip is for embeddings: a mirrored feature map has no mean with it. Leave it out with dsr"
+        )
+    share = 0.5 if options.dsr_lambda is None else options.dsr_lambda
+    if not 0 <= share <= 1:
+        raise UserError(f"--dsr-lambda must be from 0 to 1. Received: {share}")
+    return {**settings, "flip": False, "dsr_lambda": share}
 
 
 def _data(options, experiment):

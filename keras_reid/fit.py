@@ -9,9 +9,14 @@ from typing import Annotated
 import tyro
 
 from keras_reid import command_line
+from keras_reid.cluster import this_worker
 from keras_reid.errors import UserError
+from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.run_directory import RunDirectory, resolve
+from keras_reid.files import write_json
+
+_NAMED_AFTER_THE_EXPERIMENT = "NAME-schedule.png"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,8 +25,8 @@ class Fit:
 
     FILE is a Python file that defines `experiment`. Every typed field of it can be changed with --KEY VALUE, for
     example --training.epochs 30 --data.root /data; `FILE --help` lists them with their values. Results go to
-    runs/NAME: model.keras, metrics.json, metrics.jsonl, report/index.html, TensorBoard logs and checkpoints. An
-    existing run is kept: the new one becomes NAME-2.
+    runs/NAME: model.keras, best.keras, metrics.json, metrics.jsonl, report/index.html, TensorBoard logs and
+    checkpoints. An existing run is kept: the new one becomes NAME-2.
     """
 
     file: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="FILE")]
@@ -33,7 +38,10 @@ class Fit:
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     seeds: tuple[int, ...] = ()
-    """run once with each of these seeds, as NAME-seed0 and so on, and print mean and spread"""
+    """run once with each of these seeds, as NAME-seed0 and so on; print mean and spread, and write them to
+    runs/NAME-seeds.json"""
+    plot_schedule: Annotated[str | None, tyro.conf.arg(metavar="[FILE.png]")] = None
+    """train nothing: draw the learning rate over the steps, to NAME-schedule.png unless told, and print it"""
 
 
 def main(arguments):
@@ -43,16 +51,25 @@ def main(arguments):
         )
     fit, overrides = command_line.parse(
         Fit,
-        arguments,
+        _with_picture(arguments),
         prog="python -m keras_reid.fit",
         config=(tyro.conf.FlagCreatePairsOff,),
         return_unknown_args=True,
     )
+    if fit.seeds and this_worker().count > 1:
+        raise UserError(
+            "--seeds runs one after the other in one process: with TF_CONFIG, start a run for each seed"
+        )
     if fit.skip_unreadable:
         overrides = [*overrides, "--data.skip-unreadable", "True"]
+    if fit.plot_schedule:
+        _plot_schedule(fit, overrides)
+        return
     results = {seed: _run(fit, overrides, seed) for seed in fit.seeds or (None,)}
     if fit.seeds:
         _print_spread(results)
+        experiment, _ = resolve(fit.file, overrides, fit.smoke)
+        _write_spread(RUNS / f"{experiment.name}-seeds.json", results)
 
 
 def _run(fit, overrides, seed):
@@ -65,8 +82,9 @@ def _run(fit, overrides, seed):
         if finished:
             print(f"seed {seed} is finished: {finished[0].path}")
             return json.loads((finished[0] / "metrics.json").read_text(encoding="utf-8"))
-    directory = RunDirectory.unfinished(experiment) if fit.resume else None
-    new = directory is None
+    chief = this_worker().chief
+    directory = RunDirectory.unfinished(experiment) if fit.resume and chief else None
+    new = directory is None and chief
     if new:
         directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
     command_line.load_tensorflow()
@@ -80,8 +98,38 @@ def _run(fit, overrides, seed):
         raise
 
 
+def _with_picture(arguments):
+    """The arguments, with a file after a `--plot-schedule` that has none."""
+    arguments = list(arguments)
+    for flag in ("--plot-schedule", "--plot_schedule"):
+        if flag in arguments:
+            place = arguments.index(flag) + 1
+            if Path((arguments[place:] or [""])[0]).suffix in ("", ".py"):
+                arguments.insert(place, _NAMED_AFTER_THE_EXPERIMENT)
+    return arguments
+
+
+def _plot_schedule(fit, overrides):
+    if Path(fit.plot_schedule).suffix.lower() != ".png":
+        raise UserError(f"--plot-schedule writes a .png file. Received: {fit.plot_schedule}")
+    experiment, said = resolve(fit.file, overrides, fit.smoke, None)
+    for sentence in said:
+        print(f"smoke run: {sentence}")
+    command_line.load_tensorflow()
+    from keras_reid.experiment.schedule_plot import plot_schedule
+
+    default = fit.plot_schedule == _NAMED_AFTER_THE_EXPERIMENT
+    plot_schedule(experiment, Path(f"{experiment.name}-schedule.png" if default else fit.plot_schedule))
+
+
+def _spread(results, name, column):
+    """Mean and sample standard deviation of a metric of a test set over the seeds; 0 for a single one."""
+    values = [metrics[name][column] for metrics in results.values()]
+    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
+
+
 def _print_spread(results):
-    """Mean and sample standard deviation over the seeds, in percent."""
+    """A table of mean and standard deviation over the seeds, in percent."""
     import rich.console
     import rich.table
 
@@ -94,11 +142,27 @@ def _print_spread(results):
     for name in next(iter(results.values())):
         cells = []
         for _, column in COLUMNS:
-            values = [100 * metrics[name][column] for metrics in results.values()]
-            spread = statistics.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{statistics.mean(values):.2f} ± {spread:.2f}")
+            mean, deviation = _spread(results, name, column)
+            cells.append(f"{100 * mean:.2f} ± {100 * deviation:.2f}")
         table.add_row(name, *cells)
     rich.console.Console().print(table)
+
+
+def _write_spread(file, results):
+    """The metrics of each seed, as in its metrics.json, and their mean and standard deviation, as fractions."""
+    from keras_reid.evaluation.table import COLUMNS
+
+    sets = {}
+    for name in next(iter(results.values())):
+        spread = {column: _spread(results, name, column) for _, column in COLUMNS}
+        sets[name] = {
+            "mean": {column: mean for column, (mean, _) in spread.items()},
+            "standard_deviation": {column: deviation for column, (_, deviation) in spread.items()},
+        }
+    write_json(
+        file, {"seeds": list(results), "test_sets": sets, "results": {str(k): v for k, v in results.items()}}
+    )
+    print(f"written to {file}")
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ ARGUMENTS = {
         "metric_feature": "after",
         "embedding_dim": 3,
     },
+    "MemoryLoss": {"dim": 6, "loss": keras_reid.losses.CircleLoss(0.1, 16), "size": 20},
     "MobileNetV2": {
         "width": 0.1,
         "input_shape": (64, 32, 3),

@@ -1,8 +1,12 @@
+import sys
 import zipfile
 
+import numpy as np
 import pytest
 
-from keras_reid.data import BENCHMARKS
+from keras_reid import command_line
+from keras_reid.data import BENCHMARKS, ReIDDataset
+from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 from keras_reid.evaluate import main
 
@@ -14,3 +18,84 @@ def test_an_unknown_data_set_lists_those_there_are(tmp_path):
     with pytest.raises(UserError, match=r"an experiment file\. Received: 'market'") as caught:
         main([str(model), "--dataset", "market"])
     assert f"--dataset must be one of {', '.join(BENCHMARKS)}, or" in str(caught.value)
+
+
+@pytest.fixture
+def nothing(tmp_path):
+    """A file that is a model by its name only: what is refused is refused before it is loaded."""
+    model = tmp_path / "model.keras"
+    with zipfile.ZipFile(model, "w") as file:
+        file.writestr("config.json", "{}")
+    return [str(model), "--dataset", "market1501"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--memory", "much"], "such as 1GB or 512MiB. Received: 'much'"),
+        (["--memory", "1MB"], "--memory must be at least 64MiB. Received: 1MB"),
+        (["--single-shot", "0"], "--single-shot is a number of draws.*Received: 0"),
+        (["--single-shot", "2", "--roc"], "--roc is for the whole gallery"),
+        (["--single-shot", "2", "--rerank"], "--rerank is for the whole gallery"),
+        (["--per-camera", "--rerank"], "--per-camera is for the distances of embeddings as they are"),
+        (["--protocol", "single"], "protocol"),
+    ],
+)
+def test_options_are_refused_before_anything_is_loaded(nothing, options, message):
+    with pytest.raises(UserError, match=message):
+        main([*nothing, *options])
+
+
+def samples(camera):
+    return [Sample(f"{identity}_{camera}.jpg", identity=identity, camera=camera) for identity in range(6)]
+
+
+def set_of(query, gallery, protocol):
+    return lambda: ReIDDataset("small", (), query, gallery, protocol=protocol)
+
+
+NEEDS_ANOTHER_CAMERA = "no query of data set 'small' has its identity in the gallery under another camera"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "message"),
+    [
+        (
+            set_of(samples(0), samples(1), None),
+            [],
+            "embedding of 2_1.jpg holds NaN or infinity, as do 1 of 12",
+        ),
+        (set_of(samples(0), [], None), [], "data set 'small' has 6 query images but no gallery images"),
+        (set_of(samples(2), samples(2), "cross_camera"), [], NEEDS_ANOTHER_CAMERA),
+        (
+            set_of(samples(2)[:3], samples(2)[3:] + [Sample("again.jpg", identity=0, camera=2)], "all"),
+            ["--protocol", "cross_camera"],
+            NEEDS_ANOTHER_CAMERA,
+        ),
+        (
+            set_of(samples(0), samples(0) + samples(1), "cross_camera"),
+            ["--protocol", "all"],
+            "6 files of data set 'small' are in query and gallery",
+        ),
+    ],
+)
+def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys, dataset, options, message):
+    embedded = []
+
+    def embed(model, paths, batch_size, flip):
+        embedded.extend(paths)
+        return np.array([[np.nan if path == "2_1.jpg" else 1.0] * 4 for path in paths], np.float32)
+
+    monkeypatch.setattr(
+        "keras_reid.experiment.reading.read_datasets", lambda data, train: (None, [dataset()])
+    )
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path: None)
+    monkeypatch.setattr("keras_reid.evaluation.dataset.embed_paths", embed)
+    monkeypatch.setattr(sys, "argv", ["evaluate", *nothing, *options])
+    with pytest.raises(SystemExit) as stopped:
+        command_line.run(main)
+    assert stopped.value.code == command_line.USER_ERROR
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ")
+    assert message in line
+    assert bool(embedded) == ("NaN" in message)  # the rest is known before the long work

@@ -11,10 +11,8 @@ import numpy as np
 import pytest
 
 from keras_reid.data import Synthetic
-from keras_reid.experiment import load_experiment, smoke
 from tests.conftest import ROOT
 
-EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
 SMALL = [
     *("--model.image-size", "32", "16"),
     *("--model.backbone.depth", "18", "--model.backbone.width", "8"),
@@ -30,6 +28,9 @@ def test_a_smoke_run_leaves_everything(smoke_run):
         "experiment.json",
         "experiment.py",
         "model.keras",
+        "best.keras",
+        "best.json",
+        "environment.json",
         "metrics.json",
         "metrics.jsonl",
         "report/index.html",
@@ -37,10 +38,16 @@ def test_a_smoke_run_leaves_everything(smoke_run):
     ):
         assert (run / name).is_file(), name
     assert list((run / "tensorboard").rglob("events.*"))
+    assert (run / "tensorboard" / "projector_config.pbtxt").is_file()
     assert "smoke run: backbone depth: 18 instead of 50" in printed
     assert "images/s" in printed
     metrics = json.loads((run / "metrics.json").read_text())
     (result,) = metrics.values()
+    best = json.loads((run / "best.json").read_text())
+    assert (best["epoch"], best["results"]) == (1, metrics)
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment["seed"] == 0
+    assert len(environment["data_fingerprint"]) == 64
     assert {"rank1", "rank5", "rank10", "mAP", "mINP"} <= set(result)
     assert all(0 <= result[key] <= 1 for key in ("rank1", "rank5", "rank10", "mAP", "mINP"))
     (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
@@ -56,6 +63,10 @@ def test_its_model_carries_where_it_comes_from(smoke_run):
     assert model.metadata["provenance"]["experiment"] == "duke_circle-smoke"
     assert model.metadata["image_size"] == [64, 32]
     assert not model.compiled, "the optimizer is not saved"
+    best = keras.saving.load_model(smoke_run[0] / "best.keras")
+    assert best.metadata["provenance"] == {**model.metadata["provenance"], "epoch": 1}
+    for a, b in zip(model.weights, best.weights, strict=True):
+        np.testing.assert_array_equal(np.array(a), np.array(b), err_msg=a.path)
 
 
 def test_a_smoke_run_leaves_the_users_data_alone(smoke_run, command):
@@ -83,24 +94,6 @@ def test_evaluate_flip_and_metric_change_the_result(smoke_run, command):
         command("evaluate", run, "--output", run / "other.json", *options)
         results.append(json.loads((run / "other.json").read_text())["results"])
     assert len({next(iter(result.values()))["mAP"] for result in results}) == 3
-
-
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
-def test_every_experiment_loads_and_shrinks(file):
-    experiment = load_experiment(file)
-    assert experiment.name == file.stem
-    small, said = smoke(experiment)
-    assert small.name == f"{file.stem}-smoke"
-    assert said
-    docstring = file.read_text().split('"""')[1]
-    assert f"python -m keras_reid.fit experiments/{file.name}" in docstring
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("file", EXPERIMENTS, ids=lambda file: file.stem)
-def test_every_experiment_smokes(file, command):
-    command("fit", file, "--smoke")
-    assert (command.folder / "runs" / f"{file.stem}-smoke" / "metrics.json").is_file()
 
 
 @pytest.fixture(scope="module")
@@ -179,7 +172,14 @@ def test_seeds_give_mean_and_spread_and_resume_passes_over_finished_ones(command
     process = command(*arguments, cwd=tmp_path)
     assert "mean ± standard deviation over seeds 0, 1" in process.stdout
     runs = [tmp_path / "runs" / f"quickstart-smoke-seed{seed}" for seed in (0, 1)]
-    assert all((run / "metrics.json").is_file() for run in runs)
+    results = [json.loads((run / "metrics.json").read_text()) for run in runs]
+    written = json.loads((tmp_path / "runs" / "quickstart-smoke-seeds.json").read_text())
+    assert written["seeds"] == [0, 1]
+    assert written["results"] == {"0": results[0], "1": results[1]}
+    for name, spread in written["test_sets"].items():
+        values = [result[name]["mAP"] for result in results]
+        assert spread["mean"]["mAP"] == pytest.approx(np.mean(values))
+        assert spread["standard_deviation"]["mAP"] == pytest.approx(np.std(values, ddof=1))
     (runs[1] / "metrics.json").unlink()
     process = command(*arguments, "--resume", cwd=tmp_path)
     assert "seed 0 is finished" in process.stdout
@@ -215,6 +215,106 @@ def test_help_is_quick_and_light(name):
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.returncode == 0, process.stderr
     assert "usage" in process.stdout
+
+
+TINY = """
+import keras
+from keras_reid import experiment as ex
+from keras_reid.data import IdentitySampler, Synthetic
+from keras_reid.data.augmentation import Flip
+
+def backbone():
+    layers = [keras.layers.Conv2D(8, 3, strides=4), keras.layers.BatchNormalization(), keras.layers.ReLU()]
+    return keras.Sequential([keras.Input((32, 16, 3)), *layers])
+
+{more}
+
+experiment = ex.Experiment(
+    name="tiny",
+    data=ex.Data(
+        dataset=Synthetic(preset="tiny"),
+        sampler=IdentitySampler(identities_per_batch=4, images_per_identity=3),
+        augmentation=(Flip(),),
+    ),
+    model=ex.Model(backbone=backbone, image_size=(32, 16)),
+    schedule=ex.Constant(),
+    training=ex.Training(epochs=3),
+    evaluation=ex.Evaluation(every=0),
+    {fields}
+)
+"""
+
+
+def tiny(folder, more="", fields=""):
+    folder.mkdir(exist_ok=True)
+    (folder / "tiny.py").write_text(TINY.format(more=more, fields=fields))
+    return folder / "runs" / "tiny"
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_weights_in_another_process_and_folder(command, tmp_path):
+    runs = [tiny(tmp_path / name) for name in ("one", "two", "three")]
+    for run, seed in zip(runs, (0, 0, 1), strict=True):
+        command("fit", "tiny.py", "--training.seed", seed, cwd=run.parents[1])
+    one, two, three = (keras.saving.load_model(run / "model.keras").get_weights() for run in runs)
+    for a, b in zip(one, two, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(one, three, strict=True))
+
+
+@pytest.mark.slow
+def test_a_diverging_run_stops_with_a_line_and_keeps_its_checkpoint(command, tmp_path):
+    # NaN from the sixth step on, which is in epoch 2.
+    more = """
+calls = keras.Variable(0.0, trainable=False)
+
+def explosive(y_true, y_pred):
+    calls.assign_add(1.0)
+    return keras.ops.mean(y_pred, axis=-1) * keras.ops.where(calls > 5.5, float("nan"), 1.0)
+"""
+    run = tiny(tmp_path, more, 'losses={"cross_entropy": ex.CrossEntropy(), "explosive": explosive},')
+    process = command("fit", "tiny.py", cwd=tmp_path, ok=False)
+    assert process.returncode == 2
+    (line,) = (line for line in process.stderr.splitlines() if line.startswith("error: "))
+    assert "Traceback" not in process.stderr
+    assert "explosive is nan at step 5 (cross_entropy " in line
+    assert "learning rate 0.00035, identities " in line
+    assert "epoch_0001.npz" in line
+    assert [path.name for path in (run / "checkpoints").glob("*.npz")] == ["epoch_0001.npz"]
+    with np.load(run / "checkpoints" / "epoch_0001.npz") as arrays:
+        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_with_a_line_and_resume_goes_on(command, tmp_path):
+    run = tiny(tmp_path / "limited")
+    # From the second checkpoint on no file may grow beyond a limit.
+    code = (
+        "import resource, runpy, sys\n"
+        "from keras_reid.training.callbacks import checkpoints\n"
+        "save = checkpoints.Checkpoints.save\n"
+        "def limited(self, model, position):\n"
+        "    if position[0] == 2: resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, resource.RLIM_INFINITY))\n"
+        "    save(self, model, position)\n"
+        "checkpoints.Checkpoints.save = limited\n"
+        "sys.argv = ['fit', 'tiny.py']\n"
+        "runpy.run_module('keras_reid.fit', run_name='__main__')"
+    )
+    process = subprocess.run([sys.executable, "-c", code], cwd=run.parents[1], capture_output=True, text=True)
+    assert process.returncode == 2, process.stderr
+    assert "Traceback" not in process.stderr
+    assert "error: no room for a checkpoint in runs/tiny/checkpoints: it takes " in process.stderr
+    assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
+        "epoch_0001.npz",
+        "manifest.json",
+    ]
+    process = command("fit", "tiny.py", "--resume", cwd=run.parents[1])
+    assert "resuming after epoch 1" in process.stdout
+    whole = tiny(tmp_path / "whole")
+    command("fit", "tiny.py", cwd=whole.parents[1])
+    weights = [keras.saving.load_model(path / "model.keras").get_weights() for path in (run, whole)]
+    for a, b in zip(*weights, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.slow

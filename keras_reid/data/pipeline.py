@@ -22,6 +22,7 @@ def train_batches(
     first_epoch=0,
     first_step=0,
     pixels=None,
+    part=(0, 1),
 ):
     """Batches of training images, epoch after epoch.
 
@@ -47,6 +48,8 @@ def train_batches(
         first_epoch: the epoch to begin with, as `initial_epoch` in Keras' `fit`.
         first_step: the step of that epoch to begin with, to resume in its middle: so many batches fewer are given.
         pixels: a `PixelCache` of the training part; None reads and decodes each file when its turn comes.
+        part: `(index, count)`: of each batch the `index`-th of `count` equal parts, for one of several workers. Only
+            its images are read, unless an augmentation of stage "batch" must see the whole batch to draw the same.
 
     Returns:
         a `tf.data.Dataset` of `(images, labels)`, images uint8 `(batch, height, width, 3)` RGB, labels
@@ -65,12 +68,22 @@ def train_batches(
     on_images, on_batches = _stages(augmentation)
     identities, cameras, names = dataset.train_labels()
     paths = tf.constant([sample.path for sample in dataset.train])
+    usual = _size_of_first(paths, pixels)
 
     @functools.lru_cache(maxsize=1)  # the first epoch's shape is needed before its batches
     def draw(epoch):
         return draw_batches(sampler, identities, cameras, names, seed=seed, epoch=epoch)
 
     steps, batch_size = draw(first_epoch).shape
+    index, count = part
+    part_size, left = divmod(batch_size, count)
+    if left:
+        raise UserError(
+            f"a batch of {batch_size} images has no {count} equal parts: change the size of the batch"
+        )
+    part_of_batch = slice(index * part_size, (index + 1) * part_size)
+    loaded = slice(0, batch_size) if on_batches else part_of_batch
+    loaded_size = loaded.stop - loaded.start
     if not 0 <= first_step < steps:
         raise UserError(
             f"`first_step` must be 0 … {steps - 1}, a step of the epoch; after the last one, set first_epoch. "
@@ -82,21 +95,28 @@ def train_batches(
         places = tf.ensure_shape(
             tf.numpy_function(lambda epoch: draw(int(epoch)), [epoch], tf.int32), (steps, batch_size)
         )
-        size = steps * batch_size
-        return tf.fill((size,), epoch), tf.range(size, dtype=tf.int64), tf.reshape(places, (size,))
+        positions = tf.reshape(tf.range(steps * batch_size, dtype=tf.int64), (steps, batch_size))
+        size = steps * loaded_size
+        return (
+            tf.fill((size,), epoch),
+            tf.reshape(positions[:, loaded], (size,)),
+            tf.reshape(places[:, loaded], (size,)),
+        )
 
     @tf.autograph.experimental.do_not_convert  # converting takes longer than all other tracing
     def load(epoch, position, place):
         image = read_image(paths[place]) if pixels is None else pixels[place]
         for number, augment in on_images:
             image = _to_uint8(augment(image, _key(seed, epoch, position, number)))
-        return epoch, position, place, resize_image(image, image_size)
+        return epoch, position, place, resize_image(image, image_size, usual)
 
     @tf.autograph.experimental.do_not_convert
     def finish(epoch, position, place, images):
         for number, augment in on_batches:
             images = augment(images, _key(seed, epoch[0], position[0], number))
-        images = tf.ensure_shape(_to_uint8(images), (batch_size, *image_size, 3))
+        images = tf.ensure_shape(_to_uint8(images), (loaded_size, *image_size, 3))
+        if loaded_size > part_size:
+            images, place = images[part_of_batch], place[part_of_batch]
         labels = {"identity": tf.gather(identities, place), "camera": tf.gather(cameras, place)}
         return images, labels
 
@@ -108,9 +128,9 @@ def train_batches(
         .map(one_epoch)
         .prefetch(1)
         .unbatch()
-        .skip(first_step * batch_size)
+        .skip(first_step * loaded_size)
         .map(load, **in_parallel)
-        .batch(batch_size, drop_remainder=True)
+        .batch(loaded_size, drop_remainder=True)
         .map(finish, **({} if one_by_one else in_parallel))
         .prefetch(tf.data.AUTOTUNE)
     )
@@ -161,6 +181,16 @@ class _KerasLayer:
         for number, state in enumerate(self.states):
             state.assign(tf.cast(tf.random.experimental.stateless_fold_in(seed, number), state.dtype))
         return self.layer(images, training=True)
+
+
+def _size_of_first(paths, pixels):
+    """Many sets have images of one size, which are then resized faster; where a set has not, nothing is lost."""
+    if pixels is not None:
+        return tuple(pixels[0].shape[:2])
+    try:
+        return tuple(read_image(paths[0]).shape[:2])
+    except tf.errors.OpError:  # said when its turn comes
+        return None
 
 
 def _stages(augmentation):

@@ -1,20 +1,53 @@
 """Retrieval metrics, distances and embeddings. Light to import: TensorFlow loads with the first image."""
 
+from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.dsr import (
+    DSRDistances,
+    choose_dsr_lambda,
+    dsr_distance,
+    dsr_features,
+    embed_with_maps,
+)
 from keras_reid.evaluation.embedding import embed_paths, l2_normalize
 from keras_reid.evaluation.features import Features
+from keras_reid.evaluation.memory import parse_memory
 from keras_reid.evaluation.neighbors import nearest
+from keras_reid.evaluation.open_set import OpenSetResult, evaluate_open_set, without_identities
+from keras_reid.evaluation.query_expansion import alpha_query_expansion, query_expansion
+from keras_reid.evaluation.repeated import RepeatedResult
+from keras_reid.evaluation.rerank import RerankedDistances, k_reciprocal_rerank
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.evaluation.roc import RocCurve
+from keras_reid.evaluation.single_shot import evaluate_single_shot
 from keras_reid.evaluation.table import print_table
 
 __all__ = [
+    "CameraPairs",
+    "DSRDistances",
     "Distances",
     "Features",
+    "OpenSetResult",
+    "RepeatedResult",
+    "RerankedDistances",
     "RetrievalResult",
+    "RocCurve",
+    "alpha_query_expansion",
+    "choose_dsr_lambda",
+    "dsr_distance",
+    "dsr_features",
     "embed_paths",
+    "embed_with_maps",
     "evaluate",
+    "evaluate_camera_pairs",
+    "evaluate_open_set",
+    "evaluate_single_shot",
+    "k_reciprocal_rerank",
     "l2_normalize",
     "nearest",
+    "parse_memory",
     "print_table",
+    "query_expansion",
+    "without_identities",
 ]

@@ -2,22 +2,31 @@
 
 import dataclasses
 
+import numpy as np
+
+from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import embed_paths
 from keras_reid.evaluation.features import Features
+from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.retrieval import evaluate
 
 
 @dataclasses.dataclass(frozen=True)
 class DatasetEvaluation:
-    """What `evaluate_dataset` returns: the metrics, and the features they come from."""
+    """What `evaluate_dataset` returns: the metrics, and the features they come from.
 
-    result: RetrievalResult
+    `evaluate_repetitions` returns the mean of all draws, and the features of the first.
+    """
+
+    result: RetrievalResult | RepeatedResult
     query: Features
     gallery: Features
 
 
-def evaluate_dataset(model, dataset, metric="cosine", batch_size=128, flip=False):
+def evaluate_dataset(
+    model, dataset, metric="cosine", batch_size=128, flip=False, *, protocol=None, roc=False, memory=None
+):
     """Embeds the query and gallery images of a data set and evaluates the retrieval under its protocol.
 
     Args:
@@ -26,23 +35,84 @@ def evaluate_dataset(model, dataset, metric="cosine", batch_size=128, flip=False
         metric: `"cosine"` or `"euclidean"`.
         batch_size: images in a batch.
         flip: average the embeddings of each image and its mirror image.
+        protocol: `"cross_camera"` or `"all"`; None for the data set's own.
+        roc: as in `evaluate`.
+        memory: as in `evaluate`.
 
     Returns:
         A `DatasetEvaluation`.
 
     Raises:
-        UserError: if the set has no test part or an image cannot be read.
+        UserError: if the set has no test part or an image cannot be read; as `evaluate`.
 
     Example:
         >>> evaluate_dataset(model, Market1501().read("datasets")).result.mAP  # doctest: +SKIP
         0.86
     """
-    query_labels, gallery_labels = dataset.test_labels()
-    paths = [sample.path for sample in (*dataset.query, *dataset.gallery)]
-    embeddings = embed_paths(model, paths, batch_size=batch_size, flip=flip)
-    count = len(dataset.query)
-    query = Features(embeddings[:count], *query_labels)
-    gallery = Features(embeddings[count:], *gallery_labels)
+    ((query, gallery),) = embed_datasets(model, [dataset], batch_size, flip)
+    protocol = protocol or dataset.protocol
     return DatasetEvaluation(
-        evaluate(query, gallery, metric=metric, protocol=dataset.protocol), query, gallery
+        evaluate(query, gallery, metric, protocol=protocol, roc=roc, memory=memory), query, gallery
     )
+
+
+def evaluate_repetitions(
+    model, datasets, metric="cosine", batch_size=128, flip=False, *, protocol=None, roc=False, memory=None
+):
+    """Evaluates the draws of one test and takes the mean: VehicleID's protocol. Each image is embedded once.
+
+    Args:
+        datasets: `ReIDDataset`s, such as `VehicleID("small").repetitions("datasets")`, or CUHK03's 20 classic splits
+            for a model that was trained on none of them.
+        model, metric, batch_size, flip, protocol, roc, memory: as in `evaluate_dataset`.
+
+    Returns:
+        A `DatasetEvaluation` whose `result` is a `RepeatedResult`.
+
+    Example:
+        >>> draws = VehicleID("small").repetitions("datasets")  # doctest: +SKIP
+        >>> evaluate_repetitions(model, draws).result.rank1  # doctest: +SKIP
+        0.82
+    """
+    datasets = list(datasets)
+    if not datasets:
+        raise UserError("`datasets` must hold at least one data set. Received: none.")
+    pairs = embed_datasets(model, datasets, batch_size, flip)
+    results = tuple(
+        evaluate(*pair, metric, protocol=protocol or dataset.protocol, roc=roc, memory=memory)
+        for dataset, pair in zip(datasets, pairs, strict=True)
+    )
+    return DatasetEvaluation(RepeatedResult(results), *pairs[0])
+
+
+def embed_datasets(model, datasets, batch_size=128, flip=False):
+    """Query and gallery `Features` of each data set; an image that several hold is embedded once.
+
+    Args:
+        model, batch_size, flip: as in `evaluate_dataset`.
+        datasets: `ReIDDataset`s with a test part.
+
+    Returns:
+        list of `(query, gallery)`.
+
+    Raises:
+        UserError: an embedding is not finite; the message names the first image. As `embed_paths`.
+    """
+    labels = [dataset.test_labels() for dataset in datasets]
+    parts = [[[str(sample.path) for sample in part] for part in (one.query, one.gallery)] for one in datasets]
+    paths = list(dict.fromkeys(path for both in parts for part in both for path in part))
+    rows = {path: row for row, path in enumerate(paths)}
+    embeddings = embed_paths(model, paths, batch_size=batch_size, flip=flip)
+    bad = ~np.isfinite(embeddings).all(axis=1)
+    if bad.any():
+        raise UserError(
+            f"the model's embedding of {paths[bad.argmax()]} holds NaN or infinity, as do {bad.sum()} of {len(bad)} in "
+            "all. Did the training diverge? Use an earlier checkpoint, or a lower learning rate."
+        )
+    return [
+        tuple(
+            Features(embeddings[[rows[path] for path in part]], *part_labels)
+            for part, part_labels in zip(both, both_labels, strict=True)
+        )
+        for both, both_labels in zip(parts, labels, strict=True)
+    ]

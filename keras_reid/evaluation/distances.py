@@ -1,15 +1,19 @@
 """Distances between query and gallery, a block of queries at a time."""
 
+import copy
+import functools
+
 import numpy as np
 
 from keras_reid.errors import UserError
+from keras_reid.evaluation.threads import in_threads
 
 METRICS = ("cosine", "euclidean")
 _BLOCK_BYTES = 256 * 2**20
 _TILE_BYTES = 32 * 2**20
-# Two float32 vectors that differ in one unit in the last place of one component lie further apart than this
-# times their squared norms in nearly every case; what is nearer is rounding of the float64 sums.
-_EUCLIDEAN_NOISE = 16 * np.finfo(np.float64).eps
+_PAIR_ROWS = 32  # of one pass over pairs: what fits into the cache
+_NORM_ROWS = 32
+_EPSILON = np.finfo(np.float64).eps
 _NO_NORM = 1e-50  # below the norm of any float32 vector that is not all zeros (1.4e-45)
 
 
@@ -20,9 +24,13 @@ class Distances:
     - `"euclidean"`: `|q − g|` of the embeddings as given. (The original ranks by the square; the ranks are
       the same.)
 
-    The sums run in float64 and are rounded to float32. In float32 a matrix product depends on the place of a
-    row in the matrix: two copies of one image would differ in the last bit, and their order would be left to
-    chance and to the size of the blocks. So rounded, copies tie and blocks do not matter.
+    A distance depends on nothing but the two vectors: it is summed in float64 for each pair by itself and rounded
+    to float32. In a matrix product it would depend on the place of a row in the matrix: two copies of one image
+    would differ in the last bit, and their order would be left to chance and to the size of the blocks. So copies
+    tie, and blocks and order do not matter. (A float64 matrix product does the work; the few sums that lie so near
+    the boundary of two float32 numbers that its rounding may decide are computed anew, pair by pair.)
+
+    Time grows with queries × gallery × dim, about two times that of the float32 matrix product.
 
     Args:
         query: `Features` of n images.
@@ -55,8 +63,33 @@ class Distances:
         if block_size is not None and block_size < 1:
             raise UserError(f"`block_size` must be a positive number of queries. Received: {block_size}.")
         self.query, self.gallery, self.metric = query.embeddings, gallery.embeddings, metric
-        self.shape = (len(query), len(gallery))
         self.block_size = block_size or max(1, _BLOCK_BYTES // (4 * len(gallery)))
+
+    @property
+    def shape(self):
+        """`(queries, gallery)`."""
+        return len(self.query), len(self.gallery)
+
+    @functools.cached_property
+    def query_norms(self):
+        """`(n,)` float64 lengths of the queries."""
+        return row_norms(self.query)
+
+    @functools.cached_property
+    def gallery_norms(self):
+        """`(m,)` float64 lengths of the gallery items."""
+        return row_norms(self.gallery)
+
+    @functools.cached_property
+    def center(self):
+        """`(dim,)` float64: about the mean of the gallery, or 0 for cosine.
+
+        Euclidean distances do not change when it is taken from both sides, and what cancels is small then.
+        """
+        if self.metric == "cosine":
+            return np.zeros(1)
+        step = -(-len(self.gallery) // 1024)
+        return self.gallery[::step].astype(np.float64).mean(axis=0)
 
     def blocks(self):
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
@@ -69,13 +102,74 @@ class Distances:
         # Both are used again and again: fresh memory for each tile costs as much time as the arithmetic on it.
         distances, products = np.empty((rows, m), np.float32), np.empty((rows, tile))
         for start in range(0, n, rows):
-            query, query_squares = self._prepare(self.query[start : start + rows])
+            query, query_squares = self._prepare(self.query, start, rows, "query_norms")
             block = distances[: len(query)]
             for left in range(0, m, tile):
-                gallery, gallery_squares = self._prepare(self.gallery[left : left + tile])
+                gallery, gallery_squares = self._prepare(self.gallery, left, tile, "gallery_norms")
                 part = np.matmul(query, gallery.T, out=products[: len(query), : len(gallery)])
-                self._finish(part, query_squares, gallery_squares, out=block[:, left : left + tile])
+                self._finish(part, query_squares, gallery_squares, start, left, block[:, left : left + tile])
             yield start, block
+
+    def table(self, queries, positions):
+        """Distances of a few queries to a few gallery items.
+
+        Args:
+            queries: `(j,)` positions of the queries.
+            positions: `(k,)` positions in the gallery.
+
+        Returns:
+            `(j, k)` float32, the same numbers as in `blocks()`.
+        """
+        query = self.query[queries].astype(np.float64)
+        sums = np.empty((len(query), len(positions)))
+        for start in range(0, len(positions), _PAIR_ROWS):
+            rows = self.gallery[positions[start : start + _PAIR_ROWS]].astype(np.float64)
+            out = sums[:, start : start + _PAIR_ROWS]
+            if self.metric == "cosine":
+                np.vecdot(query[:, None], rows, out=out)
+            else:
+                for one, line in zip(query, out, strict=True):
+                    difference = rows - one
+                    np.vecdot(difference, difference, out=line)
+        if self.metric == "cosine":
+            sums /= self.query_norms[queries, None] * self.gallery_norms[positions]
+        return self._rounded(sums)
+
+    def listed(self, queries, positions):
+        """Distances of listed pairs of a query and a gallery item.
+
+        Args:
+            queries: `(k,)` positions of the queries.
+            positions: `(k,)` positions in the gallery.
+
+        Returns:
+            `(k,)` float32, the same numbers as in `blocks()`.
+        """
+        sums = np.empty(len(queries))
+
+        def fill(first, last):
+            for start in range(first, last, _PAIR_ROWS):
+                some = slice(start, min(start + _PAIR_ROWS, last))
+                left = self.query[queries[some]].astype(np.float64)
+                right = self.gallery[positions[some]].astype(np.float64)
+                if self.metric == "euclidean":
+                    left -= right
+                    right = left
+                np.vecdot(left, right, out=sums[some])
+
+        in_threads(fill, len(sums))
+        if self.metric == "cosine":
+            sums /= self.query_norms[queries] * self.gallery_norms[positions]
+        return self._rounded(sums)
+
+    def select(self, queries, start, stop):
+        """The `Distances` of some queries to the gallery items from `start` to `stop`."""
+        part = copy.copy(self)
+        part.query, part.gallery = self.query[queries], self.gallery[start:stop]
+        part.block_size = max(1, _BLOCK_BYTES // (4 * len(part.gallery)))
+        if self.metric == "cosine":
+            part.query_norms, part.gallery_norms = self.query_norms[queries], self.gallery_norms[start:stop]
+        return part
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
@@ -85,23 +179,50 @@ class Distances:
             matrix[start : start + len(block)] = block
         return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
-    def _prepare(self, embeddings):
-        embeddings = embeddings.astype(np.float64)
-        squares = np.einsum("ij,ij->i", embeddings, embeddings)
+    def _prepare(self, embeddings, start, rows, norms):
+        embeddings = embeddings[start : start + rows].astype(np.float64)
         if self.metric == "cosine":
-            embeddings /= np.maximum(np.sqrt(squares), _NO_NORM)[:, None]
-        return embeddings, squares
+            embeddings /= getattr(self, norms)[start : start + rows, None]
+            return embeddings, None
+        embeddings -= self.center
+        return embeddings, np.vecdot(embeddings, embeddings)
 
-    def _finish(self, products, query_squares, gallery_squares, out):
+    def _rounded(self, values):
+        """Distances from cosine similarities or squares, float64 → float32; monotone."""
         if self.metric == "cosine":
             # Rounded before it is taken from 1: copies shall be at 0, not at the rounding error of float64.
-            out[...] = products
-            np.subtract(1, out, out=out)
-            np.maximum(out, 0, out=out)
-            return
-        norms = query_squares[:, None] + gallery_squares
-        products *= -2
-        products += norms
-        norms *= _EUCLIDEAN_NOISE
-        products[products <= norms] = 0
-        out[...] = np.sqrt(products, out=products)
+            values = np.subtract(1, values.astype(np.float32))
+            return np.maximum(values, 0, out=values)
+        return np.sqrt(np.maximum(values, 0)).astype(np.float32)
+
+    def _finish(self, products, query_squares, gallery_squares, start, left, out):
+        # What a sum in another order, of factors rounded before instead of after it, may differ by at most.
+        error = (2 * self.query.shape[1] + 16) * _EPSILON
+        if self.metric == "euclidean":
+            error = error * (query_squares[:, None] + gallery_squares)
+            products *= -2
+            products += query_squares[:, None]
+            products += gallery_squares
+        out[...] = self._rounded(products + error)
+        products -= error
+        rows, columns = np.nonzero(self._rounded(products) != out)
+        if len(rows):
+            out[rows, columns] = self.listed(start + rows, left + columns)
+
+
+def row_norms(embeddings, center=0.0):
+    """`(n,)` float64 distances of rows from `center`, at least 1e-50 so that they can be divided by.
+
+    Each depends on its row alone.
+    """
+    norms = np.empty(len(embeddings))
+
+    def fill(first, last):
+        for start in range(first, last, _NORM_ROWS):
+            stop = min(start + _NORM_ROWS, last)
+            rows = embeddings[start:stop].astype(np.float64)
+            rows -= center
+            np.vecdot(rows, rows, out=norms[start:stop])
+
+    in_threads(fill, len(embeddings))
+    return np.maximum(np.sqrt(norms, out=norms), _NO_NORM, out=norms)

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_reid.errors import UserError
 
-_ROWS_A_CHECK = 65536
+_CHECK_BYTES = 2**24
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -14,8 +14,9 @@ class Features:
     """Embeddings of one subset (query or gallery) with their labels, checked once.
 
     Args:
-        embeddings: `(n, dim)` numbers, raw or L2-normalised; kept as float32. A float32 array is not copied
-            and may be memory-mapped.
+        embeddings: `(n, dim)` numbers, raw or L2-normalised; kept as float32. A float32 array is not copied, nor is
+            a float16 one, which is kept as it is: both may be memory-mapped
+            (`numpy.load("embeddings.npy", mmap_mode="r")`) and larger than the memory.
         identities: `(n,)` integers. −1 has no special meaning: readers of data sets drop junk before this
             point.
         cameras: `(n,)` integers, or None where no camera is known; then only `protocol="all"` can be
@@ -64,6 +65,11 @@ class Features:
     def __len__(self):
         return len(self.embeddings)
 
+    def __getitem__(self, rows):
+        """The `Features` of some rows, by a slice, their positions or a mask."""
+        parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return Features(**{name: None if part is None else part[rows] for name, part in parts.items()})
+
     @property
     def dim(self):
         """Length of one embedding."""
@@ -75,11 +81,13 @@ def _numbers(name, value):
     try:
         # What does not fit into float32 becomes infinite, and is refused below.
         with np.errstate(over="ignore"):
-            array = array.astype(np.float32, copy=False)
+            if name != "embeddings" or array.dtype != np.float16:
+                array = array.astype(np.float32, copy=False)
     except (TypeError, ValueError):
         raise UserError(f"`{name}` must hold numbers. Received: dtype={array.dtype}.") from None
-    for start in range(0, len(array) if array.ndim else 0, _ROWS_A_CHECK):
-        rows = array[start : start + _ROWS_A_CHECK]
+    step = max(1, _CHECK_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 1
+    for start in range(0, len(array) if array.ndim else 0, step):
+        rows = array[start : start + step]
         bad = ~np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
         if bad.any():
             row = start + int(bad.argmax())

@@ -4,6 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from keras_reid.evaluation.roc import RocCurve
+
+METRICS = ("rank1", "rank5", "rank10", "mAP", "mINP")
+SUMMARY = (*METRICS, "num_queries", "num_valid_queries")
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class RetrievalResult:
@@ -19,6 +24,8 @@ class RetrievalResult:
         inverse_negative_penalty: `(num_valid_queries,)`.
         valid_queries: `(num_queries,)` bool: False for a query without a match, which is left out of every
             mean.
+        first_match: `(num_valid_queries,)` rank of the first match; None where only the curve is known.
+        roc: `RocCurve`, where it was asked for.
 
     Example:
         >>> import numpy as np
@@ -32,9 +39,16 @@ class RetrievalResult:
     average_precision: np.ndarray
     inverse_negative_penalty: np.ndarray
     valid_queries: np.ndarray
+    first_match: np.ndarray | None = None
+    roc: RocCurve | None = None
 
     def rank(self, k):
-        """Share of the queries with a hit among the first k; 1 ≤ k ≤ 50."""
+        """Share of the queries with a hit among the first k: rank-k accuracy, in image retrieval Recall@k.
+
+        Where `first_match` is not known, k is at most 50.
+        """
+        if self.first_match is not None and k > len(self.cmc):
+            return float((self.first_match <= k).mean())
         # A gallery smaller than k is exhausted: nothing more can be hit after its last item.
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
@@ -74,6 +88,6 @@ class RetrievalResult:
         return int(self.valid_queries.sum())
 
     def to_dict(self):
-        """The summary as plain numbers, for JSON."""
-        names = ("rank1", "rank5", "rank10", "mAP", "mINP", "num_queries", "num_valid_queries")
-        return {name: getattr(self, name) for name in names}
+        """The summary as plain numbers, for JSON; that of the ROC below `"roc"`, if there is one."""
+        summary = {name: getattr(self, name) for name in SUMMARY}
+        return summary if self.roc is None else {**summary, "roc": self.roc.to_dict()}

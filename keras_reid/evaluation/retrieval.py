@@ -3,27 +3,50 @@
 import numpy as np
 
 from keras_reid.errors import UserError
-from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.distances import METRICS, Distances
+from keras_reid.evaluation.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.ranking import Ranking
 from keras_reid.evaluation.result import RetrievalResult
+from keras_reid.evaluation.roc import RocHistogram
+from keras_reid.progress import progress
 
 _MAX_RANK = 50
 
 
-def evaluate(query, gallery, metric="cosine", *, protocol="cross_camera", block_size=None, distances=None):
+def evaluate(
+    query,
+    gallery,
+    metric="cosine",
+    *,
+    protocol="cross_camera",
+    roc=False,
+    memory=None,
+    block_size=None,
+    distances=None,
+):
     """Ranks the gallery for every query and measures how early its matches come.
 
     A match's rank is the number of gallery items before it in a stable sort by distance (equal distances keep
     the order of the gallery), junk left out. Only the ranks of the matches are computed, a block of queries
-    at a time: the memory is bounded whatever the size of the gallery. Equal results for every `block_size`.
+    at a time. Equal results for every `block_size` and `memory`.
+
+    Time grows with queries × gallery × dim: a float32 matrix product and a few passes over it; with `roc` or
+    `distances` that of those distances, and about 10 ns for each pair. Memory: see `memory`; the features are read
+    in stretches, so that they may be memory-mapped.
 
     Args:
         query: `Features` of the queries.
-        gallery: `Features` of the gallery.
-        metric: `"cosine"` or `"euclidean"`; the second uses the embeddings as given.
+        gallery: `Features` of the gallery. Where it is the same object as `query`, no item is compared with itself:
+            `evaluate(features, features, protocol="all")` is the leave-one-out protocol of image retrieval, whose
+            Recall@K is `result.rank(K)`.
+        metric: `"cosine"`, `"euclidean"`, which uses the embeddings as given, or `"dsr"`, which needs features with
+            `maps`: `dsr_distance` of all pairs, with its time and memory.
         protocol: `"cross_camera"`: gallery items with the query's identity and camera are junk; `"all"`:
-            nothing is junk (a query's own file must then not be in the gallery).
-        block_size: queries in a block; None takes as many as fit into 256 MiB.
+            nothing is junk (another copy of a query's own file must then not be in the gallery).
+        roc: also measure verification, "is it the same one or not?", over all pairs: `result.roc`.
+        memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
+        block_size: queries in a block; None takes what fits into `memory`.
         distances: instead of `metric`: a `(queries, gallery)` array, or any object with `blocks()` that
             yields `(start, (rows, gallery) array)` and covers all queries in order, such as a re-ranking.
 
@@ -32,10 +55,10 @@ def evaluate(query, gallery, metric="cosine", *, protocol="cross_camera", block_
 
     Raises:
         UserError: query or gallery is empty, their dimensions differ, an option is unknown, distances are not
-            finite or of the wrong shape, or no query has a match.
+            finite or of the wrong shape, no query has a match, or `"dsr"` is asked for without `maps`.
 
     Example:
-        >>> import numpy as np
+        >>> from keras_reid.evaluation import Features
         >>> query = Features([[1.0, 0.0]], identities=[3], cameras=[0])
         >>> gallery = Features([[0.0, 1.0], [1.0, 0.1]], identities=[5, 3], cameras=[1, 1])
         >>> evaluate(query, gallery).to_dict()["rank1"]
@@ -45,43 +68,73 @@ def evaluate(query, gallery, metric="cosine", *, protocol="cross_camera", block_
     without interpolation); mINP: Ye et al., arXiv 2001.04193. The original breaks ties arbitrarily; here the
     order is stable.
     """
+    if metric not in (*METRICS, "dsr"):
+        raise UserError(f"`metric` must be one of {', '.join(METRICS)}, dsr. Received: metric={metric!r}.")
     matches = Matches(query, gallery, protocol)
+    size = block_size
+    if size is None and memory is not None:
+        size = max(1, memory // (16 * max(1, len(gallery))))
+    if distances is None and metric == "dsr":
+        from keras_reid.evaluation.dsr import dsr_distance
+
+        distances = dsr_distance(query, gallery, block_size=size)
+    if distances is None and not roc:
+        listed, ranks = rank_matches(query, gallery, metric, matches, memory, block_size)
+        return result_of(listed.offsets, ranks, query, gallery, protocol)
     if distances is None:
-        distances = Distances(query, gallery, metric, block_size)
-    first_hits, average_precision, inverse_negative_penalty = [], [], []
-    valid = np.zeros(len(query), bool)
-    done = 0
-    for start, block in _blocks(distances):
-        _check_block(block, start, done, len(query), len(gallery))
-        done += len(block)
-        for index, row in enumerate(block, start):
-            positives, junk = matches[index]
-            if len(positives) == 0:
-                continue
-            ranks = _ranks(row, positives, junk, index)
-            count = len(ranks)
-            valid[index] = True
-            first_hits.append(ranks[0])
-            average_precision.append((np.arange(1, count + 1) / ranks).mean())
-            inverse_negative_penalty.append(count / ranks[-1])
-    if done < len(query):
-        raise UserError(f"`distances` must cover all {len(query)} queries. Received: {done} rows.")
-    if not first_hits:
-        raise UserError(_no_match(query, gallery, protocol))
-    hits = np.bincount(np.minimum(first_hits, _MAX_RANK + 1), minlength=_MAX_RANK + 2)
-    return RetrievalResult(
-        cmc=(np.cumsum(hits[1:]) / len(first_hits))[: min(_MAX_RANK, len(gallery))],
-        average_precision=np.array(average_precision),
-        inverse_negative_penalty=np.array(inverse_negative_penalty),
-        valid_queries=valid,
-    )
+        distances = Distances(query, gallery, metric, size)
+    histogram = RocHistogram() if roc else None
+    offsets, ranks = _rank_in(distances, len(query), len(gallery), matches, histogram)
+    return result_of(offsets, ranks, query, gallery, protocol, histogram and histogram.curve())
 
 
-def _ranks(row, positives, junk, index):
+def rank_matches(query, gallery, metric, matches, memory=None, block_size=None):
+    """Exact ranks of all matches.
+
+    Returns:
+        `(listed, ranks)`: `ListedMatches`, and the rank of each from 1.
+    """
+    distances = Distances(query, gallery, metric, block_size)
+    listed = None
+    for bound in BOUNDS:
+        estimates = Estimates(distances, memory, block_size, bound)
+        listed = listed or matches.listed(distances)
+        parts = -(-len(gallery) // estimates.width)
+        try:
+            with progress("ranking", total=len(query) * parts, unit="queries") as advance:
+                return listed, Ranking(estimates, matches, listed).ranks(advance)
+        except InexactScores:
+            if estimates.proven:
+                raise
+
+
+def _rank_in(distances, queries, items, matches, histogram):
+    """`(offsets, ranks)` of the matches in rows of distances; adds the rows to the histogram, if there is one."""
+    ranks, done = [], 0
+    with progress("ranking", total=queries, unit="queries") as advance:
+        for start, block in _blocks(distances):
+            _check_block(block, start, done, queries, items)
+            done += len(block)
+            for index, row in enumerate(block, start):
+                if not np.isfinite(row).all():
+                    raise UserError(
+                        f"distances must be finite. Received: NaN or infinity in the row of query {index}."
+                    )
+                positives, junk = matches[index]
+                ranks.append(_ranks(row, positives, junk))
+            if histogram:
+                histogram.add(block, *zip(*(matches[index] for index in range(start, done)), strict=True))
+            advance(len(block))
+    if done < queries:
+        raise UserError(f"`distances` must cover all {queries} queries. Received: {done} rows.")
+    return np.cumsum([0, *map(len, ranks)]), np.concatenate(ranks)
+
+
+def _ranks(row, positives, junk):
     """Ranks (from 1, ascending) of the positives in a stable sort of the row without its junk."""
+    if not len(positives):
+        return np.empty(0, np.int64)
     row = np.array(row, dtype=np.result_type(row, np.float32))
-    if not np.isfinite(row).all():
-        raise UserError(f"distances must be finite. Received: NaN or infinity in the row of query {index}.")
     row[junk] = np.inf
     values = row[positives]
     order = np.argsort(values, kind="stable")
@@ -95,6 +148,26 @@ def _ranks(row, positives, junk, index):
         same = values == value
         before[same] += np.searchsorted(np.flatnonzero(row == value), positions[same])
     return before + 1
+
+
+def result_of(offsets, ranks, query, gallery, protocol, roc=None):
+    """`RetrievalResult` of the ranks of all queries' matches, those of query i from `offsets[i]` on, ascending."""
+    counts = np.diff(offsets)
+    valid = counts > 0
+    if not valid.any():
+        raise UserError(_no_match(query, gallery, protocol))
+    counts, starts = counts[valid], offsets[:-1][valid]
+    precisions = (np.arange(len(ranks)) - np.repeat(starts, counts) + 1) / ranks
+    first = ranks[starts]
+    hits = np.bincount(np.minimum(first, _MAX_RANK + 1), minlength=_MAX_RANK + 2)
+    return RetrievalResult(
+        cmc=(np.cumsum(hits[1:]) / len(first))[: min(_MAX_RANK, len(gallery))],
+        average_precision=np.add.reduceat(precisions, starts) / counts,
+        inverse_negative_penalty=counts / ranks[starts + counts - 1],
+        valid_queries=valid,
+        first_match=first,
+        roc=roc,
+    )
 
 
 def _blocks(distances):

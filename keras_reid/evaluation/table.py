@@ -22,13 +22,58 @@ def print_table(results, console=None):
     for title, _ in COLUMNS:
         table.add_column(title, justify="right")
     table.add_column("Queries", justify="right")
-    skipped = False
+    skipped, draws = False, 0
     for name, result in results.items():
         values = result if isinstance(result, dict) else result.to_dict()
         queries, valid = values["num_queries"], values["num_valid_queries"]
         skipped |= valid < queries
+        draws = max(draws, values.get("repetitions", 0))
         count = str(queries) if valid == queries else f"{valid} of {queries}"
         table.add_row(name, *(f"{100 * values[key]:.2f}" for _, key in COLUMNS), count)
+    remarks = [f"Mean of {draws} draws of the gallery."] if draws else []
     if skipped:
-        table.caption = "Queries without a match in the gallery are left out."
+        remarks.append("Queries without a match in the gallery are left out.")
+    table.caption = " ".join(remarks) or None
+    (console or rich.console.Console()).print(table)
+
+
+def print_roc_table(results, console=None):
+    """Prints verification for each test set: TPR at three FPRs, AUC and EER, in percent, of the pairs counted.
+
+    Args:
+        results: name of the test set → `to_dict()` of a result with a ROC.
+        console: a `rich.console.Console`; None prints to standard output.
+    """
+    table = rich.table.Table()
+    table.add_column("Same or not", overflow="fold")
+    rates = list(next(iter(results.values()))["roc"]["tpr_at_fpr"])
+    for title in (*(f"TPR@FPR={rate}" for rate in rates), "AUC", "EER"):
+        table.add_column(title, justify="right")
+    for name, values in results.items():
+        roc = values["roc"]
+        numbers = (*(roc["tpr_at_fpr"][rate] for rate in rates), roc["auc"], roc["eer"])
+        table.add_row(name, *(f"{100 * number:.2f}" for number in numbers))
+    (console or rich.console.Console()).print(table)
+
+
+def print_camera_table(name, pairs, console=None):
+    """Prints Rank-1 / mAP for each camera of a query (rows) and of the gallery (columns), in percent.
+
+    Args:
+        name: of the test set.
+        pairs: `CameraPairs`.
+        console: a `rich.console.Console`; None prints to standard output.
+    """
+    table = rich.table.Table(
+        caption="Rank-1 / mAP of a camera's queries (row) in a camera's images (column)."
+    )
+    table.add_column(name, overflow="fold")
+    for camera in pairs.gallery_cameras:
+        table.add_column(f"cam {camera}", justify="right")
+    for row, camera in enumerate(pairs.query_cameras):
+        cells = zip(pairs.rank1[row], pairs.mAP[row], pairs.queries[row], strict=True)
+        table.add_row(
+            f"cam {camera}",
+            *(f"{100 * rank1:.1f} / {100 * mean:.1f}" if count else "–" for rank1, mean, count in cells),
+        )
     (console or rich.console.Console()).print(table)

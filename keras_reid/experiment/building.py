@@ -2,12 +2,16 @@
 
 import dataclasses
 import inspect
+import re
 
 from keras_reid.errors import UserError, reason
 from keras_reid.experiment.component import Component, build
 from keras_reid.experiment.components import (
+    SGD,
+    Adam,
     ClippedAveragePooling,
     GeM,
+    MemoryLoss,
     MultiGranularityHeads,
     NoPooling,
     ViT,
@@ -107,7 +111,13 @@ def _is_described(part):
 
 
 def compile_model(model, experiment, steps_per_epoch):
-    """Compiles a model as the experiment says."""
+    """Compiles a model as the experiment says.
+
+    Args:
+        model: what `build_model` gave.
+        experiment: an `Experiment`.
+        steps_per_epoch: batches. The schedule is told the updates of the weights, fewer under gradient accumulation.
+    """
     from keras_reid.models.terms import FunctionLoss
 
     epochs = experiment.training.epochs
@@ -117,16 +127,21 @@ def compile_model(model, experiment, steps_per_epoch):
         if inspect.isfunction(description):
             loss = FunctionLoss(description)
         else:
-            loss = _build(f"losses.{name}", description)
+            late = {"dim": _feature_dim(model, name)} if isinstance(description, MemoryLoss) else {}
+            loss = _build(f"losses.{name}", description, **late)
         loss.name = name
         losses.append(loss)
         weights.append(experiment.loss_weights.get(name, 1.0))
-    optimizer = _build("optimizer", experiment.optimizer)
+    optimizer = _build_optimizer(model, experiment.optimizer)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    steps_per_epoch /= getattr(inner, "gradient_accumulation_steps", None) or 1
+    if steps_per_epoch == int(steps_per_epoch):
+        steps_per_epoch = int(steps_per_epoch)
     schedule = experiment.schedule
     rate = _build(
         "schedule",
         schedule,
-        learning_rate=float(optimizer.learning_rate),
+        learning_rate=float(optimizer.learning_rate.numpy()),
         steps_per_epoch=steps_per_epoch,
         epochs=epochs,
     )
@@ -141,10 +156,38 @@ def compile_model(model, experiment, steps_per_epoch):
             warmup_factor=getattr(schedule, "warmup_factor", 0.1),
             warmup_kind=getattr(schedule, "warmup_kind", "linear"),
             freeze_backbone_steps=experiment.training.freeze_backbone_steps,
+            freeze_layers=experiment.training.freeze_layers,
+            losses_over_replicas=experiment.training.losses_over_replicas,
         )
     except ValueError as error:
         raise UserError(_line(error)) from error
     return model
+
+
+def _build_optimizer(model, description):
+    if not isinstance(description, (Adam, SGD)) or description.head_learning_rate_factor == 1:
+        return _build("optimizer", description)
+    in_head = [*model.pooling.trainable_variables, *model.head.trainable_variables]
+    names = sorted({variable.path.split("/")[0] for variable in in_head})
+    pattern = f"^({'|'.join(map(re.escape, names))})/"
+    if shared := [v.path for v in model.backbone.trainable_variables if re.search(pattern, v.path)]:
+        raise UserError(
+            "optimizer.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
+            f"{shared[0]!r}: give your own layers names of their own"
+        )
+    return _build("optimizer", description, head_pattern=pattern)
+
+
+def _feature_dim(model, name):
+    import keras
+
+    feature = model.compute_outputs(keras.Input((*model.image_size, 3)))["feature"]
+    if isinstance(feature, (list, tuple)):
+        raise UserError(
+            f"losses.{name}: MemoryLoss remembers one feature an image, and this model's head gives {len(feature)}: "
+            "use CosFaceLoss() or CircleLoss() with it"
+        )
+    return int(feature.shape[-1])
 
 
 def _build(key, description, **late):

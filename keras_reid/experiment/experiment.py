@@ -34,6 +34,9 @@ class Data:
     (images, seed) → images"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
+    cache: Literal["memory"] | Path | None = None
+    """where training images are kept decoded (height · width · 3 bytes each): memory, or a folder, which later runs
+    use too; none decodes each image anew in every epoch"""
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,28 @@ class Training:
     """of the weights of described parts, of sampling and augmentation; a finished Keras object of your own has its
     weights, or their seeds, before this is known"""
     freeze_backbone_steps: int = 0
-    """optimizer steps at the start in which only pooling and head learn"""
+    """optimizer steps at the start in which `freeze_layers` do not learn"""
+    freeze_layers: tuple[str, ...] = ("backbone",)
+    """patterns of the names of these layers: regular expressions for the start of a name such as
+    backbone.layer1.0.conv1 or head.neck, up to a dot or its end; the rest learns meanwhile"""
+    devices: int | Literal["all"] | None = None
+    """how many GPUs of this machine share each batch, or all of them; none is one. With TF_CONFIG of several workers
+    these share it with all their GPUs"""
+    losses_over_replicas: bool = False
+    """on several devices: losses compare the images of the whole batch instead of those of each device"""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Keras' dtype policy"""
     checkpoint_every: int = 1
     """epochs between checkpoints, from which --resume continues"""
+    checkpoint_minutes: float = 30.0
+    """minutes after which a checkpoint is saved in the middle of an epoch; 0 for never"""
+    patience: int = 0
+    """evaluations without a better mean of mAP and Rank-1 after which training stops; 0 for never"""
+    precise_bn_batches: int = 0
+    """training batches from which batch normalisation's statistics are computed anew before the last evaluation; 0
+    keeps the moving averages"""
+    log_every: int = 50
+    """steps between TensorBoard's entries; 0 writes one an epoch, and no picture of a batch"""
     deterministic: bool = True
     """the same numbers in every run on the same machine; may cost speed on a GPU"""
 
@@ -85,6 +105,8 @@ class Evaluation:
     """images"""
     flip: bool = False
     """average the embeddings of an image and its mirror image"""
+    projector_images: int = 500
+    """test images in TensorBoard's embedding projector; 0 for none"""
 
 
 @dataclass(frozen=True)
@@ -130,10 +152,21 @@ class Experiment:
             ("training.epochs", self.training.epochs, 1),
             ("training.seed", self.training.seed, 0),
             ("training.freeze_backbone_steps", self.training.freeze_backbone_steps, 0),
+            ("training.devices", 1 if self.training.devices in (None, "all") else self.training.devices, 1),
             ("training.checkpoint_every", self.training.checkpoint_every, 1),
+            ("training.checkpoint_minutes", self.training.checkpoint_minutes, 0),
+            ("training.patience", self.training.patience, 0),
+            ("training.precise_bn_batches", self.training.precise_bn_batches, 0),
+            ("training.log_every", self.training.log_every, 0),
             ("evaluation.every", self.evaluation.every, 0),
             ("evaluation.batch_size", self.evaluation.batch_size, 1),
+            ("evaluation.projector_images", self.evaluation.projector_images, 0),
             ("model.image_size", min(self.model.image_size), 1),
         ):
             if value < least:
                 raise UserError(f"{key} must be {least} or more. Received: {value}")
+        if self.training.patience and not self.evaluation.every:
+            raise UserError(
+                "training.patience counts evaluations during training, so evaluation.every must be 1 or more. "
+                f"Received: training.patience={self.training.patience}, evaluation.every=0"
+            )

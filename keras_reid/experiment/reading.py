@@ -25,13 +25,8 @@ def read_datasets(data, train=True, before_checking=lambda: None):
     read = {}
     readers = [*([data.dataset] if train else []), *(data.test_datasets or [data.dataset])]
     for reader in readers:
-        if not callable(getattr(reader, "read", None)):
-            raise UserError(
-                f"a data set must be an object with read(root), such as data.Folder(). Received: {reader!r}"
-            )
         if id(reader) not in read:
-            dataset = reader.read(data.root)
-            dataset.print_statistics()
+            dataset = read_dataset(reader, data.root)
             if train and not read:
                 # Refuses too few identities.
                 draw_batches(data.sampler, *dataset.train_labels(), seed=0, epoch=0)
@@ -47,6 +42,21 @@ def read_datasets(data, train=True, before_checking=lambda: None):
     before_checking()
     checked = {reader: _readable(dataset, data.skip_unreadable) for reader, dataset in read.items()}
     return (checked[id(data.dataset)] if train else None), [checked[reader] for reader in test_readers]
+
+
+def read_dataset(reader, root):
+    """One `ReIDDataset`, with its statistics printed, and no image decoded.
+
+    Raises:
+        UserError: if it is missing, or the reader is none.
+    """
+    if not callable(getattr(reader, "read", None)):
+        raise UserError(
+            f"a data set must be an object with read(root), such as data.Folder(). Received: {reader!r}"
+        )
+    dataset = reader.read(root)
+    dataset.print_statistics()
+    return dataset
 
 
 def _readable(dataset, skip_unreadable):

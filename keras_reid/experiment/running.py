@@ -1,67 +1,124 @@
 """A run: data, model, training, evaluation, results."""
 
+import contextlib
 import functools
-import hashlib
-import platform
+import math
 import time
-from pathlib import Path
 
-import numpy as np
-
+from keras_reid.cluster import this_worker
 from keras_reid.errors import UserError
-from keras_reid.experiment.building import (
-    build_backbone,
-    build_model,
-    check_saving,
-    compile_model,
-)
-from keras_reid.experiment.loading import as_dict
+from keras_reid.experiment.building import build_backbone, build_model, check_saving, compile_model
+from keras_reid.experiment.environment import fingerprint, versions, write_environment
+from keras_reid.experiment.following import check_sharing, follow
 from keras_reid.experiment.reading import read_datasets
-from keras_reid.files import write_json, written_aside
+from keras_reid.experiment.results import save_model, write_pages
+from keras_reid.experiment.stopping import said_in_words
+from keras_reid.files import write_json
 
 
 def run(experiment, directory, resume=False):
     """Trains and evaluates an experiment and writes its results to a run directory.
 
+    The final metrics and `model.keras` are those of the last epoch; `best.keras` and `best.json` are those of the best
+    evaluated one.
+
     Args:
         experiment: an `Experiment`.
-        directory: a `RunDirectory`.
+        directory: a `RunDirectory`; None in another worker than the chief (see `keras_reid.cluster`), which trains and
+            writes nothing.
         resume: continue from the newest checkpoint in the directory, if there is one.
 
     Returns:
-        The metrics by the name of the test set, as written to `metrics.json`.
+        The metrics by the name of the test set, as written to `metrics.json`; of the chief only.
 
     Raises:
-        UserError: for a mistake in the experiment or its data, before training begins.
+        UserError: for a mistake in the experiment or its data, before training begins; when the training diverges or
+            the disk is full.
+        SystemExit: with code 143 after SIGTERM, when a checkpoint is saved.
     """
     import keras
     import tensorflow as tf
 
-    from keras_reid.data.pipeline import train_batches
-    from keras_reid.training import callbacks
+    from keras_reid.training.strategy import choose_strategy, from_chief, scope
 
-    training, evaluation = experiment.training, experiment.evaluation
+    training = experiment.training
+    strategy = choose_strategy(training.devices)  # before anything is computed
+    check_sharing(strategy, experiment.data.sampler)
     keras.config.set_dtype_policy(training.precision)
     keras.utils.set_random_seed(training.seed)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
     backbones = []  # built early, because pretrained weights may be out of reach
-    dataset, tests = read_datasets(
-        experiment.data, before_checking=lambda: backbones.append(build_backbone(experiment))
-    )
 
-    batches_from = functools.partial(
+    def build():
+        with scope(strategy):
+            backbones.append(build_backbone(experiment))
+
+    dataset, tests = read_datasets(experiment.data, before_checking=build)
+    with said_in_words(directory):
+        batches_from, steps_per_epoch, batch_size = _batches(experiment, dataset)
+        with scope(strategy):
+            model = _model(experiment, dataset, steps_per_epoch, backbones)
+        if directory is None:
+            follow(experiment, strategy, model, dataset, batches_from, steps_per_epoch)
+            return {}
+        check_saving(model, experiment)
+        print(
+            f"{model.count_params():,} parameters, {len(dataset.train_labels()[2])} classes, {training.epochs} epochs "
+            f"of {steps_per_epoch} steps, {batch_size} images a step; results in {directory.path}"
+        )
+        retrieval = _train(
+            experiment,
+            directory,
+            resume,
+            strategy,
+            model,
+            dataset,
+            tests,
+            batches_from,
+            steps_per_epoch,
+            batch_size,
+        )
+        evaluations = retrieval.last or retrieval.evaluate(model)
+        from_chief(strategy, (), 0)  # the other workers may end
+        save_model(model, directory / "model.keras")
+        write_pages(experiment, directory, tests, evaluations)
+        # Last of all: a run with this file is finished.
+        metrics = {name: item.result.to_dict() for name, item in evaluations.items()}
+        write_json(directory / "metrics.json", metrics)
+    best = retrieval.best
+    print(
+        f"best: epoch {best.epoch}, {100 * best.value:.1f} % (mean of mAP and Rank-1), {directory / 'best.keras'}"
+    )
+    return metrics
+
+
+def _batches(experiment, dataset):
+    """A function `(epoch, step, epochs)` → the training batches from there on; steps an epoch; images a step."""
+    from keras_reid.data.pipeline import train_batches
+    from keras_reid.data.pixel_cache import PixelCache
+
+    cache = experiment.data.cache
+    make = functools.partial(
         train_batches,
         dataset,
         experiment.data.sampler,
         experiment.model.image_size,
         augmentation=experiment.data.augmentation,
-        seed=training.seed,
-        epochs=training.epochs,
+        seed=experiment.training.seed,
+        pixels=None if cache is None else PixelCache.of([sample.path for sample in dataset.train], cache),
     )
-    batches, steps_per_epoch = batches_from(first_epoch=0)
+
+    def batches_from(epoch, step=0, epochs=experiment.training.epochs, part=(0, 1)):
+        return make(first_epoch=epoch, first_step=step, epochs=epochs, part=part)[0]
+
+    batches, steps_per_epoch = make(epochs=1)
+    return batches_from, steps_per_epoch, batches.element_spec[0].shape[0]
+
+
+def _model(experiment, dataset, steps_per_epoch, backbones):
+    """The compiled model."""
     _, cameras, classes = dataset.train_labels()
-    num_classes = len(classes)
     for backbone in backbones:
         known = getattr(backbone, "num_cameras", 0)
         if known and known <= cameras.max():
@@ -69,112 +126,123 @@ def run(experiment, directory, resume=False):
                 f"model.backbone.num_cameras must be at least the {cameras.max() + 1} cameras of the training set. "
                 f"Received: {known}"
             )
-    model = build_model(experiment, num_classes, *backbones)
+    model = build_model(experiment, len(classes), *backbones)
     compile_model(model, experiment, steps_per_epoch)
-    check_saving(model, experiment)
-    batch_size = batches.element_spec[0].shape[0]
-    print(
-        f"{model.count_params():,} parameters, {num_classes} classes, {training.epochs} epochs of {steps_per_epoch} "
-        f"steps, {batch_size} images a step; results in {directory.path}"
-    )
-
-    checkpoints = callbacks.Checkpoints(
-        directory / "checkpoints", training.checkpoint_every, _fingerprint(dataset)
-    )
-    log = callbacks.MetricsLog(directory / "metrics.jsonl")
-    retrieval = callbacks.RetrievalEvaluation(
-        tests, evaluation.every, evaluation.metric, evaluation.batch_size, evaluation.flip
-    )
-    first_epoch = checkpoints.restore(model) if resume else 0
-    if resume:
-        log.keep(first_epoch)
-        print(f"resuming after epoch {first_epoch}" if first_epoch else "no checkpoint yet: starting anew")
-    if first_epoch < training.epochs:
-        if first_epoch:
-            batches, _ = batches_from(first_epoch=first_epoch)
-        start = time.monotonic()
-        model.fit(
-            batches,
-            epochs=training.epochs,
-            initial_epoch=first_epoch,
-            steps_per_epoch=steps_per_epoch,
-            verbose=0,
-            shuffle=False,  # the batches come in their order
-            callbacks=[
-                callbacks.ProgressLine(batch_size),
-                retrieval,
-                log,
-                keras.callbacks.TensorBoard(directory / "tensorboard", write_graph=False),
-                checkpoints,
-            ],
-        )
-        print(f"trained for {time.monotonic() - start:.0f} s")
-    evaluations = retrieval.last or retrieval.evaluate(model)
-
     model.metadata["provenance"] = {
         "experiment": experiment.name,
         "dataset": dataset.name,
-        "seed": training.seed,
+        "seed": experiment.training.seed,
         "versions": versions(),
     }
-    save_model(model, directory / "model.keras")
-    metrics = {name: item.result.to_dict() for name, item in evaluations.items()}
-    _write_report(experiment, directory, tests, evaluations)
-    # Last of all: a run with this file is finished.
-    write_json(directory / "metrics.json", metrics)
-    return metrics
+    return model
 
 
-def _write_report(experiment, directory, tests, evaluations):
-    """The page and the picture of ranked lists."""
-    from keras_reid.visualization import draw_ranked_lists, ranked_lists, write_report
+def _train(
+    experiment,
+    directory,
+    resume,
+    strategy,
+    model,
+    dataset,
+    tests,
+    batches_from,
+    steps_per_epoch,
+    batch_size,
+):
+    """Trains; returns the `RetrievalEvaluation`, with the last evaluation unless that was in a former process."""
+    from keras_reid.training import callbacks
+    from keras_reid.training.callbacks.state import training_variables
+    from keras_reid.training.resuming import fit_from
+    from keras_reid.training.strategy import StopTogether, distribute, from_chief
 
-    lists = {
-        dataset.name: ranked_lists(
-            [sample.path for sample in dataset.query],
-            [sample.path for sample in dataset.gallery],
-            evaluations[dataset.name].query,
-            evaluations[dataset.name].gallery,
-            evaluations[dataset.name].result,
-            metric=experiment.evaluation.metric,
-            protocol=dataset.protocol,
-        )
-        for dataset in tests
-    }
-    results = {name: evaluation.result for name, evaluation in evaluations.items()}
-    page = write_report(directory.path, experiment.name, results, as_dict(experiment), versions(), lists)
-    for name, of_set in lists.items():
-        draw_ranked_lists(of_set, page.with_name(f"ranked_lists_{name}.png"))
-    print(f"report: {page}")
-
-
-def _fingerprint(dataset):
-    """Changes with the training images or their labels, with which a resumed run would not be the same run."""
-    labels = "\n".join(
-        f"{Path(sample.path).name} {sample.identity} {sample.camera}" for sample in dataset.train
+    training, evaluation = experiment.training, experiment.evaluation
+    names = dataset.train_labels()[2]
+    data = fingerprint(dataset)
+    best = callbacks.BestModel(directory.path, save_model, training.patience)
+    retrieval = callbacks.RetrievalEvaluation(
+        tests,
+        evaluation.every,
+        evaluation.metric,
+        evaluation.batch_size,
+        evaluation.flip,
+        best,
+        _precise_batch_norm(training, batches_from, steps_per_epoch),
     )
-    return hashlib.sha256(labels.encode()).hexdigest()
+    log = callbacks.MetricsLog(directory / "metrics.jsonl")
+    tensorboard = callbacks.TensorBoardLog(directory / "tensorboard", training.log_every, batch_size)
+    # In the middle of an epoch the chief cannot save or stop alone: the running means belong to all workers.
+    alone = this_worker().count == 1
+    with callbacks.termination() if alone else contextlib.nullcontext(lambda: False) as terminated:
+        checkpoints = callbacks.Checkpoints(
+            directory / "checkpoints",
+            training.checkpoint_every,
+            training.checkpoint_minutes if alone else 0,
+            data,
+            also={"best": best},
+            stop=terminated,
+        )
+        checkpoints.check_room(model)
+        position = checkpoints.restore(model) if resume else callbacks.Position()
+        if resume:
+            log.keep(position.epochs)
+            print(f"resuming after {position}" if any(position) else "no checkpoint yet: starting anew")
+        write_environment(directory / "environment.json", training.seed, data)
+        checkpoints.directory.mkdir(parents=True, exist_ok=True)  # from now on the run has begun
+        if training.log_every and not any(position):
+            _show_batch(tensorboard, batches_from(0), names)
+        start = time.monotonic()
+        variables = [variable for _, variable in training_variables(model)]
+        from_chief(strategy, variables, *position, int(best.exhausted))
+        trained = not best.exhausted and fit_from(
+            model,
+            lambda epoch, step: distribute(
+                strategy, lambda index, count: batches_from(epoch, step, part=(index, count))
+            ),
+            position,
+            training.epochs,
+            steps_per_epoch,
+            [
+                callbacks.ProgressLine(batch_size, steps_per_epoch),
+                callbacks.NaNGuard(checkpoints, names),
+                retrieval,
+                log,
+                tensorboard,
+                checkpoints,
+                StopTogether(strategy),
+            ],
+        )
+        tensorboard.close()
+    if trained:
+        print(f"trained for {time.monotonic() - start:.0f} s")
+    else:  # as Keras' fit does at its end
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+    return retrieval
 
 
-def save_model(model, file):
-    """Saves a model without its optimizer, which would triple its size."""
-    bare = type(model).from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    with written_aside(file) as aside:
-        bare.save(aside)
+def _precise_batch_norm(training, batches_from, steps_per_epoch):
+    """What is called with the model before its last evaluation, or None."""
+    steps = training.precise_bn_batches
+    if not steps:
+        return None
+
+    def before_last(model):
+        from keras_reid.training.precise_batch_norm import precise_batch_norm
+
+        cameras = getattr(model.backbone, "num_cameras", 0)
+        # Epochs that no training has seen, so that it is the same whenever the training ended.
+        batches = batches_from(training.epochs, epochs=training.epochs + math.ceil(steps / steps_per_epoch))
+        inputs = batches.map(
+            lambda images, labels: {"images": images, "cameras": labels["camera"]} if cameras else images
+        )
+        print(f"batch-norm statistics of {steps} batches")
+        precise_batch_norm(model, inputs, steps)
+
+    return before_last
 
 
-def versions():
-    """Versions of what the numbers depend on."""
-    import keras
-    import tensorflow as tf
+def _show_batch(tensorboard, batches, names):
+    from keras_reid.visualization.projector import draw_batch
 
-    import keras_reid
-
-    return {
-        "keras_reid": keras_reid.__version__,
-        "keras": keras.__version__,
-        "tensorflow": tf.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
+    images, labels = next(iter(batches.take(1)))
+    identities = [names[number] for number in labels["identity"].numpy()]
+    tensorboard.image("training batch", draw_batch(images.numpy(), identities))

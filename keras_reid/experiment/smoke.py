@@ -2,14 +2,14 @@
 
 from dataclasses import fields, is_dataclass, replace
 
-from keras_reid.data.samplers import IdentitySampler
+from keras_reid.data.samplers import BalancedIdentitySampler, IdentitySampler
 from keras_reid.data.synthetic import Synthetic
-from keras_reid.experiment.components import Backbone, Cosine
+from keras_reid.experiment.components import SGD, Adam, Backbone, Cosine
 from keras_reid.experiment.experiment import RUNS
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
-SAMPLER = IdentitySampler(identities_per_batch=8, images_per_identity=3)
+BATCH = {"identities_per_batch": 8, "images_per_identity": 3}
 
 
 def smoke(experiment):
@@ -35,9 +35,10 @@ def smoke(experiment):
         data,
         dataset=substitute("data set", data.dataset, Synthetic(preset="tiny")),
         test_datasets=substitute("test sets", data.test_datasets, ()),
-        sampler=substitute("sampler", data.sampler, SAMPLER),
+        sampler=substitute("sampler", data.sampler, _sampler(data.sampler)),
         # The user's data may be read-only, and is no place for ours.
         root=RUNS / f"{experiment.name}-smoke" / "data",
+        cache=substitute("cache", data.cache, None),
     )
     # A backbone of the user's own may be made for one size only.
     if isinstance(model.backbone, Backbone):
@@ -52,12 +53,27 @@ def smoke(experiment):
         freeze_backbone_steps=substitute(
             "frozen steps", training.freeze_backbone_steps, min(training.freeze_backbone_steps, 1)
         ),
+        patience=substitute("patience", training.patience, 0),
+        precise_bn_batches=substitute(
+            "batches for batch-norm statistics",
+            training.precise_bn_batches,
+            min(training.precise_bn_batches, 1),
+        ),
     )
     if hasattr(schedule, "warmup_steps"):
         warmup_steps = substitute("warm-up steps", schedule.warmup_steps, min(schedule.warmup_steps, 1))
         schedule = replace(schedule, warmup_steps=warmup_steps)
     if isinstance(schedule, Cosine):
-        schedule = replace(schedule, delay_epochs=substitute("delay epochs", schedule.delay_epochs, 0))
+        schedule = replace(
+            schedule,
+            delay_epochs=substitute("delay epochs", schedule.delay_epochs, 0),
+            # The original's way has no epoch left after the warm-up.
+            counting=substitute("counting of the cosine", schedule.counting, "epochs"),
+        )
+    optimizer = experiment.optimizer
+    if isinstance(optimizer, (Adam, SGD)) and optimizer.gradient_accumulation_steps:
+        steps = substitute("accumulated batches", optimizer.gradient_accumulation_steps, 2)
+        optimizer = replace(optimizer, gradient_accumulation_steps=steps)
     evaluation = replace(
         experiment.evaluation, every=substitute("evaluation every", experiment.evaluation.every, 0)
     )
@@ -66,11 +82,18 @@ def smoke(experiment):
         name=f"{experiment.name}-smoke",
         data=data,
         model=model,
+        optimizer=optimizer,
         training=training,
         schedule=schedule,
         evaluation=evaluation,
     )
     return changed, said
+
+
+def _sampler(sampler):
+    """One of the same kind, if it needs nothing else than identities."""
+    kind = type(sampler) if isinstance(sampler, BalancedIdentitySampler) else IdentitySampler
+    return kind(**BATCH)
 
 
 def _short(value):

@@ -4,6 +4,7 @@ from keras_reid.losses.circle import CircleLoss
 from keras_reid.losses.cosface import CosFaceLoss
 from keras_reid.losses.cross_entropy import CrossEntropy
 from keras_reid.losses.focal import FocalLoss
+from keras_reid.losses.memory import MemoryLoss
 from keras_reid.losses.triplet import TripletLoss
 
-__all__ = ["CircleLoss", "CosFaceLoss", "CrossEntropy", "FocalLoss", "TripletLoss"]
+__all__ = ["CircleLoss", "CosFaceLoss", "CrossEntropy", "FocalLoss", "MemoryLoss", "TripletLoss"]

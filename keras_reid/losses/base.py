@@ -60,9 +60,13 @@ class PairwiseLoss(keras.losses.Loss):
         similarities = ops.matmul(features, ops.transpose(features))
         same, other = same_and_other(y_true)
         itself = ops.eye(ops.shape(y_pred)[0], dtype="bool")
+        return self.of_pairs(similarities, ops.logical_and(same, ops.logical_not(itself)), other)
+
+    def of_pairs(self, similarities, positives, negatives):
+        """The loss `(rows,)` of cosine similarities `(rows, columns)` and the masks of the pairs that count."""
         positive, negative = self.exponents(similarities)
-        positive = ops.where(ops.logical_and(same, ops.logical_not(itself)), positive, NEVER)
-        negative = ops.where(other, negative, NEVER)
+        positive = ops.where(positives, positive, NEVER)
+        negative = ops.where(negatives, negative, NEVER)
         return ops.softplus(ops.logsumexp(positive, axis=1) + ops.logsumexp(negative, axis=1))
 
     def get_config(self):

@@ -1,7 +1,13 @@
 """The loss terms of a compiled model: who reads what, how they add up, and what is logged."""
 
+import contextlib
+
 import keras
+import tensorflow as tf
 from keras import ops
+
+# Reductions that Keras divides by the number of replicas, whose gradients the optimizer adds up.
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
 class LossTerms:
@@ -14,9 +20,11 @@ class LossTerms:
         losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is
             logged, and may have `reads`.
         weights: a number for each; 1 each if `None`.
+        over_replicas: on several replicas, whether each loss sees the outputs of all of them (the whole batch) or those
+            of its own replica.
     """
 
-    def __init__(self, losses, weights=None):
+    def __init__(self, losses, weights=None, over_replicas=False):
         losses = [losses] if callable(losses) else losses
         self.losses = [loss if isinstance(loss, keras.Loss) else FunctionLoss(loss) for loss in losses]
         if not self.losses:
@@ -28,36 +36,74 @@ class LossTerms:
             raise ValueError(
                 f"loss_weights must have one number a loss. Received: {len(self.weights)} for {len(self.losses)}"
             )
-        names = _distinct([loss.name for loss in self.losses])
-        self._means = [keras.metrics.Mean(name=name) for name in names]
+        self.over_replicas = bool(over_replicas)
+        self.names = _distinct([loss.name for loss in self.losses])
+        self._means = [keras.metrics.Mean(name=name) for name in self.names]
         self._accuracy = keras.metrics.Mean(name="accuracy")
-        self._values = []
 
     @property
     def trackers(self):
         """The metrics: a running mean for each weighted term, and the accuracy of the scores (without margin)."""
         return [*self._means, self._accuracy]
 
-    def total(self, identities, outputs, sample_weight=None):
-        """The weighted sum of the terms, float32 ()."""
-        self._values = []
-        for loss, weight in zip(self.losses, self.weights, strict=True):
-            predictions = outputs[getattr(loss, "reads", "logits")]
-            if not isinstance(predictions, (list, tuple)):
-                predictions = [predictions]
-            values = [
-                ops.cast(loss(identities, ops.cast(x, "float32"), sample_weight=sample_weight), "float32")
-                for x in predictions
-            ]
-            self._values.append(sum(values[1:], values[0]) * (weight / len(values)))
-        return sum(self._values[1:], self._values[0])
+    @property
+    def state_variables(self):
+        """Variables that losses keep from step to step, such as a memory of features."""
+        return [variable for loss in self.losses for variable in getattr(loss, "state_variables", ())]
 
-    def update(self, identities, outputs, count, replicas=1):
-        """Adds the terms of the last `total` and the accuracy of a batch of `count` images to the running means.
+    @contextlib.contextmanager
+    def storing_nothing(self):
+        """Within the block no loss puts the batch into its memory: for images that are not trained on."""
+        storing = [loss for loss in self.losses if getattr(loss, "storing", False)]
+        for loss in storing:
+            loss.storing = False
+        try:
+            yield
+        finally:
+            for loss in storing:
+                loss.storing = True
 
-        Keras divides a loss by the number of replicas, whose gradients it sums; what is logged is the undivided value.
+    def values(self, identities, outputs, sample_weight=None):
+        """The weighted terms, a list of float32 (); their sum is the loss.
+
+        On several replicas they are this replica's share: the sum over all of them is the batch's. Nothing is kept in
+        the object, because the replicas of a machine are traced in threads that take turns.
         """
-        for mean, value in zip(self._means, self._values, strict=True):
+        context = tf.distribute.get_replica_context()
+        gather = self.over_replicas and context.num_replicas_in_sync > 1
+
+        def of_batch(x):
+            if not gather:
+                return x
+            # Its gradient is the sum over the replicas of what their shares of the loss ask for.
+            rows = None if x.shape[0] is None else x.shape[0] * context.num_replicas_in_sync
+            return tf.ensure_shape(context.all_gather(x, axis=0), (rows, *x.shape[1:]))
+
+        gathered = {
+            reads: [of_batch(ops.cast(x, "float32")) for x in _as_list(outputs[reads])]
+            # In one order, not a set's: all workers must gather the same at the same time.
+            for reads in dict.fromkeys(_reads(loss) for loss in self.losses)
+        }
+        identities = of_batch(identities)
+        if sample_weight is not None:
+            sample_weight = of_batch(ops.convert_to_tensor(sample_weight, "float32"))
+        terms = []
+        for loss, weight in zip(self.losses, self.weights, strict=True):
+            predictions = gathered[_reads(loss)]
+            values = [
+                ops.cast(loss(identities, x, sample_weight=sample_weight), "float32") for x in predictions
+            ]
+            if gather and loss.reduction not in _MEANS:
+                weight = weight / context.num_replicas_in_sync
+            terms.append(sum(values[1:], values[0]) * (weight / len(values)))
+        return terms
+
+    def update(self, values, identities, outputs, count, replicas=1):
+        """Adds the terms and the accuracy of a batch of `count` images to the running means.
+
+        A term is this replica's share of the batch's value; what is logged is the mean of such values over batches.
+        """
+        for mean, value in zip(self._means, values, strict=True):
             mean.update_state(value * replicas, sample_weight=count)
         correct = ops.equal(ops.argmax(outputs["scores"], axis=-1), ops.cast(identities, "int32"))
         self._accuracy.update_state(ops.cast(correct, "float32"))
@@ -89,6 +135,14 @@ class FunctionLoss(keras.Loss):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "function": keras.saving.deserialize_keras_object(config["function"])})
+
+
+def _reads(loss):
+    return getattr(loss, "reads", "logits")
+
+
+def _as_list(outputs):
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
 
 
 def _distinct(names):

@@ -1,6 +1,15 @@
 """Schedules, optimizers and callbacks; all of them also work with a plain `keras.Model`."""
 
-from keras_reid.training.optimizers import SGD, Adam
-from keras_reid.training.schedules import CosineAfterDelay, WarmUp
+from keras_reid.training.optimizers import BIASES, NORMALIZATION, SGD, Adam, ParameterRule
+from keras_reid.training.schedules import CosineAfterDelay, WarmUp, learning_rates
 
-__all__ = ["SGD", "Adam", "CosineAfterDelay", "WarmUp"]
+__all__ = [
+    "BIASES",
+    "NORMALIZATION",
+    "SGD",
+    "Adam",
+    "CosineAfterDelay",
+    "ParameterRule",
+    "WarmUp",
+    "learning_rates",
+]

@@ -36,7 +36,9 @@ def test_resizing_is_pillows_within_a_level(height, width, size, kind):
     }[kind]()
     expected = np.asarray(Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)).astype(int)
     in_data = next(iter(tf.data.Dataset.from_tensors(image).map(lambda x: resize_image(x, size))))
-    for resized in (resize_image(image, size), in_data):
+    usual = resize_image(image, size, usual=(height, width))
+    unusual = resize_image(image, size, usual=(height + 1, width))
+    for resized in (resize_image(image, size), in_data, usual, unusual):
         assert resized.dtype == tf.uint8
         difference = np.abs(resized.numpy() - expected)
         assert difference.max() <= 1

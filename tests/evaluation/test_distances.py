@@ -62,3 +62,34 @@ def test_array_conversion():
     assert np.asarray(distances, np.float64).dtype == np.float64
     with pytest.raises(ValueError, match="without a copy"):
         np.array(distances, copy=False)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("offset", [0, 1e4])
+def test_every_way_to_a_distance_gives_the_same_number(metric, offset):
+    rng = np.random.default_rng(2)
+    query, gallery = (
+        features(rng.standard_normal((9, 70)) + offset),
+        features(rng.standard_normal((200, 70)) + offset),
+    )
+    distances = Distances(query, gallery, metric)
+    matrix = np.asarray(distances)
+    np.testing.assert_array_equal(distances.table(np.arange(9), np.arange(200)), matrix)
+    rows, columns = rng.integers(0, 9, 50), rng.integers(0, 200, 50)
+    np.testing.assert_array_equal(distances.listed(rows, columns), matrix[rows, columns])
+    part = distances.select(np.array([7, 2]), 30, 90)
+    np.testing.assert_array_equal(np.asarray(part), matrix[[7, 2], 30:90])
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_sums_at_the_boundary_of_two_numbers_are_decided_pair_by_pair(metric, monkeypatch):
+    rng = np.random.default_rng(3)
+    query, gallery = features(rng.standard_normal((20, 30))), features(rng.standard_normal((300, 30)))
+    distances = Distances(query, gallery, metric)
+    expected = np.asarray(distances)
+    counted = []
+    whole = Distances.listed
+    monkeypatch.setattr(Distances, "listed", lambda self, r, c: counted.append(len(r)) or whole(self, r, c))
+    monkeypatch.setattr("keras_reid.evaluation.distances._EPSILON", 1e-9)  # makes many of them doubtful
+    np.testing.assert_array_equal(np.asarray(distances), expected)
+    assert sum(counted) > 100

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_reid.errors import UserError
-from keras_reid.evaluation import Distances, Features, evaluate
+from keras_reid.evaluation import Distances, Features, dsr_distance, evaluate
 from tests.evaluation.reference import brute_force, distance_matrix
 
 
@@ -137,6 +137,24 @@ def test_to_dict_is_plain():
     assert {type(value) for value in values.values()} == {int, float}
 
 
+@pytest.mark.parametrize("protocol", ["cross_camera", "all"])
+@pytest.mark.parametrize("options", [{}, {"block_size": 3}, {"memory": 2**26}])
+def test_dsr_is_a_metric(protocol, options):
+    rng = np.random.default_rng(0)
+    query, gallery = (
+        Features(one.embeddings, one.identities, one.cameras, maps=rng.standard_normal((len(one), 3, 2, 5)))
+        for one in random_features(4, queries=12, gallery=40, identities=4)
+    )
+    matrix = np.asarray(dsr_distance(query, gallery))
+    result = evaluate(query, gallery, "dsr", protocol=protocol, roc=True, **options)
+    _, ap, inp, _ = brute_force(query, gallery, matrix, protocol)
+    np.testing.assert_allclose(result.average_precision, ap, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(result.inverse_negative_penalty, inp, rtol=0, atol=1e-12)
+    expected = evaluate(query, gallery, protocol=protocol, roc=True, distances=matrix)
+    assert result.to_dict() == expected.to_dict()
+    assert result.mAP != evaluate(query, gallery, protocol=protocol).mAP
+
+
 class OneByOne:
     def __init__(self, matrix):
         self.matrix = matrix
@@ -179,12 +197,15 @@ def test_refuses_in_words():
         evaluate(empty, gallery)
     with pytest.raises(UserError, match="embeddings of 5 and of 6 numbers"):
         evaluate(query, Features(np.ones((2, 6)), [0, 1], [0, 1]))
-    with pytest.raises(UserError, match="`metric` must be one of cosine, euclidean"):
+    with pytest.raises(UserError, match="`metric` must be one of cosine, euclidean, dsr"):
         evaluate(query, gallery, metric="manhattan")
+    with pytest.raises(UserError, match="DSR needs feature maps"):
+        evaluate(query, gallery, metric="dsr")
     with pytest.raises(UserError, match="`protocol` must be one of cross_camera, all"):
         evaluate(query, gallery, protocol="single")
-    with pytest.raises(UserError, match="`block_size` must be a positive"):
-        evaluate(query, gallery, block_size=0)
+    for roc in (False, True):
+        with pytest.raises(UserError, match="`block_size` must be a positive"):
+            evaluate(query, gallery, roc=roc, block_size=0)
     with pytest.raises(UserError, match="needs the cameras"):
         evaluate(query, Features(gallery.embeddings, gallery.identities, None))
 

@@ -2,7 +2,8 @@ import io
 
 import rich.console
 
-from keras_reid.evaluation import evaluate, print_table
+from keras_reid.evaluation import evaluate, evaluate_single_shot, print_table
+from keras_reid.evaluation.table import print_roc_table
 from tests.evaluation.test_retrieval import golden_features
 
 
@@ -26,3 +27,16 @@ def test_no_remark_where_every_query_counts():
     text = printed({"all": {**evaluate(*golden_features()).to_dict(), "num_queries": 5}})
     assert "left out" not in text
     assert "5 of" not in text
+
+
+def test_says_how_many_draws_it_is_the_mean_of():
+    text = printed({"golden": evaluate_single_shot(*golden_features(), repetitions=4)})
+    assert "Mean of 4 draws of the gallery." in text
+
+
+def test_verification():
+    console = rich.console.Console(file=io.StringIO(), width=120)
+    print_roc_table({"golden": evaluate(*golden_features(), roc=True).to_dict()}, console)
+    text = console.file.getvalue()
+    assert all(title in text for title in ("TPR@FPR=1e-04", "TPR@FPR=1e-02", "AUC", "EER"))
+    assert "37.97" in text

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import pytest
@@ -160,3 +161,10 @@ def test_describing_needs_no_keras():
 def test_a_description_is_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
         ex.ResNet().depth = 18
+
+
+@pytest.mark.parametrize(
+    ("argument", "cache"), [("memory", "memory"), ("/tmp/pixels", Path("/tmp/pixels")), ("None", None)]
+)
+def test_the_cache_is_memory_or_a_folder_or_none(argument, cache):
+    assert ex.override(ex.Experiment(), ["--data.cache", argument]).data.cache == cache

@@ -1,9 +1,13 @@
 """A user's own parts, from the experiment file to every later command."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+
+from keras_reid.errors import UserError
+from keras_reid.experiment import Evaluation, Experiment, Training
 
 OWN = """
 import keras
@@ -81,3 +85,70 @@ def test_a_part_that_cannot_be_saved_is_refused_before_training(command, tmp_pat
     assert "register_keras_serializable" in process.stderr
     assert "Traceback" not in process.stderr
     assert not (tmp_path / "runs" / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"training": Training(checkpoint_minutes=-1)}, r"training\.checkpoint_minutes must be 0 or more"),
+        ({"training": Training(precise_bn_batches=-1)}, r"training\.precise_bn_batches must be 0 or more"),
+        ({"training": Training(log_every=-1)}, r"training\.log_every must be 0 or more"),
+        ({"evaluation": Evaluation(projector_images=-1)}, r"evaluation\.projector_images must be 0 or more"),
+        (
+            {"training": Training(patience=3), "evaluation": Evaluation(every=0)},
+            r"training\.patience counts evaluations.* evaluation\.every must be 1 or more",
+        ),
+    ],
+)
+def test_refuses_settings_that_make_no_sense(fields, message):
+    with pytest.raises(UserError, match=message):
+        Experiment(**fields)
+
+
+@pytest.mark.slow
+def test_early_stop_precise_batch_norm_and_logs(command, tmp_path):
+    text = OWN.format(decorator='@keras.saving.register_keras_serializable(package="own")')
+    text = text.replace(
+        'keras.layers.Conv2D(8, 3, strides=4, activation="relu")',
+        "keras.layers.Conv2D(8, 3, strides=4), keras.layers.BatchNormalization(name='bn')",
+    )
+    (tmp_path / "own.py").write_text(text.replace("SGD(0.01)", "SGD(1e-9)").replace("epochs=1", "epochs=20"))
+    common = ["--evaluation.every", "1", "--training.patience", "2"]
+    weights = []
+    for name, more in (
+        ("moving", ["--training.log-every", "0"]),
+        ("precise", ["--training.precise-bn-batches", "3", "--training.log-every", "1"]),
+    ):
+        options = [
+            "--name",
+            name,
+            *common,
+            *more,
+            "--evaluation.projector-images",
+            "6" if name == "precise" else "0",
+        ]
+        process = command("fit", "own.py", *options, cwd=tmp_path)
+        run = tmp_path / "runs" / name
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        stopped, best = re.search(
+            r"stopping after epoch (\d+): 2 evaluations .* epoch (\d+)", process.stdout
+        ).groups()
+        assert len(lines) == int(stopped) == int(best) + 2 < 20
+        # What was evaluated last, after the statistics were computed anew, is what is written.
+        final = json.loads((run / "metrics.json").read_text())
+        (name_of_set,) = final
+        assert json.loads(lines[-1])[f"{name_of_set}/mAP"] == final[name_of_set]["mAP"]
+        command("evaluate", run, cwd=tmp_path)
+        again = json.loads((run / "evaluation.json").read_text())["results"]
+        assert again[name_of_set]["mAP"] == pytest.approx(final[name_of_set]["mAP"], abs=1e-6)
+        weights.append(run)
+    moving, precise = weights
+    assert not (moving / "tensorboard" / "projector_config.pbtxt").exists()
+    assert (precise / "tensorboard" / "projector_config.pbtxt").is_file()
+    sizes = [next((run / "tensorboard").glob("events.*")).stat().st_size for run in weights]
+    assert sizes[1] > 2 * sizes[0], "steps and a picture of a batch"
+    variances = []
+    for run in weights:
+        with np.load(sorted((run / "checkpoints").glob("*.npz"))[-1]) as arrays:
+            variances.append(arrays["model/0005"])
+    assert (variances[0] != variances[1]).any()

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_reid.backbones import RepVGG
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CameraEmbedding, CircleSoftmax, GeMPooling2D, IdentityPooling2D, PatchEmbedding
-from keras_reid.losses import CrossEntropy, TripletLoss
+from keras_reid.losses import CrossEntropy, MemoryLoss, TripletLoss
 from keras_reid.models import ReIDModel
 from keras_reid.training import Adam
 from tests.harness import randomize
@@ -355,3 +355,28 @@ def test_cameras_reach_a_backbone_that_knows_them(images):
     model.fit(images, {"identity": IDENTITIES, "camera": np.full(8, 1, "int32")}, verbose=0)
     moved = np.any(np.array(embedding) != before, axis=tuple(range(1, embedding.ndim)))
     assert moved.tolist() == [False, True, False]
+
+
+def test_variables_of_losses_are_part_of_the_training_state(images):
+    model = make_model()
+    assert model.training_state == []
+    loss = CrossEntropy()
+    loss.state_variables = [keras.Variable(0.0), keras.Variable(1.0)]
+    model.compile("sgd", losses=[TripletLoss(), loss])
+    assert model.training_state == loss.state_variables
+
+
+def test_evaluation_puts_nothing_into_the_memory_of_a_loss(images):
+    model = make_model()
+    model.compile(Adam(1e-3), losses=[CrossEntropy(), MemoryLoss(dim=64, size=32)])
+    model.fit(batches(images, 1), verbose=0, shuffle=False)
+    before = values(model.training_state)
+    model.evaluate(batches(images, 2), verbose=0)
+    assert all(same(before, values(model.training_state)))
+    model.fit(batches(images, 1), verbose=0, shuffle=False)
+    assert not all(same(before, values(model.training_state)))
+
+
+def test_an_embedding_is_the_same_by_every_way_in(images):
+    model = make_model()
+    np.testing.assert_array_equal(model.predict_on_batch(images), model.predict(images, verbose=0))

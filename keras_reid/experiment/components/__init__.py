@@ -29,6 +29,7 @@ from keras_reid.experiment.components.losses import (
     CosFaceLoss,
     CrossEntropy,
     FocalLoss,
+    MemoryLoss,
     TripletLoss,
 )
 from keras_reid.experiment.components.optimization import SGD, Adam, Constant, Cosine, MultiStep
@@ -66,6 +67,7 @@ __all__ = [
     "LinearClassifier",
     "LinearHead",
     "MaxPooling",
+    "MemoryLoss",
     "MobileNetV2",
     "MultiGranularityHeads",
     "MultiGranularityResNet",

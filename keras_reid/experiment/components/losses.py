@@ -1,9 +1,9 @@
 """Descriptions of the losses."""
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
 
-from keras_reid.experiment.component import Component
+from keras_reid.experiment.component import Component, build
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,17 @@ class FocalLoss(Component):
     """factor on the loss"""
     gamma: float = 2.0
     """how little well-classified samples count"""
+
+
+@dataclass(frozen=True)
+class MemoryLoss(Component):
+    """`keras_reid.losses.MemoryLoss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.MemoryLoss"
+    loss: Any = CosFaceLoss(margin=0.25, scale=32.0)
+    """CosFaceLoss() or CircleLoss(), between the batch and the memory"""
+    size: int = 8192
+    """features of past batches in the memory"""
+
+    def build(self, dim):
+        return replace(self, loss=build(self.loss))._construct(dim=dim)

@@ -43,7 +43,7 @@ class MetricsLog(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         record = {
             "epoch": epoch + 1,
-            "step": int(self.model.optimizer.iterations),
+            "step": int(self.model.optimizer.iterations.numpy()),
             "seconds": round(time.monotonic() - self._start, 3),
             **{name: float(value) for name, value in (logs or {}).items()},
         }

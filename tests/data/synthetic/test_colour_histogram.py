@@ -16,7 +16,9 @@ SCRIPT = pathlib.Path(__file__).parents[3] / "benchmarks" / "colour_histogram.py
 def benchmark():
     spec = importlib.util.spec_from_file_location("colour_histogram", SCRIPT)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        spec.loader.exec_module(module)
     return module
 
 

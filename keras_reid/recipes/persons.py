@@ -1,10 +1,4 @@
-"""The training recipes of FastReID as functions that return an `Experiment`.
-
-Each has the original's exact values, except that precision is float32 unless asked otherwise (the original trains with
-mixed precision: `--training.precision mixed_float16` on a GPU) and that a checkpoint is kept after every epoch. Like
-there, backbones start from ImageNet weights, which are fetched once; `--model.backbone.pretrained None` starts from
-random ones.
-"""
+"""Recipes made for persons."""
 
 from dataclasses import replace
 
@@ -13,7 +7,7 @@ from keras_reid.data import IdentitySampler, Market1501
 from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing
 
 
-def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
+def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
     """Bag of tricks: BN-neck, label smoothing, hard triplets, random erasing, warm-up.
 
     Args:
@@ -22,6 +16,12 @@ def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
         depth: layers of the ResNet.
         ibn: whether it has instance-batch normalisation.
         pretrained: what it starts from: "imagenet", None, or the path of a weights file.
+        backbone: another backbone instead, taken as it is, such as
+            `experiment.ResNeSt(depth=50, pretrained="imagenet")`; the three arguments before it then say nothing.
+
+    Example:
+        >>> bot("mine", depth=101, ibn=True).model.backbone.depth
+        101
 
     Source: Luo et al., Bag of Tricks and A Strong Baseline for Deep Person Re-identification, 2019.
     """
@@ -33,7 +33,7 @@ def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
             augmentation=(PadCrop(padding=10), Flip(probability=0.5), RandomErasing(probability=0.5)),
         ),
         model=ex.Model(
-            backbone=ex.ResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
+            backbone=backbone or ex.ResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
             pooling=ex.AveragePooling(),
             head=ex.BNNeckHead(classifier=ex.LinearClassifier(), metric_feature="before"),
             image_size=(256, 128),
@@ -49,33 +49,38 @@ def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
     )
 
 
-def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
+def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
     """BoT with non-local attention, generalised-mean pooling and the weighted soft-margin triplet.
 
     Arguments as for `bot`.
 
+    Example:
+        >>> agw().losses["triplet"].mining
+        'weighted'
+
     Source: Ye et al., Deep Learning for Person Re-identification: A Survey and Outlook, 2021.
     """
-    base = bot(name, dataset, depth, ibn, pretrained)
+    backbone = backbone or ex.ResNet(depth, last_stride=1, ibn=ibn, non_local=True, pretrained=pretrained)
+    base = bot(name, dataset, backbone=backbone)
     return replace(
         base,
-        model=replace(
-            base.model,
-            backbone=replace(base.model.backbone, non_local=True),
-            pooling=ex.GeM(p=3.0, learnable=False),
-        ),
+        model=replace(base.model, pooling=ex.GeM(p=3.0, learnable=False)),
         losses={**base.losses, "triplet": ex.TripletLoss(margin=0.0, mining="weighted")},
     )
 
 
-def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
+def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
     """Stronger baseline: AGW's backbone, learnt GeM, circle softmax, taller images, AutoAugment, freezing, cosine.
 
     Arguments as for `bot`.
 
+    Example:
+        >>> sbs().model.image_size
+        (384, 128)
+
     Source: He et al., FastReID: A Pytorch Toolbox for General Instance Re-identification, 2020.
     """
-    base = agw(name, dataset, depth, ibn, pretrained)
+    base = agw(name, dataset, depth, ibn, pretrained, backbone)
     return replace(
         base,
         data=replace(
@@ -96,20 +101,25 @@ def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
     )
 
 
-def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
+def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
     """Multiple granularity network: SBS with three branches and eight embeddings of 256 numbers.
 
-    Arguments as for `bot`.
+    Arguments as for `bot`; a backbone of your own gives three feature maps.
+
+    Example:
+        >>> mgn().model.head.embedding_dim
+        256
 
     Source: Wang et al., Learning Discriminative Features with Multiple Granularities for Person Re-identification,
     2018.
     """
-    base = sbs(name, dataset, depth, ibn, pretrained)
+    base = sbs(name, dataset)
     return replace(
         base,
         model=replace(
             base.model,
-            backbone=ex.MultiGranularityResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
+            backbone=backbone
+            or ex.MultiGranularityResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
             pooling=ex.NoPooling(),
             head=ex.MultiGranularityHeads(
                 classifier=base.model.head.classifier,
@@ -118,4 +128,52 @@ def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet"):
                 pooling=base.model.pooling,
             ),
         ),
+    )
+
+
+VIT_WEIGHTS = "jx_vit_base_p16_224-80ecf9dd.pth"
+
+
+def vit(name="vit", dataset=None, depth="base", pretrained=VIT_WEIGHTS, backbone=None):
+    """BoT's images and head on a vision transformer, trained by SGD.
+
+    Args:
+        name: names the run.
+        dataset: a data set reader; `Market1501()` if None.
+        depth: "base" (ViT-B/16) or "small".
+        pretrained: path of a weights file, or None. The original starts from timm's
+            jx_vit_base_p16_224-80ecf9dd.pth, which is not fetched: it is looked for in the working directory.
+        backbone: another backbone instead, taken as it is, that gives one vector an image.
+
+    Example:
+        >>> vit(pretrained=None).model.pixel_mean
+        (127.5, 127.5, 127.5)
+
+    Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021; FastReID's configuration for Market-1501.
+    """
+    base = bot(name, dataset)
+    return replace(
+        base,
+        model=replace(
+            base.model,
+            backbone=backbone or ex.ViT(depth=depth, stride=(16, 16), drop_path=0.1, pretrained=pretrained),
+            pooling=ex.IdentityPooling(),
+            pixel_mean=(127.5, 127.5, 127.5),
+            pixel_std=(127.5, 127.5, 127.5),
+        ),
+        losses={
+            "cross_entropy": ex.CrossEntropy(label_smoothing=0.0),
+            "triplet": ex.TripletLoss(margin=0.0, mining="hard"),
+        },
+        # Its file sets the first alone; the other two keep the default, as does the "norm" of its clipping.
+        optimizer=ex.SGD(
+            learning_rate=0.008,
+            momentum=0.9,
+            l2=1e-4,
+            l2_normalization=5e-4,
+            l2_bias=5e-4,
+            global_clipnorm=5.0,
+        ),
+        schedule=ex.Cosine(floor=1.6e-5, warmup_steps=1000, warmup_factor=0.01),
+        evaluation=ex.Evaluation(every=5, batch_size=128),
     )

@@ -1,0 +1,87 @@
+"""What the benchmarks share: the machine they ran on, processes of their own, times, memory, tables."""
+
+import concurrent.futures
+import csv
+import datetime
+import multiprocessing
+import os
+import pathlib
+import platform
+import statistics
+import time
+
+from keras_reid import command_line
+from keras_reid.files import written_aside
+
+MACHINE = ("device", "cores", "machine", "tensorflow", "keras", "date")
+
+
+def machine():
+    """The columns `MACHINE` of a table; the device is the first GPU, else the processor."""
+    command_line.load_tensorflow()
+    import keras
+    import tensorflow as tf
+
+    device = processor_name()
+    for gpu in tf.config.list_physical_devices("GPU")[:1]:
+        device = tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+    return {
+        "device": device,
+        "cores": len(os.sched_getaffinity(0)),
+        "machine": platform.machine(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "date": datetime.date.today().isoformat(),
+    }
+
+
+def processor_name():
+    """The processor's name as Linux knows it, else what Python knows."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def in_own_process(function, *arguments):
+    """`function(*arguments)` in a new process: memory starts afresh, and running out of it ends this call only."""
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(function, *arguments).result()
+
+
+def seconds(function, repeats):
+    """The median time of `function()`, whose result is a scalar tensor, after two calls that compile and warm up."""
+    spent = []
+    for repeat in range(-2, repeats):
+        start = time.perf_counter()
+        float(function())  # waits for the device
+        if repeat >= 0:
+            spent.append(time.perf_counter() - start)
+    return statistics.median(spent)
+
+
+def memory_megabytes(key):
+    """Resident memory of this process, now (`VmRSS`) or at its peak (`VmHWM`); Linux only."""
+    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+
+
+def measured(file, key):
+    """What identifies the rows that are in a CSV file: their values in the columns `key`, as text."""
+    if not file.exists():
+        return set()
+    with open(file, newline="") as stream:
+        return {tuple(row[name] for name in key) for row in csv.DictReader(stream)}
+
+
+def add_row(file, columns, key, row):
+    """Puts `row` into a CSV file in place of the row that agrees with it in the columns `key`."""
+    rows = []
+    if file.exists():
+        with open(file, newline="") as stream:
+            rows = [old for old in csv.DictReader(stream) if any(old[name] != str(row[name]) for name in key)]
+    with written_aside(file) as aside, open(aside, "w", newline="") as stream:
+        writer = csv.DictWriter(stream, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows([*rows, row])

@@ -1,0 +1,66 @@
+"""What the evaluate command does to a test set: embed, post-process, rank; for each draw of it."""
+
+import dataclasses
+
+from keras_reid import evaluation
+from keras_reid.evaluation.dataset import embed_datasets
+
+
+def evaluate_draws(model, draws, batch_size, flip, per_camera, **settings):
+    """Evaluates a model on the draws of one test set.
+
+    Args:
+        model: a `ReIDModel`.
+        draws: `ReIDDataset`s: the test set, or each draw of a test that is repeated.
+        batch_size: images in a batch.
+        flip: average the embeddings of each image and its mirror image.
+        per_camera: also evaluate pairs of cameras, in the first draw.
+        settings: `metric`, `protocol` (None for the set's own), `roc`, `memory`, `single_shot` (draws, or None),
+            `query_expansion` (items, or None), `rerank`, and `dsr_lambda` with the metric `"dsr"`.
+
+    Returns:
+        `(result, pairs)`: a `RetrievalResult`, or `RepeatedResult` of several draws; `CameraPairs` or None.
+
+    Raises:
+        UserError: a data set cannot be evaluated under the protocol; as `embed_datasets` and `evaluate`.
+    """
+    metric, memory = settings["metric"], settings["memory"]
+    protocol = settings.pop("protocol")
+    if protocol:  # a data set checks that it can be evaluated under it, before the long work
+        draws = [dataclasses.replace(draw, protocol=protocol) for draw in draws]
+    if metric == "dsr":
+        pairs = [evaluation.dsr_features(model, draw, batch_size) for draw in draws]
+    else:
+        pairs = embed_datasets(model, draws, batch_size, flip)
+    protocol = draws[0].protocol
+    results = tuple(_score(*pair, protocol=protocol, **settings) for pair in pairs)
+    cameras = None
+    if per_camera:
+        cameras = evaluation.evaluate_camera_pairs(*pairs[0], metric, protocol=protocol, memory=memory)
+    return (results[0] if len(results) == 1 else evaluation.RepeatedResult(results)), cameras
+
+
+def _score(
+    query, gallery, metric, protocol, roc, memory, single_shot, query_expansion, rerank, dsr_lambda=None
+):
+    """The result of one query and gallery, after what is done to them between embedding and ranking."""
+    if query_expansion:
+        query = evaluation.query_expansion(query, gallery, query_expansion)
+    if single_shot:
+        return evaluation.evaluate_single_shot(
+            query, gallery, metric, protocol=protocol, repetitions=single_shot
+        )
+    distances = None
+    if metric == "dsr":
+        distances = evaluation.dsr_distance(query, gallery, dsr_lambda, candidates=100)
+    elif rerank:
+        distances = evaluation.k_reciprocal_rerank(query, gallery, metric=metric)
+    return evaluation.evaluate(
+        query,
+        gallery,
+        "cosine" if metric == "dsr" else metric,
+        protocol=protocol,
+        roc=roc,
+        memory=memory,
+        distances=distances,
+    )

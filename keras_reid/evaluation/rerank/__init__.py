@@ -1,0 +1,5 @@
+"""Re-ranking by k-reciprocal neighbours: exact, sparse, in bounded memory."""
+
+from keras_reid.evaluation.rerank.k_reciprocal import RerankedDistances, k_reciprocal_rerank
+
+__all__ = ["RerankedDistances", "k_reciprocal_rerank"]

@@ -1,0 +1,134 @@
+"""What a training step does when its loss is not finite: nothing, but to remember it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Images of a replica that are remembered; a variable must have a fixed size.
+_MOST_IMAGES = 4096
+REGULARIZATION, GRADIENT = "regularization", "gradient"
+
+
+@dataclasses.dataclass(frozen=True)
+class NonFinite:
+    """The first training step whose loss or gradient was not finite. Its update was not applied.
+
+    Args:
+        step: optimizer steps that were done before.
+        learning_rate: of that step.
+        terms: weighted value of each loss term by name, over all replicas; `"regularization"`, if there is any; and
+            `"gradient"`, NaN if it was not finite, else 0. Under float16 loss scaling, where a gradient may overflow
+            and the scale is then halved, it is always 0.
+        identities: class numbers of the batch `(batch,)` int32, on several workers of this one's part; the first 4096
+            of a replica.
+    """
+
+    step: int
+    learning_rate: float
+    terms: dict[str, float]
+    identities: np.ndarray
+
+    @property
+    def culprits(self):
+        """Names of the terms that are not finite."""
+        return [name for name, value in self.terms.items() if not np.isfinite(value)]
+
+
+class FiniteGuard:
+    """Applies an update only where everything is finite on all replicas, and remembers the first one that was not.
+
+    A plain class on purpose, so that Keras does not save its variables with the model.
+
+    Cost: one pass over the gradients and one all-reduce of a few numbers a step.
+
+    Args:
+        names: of the loss terms.
+    """
+
+    def __init__(self, names):
+        self.names = [*names, REGULARIZATION, GRADIENT]
+        # Each replica writes its own copy, which aggregation NONE (the default) allows.
+        self._step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self._learning_rate = tf.Variable(0.0, trainable=False)
+        self._values = tf.Variable(tf.zeros(len(self.names)), trainable=False)
+        self._identities = tf.Variable(tf.fill((_MOST_IMAGES,), -1), trainable=False)
+
+    def apply(self, optimizer, gradients, variables, values, regularization, identities):
+        """Updates the variables, or remembers why not. Called in the training step, on every replica.
+
+        Args:
+            optimizer: a Keras optimizer.
+            gradients: as the tape gives them.
+            variables: what they belong to.
+            values: of the loss terms in the order of `names`, each () float32, this replica's share.
+            regularization: what the layers add, likewise.
+            identities: `(batch,)`.
+        """
+        gradients = list(gradients)
+        scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
+        zero_or_nan = tf.zeros(())
+        for gradient in gradients:
+            if gradient is not None:
+                # A sum is finite only if all its parts are, and is found in one pass.
+                parts = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+                zero_or_nan += 0.0 * tf.cast(tf.reduce_sum(parts), tf.float32)
+        everything = [*values, regularization, zero_or_nan]
+        everything = tf.stack([tf.cast(value, tf.float32) for value in everything])
+        context = tf.distribute.get_replica_context()
+        if context.num_replicas_in_sync > 1:
+            everything = context.all_reduce(tf.distribute.ReduceOp.SUM, everything)
+            if scaled:
+                # Keras decides by the first replica's gradients whether an update overflows: let all agree.
+                index = next(i for i, gradient in enumerate(gradients) if gradient is not None)
+                gradients[index] += tf.cast(everything[-1], gradients[index].dtype)
+        if scaled:
+            everything = tf.concat([everything[:-1], [0.0]], axis=0)
+        finite = tf.reduce_all(tf.math.is_finite(everything))
+        learning_rate = tf.cast(optimizer.learning_rate, tf.float32)
+        tf.cond(
+            tf.logical_or(finite, self._step >= 0),
+            lambda: None,
+            lambda: self._remember(optimizer.iterations, learning_rate, everything, identities),
+        )
+        _apply_if(finite, optimizer, gradients, variables)
+
+    def _remember(self, step, learning_rate, values, identities):
+        identities = tf.cast(identities, tf.int32)[:_MOST_IMAGES]
+        padding = _MOST_IMAGES - tf.shape(identities)[0]
+        self._step.assign(tf.cast(step, tf.int64))
+        self._learning_rate.assign(learning_rate)
+        self._values.assign(values)
+        self._identities.assign(tf.pad(identities, [[0, padding]], constant_values=-1))
+
+    def found(self, strategy):
+        """The `NonFinite` that is remembered, or None. Waits for the running step to end."""
+        step = int(self._step.numpy())
+        if step < 0:
+            return None
+        terms = dict(zip(self.names, self._values.numpy().tolist(), strict=True))
+        if terms[REGULARIZATION] == 0:
+            del terms[REGULARIZATION]
+        parts = strategy.experimental_local_results(self._identities)
+        identities = np.concatenate([part.numpy() for part in parts])
+        return NonFinite(step, float(self._learning_rate.numpy()), terms, identities[identities >= 0])
+
+
+def _apply_if(finite, optimizer, gradients, variables):
+    def apply():
+        optimizer.apply(gradients, variables)
+
+    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+        tf.cond(finite, apply, lambda: None)
+        return
+
+    # An update leaves the replica's own program, which a condition inside that program does not allow: so the
+    # condition is set outside, as in Keras' LossScaleOptimizer.
+    def on_all(strategy, finite, gradients):
+        def apply_on_each():
+            strategy.extended.call_for_each_replica(optimizer.apply, args=(gradients, variables))
+
+        tf.cond(strategy.experimental_local_results(finite)[0], apply_on_each, lambda: None)
+
+    tf.distribute.get_replica_context().merge_call(on_all, args=(finite, gradients))

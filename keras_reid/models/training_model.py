@@ -1,0 +1,224 @@
+"""How a model of several losses is trained."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_reid.models.freezing import Freezing, inference_mode
+from keras_reid.models.inputs import cameras_of, identities_of
+from keras_reid.models.nonfinite import FiniteGuard
+from keras_reid.models.terms import LossTerms
+from keras_reid.training.schedules import WarmUp
+from keras_reid.training.strategy import over_workers
+
+
+class TrainingModel(keras.Model):
+    """What `ReIDModel` trains with: losses by what they read, warm-up, freezing, several replicas, a guard.
+
+    A subclass has the parts `backbone`, `pooling` and `head`, everything built by its constructor, and
+    `compute_outputs(images, labels, training, cameras)`.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.freeze_backbone_steps = 0
+        self._terms = None
+        self._guard = None
+        self._freezing = None
+        self._frozen_step = False
+        self._predict = None
+
+    def compile(
+        self,
+        optimizer="adam",
+        losses=(),
+        loss_weights=None,
+        warmup_steps=0,
+        warmup_factor=0.1,
+        warmup_kind="linear",
+        freeze_backbone_steps=0,
+        freeze_layers=("backbone",),
+        losses_over_replicas=False,
+        **kwargs,
+    ):
+        """Prepares training.
+
+        Args:
+            optimizer: a Keras optimizer or its name.
+            losses: Keras losses or functions of `(y_true, y_pred)`; each reads `logits`, or what its `reads` says.
+            loss_weights: a number for each loss; 1 each if not given.
+            warmup_steps: optimizer steps in which the learning rate rises to what the optimizer's own says.
+            warmup_factor: the fraction of the learning rate at the first step, in (0, 1].
+            warmup_kind: `"linear"`, `"exponential"` or `"constant"`.
+            freeze_backbone_steps: optimizer steps at the start in which `freeze_layers` run in inference mode (their
+                batch normalisation uses and keeps the moving statistics, nothing is dropped) and neither their
+                variables nor what the optimizer keeps of them changes. Nothing is back-propagated below the lowest
+                layer that learns.
+            freeze_layers: patterns of the names of these layers, by default the whole backbone. A pattern is a regular
+                expression for the start of a name, up to a dot or its end: `"layer1"`, `"backbone.layer[12]"`,
+                `"head.neck"`.
+            losses_over_replicas: on several replicas of a `tf.distribute` strategy, whether every loss sees the whole
+                batch, with the features and logits of all replicas, instead of its replica's part. Pairs and triplets
+                are then found in the whole batch, and training is the same on any number of replicas. A loss that sees
+                its part alone gives the same where it is a mean over images; `CrossEntropy` divides by the images of
+                the part whose loss is not 0. Costs a gathering of features and logits a step.
+            **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
+        """
+        if "loss" in kwargs:
+            raise ValueError(
+                "ReIDModel.compile takes `losses=[...]`, a list, as it adds several; not `loss`."
+            )
+        if not isinstance(freeze_backbone_steps, int) or freeze_backbone_steps < 0:
+            raise ValueError(
+                f"freeze_backbone_steps must be a whole number of steps, 0 or more. Received: {freeze_backbone_steps!r}"
+            )
+        steps_per_execution = kwargs.get("steps_per_execution", 1)
+        if freeze_backbone_steps % steps_per_execution:
+            raise ValueError(
+                "freeze_backbone_steps must be a multiple of steps_per_execution, because the step changes between "
+                f"executions. Received: {freeze_backbone_steps} and {steps_per_execution}"
+            )
+        arguments = {
+            "warmup_steps": warmup_steps,
+            "warmup_factor": warmup_factor,
+            "warmup_kind": warmup_kind,
+            "freeze_backbone_steps": freeze_backbone_steps,
+            "freeze_layers": list(freeze_layers) if isinstance(freeze_layers, tuple) else freeze_layers,
+            "losses_over_replicas": losses_over_replicas,
+        }
+        freezing = Freezing(self, freeze_layers)
+        if freeze_backbone_steps and not freezing.learning:
+            raise ValueError(
+                f"freeze_layers must leave something that learns. Received: {freeze_layers!r}, which is everything."
+            )
+        if self.distribute_strategy.num_replicas_in_sync > 1:
+            _check_optimizer(optimizer)
+        with self.distribute_strategy.scope():
+            optimizer = WarmUp.apply(
+                keras.optimizers.get(optimizer), warmup_steps, warmup_factor, warmup_kind
+            )
+            super().compile(optimizer=optimizer, **kwargs)
+            self._terms = LossTerms(losses, loss_weights, losses_over_replicas)
+            self._guard = FiniteGuard(self._terms.names)
+            self.optimizer.build(self.trainable_variables)
+        self.freeze_backbone_steps = freeze_backbone_steps
+        self._freezing = freezing
+        self._compile_arguments = arguments
+
+    def get_compile_config(self):
+        if self._terms is None:
+            return {}
+        return {
+            "optimizer": keras.saving.serialize_keras_object(self.optimizer),
+            "losses": [keras.saving.serialize_keras_object(loss) for loss in self._terms.losses],
+            "loss_weights": self._terms.weights,
+            **self._compile_arguments,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+    @property
+    def metrics(self):
+        return [] if self._terms is None else [self._loss_tracker, *self._terms.trackers]
+
+    @property
+    def training_state(self):
+        """Variables of the losses (their `state_variables`), which a checkpoint needs beside model and optimizer."""
+        return [] if self._terms is None else self._terms.state_variables
+
+    @property
+    def nonfinite(self):
+        """The first step since `compile` whose loss or gradient was not finite and whose update was therefore left out.
+
+        A `NonFinite` with `step`, `learning_rate`, `terms`, `culprits` and `identities`, or None. Reading it waits for
+        the step to end.
+        """
+        return None if self._guard is None else self._guard.found(self.distribute_strategy)
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: the constructor has built everything.
+
+        Keras 3.15 would draw a batch and reduce it over the replicas, which fails for integers and on several workers.
+        """
+
+    def make_train_function(self, force=False):
+        """Two compiled steps, a frozen and a full one, chosen by the optimizer's own step counter."""
+        if self.train_function is not None and not force:
+            return
+        if self._terms is None:
+            raise ValueError("compile(optimizer, losses=[...]) must be called before fit.")
+        super().make_train_function(force=True)
+        full_step = self.train_function
+        super().make_train_function(force=True)
+        frozen_step = self.train_function
+
+        def train_function(iterator):
+            # Which of the two is traced is decided by this flag at its first call.
+            self._frozen_step = bool(self.optimizer.iterations < self.freeze_backbone_steps)
+            return (frozen_step if self._frozen_step else full_step)(iterator)
+
+        self._frozen_step = False
+        self.train_function = train_function if self.freeze_backbone_steps else full_step
+
+    def train_step(self, data):
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        identities = identities_of(labels)
+        frozen_layers, variables = (
+            (self._freezing.layers, self._freezing.learning)
+            if self._frozen_step
+            else ((), self.trainable_variables)
+        )
+        learning_rate = ops.convert_to_tensor(self.optimizer.learning_rate)
+        # Below the lowest variable that is watched nothing is recorded, so that no activation is kept.
+        with inference_mode(frozen_layers), tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            outputs = self.compute_outputs(images, identities, training=True, cameras=cameras_of(labels))
+            terms = self._terms.values(identities, outputs, sample_weight)
+            # Of the weights, the same on each replica.
+            regularization = sum(self.losses, tf.zeros(())) / _replicas()
+            loss = sum(terms, regularization)
+            scaled_loss = self.optimizer.scale_loss(loss)
+        gradients = tape.gradient(scaled_loss, variables)
+        self._guard.apply(self.optimizer, gradients, variables, terms, regularization, identities)
+        self._update_metrics(identities, outputs, terms, loss)
+        return over_workers({**self.get_metrics_result(), "learning_rate": learning_rate})
+
+    def test_step(self, data):
+        images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        identities = identities_of(labels)
+        outputs = self.compute_outputs(images, identities, training=False, cameras=cameras_of(labels))
+        with self._terms.storing_nothing():
+            terms = self._terms.values(identities, outputs, sample_weight)
+        self._update_metrics(identities, outputs, terms, sum(terms))
+        return over_workers(self.get_metrics_result())
+
+    def predict_on_batch(self, x):
+        """As Keras' own; under a strategy on one device of this process, so that one worker can do it alone.
+
+        Keras 3.15 would give every replica the whole batch, and wait for the other workers.
+        """
+        if self.distribute_strategy.num_replicas_in_sync == 1:
+            return super().predict_on_batch(x)
+        if self._predict is None:
+            self._predict = tf.function(lambda x: self(x, training=False), reduce_retracing=True)
+        return self._predict(x).numpy()
+
+    def _update_metrics(self, identities, outputs, terms, loss):
+        count = ops.shape(identities)[0]
+        self._loss_tracker.update_state(loss * _replicas(), sample_weight=count)
+        self._terms.update(terms, identities, outputs, count, _replicas())
+
+
+def _replicas():
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def _check_optimizer(optimizer):
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    for option in ("gradient_accumulation_steps", "ema_overwrite_frequency"):
+        if getattr(optimizer, option, None):
+            raise ValueError(
+                f"{option} cannot be used on several devices, where Keras 3.15 may not update variables under a "
+                f"condition. Use a larger batch, or one device. Received: {getattr(optimizer, option)}"
+            )

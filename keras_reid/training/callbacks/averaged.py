@@ -1,0 +1,33 @@
+"""The weights that a training with an average of weights ends with."""
+
+import contextlib
+
+import numpy as np
+
+
+def inner_optimizer(model):
+    """The optimizer itself, where Keras wrapped it to scale losses."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
+
+
+@contextlib.contextmanager
+def averaged_weights(model):
+    """Within the block a model has the moving average of its weights, if its optimizer keeps one (`use_ema`).
+
+    They are what Keras' `fit` leaves at its end, so they are what is evaluated and saved before. Nothing happens with
+    another optimizer.
+
+    Example:
+        >>> with averaged_weights(model):
+        ...     model.save("averaged.keras")
+    """
+    if not getattr(inner_optimizer(model), "use_ema", False):
+        yield
+        return
+    weights = [np.array(variable) for variable in model.trainable_variables]
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, weights, strict=True):
+            variable.assign(value)

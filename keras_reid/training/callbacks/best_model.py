@@ -1,0 +1,66 @@
+"""The best model of a run, and when to stop looking for a better one."""
+
+from pathlib import Path
+
+from keras_reid.files import write_json
+
+
+class BestModel:
+    """Keeps the model with the highest (mAP + Rank-1) / 2 on the first test set as `best.keras`.
+
+    Every evaluated epoch counts. Further test sets are looked at, but decide nothing. `best.json` says which epoch it
+    was, and its metrics on every set. Given to `Checkpoints(also=…)`, it goes on where a resumed run goes on.
+
+    Args:
+        directory: where the two files go.
+        save: `save(model, file, epoch)`, which writes a model.
+        patience: evaluations without a better one after which it is `exhausted`; 0 for never.
+
+    Source: the measure is FastReID's. Deliberate differences: there the best value is lost on resume, and only epochs
+    with a checkpoint count.
+    """
+
+    def __init__(self, directory, save, patience=0):
+        self.directory = Path(directory)
+        self.save = save
+        self.patience = patience
+        self.epoch, self.value, self.since = None, None, 0
+
+    @property
+    def exhausted(self):
+        """Whether `patience` evaluations have passed since the best one."""
+        return bool(self.patience) and self.since >= self.patience
+
+    def consider(self, model, epoch, evaluations):
+        """Keeps the model if it is the best so far.
+
+        Args:
+            model: as evaluated.
+            epoch: epochs done, 1 or more.
+            evaluations: what `RetrievalEvaluation.evaluate` returned.
+        """
+        name, first = next(iter(evaluations.items()))
+        value = (first.result.mAP + first.result.rank1) / 2
+        # The last epoch may be evaluated twice, with other moving statistics; it is one.
+        self.since += epoch != getattr(self, "_considered", None)
+        self._considered = epoch
+        if self.value is not None and not value > self.value:
+            return
+        self.epoch, self.value, self.since = epoch, value, 0
+        self.save(model, self.directory / "best.keras", epoch)
+        results = {key: evaluation.result.to_dict() for key, evaluation in evaluations.items()}
+        content = {
+            "epoch": epoch,
+            "measure": f"(mAP + Rank-1) / 2 of {name}",
+            "value": value,
+            "results": results,
+        }
+        write_json(self.directory / "best.json", content)
+
+    def state(self):
+        """For a checkpoint."""
+        return {"epoch": self.epoch, "value": self.value, "since": self.since}
+
+    def restore(self, state):
+        """From a checkpoint."""
+        self.epoch, self.value, self.since = state["epoch"], state["value"], state["since"]

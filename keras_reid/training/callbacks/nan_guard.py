@@ -1,0 +1,45 @@
+"""Training that has diverged is stopped, and says where."""
+
+import keras
+
+from keras_reid.errors import UserError
+from keras_reid.training.callbacks.checkpoints import ADVICE
+from keras_reid.training.callbacks.state import divergence
+
+
+class NaNGuard(keras.callbacks.Callback):
+    """Stops the training when a loss, a weight or a moving statistic is NaN or infinite.
+
+    The message names the loss term, the step, the learning rate and the identities of the batch, where the model keeps
+    them (`ReIDModel.nonfinite`). Looking waits for the running step to end, so it is done every ten steps, and at the
+    end of an epoch, when all variables are looked through too. Nothing is lost by those steps: `Checkpoints` looks
+    itself and never saves a diverged training.
+
+    Args:
+        checkpoints: a `Checkpoints`, to say which one is left.
+        names: of the classes, by their numbers.
+        every: steps between looks.
+
+    Raises:
+        UserError: from `fit`.
+
+    Example:
+        >>> model.fit(batches, callbacks=[NaNGuard(), Checkpoints("checkpoints")])
+    """
+
+    def __init__(self, checkpoints=None, names=None, every=10):
+        super().__init__()
+        self.checkpoints, self.names, self.every = checkpoints, names, every
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (batch + 1) % self.every == 0:
+            self._check(logs, variables=False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(logs, variables=True)
+
+    def _check(self, logs, variables):
+        wrong = divergence(self.model, logs, variables, self.names)
+        if wrong:
+            kept = f" {self.checkpoints.kept()}" if self.checkpoints else ""
+            raise UserError(f"the training diverged: {wrong}.{kept} {ADVICE}")

@@ -1,0 +1,73 @@
+"""What the state of a training run is."""
+
+import math
+
+import numpy as np
+
+_VARIABLES, _IDENTITIES = 3, 16  # that a message names
+
+
+def training_variables(model):
+    """Names and variables of a compiled model; the position makes names distinct, as Keras' paths need not be."""
+    kinds = {
+        "model": model.variables,
+        "optimizer": model.optimizer.variables,
+        "training": getattr(model, "training_state", ()),
+    }
+    for kind, variables in kinds.items():
+        for index, variable in enumerate(variables):
+            yield f"{kind}/{index:04d}", variable
+
+
+def divergence(model, logs=None, variables=True, names=None):
+    """Says in words how a training has diverged, or gives None if it has not.
+
+    Args:
+        model: a compiled model. `model.nonfinite`, which a `ReIDModel` keeps, is the first step whose loss was not
+            finite.
+        logs: of another model, whose `"loss"` is looked at.
+        variables: whether every variable is looked through too. They may diverge while the losses do not: a moving
+            variance, or a gradient of √0.
+        names: of the classes, by their numbers.
+    """
+    if hasattr(model, "nonfinite"):
+        if model.nonfinite is not None:
+            return _sentence(model.nonfinite, names)
+    elif "loss" in (logs or {}) and not math.isfinite(float(logs["loss"])):
+        return (
+            f"the loss is {float(logs['loss'])} at or before step {int(model.optimizer.iterations.numpy())}"
+        )
+    wrong = _non_finite(variable for _, variable in training_variables(model)) if variables else []
+    return (
+        f"NaN or infinity in {', '.join(wrong)} at step {int(model.optimizer.iterations.numpy())}"
+        if wrong
+        else None
+    )
+
+
+def _sentence(found, names):
+    terms = {name: float(value) for name, value in found.terms.items()}
+    gradient = terms.pop("gradient", 0.0)
+    if all(map(math.isfinite, terms.values())) and not math.isfinite(gradient):
+        terms["gradient"] = gradient  # of a loss that is not finite it goes without saying
+    bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
+    good = [f"{name} {value:.4g}" for name, value in terms.items() if math.isfinite(value)]
+    numbers = np.unique(np.asarray(found.identities)).tolist()
+    shown = [str(number if names is None else names[number]) for number in numbers[:_IDENTITIES]]
+    more = [f"… ({len(numbers)} in all)"] if len(numbers) > _IDENTITIES else []
+    return (
+        f"{', '.join(bad) or 'the sum of the terms is not finite'} at step {int(found.step)}"
+        f"{' (' + ', '.join(good) + ')' if good else ''}, learning rate {float(found.learning_rate):.3g}, "
+        f"identities {', '.join(shown + more)}"
+    )
+
+
+def _non_finite(variables):
+    """The paths of variables with NaN or infinity, at most three."""
+    wrong = []
+    for variable in variables:
+        array = np.asarray(variable)
+        if np.issubdtype(array.dtype, np.inexact) and not np.isfinite(array).all():
+            wrong.append(getattr(variable, "path", "a variable"))
+    more = [f"… ({len(wrong)} in all)"] if len(wrong) > _VARIABLES else []
+    return wrong[:_VARIABLES] + more

@@ -1,0 +1,38 @@
+"""SIGTERM, with which schedulers of clusters announce that a job will be killed."""
+
+import contextlib
+import signal
+import threading
+
+
+class Terminated(Exception):
+    """The process was asked to end, and the state is saved.
+
+    Args:
+        position: up to where, a `Position`.
+    """
+
+    def __init__(self, position):
+        super().__init__(f"stopped after {position}")
+        self.position = position
+
+
+@contextlib.contextmanager
+def termination():
+    """Yields a callable that says whether SIGTERM came; within the block it does not end the process.
+
+    Outside the main thread, where Python allows no signal handlers, it never comes.
+
+    Example:
+        >>> with termination() as requested:
+        ...     Checkpoints("checkpoints", stop=requested)
+    """
+    received = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: False
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    try:
+        yield lambda: bool(received)
+    finally:
+        signal.signal(signal.SIGTERM, before)

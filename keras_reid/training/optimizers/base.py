@@ -1,0 +1,74 @@
+"""What Adam and SGD share: L2 in the gradient, and rules for single variables."""
+
+import dataclasses
+from collections.abc import Mapping
+
+from keras import ops
+
+from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
+
+
+class RuledOptimizer:
+    """A mixin before a Keras optimizer; a subclass gives `move(gradient, variable, rate, index)`.
+
+    L2 and decay are applied in the update itself: to the averaged and clipped gradient, once an update under gradient
+    accumulation, not at all to a variable that is not updated (frozen, or a step skipped for an overflow), and on every
+    device under a distribution strategy.
+    """
+
+    def __init__(self, learning_rate, l2=0.0, rules=(), **kwargs):
+        super().__init__(learning_rate=learning_rate, **kwargs)
+        check_not_negative("l2", l2)
+        check_not_negative("weight_decay", self.weight_decay)
+        self.l2 = float(l2)
+        self.rules = tuple(ParameterRule(**rule) if isinstance(rule, Mapping) else rule for rule in rules)
+        self._paths = None
+
+    def build(self, variables):
+        if self.built:
+            return
+        paths = [getattr(variable, "path", variable.name) for variable in variables]
+        # Keras shortens paths when it loads a model: the rules go by those of the model that was saved.
+        self._paths = self._paths if _are_the_same(self._paths, paths) else paths
+        settings = settings_of(self._paths, self.rules, self.l2, self.weight_decay or 0.0)
+        super().build(variables)
+        self._settings = tuple(
+            one if self._use_weight_decay(variable) else dataclasses.replace(one, weight_decay=0.0)
+            for one, variable in zip(settings, variables, strict=True)
+        )
+
+    def update_step(self, gradient, variable, learning_rate):
+        index = self._get_variable_index(variable)
+        settings = self._settings[index]
+        rate = ops.cast(learning_rate, "float32") * settings.learning_rate_factor
+        gradient = ops.cast(gradient, variable.dtype)
+        if settings.l2:
+            gradient = gradient + settings.l2 * variable
+        if settings.weight_decay:
+            self.assign_sub(variable, variable * ops.cast(settings.weight_decay * rate, variable.dtype))
+        self.move(gradient, variable, rate, index)
+
+    def move(self, gradient, variable, rate, index):
+        raise NotImplementedError
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: `update_step` does it, where each variable has its own rate and decay."""
+
+    def get_config(self):
+        rules = [dataclasses.asdict(rule) for rule in self.rules]
+        paths = list(self._paths) if self.rules and self._paths else None
+        return {**super().get_config(), "l2": self.l2, "rules": rules, "paths": paths}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        paths = config.pop("paths", None)
+        optimizer = super().from_config(config, custom_objects)
+        optimizer._paths = paths
+        return optimizer
+
+
+def _are_the_same(before, now):
+    return before is not None and [path.split("/")[-1] for path in before] == [
+        path.split("/")[-1] for path in now
+    ]

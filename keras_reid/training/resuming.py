@@ -1,0 +1,58 @@
+"""Keras' `fit` from any step on."""
+
+import keras
+
+from keras_reid.training.callbacks.averaged import inner_optimizer
+
+
+def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=()):
+    """`model.fit` that begins in the middle of an epoch, where `Checkpoints.restore` says.
+
+    Keras' `fit` begins with an epoch. So the rest of a begun one is a `fit` of its own, with the same callbacks, which
+    ends without what Keras does at the end of a training: putting the moving average of the weights in their place.
+
+    Args:
+        model: compiled.
+        batches_from: `batches_from(epoch, step)` → the `tf.data.Dataset` of batches from that step of that epoch on.
+        position: `(epochs, steps)` that are done.
+        epochs: the epoch to stop before.
+        steps_per_epoch: of a whole epoch.
+        callbacks: of Keras.
+
+    Returns:
+        Whether anything was left to do.
+
+    Example:
+        >>> position = checkpoints.restore(model)
+        >>> fit_from(model, batches_from, position, epochs=60, steps_per_epoch=258, callbacks=[checkpoints])
+    """
+    epoch, step = position
+    options = {"epochs": epochs, "verbose": 0, "shuffle": False}  # the batches come in their order
+    if epoch >= epochs:
+        return False
+    if step:
+        rest = _RestOfEpoch()
+        left = {"initial_epoch": epoch, "steps_per_epoch": steps_per_epoch - step}
+        model.fit(batches_from(epoch, step), callbacks=[*callbacks, rest], **left, **options)
+        if rest.was_last:
+            return True
+        epoch, step = epoch + 1, 0
+    left = {"initial_epoch": epoch, "steps_per_epoch": steps_per_epoch}
+    model.fit(batches_from(epoch, 0), callbacks=list(callbacks), **left, **options)
+    return True
+
+
+class _RestOfEpoch(keras.callbacks.Callback):
+    """Ends a `fit` after its first epoch, unless the training ends there anyway."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.was_last = self.model.stop_training or epoch + 1 == self.params["epochs"]
+        if not self.was_last:
+            self.model.stop_training = True
+            optimizer = inner_optimizer(self.model)
+            # Keras asks for this attribute before it replaces the weights; the step, compiled already, does not.
+            self._use_ema, optimizer.use_ema = getattr(optimizer, "use_ema", False), False
+
+    def on_train_end(self, logs=None):
+        if not self.was_last:
+            inner_optimizer(self.model).use_ema = self._use_ema

@@ -1,0 +1,1 @@
+"""Sweeps: what is searched, its trials, and their ranking. Only `searching` and `trial` need Ray."""

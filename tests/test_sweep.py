@@ -1,0 +1,190 @@
+"""The command; what it is made of is tested in tests/tuning."""
+
+import csv
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from keras_reid import sweep
+from keras_reid.errors import UserError
+from tests.conftest import ROOT
+
+QUICKSTART = str(ROOT / "experiments" / "quickstart.py")
+SEARCH = ["--search", "optimizer.learning_rate=1e-3,1e-2"]
+needs_ray = pytest.mark.skipif(
+    importlib.util.find_spec("ray") is None, reason="Ray Tune is not installed (extra `sweep`)"
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Makes packages look as if they were (not) installed."""
+    find = importlib.util.find_spec
+
+    def pretend(**installed):
+        def find_spec(name, *rest):
+            return installed[name] if name in installed else find(name, *rest)
+
+        monkeypatch.setattr(importlib.util, "find_spec", find_spec)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["none.py", *SEARCH], "does not exist"),
+        ([QUICKSTART], "what to search"),
+        ([QUICKSTART, "--search", "optimizer.rate=1,2"], "optimizer"),
+        ([QUICKSTART, "--search", "training.epoch=1,2"], "training.epochs"),
+        ([QUICKSTART, "--search", "optimizer.learning_rate=log(1e-4,1e-2)"], "--trials must say"),
+        ([QUICKSTART, *SEARCH, "--algorithm", "tpe"], "--trials must say"),
+        ([QUICKSTART, *SEARCH, "--trials", "0"], "--trials must be 1 or more"),
+        ([QUICKSTART, *SEARCH, "--concurrent", "0"], "--concurrent must be 1 or more"),
+        ([QUICKSTART, *SEARCH, "--scheduler", "asha", "--evaluation.every", "0"], "--evaluation.every"),
+        ([QUICKSTART, *SEARCH, "--training.epoch", "3"], "training.epochs"),
+    ],
+)
+def test_a_users_mistake_is_told_before_anything_begins(folder, arguments, message):
+    with pytest.raises(UserError, match=message):
+        sweep.main(arguments)
+    assert not (folder / "runs").exists()
+
+
+def test_what_is_missing_is_told_with_its_remedy(folder, without):
+    without(ray=None, optuna=object())
+    with pytest.raises(UserError, match=r"pip install 'ray\[tune\]==2.60.0'`"):
+        sweep.main([QUICKSTART, *SEARCH])
+    without(ray=object(), optuna=None)
+    with pytest.raises(UserError, match=r"pip install 'optuna==5.0.0'`"):
+        sweep.main([QUICKSTART, *SEARCH, "--algorithm", "tpe", "--trials", "2"])
+    assert not (folder / "runs").exists()
+
+
+def test_the_versions_are_those_of_the_extra():
+    extra = (ROOT / "setup.cfg").read_text().partition("\nsweep =")[2].partition("\n\n")[0]
+    assert "ray[tune]==2.60.0" in extra
+    assert "optuna==5.0.0" in extra
+
+
+def test_help_is_light():
+    code = (
+        "import sys, runpy; sys.argv = ['x', '--help']\n"
+        "try: runpy.run_module('keras_reid.sweep', run_name='__main__')\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "assert not {'keras', 'tensorflow', 'ray'} & set(sys.modules), 'heavy'"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr
+    assert "--concurrent" in process.stdout
+
+
+@pytest.fixture
+def searched(folder, without, monkeypatch):
+    """`searched(*arguments)` runs the command with a search that notes what it is asked for."""
+    asked = []
+
+    def search(job, settings, evaluate_every, resume):
+        asked.append((job, settings, evaluate_every, resume))
+        numbers = {"score": 0.5, "rank1": 0.6, "mAP": 0.4, "epoch": 8}
+        return [
+            {
+                "trial": f"trial00{number}",
+                "status": "finished",
+                "values": {"optimizer.learning_rate": rate},
+                **numbers,
+                "score": score,
+                "run": f"runs/x-trial00{number}",
+                "arguments": ["--optimizer.learning_rate", rate],
+            }
+            for number, (rate, score) in enumerate([("1e-3", 0.4), ("1e-2", 0.5)])
+        ]
+
+    without(ray=object())
+    module = type(sys)("keras_reid.tuning.searching")
+    module.search = search
+    monkeypatch.setitem(sys.modules, "keras_reid.tuning.searching", module)
+
+    def run(*arguments):
+        sweep.main([QUICKSTART, *SEARCH, *arguments])
+        return asked[-1]
+
+    return run
+
+
+def test_the_best_command_is_given(searched, folder, capsys):
+    job, settings, evaluate_every, resume = searched("--training.epochs", "3", "--concurrent", "2")
+    assert job.command[1:] == ("-m", "keras_reid.fit", QUICKSTART, "--training.epochs", "3")
+    assert job.sweep == folder / "runs" / "quickstart-sweep"
+    assert job.working_directory == folder
+    assert job.environment == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+    assert (settings.concurrent, evaluate_every, resume) == (2, 4, False)
+    again = f"python -m keras_reid.fit {QUICKSTART} --training.epochs 3 --optimizer.learning_rate 1e-2"
+    assert again in capsys.readouterr().out
+    with open(job.sweep / "trials.csv", newline="") as file:
+        assert [row["score"] for row in csv.DictReader(file)] == ["0.5", "0.4"]
+
+
+def test_a_smoke_sweep(searched):
+    job, *_ = searched("--smoke")
+    assert job.command[-1] == "--smoke"
+    assert job.directory("trial000").name == "quickstart-smoke-sweep-trial000-smoke"
+
+
+def test_an_existing_sweep_is_kept(searched, folder):
+    assert searched()[0].sweep.name == "quickstart-sweep"
+    assert searched()[0].sweep.name == "quickstart-sweep-2"
+    (folder / "runs" / "quickstart-sweep-3-trial000").mkdir()
+    assert searched()[0].sweep.name == "quickstart-sweep-4"
+
+
+def test_resume_takes_the_newest_and_does_not_mix_settings(searched):
+    with pytest.raises(UserError, match="no sweep to resume"):
+        searched("--resume")
+    searched("--seed", "3")
+    searched("--seed", "4")
+    job, _, _, resume = searched("--seed", "4", "--resume")
+    assert job.sweep.name == "quickstart-sweep-2"
+    assert resume
+    with pytest.raises(UserError, match="seed changed"):
+        searched("--seed", "5", "--resume")
+    with pytest.raises(UserError, match="overrides changed"):
+        searched("--seed", "4", "--resume", "--training.epochs", "3")
+
+
+@needs_ray
+@pytest.mark.slow
+def test_a_sweep_of_smoke_runs_and_its_repetition(command, tmp_path):
+    arguments = ["sweep", QUICKSTART, "--smoke", "--search", "data.sampler.identities_per_batch=8"]
+    arguments += ["optimizer.learning_rate=log(1e-3,1e-2)", "model.head.metric_feature=before,sideways"]
+    wrong = command(*arguments, "--trials", "2", cwd=tmp_path, ok=False)
+    assert wrong.returncode == 2
+    assert "sideways" in wrong.stderr or "metric" in wrong.stderr
+    arguments[-1] = "model.head.metric_feature=before,after"
+    process = command(*arguments, "--trials", "2", "--seed", "1", cwd=tmp_path)
+    sweep_folder = tmp_path / "runs" / "quickstart-smoke-sweep"
+    records = json.loads((sweep_folder / "trials.json").read_text())
+    assert [record["status"] for record in records] == ["finished"] * 2
+    assert records[0]["score"] >= records[1]["score"]
+    for record in records:
+        description = json.loads((tmp_path / record["run"] / "experiment.json").read_text())
+        assert description["optimizer"]["learning_rate"] == float(record["values"]["optimizer.learning_rate"])
+        assert 1e-3 <= description["optimizer"]["learning_rate"] <= 1e-2
+        (metrics,) = json.loads((tmp_path / record["run"] / "metrics.json").read_text()).values()
+        assert record["score"] == pytest.approx((metrics["rank1"] + metrics["mAP"]) / 2)
+    assert "again: python -m keras_reid.fit" in process.stdout
+    assert "Traceback" not in process.stdout + process.stderr
+    repeated = command(*arguments, "--trials", "2", "--seed", "1", "--resume", cwd=tmp_path)
+    assert json.loads((sweep_folder / "trials.json").read_text()) == records
+    assert "Traceback" not in repeated.stdout + repeated.stderr
+    assert len(os.listdir(tmp_path / "runs")) == 3
