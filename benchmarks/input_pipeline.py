@@ -58,7 +58,7 @@ def write_images(folder, size):
         )
 
 
-def batches_of(stage, folder, image_size):
+def batches_of(stage, folder, file_size, image_size):
     """An endless `tf.data.Dataset` of batches as they are after a stage."""
     import tensorflow as tf
 
@@ -78,7 +78,7 @@ def batches_of(stage, folder, image_size):
     parts = {
         "read": lambda path: tf.strings.length(tf.io.read_file(path)),
         "read, decode": read_image,
-        "read, decode, resize": lambda path: resize_image(read_image(path), image_size),
+        "read, decode, resize": lambda path: resize_image(read_image(path), image_size, usual=file_size),
     }
     if stage in parts:
         images = tf.data.Dataset.from_tensor_slices(tf.constant(paths)).repeat()
@@ -104,7 +104,7 @@ def measure(stage, file_size, image_size, cores):
     command_line.load_tensorflow()  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
         write_images(pathlib.Path(folder), file_size)
-        stream = iter(batches_of(stage, pathlib.Path(folder), image_size))
+        stream = iter(batches_of(stage, pathlib.Path(folder), file_size, image_size))
         rates = []
         for _ in range(7):
             start, images = time.perf_counter(), 0
