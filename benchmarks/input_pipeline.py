@@ -22,6 +22,7 @@ import tempfile
 import time
 
 import numpy as np
+from measuring import memory_megabytes
 from PIL import Image
 
 from keras_reid import command_line
@@ -58,23 +59,28 @@ def write_images(folder, size):
         )
 
 
+def dataset_of(folder):
+    """The images of a folder, of `IDENTITIES` in turn."""
+    from keras_reid.data import ReIDDataset, Sample
+
+    files = enumerate(sorted(folder.glob("*.jpg")))
+    samples = [Sample(path, number % IDENTITIES, number // IDENTITIES) for number, path in files]
+    return ReIDDataset("benchmark", train=samples)
+
+
 def batches_of(stage, folder, file_size, image_size):
     """An endless `tf.data.Dataset` of batches as they are after a stage."""
     import tensorflow as tf
 
-    from keras_reid.data import IdentitySampler, PixelCache, Records, ReIDDataset, Sample
+    from keras_reid.data import IdentitySampler, PixelCache, Records
     from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing, RandomPatch
     from keras_reid.data.decoding import read_image
     from keras_reid.data.pipeline import cores, train_batches
     from keras_reid.data.records import write_records
     from keras_reid.data.resizing import resize_image
 
-    samples = [
-        Sample(path, number % IDENTITIES, number // IDENTITIES)
-        for number, path in enumerate(sorted(folder.glob("*.jpg")))
-    ]
-    dataset = ReIDDataset("benchmark", train=samples)
-    paths = [sample.path for sample in samples]
+    dataset = dataset_of(folder)
+    paths = [sample.path for sample in dataset.train]
     parts = {
         "read": lambda path: tf.strings.length(tf.io.read_file(path)),
         "read, decode": read_image,
@@ -127,16 +133,12 @@ def measure(stage, file_size, image_size, cores):
 
 def measure_memory(batches, batch_size):
     """Prints the resident memory after 200 batches and after all."""
-    from keras_reid.data import IdentitySampler, ReIDDataset, Sample
+    from keras_reid.data import IdentitySampler
     from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing, RandomPatch
     from keras_reid.data.pipeline import train_batches
 
     with tempfile.TemporaryDirectory() as folder:
         write_images(pathlib.Path(folder), (128, 64))
-        samples = [
-            Sample(path, number % IDENTITIES, number // IDENTITIES)
-            for number, path in enumerate(sorted(pathlib.Path(folder).glob("*.jpg")))
-        ]
         augmentation = (
             AutoAugment(probability=0.1),
             PadCrop(padding=10),
@@ -145,19 +147,13 @@ def measure_memory(batches, batch_size):
             RandomPatch(),
         )
         sampler = IdentitySampler(identities_per_batch=batch_size // 4, images_per_identity=4)
-        dataset = ReIDDataset("benchmark", train=samples)
+        dataset = dataset_of(pathlib.Path(folder))
         stream = train_batches(dataset, sampler, (256, 128), augmentation, epochs=10**6)[0]
         start = time.perf_counter()
         for number, _ in enumerate(itertools.islice(stream, batches), start=1):
             if number == 200 or number % (batches // 10) == 0:
                 minutes = (time.perf_counter() - start) / 60
-                print(f"{number} batches, {minutes:.1f} min: {resident_megabytes():.0f} MB", flush=True)
-
-
-def resident_megabytes():
-    """Memory of this process; Linux only."""
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
+                print(f"{number} batches, {minutes:.1f} min: {memory_megabytes('VmRSS'):.0f} MB", flush=True)
 
 
 def print_demand():

@@ -15,8 +15,8 @@ def keep_freed_memory():
     """Lets this process keep up to 1 GiB of freed memory instead of giving it back to the system at once.
 
     TensorFlow on a CPU frees and asks for the same few hundred kilobytes thousands of times a second, and each time the
-    system would have to clear the pages anew: the input pipeline is a quarter faster with this
-    (benchmarks/input_pipeline.py, with and without the environment variable MALLOC_TRIM_THRESHOLD_=131072).
+    system would have to clear the pages anew. What it brings to the input pipeline shows in
+    benchmarks/input_pipeline.py, with and without the environment variable MALLOC_TRIM_THRESHOLD_=131072.
 
     Does nothing without glibc, or where the environment has settings of its own for it.
     """

@@ -16,8 +16,8 @@ def resize_image(image, size, usual=None):
     size already stays as it is.
 
     An axis is filtered by small matrix products: 32 output rows need few input rows, so the filter, a band matrix,
-    is cut into blocks along its diagonal. Three to four times as fast as `tf.image.resize` (benchmarks/
-    input_pipeline.py); the cost grows with the number of input pixels, or output pixels where they are more.
+    is cut into blocks along its diagonal, which is faster than `tf.image.resize`. The cost grows with the number of
+    input pixels, or output pixels where they are more (benchmarks/input_pipeline.py).
 
     Args:
         image: `(height, width, 3)`, uint8 or float 0–255.
