@@ -1,90 +1,190 @@
-"""Time and memory of `evaluate` on random features in the sizes of data sets: `python benchmarks/evaluation.py`.
+"""Time and memory of `evaluate` on random features: `python benchmarks/evaluation.py`.
 
-Writes benchmarks/results/evaluation.csv. The time is set beside that of the bare float32 matrix product of query and
-gallery, taken in the same blocks of queries. Each size runs in a process of its own.
+    python benchmarks/evaluation.py --only Market-1501 MSMT17
+
+At the sizes of data sets, and for 1000 queries in growing galleries, the largest of which is a memory-mapped file.
+Adds each row to benchmarks/results/evaluation.csv, measured in a process of its own, and skips the rows that are there
+for the same machine; draws evaluation.png of the growth. All take about 20 minutes on two cores.
+
+- seconds: of `evaluate` with cosine, the median of three.
+- product_seconds: of the bare float32 matrix product of query and gallery in blocks of 512 queries into an array that
+  is reused, the median of three, each just before `evaluate`; times_product is the median of the three quotients.
+- extra_megabytes: the most memory that one call takes beside the features.
 """
 
-import csv
-import multiprocessing
-import os
+import argparse
 import pathlib
-import platform
+import statistics
+import tempfile
+import threading
 import time
 
+import growth_plot
+import measuring
 import numpy as np
 
-from keras_reid.evaluation import Distances, Features, evaluate
+from keras_reid import command_line
+from keras_reid.evaluation import Features, evaluate
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "evaluation.csv"
-# Queries, gallery images, identities of the test parts.
+# Queries, gallery images, identities, numbers in an embedding.
 SIZES = {
-    "Market-1501": (3368, 15913, 750),
-    "MSMT17": (11659, 82161, 3060),
-    "VERI-Wild large": (10000, 128517, 10000),
+    "Market-1501": (3368, 15913, 750, 2048),
+    "MSMT17": (11659, 82161, 3060, 2048),
+    "VERI-Wild large": (10000, 128517, 10000, 512),
+    **{f"gallery {n}": (1000, n, n // 20, 512) for n in (10_000, 30_000, 100_000, 300_000, 1_000_000)},
 }
-DIM = 512
+ON_DISK = "gallery 1000000"
+KEY = ("size", "dim", "device", "cores")
+COLUMNS = (
+    "size",
+    "queries",
+    "gallery",
+    "dim",
+    "seconds",
+    "product_seconds",
+    "times_product",
+    "extra_megabytes",
+    "full_matrix_megabytes",
+    "mAP",
+    "device",
+    "cores",
+    "machine",
+    "numpy",
+    "date",
+)
+_ROWS, _REPEATS = 512, 3
 
 
-def random_features(rng, n, identities):
-    """Embeddings that hold something of their identity: matches come early, as with a trained model."""
+def random_features(rng, n, identities, dim, file=None):
+    """Embeddings that hold something of their identity: matches come early, as with a trained model.
+
+    The noise grows with the dimension so that as much is hidden by it. With a `file` they are written there, and read
+    by memory mapping.
+    """
     labels = rng.integers(0, identities, n)
-    centres = np.random.default_rng(0).standard_normal((identities, DIM), dtype=np.float32)
-    embeddings = centres[labels] + 2 * rng.standard_normal((n, DIM), dtype=np.float32)
-    return Features(embeddings, labels, rng.integers(0, 6, n))
+    noise = np.float32(2 * (dim / 512) ** 0.25)
+    centres = np.random.default_rng(0).standard_normal((identities, dim), dtype=np.float32)
+    out = np.empty((n, dim), np.float32)
+    if file is not None:
+        out = np.lib.format.open_memmap(file, "w+", np.float32, (n, dim))
+    for start in range(0, n, 8192):
+        part = labels[start : start + 8192]
+        out[start : start + 8192] = centres[part] + noise * rng.standard_normal(
+            (len(part), dim), dtype=np.float32
+        )
+    if file is not None:
+        out.flush()
+        out = np.load(file, mmap_mode="r")
+    return Features(out, labels, rng.integers(0, 6, n))
+
+
+def product_seconds(query, gallery):
+    """Of the bare float32 matrix product, in blocks of queries."""
+    block = np.empty((_ROWS, len(gallery)), np.float32)
+    start = time.perf_counter()
+    for first in range(0, len(query), _ROWS):
+        rows = query.embeddings[first : first + _ROWS]
+        np.matmul(rows, gallery.embeddings.T, out=block[: len(rows)])
+    return time.perf_counter() - start
+
+
+def extra_megabytes(function):
+    """The most memory of its own (not of mapped files) that a call takes above what the process has before; Linux."""
+    before, most, over = measuring.memory_megabytes("RssAnon"), [0.0], threading.Event()
+
+    def watch():
+        while not over.wait(0.003):
+            most[0] = max(most[0], measuring.memory_megabytes("RssAnon"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    function()
+    over.set()
+    watcher.join()
+    return most[0] - before
 
 
 def measure(name):
-    """One row of the table."""
-    queries, items, identities = SIZES[name]
+    """What is measured of one size."""
+    queries, items, identities, dim = SIZES[name]
     rng = np.random.default_rng(1)
-    query, gallery = (random_features(rng, n, identities) for n in (queries, items))
-    before = memory_megabytes("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew from here
-    start = time.perf_counter()
-    result = evaluate(query, gallery)
-    seconds = time.perf_counter() - start
-    extra = memory_megabytes("VmHWM") - before
-    rows = Distances(query, gallery).block_size
-    start = time.perf_counter()
-    for first in range(0, queries, rows):
-        query.embeddings[first : first + rows] @ gallery.embeddings.T
-    product = time.perf_counter() - start
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / "gallery.npy" if name == ON_DISK else None
+        query = random_features(rng, queries, identities, dim)
+        gallery = random_features(rng, items, identities, dim, file)
+        product_seconds(query[:_ROWS], gallery)
+        extra = extra_megabytes(lambda: evaluate(query, gallery))
+        products, evaluations = [], []
+        for _ in range(_REPEATS):
+            products.append(product_seconds(query, gallery))
+            start = time.perf_counter()
+            result = evaluate(query, gallery)
+            evaluations.append(time.perf_counter() - start)
+    quotients = [one / other for one, other in zip(evaluations, products, strict=True)]
     return {
-        "size": name,
-        "queries": queries,
-        "gallery": items,
-        "dim": DIM,
-        "seconds": f"{seconds:.2f}",
-        "matrix_product_seconds": f"{product:.2f}",
-        "nanoseconds_per_pair": f"{1e9 * seconds / (queries * items):.1f}",
+        "seconds": f"{statistics.median(evaluations):.2f}",
+        "product_seconds": f"{statistics.median(products):.2f}",
+        "times_product": f"{statistics.median(quotients):.2f}",
         "extra_megabytes": f"{extra:.0f}",
         "full_matrix_megabytes": f"{4 * queries * items / 1e6:.0f}",
         "mAP": f"{result.mAP:.4f}",
-        "cores": len(os.sched_getaffinity(0)),
-        "machine": platform.machine(),
-        "numpy": np.__version__,
     }
 
 
-def memory_megabytes(key):
-    """Resident memory of this process, now (`VmRSS`) or at its peak (`VmHWM`); Linux only."""
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(key))
+def draw(rows, path):
+    """Seconds and extra memory of the growing galleries."""
+    rows = [row for row in rows if row["size"].startswith("gallery ")]
+
+    def points(column):
+        return [(int(row["gallery"]), float(row[column])) for row in rows]
+
+    seconds = [
+        growth_plot.Curve("evaluate", points("seconds")),
+        growth_plot.Curve("bare matrix product", points("product_seconds"), dashed=True),
+    ]
+    memory = [
+        growth_plot.Curve("evaluate", points("extra_megabytes")),
+        growth_plot.Curve("the full matrix", points("full_matrix_megabytes"), dashed=True),
+    ]
+    if rows:
+        cores = rows[-1]["cores"]
+        growth_plot.draw_growth(
+            path,
+            f"Evaluation: 1000 queries, {rows[-1]['dim']} dimensions, {cores} cores",
+            [("seconds", seconds), ("extra memory, MB", memory)],
+        )
 
 
-def main():
-    rows = []
-    for name in SIZES:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            rows.append(pool.apply(measure, (name,)))
-        print(", ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    with open(RESULTS, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    print(f"written to {RESULTS}")
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=SIZES, default=SIZES, metavar="SIZE", help=", ".join(SIZES)
+    )
+    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
+    options = parser.parse_args(arguments)
+    machine = {**measuring.machine(), "numpy": np.__version__}
+    done = set() if options.anew else measuring.measured(options.output, KEY)
+    for name in options.only:
+        queries, items, _, dim = SIZES[name]
+        row = {"size": name, "queries": queries, "gallery": items, "dim": dim, **machine}
+        if tuple(str(row[column]) for column in KEY) in done:
+            print(f"{name}: is in {options.output.name}", flush=True)
+            continue
+        row |= measuring.in_own_process(measure, name)
+        measuring.add_row(options.output, COLUMNS, KEY, {column: row[column] for column in COLUMNS})
+        print(
+            f"{name} ({queries} x {items}, {dim}): {row['seconds']} s, {row['times_product']} times the bare product "
+            f"({row['product_seconds']} s), {row['extra_megabytes']} MB extra, mAP {row['mAP']}",
+            flush=True,
+        )
+    rows = measuring.rows(options.output, {column: str(machine[column]) for column in ("device", "cores")})
+    draw(sorted(rows, key=lambda row: int(row["gallery"])), options.output.with_suffix(".png"))
+    print(f"written to {options.output} and {options.output.with_suffix('.png').name}")
 
 
 if __name__ == "__main__":
-    main()
+    command_line.run(main)

@@ -75,6 +75,14 @@ def measured(file, key):
         return {tuple(row[name] for name in key) for row in csv.DictReader(stream)}
 
 
+def rows(file, where):
+    """The rows of a CSV file, as dicts of text, that have the values of `where` in its columns."""
+    if not file.exists():
+        return []
+    with open(file, newline="") as stream:
+        return [row for row in csv.DictReader(stream) if all(row[name] == where[name] for name in where)]
+
+
 def add_row(file, columns, key, row):
     """Puts `row` into a CSV file in place of the row that agrees with it in the columns `key`."""
     rows = []

@@ -34,6 +34,9 @@ class Evaluate:
     """share of dsr beside cosine, 0 to 1, by default 0.5; to be chosen on other images than those of the test"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
+    remove_camera_bias: bool = False
+    """standardise the embeddings of each camera by its own mean and deviation: for cameras that the model was not
+    trained on"""
     query_expansion: Annotated[tuple[int, ...] | None, tyro.conf.arg(metavar="[K]")] = None
     """replace each query by the mean of itself and its K nearest gallery images (5 where no K follows)"""
     rerank: bool = False
@@ -48,6 +51,9 @@ class Evaluate:
     """also verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
     per_camera: bool = False
     """also Rank-1 and mAP for each pair of a query's and a gallery's camera"""
+    open_set: float | None = None
+    """also test with this share of the gallery's identities taken out, drawn at random, 0 to 1: how many queries are
+    found (DIR) or accepted (TTR) where few of those that are not in the gallery are (FAR, FTR)"""
     memory: str | None = None
     """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB"""
     batch_size: int = 128
@@ -68,28 +74,35 @@ def main(arguments):
 
     command_line.load_tensorflow()
     from keras_reid.evaluation.draws import evaluate_draws
-    from keras_reid.evaluation.table import print_camera_table, print_roc_table, print_table
+    from keras_reid.evaluation.table import (
+        print_camera_table,
+        print_open_set_table,
+        print_roc_table,
+        print_table,
+    )
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.files import write_json
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model)
     _, tests = read_datasets(data, train=False)
-    results, cameras = {}, {}
+    results, more = {}, {}
     readers = data.test_datasets or [data.dataset]
     for reader, dataset in zip(readers, tests, strict=True):
         draws = _repetitions(reader, dataset, data.root)
-        results[dataset.name], cameras[dataset.name] = evaluate_draws(
+        results[dataset.name], more[dataset.name] = evaluate_draws(
             model, draws, options.batch_size, **settings
         )
     summaries = {name: result.to_dict() for name, result in results.items()}
     print_table(results)
     if settings["roc"]:
         print_roc_table(summaries)
-    for name, pairs in cameras.items():
-        if pairs is not None:
-            print_camera_table(name, pairs)
-            summaries[name]["camera_pairs"] = pairs.to_dict()
+    for name, extras in more.items():
+        summaries[name] |= {key: extra.to_dict() for key, extra in extras.items()}
+        if "camera_pairs" in extras:
+            print_camera_table(name, extras["camera_pairs"])
+    if settings["open_set"] is not None:
+        print_open_set_table(summaries)
     source = Path(options.run_or_model)
     output = options.output or (run / "evaluation.json" if run else source.with_suffix(".evaluation.json"))
     write_json(output, {"settings": settings, "results": summaries})
@@ -127,7 +140,9 @@ def _what(options, run):
     if experiment:
         settings["metric"] = options.metric or experiment.evaluation.metric
         settings["flip"] = options.flip or experiment.evaluation.flip
-    settings |= {name: getattr(options, name) for name in ("protocol", "roc", "per_camera", "single_shot")}
+    settings |= {
+        name: getattr(options, name) for name in ("protocol", "roc", "per_camera", "single_shot", "open_set")
+    }
     settings["memory"] = _memory(options)
     settings |= _post_processing(options, settings["metric"])
     _check_together(options, settings)
@@ -160,11 +175,15 @@ def _check_together(options, settings):
                 raise UserError(
                     f"{name} is for the whole gallery: leave it out with --single-shot, or --single-shot with it"
                 )
-    if options.per_camera and (options.rerank or options.query_expansion or settings["metric"] == "dsr"):
-        raise UserError(
-            "--per-camera is for the distances of embeddings as they are: leave out --rerank, --query-expansion "
-            "and --metric dsr with it"
-        )
+    if options.open_set is not None and not 0 < options.open_set < 1:
+        raise UserError(f"--open-set must lie between 0 and 1. Received: {options.open_set}")
+    changed = options.rerank or options.query_expansion or settings["metric"] == "dsr"
+    for name, given in (("--per-camera", options.per_camera), ("--open-set", options.open_set)):
+        if given and changed:
+            raise UserError(
+                f"{name} is for the distances of embeddings as they are: leave out --rerank, --query-expansion "
+                "and --metric dsr with it"
+            )
 
 
 def _post_processing(options, metric):
@@ -176,6 +195,7 @@ def _post_processing(options, metric):
             f"--query-expansion takes one number of gallery images, at least 1. Received: {given}"
         )
     settings = {
+        "remove_camera_bias": options.remove_camera_bias,
         "query_expansion": None if expansion is None else (*expansion, 5)[0],
         "rerank": options.rerank,
     }
@@ -187,10 +207,9 @@ def _post_processing(options, metric):
         raise UserError(
             "--rerank is for distances of embeddings: use --metric cosine or euclidean with it, not dsr"
         )
-    if options.flip:
-        raise UserError(
-            "--flip is for embeddings: a mirrored feature map has no mean with it. Leave it out with dsr"
-        )
+    for name, given in (("--flip", options.flip), ("--remove-camera-bias", options.remove_camera_bias)):
+        if given:
+            raise UserError(f"{name} is for embeddings, not for feature maps: leave it out with dsr")
     share = 0.5 if options.dsr_lambda is None else options.dsr_lambda
     if not 0 <= share <= 1:
         raise UserError(f"--dsr-lambda must be from 0 to 1. Received: {share}")

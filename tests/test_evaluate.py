@@ -38,6 +38,8 @@ def nothing(tmp_path):
         (["--single-shot", "2", "--roc"], "--roc is for the whole gallery"),
         (["--single-shot", "2", "--rerank"], "--rerank is for the whole gallery"),
         (["--per-camera", "--rerank"], "--per-camera is for the distances of embeddings as they are"),
+        (["--open-set", "0.5", "--rerank"], "--open-set is for the distances of embeddings as they are"),
+        (["--open-set", "1"], "--open-set must lie between 0 and 1. Received: 1.0"),
         (["--protocol", "single"], "protocol"),
     ],
 )

@@ -1,5 +1,6 @@
 """Retrieval metrics, distances and embeddings. Light to import: TensorFlow loads with the first image."""
 
+from keras_reid.evaluation.camera_bias import remove_camera_bias
 from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr import (
@@ -49,5 +50,6 @@ __all__ = [
     "parse_memory",
     "print_table",
     "query_expansion",
+    "remove_camera_bias",
     "without_identities",
 ]

@@ -6,7 +6,7 @@ from keras_reid import evaluation
 from keras_reid.evaluation.dataset import embed_datasets
 
 
-def evaluate_draws(model, draws, batch_size, flip, per_camera, **settings):
+def evaluate_draws(model, draws, batch_size, flip, per_camera=False, open_set=None, **settings):
     """Evaluates a model on the draws of one test set.
 
     Args:
@@ -15,11 +15,13 @@ def evaluate_draws(model, draws, batch_size, flip, per_camera, **settings):
         batch_size: images in a batch.
         flip: average the embeddings of each image and its mirror image.
         per_camera: also evaluate pairs of cameras, in the first draw.
+        open_set: share of the gallery's identities to take out for an open-set test, in the first draw; None for none.
         settings: `metric`, `protocol` (None for the set's own), `roc`, `memory`, `single_shot` (draws, or None),
-            `query_expansion` (items, or None), `rerank`, and `dsr_lambda` with the metric `"dsr"`.
+            `remove_camera_bias`, `query_expansion` (items, or None), `rerank`; `dsr_lambda` with the metric `"dsr"`.
 
     Returns:
-        `(result, pairs)`: a `RetrievalResult`, or `RepeatedResult` of several draws; `CameraPairs` or None.
+        `(result, more)`: a `RetrievalResult`, or `RepeatedResult` of several draws; and what was asked for beside it,
+        `{"camera_pairs": CameraPairs, "open_set": OpenSetResult}`.
 
     Raises:
         UserError: a data set cannot be evaluated under the protocol; as `embed_datasets` and `evaluate`.
@@ -32,12 +34,19 @@ def evaluate_draws(model, draws, batch_size, flip, per_camera, **settings):
         pairs = [evaluation.dsr_features(model, draw, batch_size) for draw in draws]
     else:
         pairs = embed_datasets(model, draws, batch_size, flip)
+    if settings.pop("remove_camera_bias"):
+        pairs = [evaluation.remove_camera_bias(*pair) for pair in pairs]
     protocol = draws[0].protocol
     results = tuple(_score(*pair, protocol=protocol, **settings) for pair in pairs)
-    cameras = None
+    more = {}
+    query, gallery = pairs[0]
+    ways = {"metric": metric, "protocol": protocol, "memory": memory}
     if per_camera:
-        cameras = evaluation.evaluate_camera_pairs(*pairs[0], metric, protocol=protocol, memory=memory)
-    return (results[0] if len(results) == 1 else evaluation.RepeatedResult(results)), cameras
+        more["camera_pairs"] = evaluation.evaluate_camera_pairs(query, gallery, **ways)
+    if open_set is not None:
+        smaller = evaluation.without_identities(gallery, open_set)
+        more["open_set"] = evaluation.evaluate_open_set(query, smaller, **ways)
+    return (results[0] if len(results) == 1 else evaluation.RepeatedResult(results)), more
 
 
 def _score(

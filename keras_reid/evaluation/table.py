@@ -56,6 +56,27 @@ def print_roc_table(results, console=None):
     (console or rich.console.Console()).print(table)
 
 
+def print_open_set_table(results, console=None):
+    """Prints the open-set test of each test set: DIR at two FARs, TTR at two FTRs, in percent, and the queries.
+
+    Args:
+        results: name of the test set → `to_dict()` of a result with an open-set test.
+        console: a `rich.console.Console`; None prints to standard output.
+    """
+    table = rich.table.Table()
+    table.add_column("Open set", overflow="fold")
+    rates = list(next(iter(results.values()))["open_set"]["dir_at_far"])
+    titles = (*(f"DIR@FAR={rate}" for rate in rates), *(f"TTR@FTR={rate}" for rate in rates))
+    for title in (*titles, "In the gallery", "Not in it"):
+        table.add_column(title, justify="right")
+    for name, values in results.items():
+        test = values["open_set"]
+        numbers = (test[kind][rate] for kind in ("dir_at_far", "ttr_at_ftr") for rate in rates)
+        counts = (str(test["num_targets"]), str(test["num_others"]))
+        table.add_row(name, *(f"{100 * number:.2f}" for number in numbers), *counts)
+    (console or rich.console.Console()).print(table)
+
+
 def print_camera_table(name, pairs, console=None):
     """Prints Rank-1 / mAP for each camera of a query (rows) and of the gallery (columns), in percent.
 

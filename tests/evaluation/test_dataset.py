@@ -18,6 +18,7 @@ SETTINGS = {
     "roc": False,
     "memory": None,
     "single_shot": None,
+    "remove_camera_bias": False,
     "query_expansion": None,
     "rerank": False,
 }
@@ -97,18 +98,23 @@ def test_what_the_command_does(embedded):
     draws = [draw(seed, "cross_camera") for seed in range(2)]
     # Several gallery images of each identity, without which a draw of one of them would change nothing.
     draws = [dataclasses.replace(one, query=one.gallery, gallery=one.query) for one in draws]
-    result, pairs = evaluate_draws(None, draws[:1], 8, False, False, **SETTINGS)
+    result, more = evaluate_draws(None, draws[:1], 8, False, **SETTINGS)
     assert result.to_dict() == evaluate_dataset(None, draws[0]).result.to_dict()
-    assert pairs is None
-    mean, pairs = evaluate_draws(None, draws, 8, False, True, **SETTINGS)
+    assert more == {}
+    mean, more = evaluate_draws(None, draws, 8, False, True, 0.5, **SETTINGS)
     assert isinstance(mean, RepeatedResult)
-    assert pairs.queries.sum() > 0
-    for changed in ({"metric": "euclidean"}, {"query_expansion": 2}, {"rerank": True}, {"single_shot": 3}):
-        other, _ = evaluate_draws(None, draws[:1], 8, False, False, **{**SETTINGS, **changed})
+    assert more["camera_pairs"].queries.sum() > 0
+    assert len(more["open_set"].nearest_other) == len(draws[0].query) // 2
+    for changed in (
+        {"metric": "euclidean"},
+        {"remove_camera_bias": True},
+        {"query_expansion": 2},
+        {"rerank": True},
+        {"single_shot": 3},
+    ):
+        other, _ = evaluate_draws(None, draws[:1], 8, False, **{**SETTINGS, **changed})
         assert other.mAP != result.mAP, changed
-    every, _ = evaluate_draws(
-        None, draws[:1], 8, False, False, **{**SETTINGS, "protocol": "all", "roc": True}
-    )
+    every, _ = evaluate_draws(None, draws[:1], 8, False, **{**SETTINGS, "protocol": "all", "roc": True})
     assert every.roc.num_positive_pairs == 36
     assert dataclasses.is_dataclass(every)
 

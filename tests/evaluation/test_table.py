@@ -3,7 +3,7 @@ import io
 import rich.console
 
 from keras_reid.evaluation import evaluate, evaluate_single_shot, print_table
-from keras_reid.evaluation.table import print_roc_table
+from keras_reid.evaluation.table import print_open_set_table, print_roc_table
 from tests.evaluation.test_retrieval import golden_features
 
 
@@ -40,3 +40,14 @@ def test_verification():
     text = console.file.getvalue()
     assert all(title in text for title in ("TPR@FPR=1e-04", "TPR@FPR=1e-02", "AUC", "EER"))
     assert "37.97" in text
+
+
+def test_open_set():
+    console = rich.console.Console(file=io.StringIO(), width=120)
+    rates = {"dir_at_far": {"0.01": 0.25, "0.1": 0.5}, "ttr_at_ftr": {"0.01": 0.3, "0.1": 0.75}}
+    print_open_set_table({"halved": {"open_set": {**rates, "num_targets": 8, "num_others": 12}}}, console)
+    text = console.file.getvalue()
+    assert all(title in text for title in ("DIR@FAR=0.01", "TTR@FTR=0.1", "Not in it"))
+    line = next(line for line in text.splitlines() if "halved" in line)
+    cells = [cell.strip() for cell in line.strip("│").split("│")]
+    assert cells == ["halved", "25.00", "50.00", "30.00", "75.00", "8", "12"]
