@@ -55,7 +55,8 @@ class Evaluate:
     """also test with this share of the gallery's identities taken out, drawn at random, 0 to 1: how many queries are
     found (DIR) or accepted (TTR) where few of those that are not in the gallery are (FAR, FTR)"""
     memory: str | None = None
-    """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB"""
+    """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB (re-ranking takes
+    a copy of the embeddings and 2 kB an image, whatever this says)"""
     batch_size: int = 128
     """images"""
     skip_unreadable: bool = False

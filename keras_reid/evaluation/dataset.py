@@ -2,10 +2,8 @@
 
 import dataclasses
 
-import numpy as np
-
 from keras_reid.errors import UserError
-from keras_reid.evaluation.embedding import embed_paths
+from keras_reid.evaluation.embedding import check_finite, embed_paths
 from keras_reid.evaluation.features import Features
 from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.result import RetrievalResult
@@ -103,12 +101,7 @@ def embed_datasets(model, datasets, batch_size=128, flip=False):
     paths = list(dict.fromkeys(path for both in parts for part in both for path in part))
     rows = {path: row for row, path in enumerate(paths)}
     embeddings = embed_paths(model, paths, batch_size=batch_size, flip=flip)
-    bad = ~np.isfinite(embeddings).all(axis=1)
-    if bad.any():
-        raise UserError(
-            f"the model's embedding of {paths[bad.argmax()]} holds NaN or infinity, as do {bad.sum()} of {len(bad)} in "
-            "all. Did the training diverge? Use an earlier checkpoint, or a lower learning rate."
-        )
+    check_finite(paths, embeddings)
     return [
         tuple(
             Features(embeddings[[rows[path] for path in part]], *part_labels)

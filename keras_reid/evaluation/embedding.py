@@ -42,6 +42,21 @@ def embed_paths(model, paths, batch_size=64, flip=False):
     return np.concatenate(parts)
 
 
+def check_finite(paths, embeddings):
+    """A `UserError` that names the first image whose embedding holds NaN or infinity, if there is one.
+
+    Args:
+        paths: image file of each row.
+        embeddings: `(n, dim)`.
+    """
+    bad = ~np.isfinite(embeddings).all(axis=1)
+    if bad.any():
+        raise UserError(
+            f"the model's embedding of {paths[bad.argmax()]} holds NaN or infinity, as do {bad.sum()} of {len(bad)} in "
+            "all. Did the training diverge? Use an earlier checkpoint, or a lower learning rate."
+        )
+
+
 def l2_normalize(embeddings):
     """`x / max(|x|, 1e-12)` for each row, in float32.
 

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from keras_reid.data import ReIDDataset
+from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 from keras_reid.evaluation import (
     Distances,
     Features,
     choose_dsr_lambda,
     dsr_distance,
+    dsr_features,
     embed_with_maps,
     evaluate,
 )
@@ -198,3 +201,19 @@ def test_maps_of_image_files_are_those_of_the_backbone(tmp_path, monkeypatch):
     monkeypatch.setattr(type(model.backbone), "num_cameras", 3, raising=False)
     with pytest.raises(UserError, match="needs a model whose backbone gives one feature map"):
         embed_with_maps(model, paths)
+
+
+def test_names_the_image_whose_embedding_is_not_finite(monkeypatch):
+    samples = [
+        Sample(f"{identity}_{camera}.jpg", identity, camera) for identity in range(3) for camera in (0, 1)
+    ]
+    dataset = ReIDDataset("small", (), samples[::2], samples[1::2], protocol="all")
+
+    def embed(model, paths, batch_size):
+        embeddings = np.ones((len(paths), 4), np.float32)
+        embeddings[4] = np.inf
+        return embeddings, np.ones((len(paths), 2, 1, 4), np.float32)
+
+    monkeypatch.setattr("keras_reid.evaluation.dsr.maps.embed_with_maps", embed)
+    with pytest.raises(UserError, match=r"embedding of 1_1.jpg holds NaN or infinity, as do 1 of 6"):
+        dsr_features(None, dataset)

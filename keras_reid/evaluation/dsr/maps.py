@@ -5,6 +5,7 @@ import tempfile
 import numpy as np
 
 from keras_reid.errors import UserError
+from keras_reid.evaluation.embedding import check_finite
 from keras_reid.evaluation.features import Features
 from keras_reid.progress import progress
 
@@ -77,7 +78,8 @@ def dsr_features(model, dataset, batch_size=64):
         `(query, gallery)`.
 
     Raises:
-        UserError: the set has no test part, an image cannot be read, or the backbone gives no feature map.
+        UserError: the set has no test part, an image cannot be read, an embedding is not finite, or the backbone gives
+            no feature map.
 
     Example:
         >>> query, gallery = dsr_features(model, dataset)  # doctest: +SKIP
@@ -85,6 +87,7 @@ def dsr_features(model, dataset, batch_size=64):
     query_labels, gallery_labels = dataset.test_labels()
     paths = [sample.path for sample in (*dataset.query, *dataset.gallery)]
     embeddings, maps = embed_with_maps(model, paths, batch_size)
+    check_finite(paths, embeddings)
     count, positions = len(dataset.query), maps.shape[1] * maps.shape[2]
     weights = np.full((count, positions), 1 / positions, np.float32)
     return (
