@@ -8,8 +8,7 @@ import tyro
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
-from keras_reid.experiment.loading import load_experiment
-from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.model_file import find_model_file
 
 
@@ -70,7 +69,7 @@ def main(arguments):
         Evaluate, arguments, prog="python -m keras_reid.evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     find_model_file(options.run_or_model)
-    run = _run_directory(options.run_or_model)
+    run = run_directory(options.run_or_model)
     data, settings = _what(options, run)
 
     command_line.load_tensorflow()
@@ -125,18 +124,9 @@ def _repetitions(reader, dataset, root):
     ]
 
 
-def _run_directory(path):
-    """The run directory a path names, or None for a model file."""
-    return RunDirectory(path) if (Path(path) / "command.json").is_file() else None
-
-
 def _what(options, run):
     """The data to test on and the evaluation settings: the run's own, where the options do not say otherwise."""
-    experiment = None
-    if options.dataset and options.dataset.endswith(".py"):
-        experiment = load_experiment(options.dataset)
-    elif run:
-        experiment = run.experiment()
+    experiment = experiment_of(options.dataset, run)
     settings = {"metric": options.metric or "cosine", "flip": options.flip}
     if experiment:
         settings["metric"] = options.metric or experiment.evaluation.metric
@@ -147,7 +137,7 @@ def _what(options, run):
     settings["memory"] = _memory(options)
     settings |= _post_processing(options, settings["metric"])
     _check_together(options, settings)
-    return _data(options, experiment), settings
+    return chosen_data(options.dataset, experiment, options.root, options.skip_unreadable), settings
 
 
 def _memory(options):
@@ -215,29 +205,6 @@ def _post_processing(options, metric):
     if not 0 <= share <= 1:
         raise UserError(f"--dsr-lambda must be from 0 to 1. Received: {share}")
     return {**settings, "flip": False, "dsr_lambda": share}
-
-
-def _data(options, experiment):
-    from keras_reid.data import BENCHMARKS
-    from keras_reid.experiment import Data
-
-    if options.dataset and not options.dataset.endswith(".py"):
-        if options.dataset not in BENCHMARKS:
-            raise UserError(
-                f"--dataset must be one of {', '.join(BENCHMARKS)}, or an experiment file. "
-                f"Received: {options.dataset!r}"
-            )
-        reader = BENCHMARKS[options.dataset]
-        data = dataclasses.replace(experiment.data if experiment else Data(), dataset=reader)
-        data = dataclasses.replace(data, test_datasets=())
-    elif experiment:
-        data = experiment.data
-    else:
-        raise UserError(
-            "a model file has no test set of its own: name one with --dataset, or give a run directory"
-        )
-    data = dataclasses.replace(data, skip_unreadable=options.skip_unreadable or data.skip_unreadable)
-    return data if options.root is None else dataclasses.replace(data, root=options.root)
 
 
 if __name__ == "__main__":

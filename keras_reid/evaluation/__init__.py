@@ -1,5 +1,6 @@
 """Retrieval metrics, distances and embeddings. Light to import: TensorFlow loads with the first image."""
 
+from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
 from keras_reid.evaluation.camera_bias import remove_camera_bias
 from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
@@ -25,6 +26,7 @@ from keras_reid.evaluation.single_shot import evaluate_single_shot
 from keras_reid.evaluation.table import print_table
 
 __all__ = [
+    "Calibration",
     "CameraPairs",
     "DSRDistances",
     "Distances",
@@ -34,7 +36,9 @@ __all__ = [
     "RerankedDistances",
     "RetrievalResult",
     "RocCurve",
+    "Verdict",
     "alpha_query_expansion",
+    "calibrate",
     "choose_dsr_lambda",
     "dsr_distance",
     "dsr_features",
@@ -51,5 +55,6 @@ __all__ = [
     "print_table",
     "query_expansion",
     "remove_camera_bias",
+    "verify",
     "without_identities",
 ]

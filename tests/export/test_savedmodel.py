@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_reid.evaluation import l2_normalize
+from keras_reid.evaluation import Calibration, calibrate, l2_normalize
 from keras_reid.export import export_savedmodel
 from keras_reid.losses import CrossEntropy
+from tests.evaluation.test_calibration import simulated
 from tests.export.conftest import small_model
 
 
@@ -85,6 +86,17 @@ def test_metadata_travels_along(exported):
     assert told == json.loads((folder / "assets" / "metadata.json").read_text())
     assert told["embedding_dim"] == 8
     assert {key: told[key] for key in model.metadata} == model.metadata
+
+
+def test_the_calibration_travels_along(tmp_path, model):
+    calibration = calibrate(*simulated(20), false_positive_rate=0.01)
+    model.metadata.update(calibration.to_metadata())
+    export_savedmodel(model, tmp_path / "served")
+    served = tf.saved_model.load(tmp_path / "served").signatures["metadata"]()["metadata"].numpy()
+    told = Calibration.from_metadata(json.loads(served))
+    assert json.loads(served)["threshold"] == calibration.threshold
+    assert told.verdict(0.2, prior=0.5) == calibration.verdict(0.2, prior=0.5)
+    assert told.fitted_on == calibration.fitted_on
 
 
 def test_holds_each_weight_once(tmp_path):

@@ -1,0 +1,128 @@
+"""`python -m keras_reid.calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.model_file import find_model_file
+
+_FEW = 50  # identities
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibrate:
+    """Fit a model's answer to "is it the same one or not?" on held-out pairs, and keep it in the model.
+
+    The pairs are those that evaluation counts, each query with each gallery image; their identities must not be those
+    that the model was trained on. Prints the error rates, the threshold and how reliable the probabilities are for
+    identities that were not fitted on. Everything is written into the metadata of the model file, which is replaced
+    whole and keeps its weights and optimizer, and goes with every later export; beside it calibration.json and
+    calibration.png. Of a run it is model.keras; best.keras stays as it is: name it to calibrate it.
+    """
+
+    run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
+    """a run directory (runs/NAME) or a .keras file"""
+    dataset: str | None = None
+    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
+    first test set is used; by default the run's first one"""
+    root: Path | None = None
+    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    metric: Literal["cosine", "euclidean"] | None = None
+    """distance between embeddings; by default that of the run or experiment file, else cosine. Exports give embeddings
+    of unit length, for which only cosine holds"""
+    flip: bool = False
+    """average the embeddings of each image and its mirror image, here and in verify"""
+    protocol: Literal["cross_camera", "all"] | None = None
+    """which pairs count: cross_camera leaves out those of one identity and one camera, all counts every one; by default
+    that of the data set"""
+    false_positive_rate: float = 1e-3
+    """share of different pairs that the threshold may accept"""
+    prior: float | None = None
+    """share of same pairs, 0 to 1, among those that will be asked about, and that probabilities are for; by default
+    that of the test set, often below one in a hundred. 0.5 is for pairs that are as often the same as not. It can be
+    set anew at each question"""
+    same_above: float = 0.9
+    """probability from which the verdict is "same" """
+    different_below: float = 0.1
+    """probability up to which the verdict is "different"; between the two it is "unsure" """
+    memory: str | None = None
+    """memory to use beside the embeddings, such as 1GB; by default 256MiB"""
+    batch_size: int = 128
+    """images"""
+    skip_unreadable: bool = False
+    """leave unreadable images out and list them, instead of stopping"""
+
+
+def main(arguments):
+    options = command_line.parse(
+        Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    file = find_model_file(options.run_or_model)
+    from keras_reid.evaluation.calibration.options import check_options
+    from keras_reid.evaluation.memory import parse_memory
+
+    settings = {
+        name: getattr(options, name)
+        for name in ("prior", "false_positive_rate", "same_above", "different_below")
+    }
+    check_options(**settings)
+    memory = None if options.memory is None else parse_memory(options.memory)
+    experiment = experiment_of(options.dataset, run_directory(options.run_or_model))
+    data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
+    data = dataclasses.replace(data, test_datasets=tuple(data.test_datasets)[:1])
+    metric, flip = _distance(options, experiment)
+
+    command_line.load_tensorflow()
+    from keras_reid.evaluation import calibrate
+    from keras_reid.evaluation.calibration.picture import draw_reliability
+    from keras_reid.evaluation.calibration.storing import update_metadata
+    from keras_reid.evaluation.calibration.table import print_calibration
+    from keras_reid.evaluation.dataset import embed_datasets
+    from keras_reid.experiment.reading import read_datasets
+    from keras_reid.files import write_json
+    from keras_reid.models import load_model
+
+    model = load_model(options.run_or_model)
+    _, (dataset,) = read_datasets(data, train=False)
+    if options.protocol:
+        dataset = dataclasses.replace(dataset, protocol=options.protocol)
+    ((query, gallery),) = embed_datasets(model, [dataset], options.batch_size, flip)
+    calibration = calibrate(
+        query,
+        gallery,
+        metric,
+        protocol=dataset.protocol,
+        flip=flip,
+        dataset=dataset.name,
+        memory=memory,
+        **settings,
+    )
+    print_calibration(calibration)
+    if calibration.fitted_on["identities"] < _FEW:
+        print(f"fewer than {_FEW} identities: with others the rates may be far from these")
+    folder = Path(options.run_or_model)
+    beside = folder / "calibration.json" if folder.is_dir() else file.with_suffix(".calibration.json")
+    entries = calibration.to_metadata()
+    update_metadata(file, entries)
+    write_json(beside, entries)
+    draw_reliability(calibration, beside.with_suffix(".png"))
+    print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
+
+
+def _distance(options, experiment):
+    metric = options.metric or (experiment.evaluation.metric if experiment else "cosine")
+    if metric not in ("cosine", "euclidean"):
+        raise UserError(
+            f"a calibration is of distances between embeddings, not of {metric}: "
+            "add --metric cosine or --metric euclidean"
+        )
+    return metric, options.flip or bool(experiment and experiment.evaluation.flip)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,146 @@
+"""Fits a calibration and checks it on identities that it was not fitted on."""
+
+import numpy as np
+
+from keras_reid.errors import UserError
+from keras_reid.evaluation.calibration.calibration import Calibration, match_probability
+from keras_reid.evaluation.calibration.fitting import fit_log_likelihood_ratio
+from keras_reid.evaluation.calibration.options import check_options
+from keras_reid.evaluation.calibration.pairs import count_pairs, halves, matched_identities
+from keras_reid.evaluation.calibration.reliability import reliability, tally
+from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
+
+_SPLITS = 10
+
+
+def calibrate(
+    query,
+    gallery,
+    metric="cosine",
+    *,
+    protocol="cross_camera",
+    flip=False,
+    prior=None,
+    false_positive_rate=1e-3,
+    same_above=0.9,
+    different_below=0.1,
+    dataset=None,
+    memory=None,
+):
+    """Fits distance → probability of the same identity on the pairs that evaluation counts.
+
+    The identities must not be those that the model was trained on. The fit is to all of them. Its reliability is that
+    of others: the identities are split at random into halves, what is fitted on the one is scored on the other and the
+    other way round, ten times. Identities, not pairs, are what differs from place to place: `deviation` says how much
+    predicted and observed rates differ from one half to another.
+
+    Time: the distances of all pairs once, and counting them, for each of the splits. Memory: see `memory`; no matrix
+    over the gallery is made.
+
+    Args:
+        query, gallery, protocol: as in `evaluate`.
+        metric: `"cosine"` or `"euclidean"`.
+        flip: whether the embeddings are averages over each image and its mirror image; kept for `verify`.
+        prior: share of same pairs, 0 … 1, that probabilities are for; None for that of the pairs themselves.
+        false_positive_rate: share of different pairs that the threshold may accept.
+        same_above: probability from which the verdict is `"same"`.
+        different_below: probability up to which it is `"different"`.
+        dataset: name of the test set, to be kept.
+        memory: bytes to use beside the features; None for 256 MiB.
+
+    Returns:
+        A `Calibration`; `model.metadata.update(calibration.to_metadata())` gives it to a model.
+
+    Raises:
+        UserError: an option has no meaning; same pairs of fewer than 4 identities; fewer different pairs than the
+            false-positive rate needs; as `evaluate`.
+
+    Example:
+        >>> import numpy as np
+        >>> from keras_reid.evaluation import Features, calibrate
+        >>> rng, identities = np.random.default_rng(0), np.repeat(np.arange(20), 2)
+        >>> embeddings = np.eye(20)[identities] + 0.3 * rng.standard_normal((40, 20))
+        >>> features = Features(embeddings, identities, cameras=np.tile([0, 1], 20))
+        >>> calibration = calibrate(features, features, false_positive_rate=0.01)
+        >>> calibration.verdict(0.1, prior=0.5).verdict, calibration.verdict(1.2, prior=0.5).verdict
+        ('same', 'different')
+    """
+    check_options(prior, false_positive_rate, same_above, different_below)
+    matches = Matches(query, gallery, protocol)
+    matched = matched_identities(query, gallery, matches)
+    identities = np.union1d(query.identities, gallery.identities)
+    parts = [half for seed in range(_SPLITS) for half in halves(identities, matched, seed)]
+    whole, *curves = count_pairs(query, gallery, metric, matches, [identities, *parts], memory)
+    if false_positive_rate * whole.num_negative_pairs < 1:
+        raise UserError(
+            f"a false-positive rate of {false_positive_rate:g} cannot be measured with {whole.num_negative_pairs} "
+            f"different pairs. Ask for at least {1 / whole.num_negative_pairs:.2g}, or calibrate on more images."
+        )
+    same_pairs, pairs = whole.num_positive_pairs, whole.num_positive_pairs + whole.num_negative_pairs
+    prior = same_pairs / pairs if prior is None else prior
+    rates = [
+        rate
+        for rate in sorted({*FALSE_POSITIVE_RATES, false_positive_rate})
+        if rate * whole.num_negative_pairs >= 1
+    ]
+    distances, ratio = _fit(whole, query, gallery, matched, identities)
+    return Calibration(
+        metric=metric,
+        flip=bool(flip),
+        prior=float(prior),
+        distances=distances.tolist(),
+        log_likelihood_ratio=ratio.tolist(),
+        same_above=same_above,
+        different_below=different_below,
+        threshold=whole.threshold_at(false_positive_rate),
+        false_positive_rate=false_positive_rate,
+        operating_points={
+            "eer": whole.equal_error_rate,
+            **{_name(rate): whole.tpr_at(rate) for rate in rates},
+        },
+        thresholds={
+            "eer": float(whole.thresholds[np.argmax(whole.fpr >= 1 - whole.tpr)]),
+            **{_name(rate): whole.threshold_at(rate) for rate in rates},
+        },
+        reliability=_held_out(curves, parts, query, gallery, matched, prior),
+        fitted_on={
+            "dataset": dataset,
+            "protocol": protocol,
+            "identities": len(matched),
+            "pairs": pairs,
+            "same_pairs": same_pairs,
+        },
+    )
+
+
+def _held_out(curves, parts, query, gallery, matched, prior):
+    """Reliability of what is fitted on one half in the other half."""
+    tallies = []
+    for place, (curve, part) in enumerate(zip(curves, parts, strict=True)):
+        table = _fit(curve, query, gallery, matched, part)
+        distances, same, different = _counts(curves[place ^ 1])  # halves stand side by side
+        tallies.append(tally(match_probability(distances, *table, prior), same, different, prior))
+    return reliability(tallies, _SPLITS)
+
+
+def _fit(curve, query, gallery, matched, identities):
+    """The table of what was counted among some identities."""
+    queries, items = (np.intersect1d(features.identities, identities) for features in (query, gallery))
+    identity_pairs = len(queries) * len(items) - len(np.intersect1d(queries, items))
+    return fit_log_likelihood_ratio(*_counts(curve), len(np.intersect1d(matched, identities)), identity_pairs)
+
+
+def _counts(curve):
+    """`(distances, same, different)`, `(bins,)` each: how many pairs lie between a threshold and the one before."""
+    same, different = (
+        np.rint(np.diff(rates) * pairs)
+        for rates, pairs in ((curve.tpr, curve.num_positive_pairs), (curve.fpr, curve.num_negative_pairs))
+    )
+    return curve.thresholds[1:], same, different
+
+
+def _name(rate):
+    """`0.001` → `"tpr@fpr=1e-3"`."""
+    digits, exponent = f"{rate:e}".split("e")
+    return f"tpr@fpr={float(digits):g}e{int(exponent)}"

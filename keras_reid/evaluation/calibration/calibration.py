@@ -1,0 +1,148 @@
+"""What a model knows of its distances: how likely each is among pairs of one identity and of different ones."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_reid.errors import UserError
+from keras_reid.evaluation.calibration.options import check_prior
+from keras_reid.evaluation.calibration.verdict import Verdict
+
+KEY = "calibration"  # in a model's metadata
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """Distance → log-likelihood ratio → probability that two images show the same identity.
+
+    `p = sigmoid(llr(distance) + logit(prior))`, where `llr = log(density among same pairs / density among different
+    ones)` is a falling, piecewise linear table that does not depend on the prior. The prior is the share of same pairs
+    among all that are asked about. The stored one is, unless it was set, that of the test set's query × gallery pairs,
+    often below one in a hundred: right for searching in a gallery of that kind. For pairs that are as often the same
+    as not it is 0.5.
+
+    It lives in `model.metadata["calibration"]`, in every saved model and export; `model.metadata["threshold"]` is
+    its threshold.
+
+    Args:
+        metric: `"cosine"`, or `"euclidean"` of raw embeddings (an export's are L2-normalised: it needs cosine).
+        flip: whether embeddings are averages over each image and its mirror image.
+        prior: share of same pairs, 0 … 1.
+        distances: `(knots,)` ascending.
+        log_likelihood_ratio: `(knots,)` never rising; beyond the ends it stays as it is there.
+        same_above: probability from which the verdict is `"same"`.
+        different_below: probability up to which it is `"different"`.
+        threshold: distance below which pairs are accepted at `false_positive_rate`.
+        false_positive_rate: share of different pairs that the threshold accepts, at most.
+        operating_points: `"eer"`, and `"tpr@fpr=1e-3"` and the like: fractions.
+        thresholds: the distance of each of these.
+        reliability: a dict a bin of the probability: `lower`, `upper`, `predicted` (mean), `observed` (match rate),
+            `pairs`, `deviation`; of identities that were not fitted on.
+        fitted_on: `dataset`, `protocol`, and how many `identities`, `pairs`, `same_pairs`.
+
+    Example:
+        >>> from keras_reid.evaluation import Calibration
+        >>> calibration = Calibration(
+        ...     "cosine", False, 0.5, [0.0, 1.0], [4.0, -4.0], 0.9, 0.1, 0.3, 1e-3, {}, {}, [], {})
+        >>> calibration.probability([0.0, 0.5, 1.0]).round(3).tolist()
+        [0.982, 0.5, 0.018]
+        >>> calibration.verdict(0.5).verdict, calibration.verdict(0.5, prior=0.95).verdict
+        ('unsure', 'same')
+
+    Source: Brümmer and du Preez, "Application-independent evaluation of speaker detection", Computer Speech and
+    Language 20, 2006, for the separation of likelihood ratio and prior. The original has no calibration.
+    """
+
+    metric: str
+    flip: bool
+    prior: float
+    distances: list
+    log_likelihood_ratio: list
+    same_above: float
+    different_below: float
+    threshold: float
+    false_positive_rate: float
+    operating_points: dict
+    thresholds: dict
+    reliability: list
+    fitted_on: dict
+
+    @classmethod
+    def from_metadata(cls, metadata):
+        """The calibration in a model's metadata, or in that of an export.
+
+        Args:
+            metadata: dict, such as `model.metadata`.
+
+        Raises:
+            UserError: there is none, or it lacks something.
+        """
+        stored = metadata.get(KEY)
+        if not stored:
+            raise UserError(
+                "the model has no calibration, which turns a distance into a probability. "
+                "Run `python -m keras_reid.calibrate RUN_OR_MODEL` first."
+            )
+        names = [field.name for field in dataclasses.fields(cls)]
+        missing = [name for name in names if name not in stored]
+        if missing:
+            raise UserError(
+                f"the model's calibration lacks {', '.join(missing)}. "
+                "Was it written by another version? Run `python -m keras_reid.calibrate RUN_OR_MODEL` again."
+            )
+        return cls(**{name: stored[name] for name in names})
+
+    def to_metadata(self):
+        """The entries for a model's metadata: `calibration`, JSON-able, and `threshold`."""
+        return {KEY: dataclasses.asdict(self), "threshold": self.threshold}
+
+    def probability(self, distances, prior=None):
+        """Probability that each pair is of one identity.
+
+        Args:
+            distances: a number or an array of any shape.
+            prior: share of same pairs, 0 … 1; None for the stored one.
+
+        Returns:
+            float64 array of the same shape, 0 … 1.
+
+        Raises:
+            UserError: the prior is not between 0 and 1, or a distance is NaN.
+        """
+        prior = check_prior(self.prior if prior is None else prior)
+        distances = np.asarray(distances, np.float64)
+        if np.isnan(distances).any():
+            raise UserError("a distance must be a number. Received: NaN. Is an embedding NaN?")
+        return match_probability(distances, self.distances, self.log_likelihood_ratio, prior)
+
+    def verdict(self, distance, prior=None):
+        """`Verdict` on one pair: `"same"`, `"different"` or `"unsure"`.
+
+        Args:
+            distance: between the two embeddings.
+            prior: as in `probability`.
+        """
+        prior = self.prior if prior is None else prior
+        probability = float(self.probability(distance, prior))
+        verdict = "unsure"
+        if probability >= self.same_above:
+            verdict = "same"
+        elif probability <= self.different_below:
+            verdict = "different"
+        return Verdict(verdict, probability, float(distance), self.threshold, prior, self.metric)
+
+
+def match_probability(distances, knots, log_likelihood_ratio, prior):
+    """`sigmoid(llr(distance) + logit(prior))`, where `llr` is the table of ratios at the knots."""
+    return sigmoid(np.interp(distances, knots, log_likelihood_ratio) + logit(prior))
+
+
+def logit(probability):
+    """`log(p / (1 − p))`."""
+    return math.log(probability / (1 - probability))
+
+
+def sigmoid(values):
+    """`1 / (1 + exp(−x))`, without overflow."""
+    return 0.5 * (1 + np.tanh(0.5 * values))

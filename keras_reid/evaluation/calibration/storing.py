@@ -1,0 +1,69 @@
+"""Metadata of a model file, read and replaced without loading the model."""
+
+import copy
+import json
+import shutil
+import zipfile
+
+from keras_reid.errors import UserError
+from keras_reid.files import written_aside
+
+_CONFIG = "config.json"
+
+
+def read_metadata(file):
+    """The `metadata` of the `ReIDModel` in a `.keras` file.
+
+    Args:
+        file: the path.
+
+    Returns:
+        dict.
+
+    Raises:
+        UserError: the file holds another kind of model.
+    """
+    with zipfile.ZipFile(file) as archive:
+        return _metadata(file, _config(file, archive))
+
+
+def update_metadata(file, entries):
+    """Changes entries of the `metadata` in a `.keras` file; weights, optimizer and all else stay as they are.
+
+    The file is written anew beside itself, then renamed: at each moment the old or the new one is there, whole. Time
+    and space are those of a copy.
+
+    Args:
+        file: the path.
+        entries: dict of JSON-able values.
+
+    Raises:
+        UserError: the file holds another kind of model.
+    """
+    with zipfile.ZipFile(file) as old:
+        config = _config(file, old)
+        _metadata(file, config).update(entries)
+        with written_aside(file) as aside, zipfile.ZipFile(aside, "w") as new:
+            for entry in old.infolist():
+                if entry.filename == _CONFIG:
+                    new.writestr(copy.copy(entry), json.dumps(config))
+                    continue
+                # Not read into memory: weights may be larger.
+                with old.open(entry) as source, new.open(copy.copy(entry), "w") as target:
+                    shutil.copyfileobj(source, target, 2**20)
+
+
+def _config(file, archive):
+    try:
+        return json.loads(archive.read(_CONFIG))
+    except (KeyError, ValueError) as error:
+        raise UserError(f"{file}: not a Keras model file: its config.json is missing or damaged.") from error
+
+
+def _metadata(file, config):
+    metadata = config.get("config", {}).get("metadata")
+    if not isinstance(metadata, dict):
+        raise UserError(
+            f"{file}: must hold a ReIDModel, which has metadata. Received: {config.get('class_name')}."
+        )
+    return metadata

@@ -1,0 +1,68 @@
+"""Is it the same one or not?"""
+
+import os
+
+import numpy as np
+
+from keras_reid.errors import UserError
+from keras_reid.evaluation.calibration.calibration import Calibration
+from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.features import Features
+
+
+def verify(model, a, b, prior=None):
+    """Says whether two images show the same identity, with a calibrated probability.
+
+    Args:
+        model: a calibrated `ReIDModel`: `python -m keras_reid.calibrate` has written into its file.
+        a, b: each an image file, an image as uint8 array `(height, width, 3)`, RGB, of any size, such as a detector's
+            crop, or an embedding `(dim,)`.
+        prior: share of same pairs among those that are asked about, 0 … 1; None for the calibration's own, that of its
+            test set. 0.5 is for pairs that are as often the same as not.
+
+    Returns:
+        A `Verdict`.
+
+    Raises:
+        UserError: the model has no calibration, an image cannot be read, an array is none of the above or not finite,
+            the embeddings differ in length, or the prior is not between 0 and 1.
+
+    Example:
+        >>> verify(model, "door.jpg", "street.jpg", prior=0.5)  # doctest: +SKIP
+        Verdict(verdict='same', probability=0.97, distance=0.21, threshold=0.28, prior=0.5, metric='cosine')
+    """
+    calibration = Calibration.from_metadata(model.metadata)
+    first, second = (
+        Features(_embedding(model, image, calibration.flip)[None], [0], None) for image in (a, b)
+    )
+    distance = Distances(first, second, calibration.metric).table([0], [0])[0, 0]
+    return calibration.verdict(distance, prior)
+
+
+def _embedding(model, image, flip):
+    """`(dim,)` raw embedding of a file or of pixels; an embedding as it is."""
+    if isinstance(image, (str, os.PathLike)):
+        from keras_reid.data.checking import check_images
+        from keras_reid.data.decoding import read_image
+
+        check_images([image])
+        return _embed_pixels(model, read_image(str(image)), flip)
+    array = np.asarray(image)
+    if array.ndim == 1 and array.size:
+        return array
+    if array.ndim == 3 and array.shape[-1] == 3 and array.size and array.dtype == np.uint8:
+        return _embed_pixels(model, array, flip)
+    raise UserError(
+        "an image must be a file, a uint8 array of shape (height, width, 3) or an embedding of shape (dim,). "
+        f"Received: {array.dtype} of shape {array.shape}."
+    )
+
+
+def _embed_pixels(model, pixels, flip):
+    import tensorflow as tf
+
+    from keras_reid.data.resizing import resize_image
+
+    images = resize_image(tf.convert_to_tensor(pixels), model.image_size)[None]
+    views = [images, images[:, :, ::-1]] if flip else [images]
+    return np.mean([np.asarray(model.predict_on_batch(view), np.float32)[0] for view in views], axis=0)

@@ -1,0 +1,60 @@
+"""The test sets that a command is asked for: a run's own, a benchmark's, or an experiment file's."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from keras_reid.errors import UserError
+from keras_reid.experiment.loading import load_experiment
+from keras_reid.experiment.run_directory import RunDirectory
+
+
+def run_directory(path):
+    """The run directory that a path names, or None for a model file."""
+    return RunDirectory(path) if (Path(path) / "command.json").is_file() else None
+
+
+def experiment_of(dataset, run):
+    """The experiment whose settings a command begins with.
+
+    Args:
+        dataset: the option `--dataset`: an experiment file, a benchmark or None.
+        run: `RunDirectory` or None.
+
+    Returns:
+        an `Experiment`, or None for a model file without one.
+    """
+    if dataset and dataset.endswith(".py"):
+        return load_experiment(dataset)
+    return run.experiment() if run else None
+
+
+def chosen_data(dataset, experiment, root=None, skip_unreadable=False):
+    """What to read, as `read_datasets` takes it.
+
+    Args:
+        dataset: the option `--dataset`.
+        experiment: of `experiment_of`.
+        root: folder under which the data set is looked for; None for the experiment's.
+        skip_unreadable: leave unreadable images out; the experiment's own setting counts too.
+
+    Raises:
+        UserError: an unknown benchmark, or none is named for a model file.
+    """
+    from keras_reid.data import BENCHMARKS
+    from keras_reid.experiment import Data
+
+    if dataset and not dataset.endswith(".py"):
+        if dataset not in BENCHMARKS:
+            raise UserError(
+                f"--dataset must be one of {', '.join(BENCHMARKS)}, or an experiment file. Received: {dataset!r}"
+            )
+        data = experiment.data if experiment else Data()
+        data = replace(data, dataset=BENCHMARKS[dataset], test_datasets=())
+    elif experiment:
+        data = experiment.data
+    else:
+        raise UserError(
+            "a model file has no test set of its own: name one with --dataset, or give a run directory"
+        )
+    data = replace(data, skip_unreadable=skip_unreadable or data.skip_unreadable)
+    return data if root is None else replace(data, root=root)

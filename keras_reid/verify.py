@@ -1,0 +1,67 @@
+"""`python -m keras_reid.verify RUN_OR_MODEL A B`: do two images show the same one or not?"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+from keras_reid.model_file import find_model_file
+
+
+@dataclasses.dataclass(frozen=True)
+class Verify:
+    """Say whether two images show the same one: same, different or unsure, with the probability.
+
+    The model must be calibrated: `python -m keras_reid.calibrate` does that. Beside the verdict stands the distance and
+    the threshold, for a yes-or-no decision at the false-positive rate that was chosen then.
+    """
+
+    run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
+    """a run directory (runs/NAME) or a .keras file, calibrated"""
+    a: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
+    """an image file"""
+    b: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
+    """another one"""
+    prior: float | None = None
+    """how likely it is, before looking, that they show the same one: the share of same pairs, 0 to 1, among those that
+    you ask about. By default that of the calibration's test set, as for a query and any image of its gallery, which is
+    often below one in a hundred; 0.5 is for pairs that are as often the same as not"""
+    json: bool = False
+    """print it as JSON"""
+
+
+def main(arguments):
+    options = command_line.parse(
+        Verify, arguments, prog="python -m keras_reid.verify", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    file = find_model_file(options.run_or_model)
+    for image in (options.a, options.b):
+        if not image.is_file():
+            raise UserError(f"{image}: there is no such image file.")
+    # All that can be wrong is said before the wait for TensorFlow.
+    from keras_reid.evaluation.calibration.calibration import KEY
+    from keras_reid.evaluation.calibration.options import check_prior
+    from keras_reid.evaluation.calibration.storing import read_metadata
+
+    if options.prior is not None:
+        check_prior(options.prior)
+    if not read_metadata(file).get(KEY):
+        raise UserError(
+            f"{file}: the model is not calibrated. Run `python -m keras_reid.calibrate {options.run_or_model}` first, "
+            "with --dataset and a test set for a model file."
+        )
+
+    command_line.load_tensorflow()
+    from keras_reid.evaluation import verify
+    from keras_reid.models import load_model
+
+    verdict = verify(load_model(options.run_or_model), options.a, options.b, options.prior)
+    print(json.dumps(verdict.to_dict()) if options.json else verdict)
+
+
+if __name__ == "__main__":
+    command_line.run(main)
