@@ -88,7 +88,12 @@ def main(arguments):
         # The first of several trials on a GPU must not take all of its memory.
         environment={"TF_FORCE_GPU_ALLOW_GROWTH": "true"} if sweep.concurrent > 1 else {},
     )
-    _report(folder, search(job, sweep, experiment.evaluation.every, sweep.resume), sweep, overrides)
+    try:
+        records = search(job, sweep, experiment.evaluation.every, sweep.resume)
+    except KeyboardInterrupt:
+        print(f"{folder} is not finished: repeat the command with --resume to continue", file=sys.stderr)
+        raise
+    _report(folder, records, sweep, overrides)
 
 
 def _check(sweep, experiment, dimensions):

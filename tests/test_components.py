@@ -54,6 +54,7 @@ ARGUMENTS = {
         "metric_feature": "after",
         "embedding_dim": 3,
     },
+    "LogitDistillationLoss": {"kind": "kl", "temperature": 4.0},
     "MemoryLoss": {"dim": 6, "loss": keras_reid.losses.CircleLoss(0.1, 16), "size": 20},
     "MobileNetV2": {
         "width": 0.1,

@@ -4,8 +4,11 @@ import csv
 import importlib.util
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -188,3 +191,96 @@ def test_a_sweep_of_smoke_runs_and_its_repetition(command, tmp_path):
     assert json.loads((sweep_folder / "trials.json").read_text()) == records
     assert "Traceback" not in repeated.stdout + repeated.stderr
     assert len(os.listdir(tmp_path / "runs")) == 3
+
+
+EXPERIMENT = """
+import keras
+from keras_reid import experiment as ex
+from keras_reid.data import IdentitySampler, Synthetic
+
+def backbone():
+    return keras.Sequential([keras.Input((32, 16, 3)), keras.layers.Conv2D(8, 3, strides=4)])
+
+experiment = ex.Experiment(
+    name="tiny",
+    data=ex.Data(
+        dataset=Synthetic(preset="tiny"),
+        sampler=IdentitySampler(identities_per_batch=8, images_per_identity=3),
+    ),
+    model=ex.Model(backbone=backbone, image_size=(32, 16)),
+    training=ex.Training(epochs=40),
+    evaluation=ex.Evaluation(every=1, projector_images=0),
+)
+"""
+
+
+def fits_of(folder):
+    """Numbers of the processes of `fit` that run in a folder."""
+    found = []
+    for process in (path for path in os.scandir("/proc") if path.name.isdigit()):
+        try:
+            command = Path("/proc", process.name, "cmdline").read_text()
+            if "keras_reid.fit" in command and os.readlink(f"/proc/{process.name}/cwd") == str(folder):
+                found.append(int(process.name))
+        except OSError:
+            continue  # it has ended
+    return found
+
+
+def wait_until(condition, process=None, seconds=300):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert process is None or process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+@needs_ray
+@pytest.mark.slow
+def test_asha_and_tpe_interrupted_killed_and_resumed(tmp_path):
+    (tmp_path / "tiny.py").write_text(EXPERIMENT)
+    arguments = ["tiny.py", "--search", "optimizer.learning_rate=log(1e-6,1e-1)", "--trials", "4"]
+    arguments += ["--concurrent", "2", "--scheduler", "asha", "--algorithm", "tpe", "--seed", "3"]
+    runs = tmp_path / "runs"
+
+    def start(*more):
+        command = [sys.executable, "-m", "keras_reid.sweep", *arguments, *more]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen(command, cwd=tmp_path, **pipes)
+
+    def trained(trial, epochs):
+        file = runs / f"tiny-sweep-trial{trial:03d}" / "metrics.jsonl"
+        return file.is_file() and len(file.read_text().splitlines()) >= epochs
+
+    process = start()
+    wait_until(lambda: trained(0, 1) or trained(1, 1), process)
+    process.send_signal(signal.SIGINT)
+    printed, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "repeat the command with --resume" in errors
+    assert "stopping the trials" in printed
+    assert "Traceback" not in printed + errors
+    wait_until(lambda: not fits_of(tmp_path), seconds=30)
+
+    process = start("--resume")
+    wait_until(lambda: trained(2, 1), process)
+    process.kill()
+    process.communicate()
+    wait_until(lambda: not fits_of(tmp_path), seconds=60)
+
+    process = start("--resume")
+    printed, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in printed + errors
+    assert "Warning" not in errors
+    records = json.loads((runs / "tiny-sweep" / "trials.json").read_text())
+    assert sorted(record["trial"] for record in records) == [f"trial00{k}" for k in range(4)]
+    states = [record["status"] for record in records]
+    assert set(states) == {"finished", "stopped early"}
+    assert states == sorted(states)
+    for record in records:
+        if record["status"] == "stopped early":
+            assert record["epoch"] < 40
+            assert not (tmp_path / record["run"] / "metrics.json").exists()
+    resumed = [(runs / "tiny-sweep" / f"trial00{k}.log").read_text() for k in range(3)]
+    assert any("resuming after epoch" in text for text in resumed)

@@ -23,6 +23,7 @@ def train_batches(
     first_step=0,
     pixels=None,
     part=(0, 1),
+    more_labels=None,
 ):
     """Batches of training images, epoch after epoch.
 
@@ -50,6 +51,8 @@ def train_batches(
         pixels: a `PixelCache` of the training part; None reads and decodes each file when its turn comes.
         part: `(index, count)`: of each batch the `index`-th of `count` equal parts, for one of several workers. Only
             its images are read, unless an augmentation of stage "batch" must see the whole batch to draw the same.
+        more_labels: what else an image has by its place in the training part: called with places int32 `(batch,)` in a
+            graph, it returns a dict that is added to the labels, as `training.TeacherOutputs` does.
 
     Returns:
         a `tf.data.Dataset` of `(images, labels)`, images uint8 `(batch, height, width, 3)` RGB, labels
@@ -118,7 +121,7 @@ def train_batches(
         if loaded_size > part_size:
             images, place = images[part_of_batch], place[part_of_batch]
         labels = {"identity": tf.gather(identities, place), "camera": tf.gather(cameras, place)}
-        return images, labels
+        return images, labels if more_labels is None else {**labels, **more_labels(place)}
 
     in_parallel = {"num_parallel_calls": cores(), "deterministic": True}
     # The random state of a Keras layer is a variable, which parallel calls would share.

@@ -90,7 +90,7 @@ class PixelCache:
 
     @classmethod
     def _on_disk(cls, paths, folder):
-        file = folder / f"{_digest(paths)}.pixels"
+        file = folder / f"{digest_of(paths)}.pixels"
         index = file.with_suffix(".npz")
         if not _is_whole(file, index):
             try:
@@ -143,8 +143,8 @@ def _decode(paths, keep):
     return sizes[:, 0], sizes[:, 1]
 
 
-def _digest(paths):
-    """Changes with the images."""
+def digest_of(paths):
+    """A name for image files in their order, which changes with their paths, sizes and times."""
     digest = hashlib.sha256()
     for path in paths:
         facts = os.stat(path.partition(".tfrecord#")[0] + ".tfrecord" if ".tfrecord#" in path else path)

@@ -23,6 +23,7 @@ from keras_reid.experiment.components import (
     IdentityPooling,
     LinearClassifier,
     LinearHead,
+    LogitDistillationLoss,
     MaxPooling,
     MemoryLoss,
     MobileNetV2,
@@ -39,7 +40,7 @@ from keras_reid.experiment.components import (
     TripletLoss,
     ViT,
 )
-from keras_reid.experiment.experiment import Data, Evaluation, Experiment, Model, Training
+from keras_reid.experiment.experiment import Data, Distillation, Evaluation, Experiment, Model, Training
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
 
@@ -61,6 +62,7 @@ __all__ = [
     "Cosine",
     "CrossEntropy",
     "Data",
+    "Distillation",
     "Evaluation",
     "Experiment",
     "FocalLoss",
@@ -68,6 +70,7 @@ __all__ = [
     "IdentityPooling",
     "LinearClassifier",
     "LinearHead",
+    "LogitDistillationLoss",
     "MaxPooling",
     "MemoryLoss",
     "MobileNetV2",

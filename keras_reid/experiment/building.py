@@ -92,6 +92,7 @@ def check_saving(model, experiment):
     settings = experiment.model
     if all(_is_described(part) for part in (settings.backbone, settings.pooling, settings.head)):
         return
+    model = getattr(model, "student", model)  # of a Distiller, which is not saved
     try:
         type(model).from_config(model.get_config())
     except Exception as error:
@@ -162,6 +163,16 @@ def compile_model(model, experiment, steps_per_epoch):
     except ValueError as error:
         raise UserError(_line(error)) from error
     return model
+
+
+def build_logit_loss(description):
+    """The loss that `Experiment.distillation.logit_loss` describes; None for none.
+
+    Raises:
+        UserError: naming the field.
+    """
+    # A function is the loss itself, not something that makes one.
+    return description if inspect.isfunction(description) else _build("distillation.logit_loss", description)
 
 
 def _build_optimizer(model, description):

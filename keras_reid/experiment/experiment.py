@@ -76,6 +76,8 @@ class Training:
     these share it with all their GPUs"""
     losses_over_replicas: bool = False
     """on several devices: losses compare the images of the whole batch instead of those of each device"""
+    synchronized_batch_norm: bool = False
+    """on several devices: batch normalisation takes its statistics of the whole batch instead of each device's part"""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Keras' dtype policy"""
     checkpoint_every: int = 1
@@ -110,6 +112,33 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Distillation:
+    """Teachers from which the model learns beside its own losses. Without teachers and ema_momentum there is none."""
+
+    teachers: tuple[Any, ...] = ()
+    """run directories, .keras files, FastReID's .pth files, or functions that return a ReIDModel"""
+    logit_loss: Any = components.LogitDistillationLoss()
+    """between the teacher's and the student's class scores: LogitDistillationLoss(), your own Keras loss or function
+    (teacher, student), or none; needs teachers that were trained on the same identities"""
+    logit_weight: float = 1.0
+    """factor of that; 0 for none"""
+    pkt_weight: float = 1.0
+    """factor of PKTLoss, between the similarities of the embeddings in a batch; 0 for none"""
+    ema_momentum: float | None = None
+    """a further teacher, the moving average of the model itself with this momentum, such as 0.999; none for none"""
+    teacher_input: Literal["augmented", "plain"] = "augmented"
+    """what teachers see: the model's augmented image, with a forward pass of each in every step; or the image as it is
+    in the file, once for the whole training, which is kept in `cache` and costs next to nothing in a step"""
+    cache: Path = RUNS / "teacher_outputs"
+    """folder for what teachers give for plain images, which later runs use again"""
+
+    @property
+    def wanted(self):
+        """Whether there is any teacher."""
+        return bool(self.teachers) or self.ema_momentum is not None
+
+
+@dataclass(frozen=True)
 class Experiment:
     """An experiment: a lab record that a command can run.
 
@@ -136,6 +165,7 @@ class Experiment:
     """of the learning rate: Cosine(), MultiStep(), Constant(), a Keras schedule, a callable of learning_rate,
     steps_per_epoch and epochs, or none to leave your own optimizer's alone"""
     training: Training = Training()
+    distillation: Distillation = Distillation()
     evaluation: Evaluation = Evaluation()
 
     def __post_init__(self):
@@ -158,6 +188,8 @@ class Experiment:
             ("training.patience", self.training.patience, 0),
             ("training.precise_bn_batches", self.training.precise_bn_batches, 0),
             ("training.log_every", self.training.log_every, 0),
+            ("distillation.logit_weight", self.distillation.logit_weight, 0),
+            ("distillation.pkt_weight", self.distillation.pkt_weight, 0),
             ("evaluation.every", self.evaluation.every, 0),
             ("evaluation.batch_size", self.evaluation.batch_size, 1),
             ("evaluation.projector_images", self.evaluation.projector_images, 0),

@@ -8,6 +8,7 @@ import time
 from keras_reid.cluster import this_worker
 from keras_reid.errors import UserError
 from keras_reid.experiment.building import build_backbone, build_model, check_saving, compile_model
+from keras_reid.experiment.distilling import check_teachers, distilled, load_teachers, outputs_of
 from keras_reid.experiment.environment import fingerprint, versions, write_environment
 from keras_reid.experiment.following import check_sharing, follow
 from keras_reid.experiment.reading import read_datasets
@@ -48,17 +49,20 @@ def run(experiment, directory, resume=False):
     keras.utils.set_random_seed(training.seed)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    backbones = []  # built early, because pretrained weights may be out of reach
+    backbones, teachers = [], []  # built early, because weights may be out of reach
 
     def build():
+        check_teachers(experiment.distillation)
         with scope(strategy):
             backbones.append(build_backbone(experiment))
+            teachers.extend(load_teachers(experiment.distillation))
 
     dataset, tests = read_datasets(experiment.data, before_checking=build)
     with said_in_words(directory):
-        batches_from, steps_per_epoch, batch_size = _batches(experiment, dataset)
+        taught = outputs_of(experiment.distillation, teachers, dataset)
+        batches_from, steps_per_epoch, batch_size = _batches(experiment, dataset, taught, resume)
         with scope(strategy):
-            model = _model(experiment, dataset, steps_per_epoch, backbones)
+            model = _model(experiment, dataset, steps_per_epoch, backbones, teachers, taught)
         if directory is None:
             follow(experiment, strategy, model, dataset, batches_from, steps_per_epoch)
             return {}
@@ -93,10 +97,11 @@ def run(experiment, directory, resume=False):
     return metrics
 
 
-def _batches(experiment, dataset):
+def _batches(experiment, dataset, more_labels, resume):
     """A function `(epoch, step, epochs)` → the training batches from there on; steps an epoch; images a step."""
     from keras_reid.data.pipeline import train_batches
     from keras_reid.data.pixel_cache import PixelCache
+    from keras_reid.data.samplers import draw_batches
 
     cache = experiment.data.cache
     make = functools.partial(
@@ -107,17 +112,24 @@ def _batches(experiment, dataset):
         augmentation=experiment.data.augmentation,
         seed=experiment.training.seed,
         pixels=None if cache is None else PixelCache.of([sample.path for sample in dataset.train], cache),
+        more_labels=more_labels,
     )
 
+    @functools.lru_cache  # making them traces every augmentation, which takes seconds
     def batches_from(epoch, step=0, epochs=experiment.training.epochs, part=(0, 1)):
         return make(first_epoch=epoch, first_step=step, epochs=epochs, part=part)[0]
 
-    batches, steps_per_epoch = make(epochs=1)
-    return batches_from, steps_per_epoch, batches.element_spec[0].shape[0]
+    if not resume:
+        batches_from(0)  # so that what is wrong with them is said before the model is built
+    labels = dataset.train_labels()
+    drawn = draw_batches(experiment.data.sampler, *labels, seed=experiment.training.seed, epoch=0)
+    return batches_from, *drawn.shape
 
 
-def _model(experiment, dataset, steps_per_epoch, backbones):
+def _model(experiment, dataset, steps_per_epoch, backbones, teachers, taught):
     """The compiled model."""
+    from keras_reid.training.synchronized import synchronize_batch_norm
+
     _, cameras, classes = dataset.train_labels()
     for backbone in backbones:
         known = getattr(backbone, "num_cameras", 0)
@@ -127,13 +139,17 @@ def _model(experiment, dataset, steps_per_epoch, backbones):
                 f"Received: {known}"
             )
     model = build_model(experiment, len(classes), *backbones)
-    compile_model(model, experiment, steps_per_epoch)
+    if experiment.training.synchronized_batch_norm:
+        synchronize_batch_norm(model)
     model.metadata["provenance"] = {
         "experiment": experiment.name,
         "dataset": dataset.name,
         "seed": experiment.training.seed,
         "versions": versions(),
     }
+    if experiment.distillation.wanted:
+        model = distilled(model, experiment, teachers, taught)
+    compile_model(model, experiment, steps_per_epoch)
     return model
 
 

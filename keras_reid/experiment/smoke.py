@@ -74,6 +74,13 @@ def smoke(experiment):
     if isinstance(optimizer, (Adam, SGD)) and optimizer.gradient_accumulation_steps:
         steps = substitute("accumulated batches", optimizer.gradient_accumulation_steps, 2)
         optimizer = replace(optimizer, gradient_accumulation_steps=steps)
+    distillation = experiment.distillation
+    if distillation.teachers:
+        untrained = tuple(untrained_teacher for _ in distillation.teachers)
+        if distillation.teachers != untrained:
+            said.append(f"teachers: {len(untrained)} untrained instead of {distillation.teachers!r}")
+        cache = RUNS / f"{experiment.name}-smoke" / "teacher_outputs"
+        distillation = replace(distillation, teachers=untrained, cache=cache)
     evaluation = replace(
         experiment.evaluation, every=substitute("evaluation every", experiment.evaluation.every, 0)
     )
@@ -84,10 +91,23 @@ def smoke(experiment):
         model=model,
         optimizer=optimizer,
         training=training,
+        distillation=distillation,
         schedule=schedule,
         evaluation=evaluation,
     )
     return changed, said
+
+
+def untrained_teacher():
+    """A small `ReIDModel` with random weights for the 8 training identities of the tiny set."""
+    from keras_reid import backbones, heads, layers, models
+
+    return models.ReIDModel(
+        backbones.ResNet(depth=18, width=16),
+        layers.GeMPooling2D(),
+        heads.BNNeckHead(8),
+        image_size=IMAGE_SIZE,
+    )
 
 
 def _sampler(sampler):

@@ -76,8 +76,13 @@ class IBN(keras.layers.Layer):
         """
         norm = self.batch_norm
         if training and norm.trainable:
-            mean = ops.mean(means, axis=0, keepdims=True)
-            variance = ops.mean(variances + ops.square(means - mean), axis=0, keepdims=True)
+            if norm.synchronized:  # over the replicas, of which each has as many images
+                mean, between = ops.moments(means, axes=0, keepdims=True, synchronized=True)
+                within, _ = ops.moments(variances, axes=0, keepdims=True, synchronized=True)
+                variance = within + between
+            else:
+                mean = ops.mean(means, axis=0, keepdims=True)
+                variance = ops.mean(variances + ops.square(means - mean), axis=0, keepdims=True)
             for moving, current in ((norm.moving_mean, mean), (norm.moving_variance, variance)):
                 current = ops.cast(ops.reshape(current, (-1,)), moving.dtype)
                 moving.assign(moving * norm.momentum + current * (1.0 - norm.momentum))

@@ -1,10 +1,24 @@
-"""Losses: Keras losses `loss(y_true, y_pred)`; `loss.reads` says which output of a head is `y_pred`."""
+"""Losses: Keras losses `loss(y_true, y_pred)`; `loss.reads` says which output of a head is `y_pred`.
+
+`y_true` is the identities, or, where `loss.target` is "teacher", the same output of a teacher's head.
+"""
 
 from keras_reid.losses.circle import CircleLoss
 from keras_reid.losses.cosface import CosFaceLoss
 from keras_reid.losses.cross_entropy import CrossEntropy
 from keras_reid.losses.focal import FocalLoss
+from keras_reid.losses.logit_distillation import LogitDistillationLoss
 from keras_reid.losses.memory import MemoryLoss
+from keras_reid.losses.pkt import PKTLoss
 from keras_reid.losses.triplet import TripletLoss
 
-__all__ = ["CircleLoss", "CosFaceLoss", "CrossEntropy", "FocalLoss", "MemoryLoss", "TripletLoss"]
+__all__ = [
+    "CircleLoss",
+    "CosFaceLoss",
+    "CrossEntropy",
+    "FocalLoss",
+    "LogitDistillationLoss",
+    "MemoryLoss",
+    "PKTLoss",
+    "TripletLoss",
+]

@@ -18,7 +18,8 @@ class LossTerms:
 
     Args:
         losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is
-            logged, and may have `reads`.
+            logged, and may have `reads`. `y_true` is the identities, or, where its `target` is "teacher", what the
+            teachers' heads give for what it reads.
         weights: a number for each; 1 each if `None`.
         over_replicas: on several replicas, whether each loss sees the outputs of all of them (the whole batch) or those
             of its own replica.
@@ -63,8 +64,15 @@ class LossTerms:
             for loss in storing:
                 loss.storing = True
 
-    def values(self, identities, outputs, sample_weight=None):
+    @property
+    def taught(self):
+        """What losses read of a teacher: names of outputs of a head."""
+        return list(dict.fromkeys(_reads(loss) for loss in self.losses if _has_teacher(loss)))
+
+    def values(self, identities, outputs, sample_weight=None, teachers=()):
         """The weighted terms, a list of float32 (); their sum is the loss.
+
+        `teachers` holds the outputs of each, at least what is in `taught`: a loss is the mean over them.
 
         On several replicas they are this replica's share: the sum over all of them is the batch's. Nothing is kept in
         the object, because the replicas of a machine are traced in threads that take turns.
@@ -85,13 +93,24 @@ class LossTerms:
             for reads in dict.fromkeys(_reads(loss) for loss in self.losses)
         }
         identities = of_batch(identities)
+        taught = {
+            reads: [of_batch(ops.cast(teacher[reads], "float32")) for teacher in teachers]
+            for reads in self.taught
+        }
         if sample_weight is not None:
             sample_weight = of_batch(ops.convert_to_tensor(sample_weight, "float32"))
         terms = []
         for loss, weight in zip(self.losses, self.weights, strict=True):
-            predictions = gathered[_reads(loss)]
+            targets = taught[_reads(loss)] if _has_teacher(loss) else [identities]
+            if not targets:
+                raise ValueError(
+                    f"{loss.name} compares with a teacher, and there is none: train with models.Distiller(student, "
+                    "teachers=[...])."
+                )
             values = [
-                ops.cast(loss(identities, x, sample_weight=sample_weight), "float32") for x in predictions
+                ops.cast(loss(target, x, sample_weight=sample_weight), "float32")
+                for target in targets
+                for x in gathered[_reads(loss)]
             ]
             if gather and loss.reduction not in _MEANS:
                 weight = weight / context.num_replicas_in_sync
@@ -113,8 +132,9 @@ class LossTerms:
 class FunctionLoss(keras.Loss):
     """A user's function `(y_true, y_pred)` → `(batch,)` as a loss, under the function's name.
 
-    It reads the logits, or what an attribute `reads` of the function names. To be saved with a compiled model, the
-    function must be registered with Keras.
+    It reads the logits, or what an attribute `reads` of the function names; with an attribute `target` of "teacher"
+    `y_true` is the same output of a teacher. To be saved with a compiled model, the function must be registered with
+    Keras.
     """
 
     def __init__(self, function, name=None, **kwargs):
@@ -125,6 +145,7 @@ class FunctionLoss(keras.Loss):
         super().__init__(name=name or getattr(function, "__name__", "loss"), **kwargs)
         self.function = function
         self.reads = getattr(function, "reads", "logits")
+        self.target = getattr(function, "target", "identity")
 
     def call(self, y_true, y_pred):
         return self.function(y_true, y_pred)
@@ -139,6 +160,10 @@ class FunctionLoss(keras.Loss):
 
 def _reads(loss):
     return getattr(loss, "reads", "logits")
+
+
+def _has_teacher(loss):
+    return getattr(loss, "target", "identity") == "teacher"
 
 
 def _as_list(outputs):

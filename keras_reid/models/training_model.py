@@ -170,26 +170,36 @@ class TrainingModel(keras.Model):
             else ((), self.trainable_variables)
         )
         learning_rate = ops.convert_to_tensor(self.optimizer.learning_rate)
+        teachers = self.teacher_outputs(images, labels)
         # Below the lowest variable that is watched nothing is recorded, so that no activation is kept.
         with inference_mode(frozen_layers), tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             outputs = self.compute_outputs(images, identities, training=True, cameras=cameras_of(labels))
-            terms = self._terms.values(identities, outputs, sample_weight)
+            terms = self._terms.values(identities, outputs, sample_weight, teachers)
             # Of the weights, the same on each replica.
             regularization = sum(self.losses, tf.zeros(())) / _replicas()
             loss = sum(terms, regularization)
             scaled_loss = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled_loss, variables)
         self._guard.apply(self.optimizer, gradients, variables, terms, regularization, identities)
+        self.after_update()
         self._update_metrics(identities, outputs, terms, loss)
         return over_workers({**self.get_metrics_result(), "learning_rate": learning_rate})
+
+    def teacher_outputs(self, images, labels):
+        """What the losses whose `target` is "teacher" compare with: a head's outputs for each teacher."""
+        return ()
+
+    def after_update(self):
+        """Called in the training step, on every replica, when the optimizer is done."""
 
     def test_step(self, data):
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         identities = identities_of(labels)
         outputs = self.compute_outputs(images, identities, training=False, cameras=cameras_of(labels))
+        teachers = self.teacher_outputs(images, labels)
         with self._terms.storing_nothing():
-            terms = self._terms.values(identities, outputs, sample_weight)
+            terms = self._terms.values(identities, outputs, sample_weight, teachers)
         self._update_metrics(identities, outputs, terms, sum(terms))
         return over_workers(self.get_metrics_result())
 

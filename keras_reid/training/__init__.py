@@ -2,6 +2,7 @@
 
 from keras_reid.training.optimizers import BIASES, NORMALIZATION, SGD, Adam, ParameterRule
 from keras_reid.training.schedules import CosineAfterDelay, WarmUp, learning_rates
+from keras_reid.training.teacher_outputs import TeacherOutputs
 
 __all__ = [
     "BIASES",
@@ -10,6 +11,7 @@ __all__ = [
     "Adam",
     "CosineAfterDelay",
     "ParameterRule",
+    "TeacherOutputs",
     "WarmUp",
     "learning_rates",
 ]

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -16,7 +17,8 @@ class FitProcess:
     """A running `fit`, and its scores as they come.
 
     A process for each trial: the memory of one is gone before the next begins, a crash is an exit code, and the
-    command can be repeated by hand.
+    command can be repeated by hand. It is told to end (SIGTERM: it saves a checkpoint) when this process ends, however
+    that happens.
 
     Args:
         command: the program and its arguments.
@@ -32,7 +34,7 @@ class FitProcess:
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as output:
             self._process = subprocess.Popen(
-                command,
+                [sys.executable, "-m", "keras_reid.tuning.child", str(os.getpid()), *command],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -37,6 +37,11 @@ class Job:
         return [word for dimension in self.dimensions for word in dimension.arguments(config[dimension.key])]
 
 
-def trial_name(trial_id):
-    """A trial's name, such as trial003: Ray's identifiers end with its number."""
-    return f"trial{int(trial_id.rsplit('_', 1)[-1]):03d}"
+def trial_name(tag, first=0):
+    """A trial's name, such as trial003.
+
+    Args:
+        tag: Ray's tag of it, which begins with its number, such as "3_training.epochs=2".
+        first: the number of the first one.
+    """
+    return f"trial{int(tag.partition('_')[0]) - first:03d}"

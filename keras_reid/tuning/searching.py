@@ -1,9 +1,12 @@
 """The search itself, by Ray Tune."""
 
+import functools
 import logging
 import os
 import re
+import signal
 import time
+import warnings
 from pathlib import Path
 
 import ray
@@ -16,6 +19,7 @@ from keras_reid.tuning.job import trial_name
 from keras_reid.tuning.trial import Trial
 
 _STORE = "ray"
+_interrupted = []  # signals that came while trials ran
 
 
 def search(job, settings, evaluate_every, resume=False):
@@ -33,24 +37,34 @@ def search(job, settings, evaluate_every, resume=False):
 
     Raises:
         UserError: if there is nothing to resume.
+        KeyboardInterrupt: after SIGINT or SIGTERM, when the trials that ran have ended and all is saved.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to anybody
     # What Ray says of trials, our own lines say.
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
     ray.init(include_dashboard=False, logging_level="ERROR", log_to_driver=False)
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+    # A resumed trial reports all its evaluations again, as the scheduler does not remember them; Optuna does.
+    warnings.filterwarnings("ignore", message="The reported value is ignored", category=UserWarning)
     try:
         trainable = tune.with_resources(tune.with_parameters(Trial, job=job), _resources(settings.concurrent))
         store = job.sweep / _STORE
         if resume:
             if not tune.Tuner.can_restore(str(store)):
                 raise UserError(f"{job.sweep} was stopped before its first trial: remove it, and start anew")
-            tuner = tune.Tuner.restore(
-                str(store), trainable, resume_unfinished=True, restart_errored=True, param_space=None
-            )
+            # A failed one is resumed, not restarted: it keeps its name, under which the algorithm knows it.
+            tuner = tune.Tuner.restore(str(store), trainable, resume_unfinished=True, resume_errored=True)
         else:
             tuner = _tuner(trainable, job, settings, evaluate_every)
-        results = tuner.fit()
+        _interrupted.clear()
+        handlers = {sign: signal.getsignal(sign) for sign in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            results = tuner.fit()
+        finally:
+            for sign, handler in handlers.items():
+                signal.signal(sign, handler)
+        if _interrupted:
+            raise KeyboardInterrupt
         return [_record(job, result) for result in results]
     finally:
         ray.shutdown()
@@ -58,6 +72,7 @@ def search(job, settings, evaluate_every, resume=False):
 
 def _tuner(trainable, job, settings, evaluate_every):
     whole_grid = settings.trials is None
+    first = 0 if settings.algorithm == "random" else 1  # Ray counts the trials of a searcher from 1
     scheduler = FIFOScheduler()
     if settings.scheduler == "asha":
         # `fit` ends by itself: no epoch is too late.
@@ -72,7 +87,8 @@ def _tuner(trainable, job, settings, evaluate_every):
             max_concurrent_trials=settings.concurrent,
             scheduler=scheduler,
             search_alg=_algorithm(settings),
-            trial_dirname_creator=_folder,
+            trial_name_creator=functools.partial(_name, first=first),
+            trial_dirname_creator=functools.partial(_name, first=first),
         ),
         run_config=tune.RunConfig(
             name=_STORE,
@@ -96,8 +112,10 @@ def _draw(dimension, whole_grid):
 
 def _algorithm(settings):
     if settings.algorithm == "tpe":
+        import optuna
         from ray.tune.search.optuna import OptunaSearch
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         return OptunaSearch(seed=settings.seed)
     from ray.tune.search import BasicVariantGenerator
 
@@ -111,9 +129,9 @@ def _resources(concurrent):
     return {"cpu": max(1, least["CPU"] // concurrent), "gpu": least["GPU"] / concurrent}
 
 
-def _folder(trial):
-    """Of Ray's own files of a trial."""
-    return trial_name(trial.trial_id)
+def _name(trial, first):
+    """Of a trial and of the folder of Ray's own files of it."""
+    return trial_name(trial.experiment_tag, first)
 
 
 def _record(job, result):
@@ -144,15 +162,26 @@ class _Progress(tune.Callback):
 
     def setup(self, stop=None, num_samples=None, total_num_samples=None, **info):
         self._total, self._ended, self._began = total_num_samples, 0, time.monotonic()
+        rays = signal.getsignal(signal.SIGINT)  # ends the search when it has saved its state
+
+        def interrupt(sign, frame):
+            # A second Ctrl-C is Python's own and ends it at once.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            _interrupted.append(sign)
+            print("stopping the trials that run", flush=True)
+            rays(sign, frame)
+
+        signal.signal(signal.SIGINT, interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
 
     def on_trial_start(self, iteration, trials, trial, **info):
         values = " ".join(f"{key}={value}" for key, value in trial.config.items())
-        print(f"{_folder(trial)} of {self._total}: {values}", flush=True)
+        print(f"{trial} of {self._total}: {values}", flush=True)
 
     def on_trial_result(self, iteration, trials, trial, result, **info):
         what = "finished" if result["finished"] else f"epoch {result['epoch']}"
         print(
-            f"{_folder(trial)} {what}: score {100 * result['score']:.2f}, Rank-1 {100 * result['rank1']:.2f}, "
+            f"{trial} {what}: score {100 * result['score']:.2f}, Rank-1 {100 * result['rank1']:.2f}, "
             f"mAP {100 * result['mAP']:.2f}",
             flush=True,
         )
@@ -161,7 +190,7 @@ class _Progress(tune.Callback):
         self._say_how_long(trials)
 
     def on_trial_error(self, iteration, trials, trial, **info):
-        print(f"{_folder(trial)} failed", flush=True)
+        print(f"{trial} failed", flush=True)
         self._say_how_long(trials)
 
     def _say_how_long(self, trials):

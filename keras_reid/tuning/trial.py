@@ -1,11 +1,11 @@
 """A trial as Ray Tune sees it."""
 
+import json
 import shutil
 
 from ray import tune
 
 from keras_reid.tuning.fit_process import FitProcess, final_score
-from keras_reid.tuning.job import trial_name
 
 
 class Trial(tune.Trainable):
@@ -13,17 +13,17 @@ class Trial(tune.Trainable):
 
     def setup(self, config, job):
         self.process, self.finished = None, None
-        trial = trial_name(self.trial_id)
+        trial = self.trial_name
         directory = job.directory(trial)
-        if (directory / "metrics.json").is_file():
+        own = [*job.arguments(config), "--name", job.run_name(trial)]
+        begun = _was_begun(directory, own)
+        if begun and (directory / "metrics.json").is_file():
             self.finished = final_score(directory)
             return
-        begun = (directory / "experiment.json").is_file()
         if directory.exists() and not begun:
-            shutil.rmtree(directory)  # stopped before it was a run
-        own = ["--name", job.run_name(trial), *(["--resume"] if begun else [])]
+            shutil.rmtree(directory)
         self.process = FitProcess(
-            [*job.command, *job.arguments(config), *own],
+            [*job.command, *own, *(["--resume"] if begun else [])],
             directory,
             job.sweep / f"{trial}.log",
             job.working_directory,
@@ -37,3 +37,15 @@ class Trial(tune.Trainable):
     def cleanup(self):
         if self.process:
             self.process.stop()
+
+
+def _was_begun(directory, arguments):
+    """Whether a trial's run was begun with these arguments.
+
+    It was not, where the process was stopped before it was a run, or where the sweep was killed before it noted what it
+    had drawn, and drew anew.
+    """
+    if not (directory / "experiment.json").is_file():
+        return False
+    command = json.loads((directory / "command.json").read_text(encoding="utf-8"))
+    return command["arguments"][-len(arguments) :] == arguments

@@ -1,11 +1,15 @@
 """What a ranked list shows: a query and its nearest gallery images, right and wrong."""
 
 import dataclasses
+import itertools
+import math
 
 import numpy as np
 
 from keras_reid.errors import UserError
-from keras_reid.evaluation import Features, nearest
+from keras_reid.evaluation import nearest
+from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.retrieval import rank_matches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,13 +20,15 @@ class RankedImage:
         path: the image file.
         right: whether it shows the query's identity.
         distance: from the query, in the metric of the list.
-        camera: number of the camera, or None.
+        camera: name or number of the camera, or None.
+        rank: place in the list, from 1.
     """
 
     path: str
     right: bool
     distance: float
-    camera: int | None
+    camera: int | str | None
+    rank: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,17 +37,19 @@ class RankedList:
 
     Args:
         path: the query's image file.
-        camera: number of the query's camera, or None.
-        average_precision: of the query, as a fraction.
+        camera: name or number of the query's camera, or None.
+        average_precision: of the query, as a fraction; NaN where it has no match.
         metric: `"cosine"` or `"euclidean"`.
         images: `RankedImage`s.
+        missed: `RankedImage`s of its matches that come after them, nearest first.
     """
 
     path: str
-    camera: int | None
+    camera: int | str | None
     average_precision: float
     metric: str
     images: tuple[RankedImage, ...]
+    missed: tuple[RankedImage, ...] = ()
 
 
 def ranked_lists(
@@ -49,35 +57,33 @@ def ranked_lists(
     gallery_paths,
     query,
     gallery,
-    result,
-    num=6,
+    queries,
     top=10,
     metric="cosine",
     protocol="cross_camera",
-    queries=None,
+    camera_names=None,
 ):
-    """Ranked lists of a few queries, from the best to the worst by average precision.
+    """Ranked lists of a few queries.
 
     Args:
         query_paths: image file of each query.
         gallery_paths: image file of each gallery item.
         query: `Features` of the queries.
         gallery: `Features` of the gallery.
-        result: the `RetrievalResult` of the two.
-        num: number of queries, evenly spaced between the best and the worst.
+        queries: positions of the queries to show, in this order; `choose_queries` finds the best and the worst.
         top: gallery images for each.
         metric: as in `evaluate`.
         protocol: as in `evaluate`.
-        queries: positions of the queries to show instead, in this order; each must have a match.
+        camera_names: number of a camera → its name; None shows the numbers.
 
     Returns:
         list of `RankedList`.
 
     Raises:
-        UserError: the paths do not fit the features, or a query has no match.
+        UserError: the paths do not fit the features.
 
     Example:
-        >>> lists = ranked_lists(query_paths, gallery_paths, query, gallery, result)  # doctest: +SKIP
+        >>> lists = ranked_lists(query_paths, gallery_paths, query, gallery, queries=[0, 7])  # doctest: +SKIP
         >>> draw_ranked_lists(lists, "ranked_lists.png")  # doctest: +SKIP
     """
     for name, paths, features in (("query", query_paths, query), ("gallery", gallery_paths, gallery)):
@@ -86,57 +92,50 @@ def ranked_lists(
                 f"`{name}_paths` must name one file for each row of `{name}`. "
                 f"Received: {len(paths)} paths and {len(features)} rows."
             )
-    average_precision = np.full(len(query), np.nan)
-    average_precision[result.valid_queries] = result.average_precision
-    chosen = _spread(average_precision, num) if queries is None else np.asarray(queries, int)
-    unmatched = chosen[np.isnan(average_precision[chosen])]
-    if len(unmatched):
-        raise UserError(
-            f"query {unmatched[0]} has no match in the gallery, so that its list has no precision."
-        )
-    subset = Features(
-        query.embeddings[chosen],
-        query.identities[chosen],
-        None if query.cameras is None else query.cameras[chosen],
-    )
+    subset = query[np.asarray(queries, int)]
     indices, distances = nearest(subset, gallery, top, metric, protocol)
+    listed, ranks = rank_matches(subset, gallery, metric, Matches(subset, gallery, protocol))
+    names = camera_names or {}
 
-    def image(row, index, distance):
-        return RankedImage(
-            path=str(gallery_paths[index]),
-            right=bool(gallery.identities[index] == subset.identities[row]),
-            distance=float(distance),
-            camera=_camera(gallery, index),
+    def camera(features, index):
+        number = -1 if features.cameras is None else int(features.cameras[index])
+        return None if number < 0 else names.get(number, number)
+
+    def images(indices, distances, ranks, identity):
+        return tuple(
+            RankedImage(
+                path=str(gallery_paths[index]),
+                right=bool(gallery.identities[index] == identity),
+                distance=float(distance),
+                camera=camera(gallery, index),
+                rank=int(rank),
+            )
+            for index, distance, rank in zip(indices, distances, ranks, strict=False)
+            if index >= 0
         )
 
-    return [
-        RankedList(
-            path=str(query_paths[position]),
-            camera=_camera(query, position),
-            average_precision=float(average_precision[position]),
-            metric=metric,
-            images=tuple(
-                image(row, index, distance)
-                for index, distance in zip(indices[row], distances[row], strict=True)
-                if index >= 0
-            ),
+    lists = []
+    for row, position in enumerate(queries):
+        identity = subset.identities[row]
+        matches = slice(listed.offsets[row], listed.offsets[row + 1])
+        places = ranks[matches]
+        late = places > indices.shape[1]
+        precisions = np.arange(1, len(places) + 1) / places
+        lists.append(
+            RankedList(
+                path=str(query_paths[position]),
+                camera=camera(query, position),
+                average_precision=float(precisions.mean()) if len(places) else math.nan,
+                metric=metric,
+                images=images(indices[row], distances[row], itertools.count(1), identity),
+                missed=images(
+                    listed.positions[matches][late], listed.values[matches][late], places[late], identity
+                ),
+            )
         )
-        for row, position in enumerate(chosen)
-    ]
+    return lists
 
 
 def describe_distance(metric, distance):
     """What stands under an image: the cosine similarity, or the Euclidean distance."""
     return f"{1 - distance:.2f}" if metric == "cosine" else f"{distance:.3g}"
-
-
-def _spread(average_precision, num):
-    best_first = np.argsort(-average_precision, kind="stable")  # NaN, a query without a match, comes last
-    valid = best_first[: int(np.isfinite(average_precision).sum())]
-    places = np.linspace(0, len(valid) - 1, min(num, len(valid)))
-    return valid[np.round(places).astype(int)]
-
-
-def _camera(features, index):
-    camera = -1 if features.cameras is None else int(features.cameras[index])
-    return None if camera < 0 else camera

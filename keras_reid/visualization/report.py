@@ -1,115 +1,110 @@
 """The report of a run: one page that needs nothing but a browser."""
 
-import base64
-import html
-import io
 import json
 import pathlib
 
 from keras_reid.evaluation.table import COLUMNS
-from keras_reid.files import written_aside
-from keras_reid.visualization.cmc import cmc_chart
-from keras_reid.visualization.page import PAGE
-from keras_reid.visualization.ranked_list import describe_distance
-from keras_reid.visualization.thumbnails import common_size, thumbnail
+from keras_reid.files import write_json
+from keras_reid.visualization.chart import charts
+from keras_reid.visualization.facts import facts_markup, purpose, run_facts, versions_of
+from keras_reid.visualization.findings_markup import findings_markup
+from keras_reid.visualization.markup import Markup, markup, note, section, table
+from keras_reid.visualization.page import write_page
+from keras_reid.visualization.retrieval_charts import cmc_chart, roc_chart, roc_points
+from keras_reid.visualization.settings import flat
+from keras_reid.visualization.training_charts import read_log, training_charts
 
-_THUMBNAIL_HEIGHT = 160
+CURVES = "report/curves.json"
+_BIG = (("Rank-1", "rank1"), ("mAP", "mAP"), ("mINP", "mINP"))
 
 
-def write_report(run_directory, name, results, experiment, versions, ranked_lists=None):
-    """Writes `report/index.html`: metrics, CMC curves, ranked lists, the experiment and the versions.
+def write_report(run_directory, findings, model=None, output=None):
+    """Writes the report of a run: metrics, curves, pairs, cameras, ranked lists, activation maps, training, settings.
 
-    One file without any reference to the network, in the reader's light or dark colours.
+    One file without any reference to the network, in the reader's light or dark colours. What it says of training and
+    settings is read from the run's `experiment.json`, `metrics.jsonl` and `environment.json`. Beside it, the curves are
+    written as numbers to `report/curves.json`, for a comparison of runs.
 
     Args:
         run_directory: folder of the run.
-        name: heading of the page.
-        results: name of the test set → `RetrievalResult`.
-        experiment: the resolved experiment, JSON-able.
-        versions: name of the package → its version.
-        ranked_lists: name of the test set → list of `RankedList`, or None.
+        findings: `Findings` of each test set.
+        model: the `ReIDModel`, for its size and its calibration; None leaves them out.
+        output: file to write; None is `report/index.html` in the run directory.
 
     Returns:
         `pathlib.Path` of the page.
 
     Example:
-        >>> write_report("runs/first", "first", {"market": result}, {"seed": 0}, {"keras": "3.15.1"})
+        >>> write_report("runs/first", [find(model, dataset, evaluation)], model)  # doctest: +SKIP
         PosixPath('runs/first/report/index.html')
     """
-    sections = [
-        f"<h1>{_escape(name)}</h1>",
-        _section("Retrieval", _metrics(results)),
-        _section("Cumulative matching", cmc_chart({test: result.cmc for test, result in results.items()})),
-    ]
-    for test, lists in (ranked_lists or {}).items():
-        if lists:
-            sections.append(_section(f"Ranked lists: {test}", _LISTS_NOTE + _lists(lists)))
-    resolved = json.dumps(experiment, indent=2, ensure_ascii=False)
-    sections.append(_section("Experiment", f"<pre>{_escape(resolved)}</pre>"))
-    sections.append(_section("Versions", _table(("Package", "Version"), versions.items())))
-    page = PAGE.substitute(title=_escape(name), body="\n".join(sections))
-    path = pathlib.Path(run_directory) / "report" / "index.html"
-    with written_aside(path) as aside:
-        aside.write_text(page, encoding="utf-8")
+    directory = pathlib.Path(run_directory)
+    file = directory / "experiment.json"
+    description = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    log = read_log(directory / "metrics.jsonl")
+    calibration = model.metadata.get("calibration") if model is not None else None
+    curves = curves_of(findings)
+    facts = facts_markup(run_facts(directory, description, log, model))
+    sections = [Markup(_head(directory, findings) + facts)]
+    sections.append(section("Retrieval", _metrics(findings), _curve_charts(curves), anchor="retrieval"))
+    for number, one in enumerate(findings):
+        sections += findings_markup(one, number, calibration, alone=len(findings) == 1)
+    if log:
+        sections.append(section("Training", training_charts(log), anchor="training"))
+    settings = table(("Setting", "Value"), flat(description).items(), "words")
+    sections.append(section("Experiment", settings, anchor="experiment"))
+    header, rows = versions_of(directory)
+    if rows:
+        sections.append(section("Versions", table(header, rows, "words"), anchor="versions"))
+    path = pathlib.Path(output) if output else directory / "report" / "index.html"
+    write_page(path, directory.resolve().name, sections)
+    write_json(directory / CURVES, curves)
     return path
 
 
-def _metrics(results):
-    rows = []
-    for test, result in results.items():
-        values = result.to_dict()
-        queries, valid = values["num_queries"], values["num_valid_queries"]
-        percent = [f"{100 * values[key]:.2f}" for _, key in COLUMNS]
-        rows.append((test, *percent, str(queries) if valid == queries else f"{valid} of {queries}"))
-    note = "<p class=note>Percent, over the queries that have a match in the gallery.</p>"
-    return _table(("Test set", *(title for title, _ in COLUMNS), "Queries"), rows) + note
+def curves_of(findings):
+    """The curves of each test set as plain numbers: name → `{"cmc": [...], "roc": {"fpr", "tpr"} or None}`."""
+    return {
+        one.name: {
+            "cmc": [float(share) for share in one.result.cmc],
+            "roc": None if one.roc is None else roc_points(one.roc),
+        }
+        for one in findings
+    }
 
 
-def _lists(lists):
-    size = common_size([one.path for one in lists], _THUMBNAIL_HEIGHT)
-    parts = []
-    for one in lists:
-        figures = [_figure(one.path, size, "query", "query", one.camera)]
-        for image in one.images:
-            kind = "right" if image.right else "wrong"
-            figures.append(
-                _figure(image.path, size, kind, describe_distance(one.metric, image.distance), image.camera)
-            )
-        heading = f"<h3>AP {100 * one.average_precision:.1f} %</h3>"
-        parts.append(f"{heading}<div class=list>{''.join(figures)}</div>")
-    return "\n".join(parts)
-
-
-def _figure(path, size, kind, caption, camera):
-    image = thumbnail(path, size)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    data = base64.b64encode(buffer.getvalue()).decode()
-    place = "" if camera is None else f" <span>cam {camera}</span>"
-    name = _escape(pathlib.Path(path).name)
-    return (
-        f'<figure class={kind}><img src="data:image/jpeg;base64,{data}" width={image.width} '
-        f'height={image.height} alt="{kind}: {name}" title="{name}">'
-        f"<figcaption>{_escape(caption)}{place}</figcaption></figure>"
+def _head(directory, findings):
+    first = findings[0].result.to_dict()
+    tiles = "".join(
+        f"<div><b>{100 * first[key]:.1f}<small> %</small></b><span>{title}</span></div>"
+        for title, key in _BIG
+    )
+    where = (
+        f" on {findings[0].name}"
+        if len(findings) == 1
+        else f" on {findings[0].name}, the first of {len(findings)}"
+    )
+    said = f"<p class=purpose>{markup(purpose(directory))}</p>" if purpose(directory) else ""
+    return Markup(
+        f"<header><h1>{markup(directory.resolve().name)}</h1>{said}<div class=tiles>{tiles}</div>"
+        f"{note(f'Retrieval{where}')}</header>"
     )
 
 
-def _table(header, rows):
-    head = "".join(f"<th>{_escape(cell)}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{_escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<div class=wide><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+def _metrics(findings):
+    rows, others = [], []
+    for one in findings:
+        values = one.result.to_dict()
+        rows.append((one.name, *(f"{100 * values[key]:.2f}" for _, key in COLUMNS)))
+        counted = ", ".join(f"{count:,} {name}" for name, count in one.counts.items())
+        queries, valid = values["num_queries"], values["num_valid_queries"]
+        left_out = "" if valid == queries else f"; {queries - valid} queries without a match are left out"
+        others.append(f"{one.name}: {counted}{left_out}, {one.metric} distance.")
+    header = ("Test set, percent", *(title for title, _ in COLUMNS))
+    return Markup(table(header, rows) + "".join(map(note, others)))
 
 
-def _section(title, content):
-    return f"<section><h2>{_escape(title)}</h2>\n{content}</section>"
-
-
-def _escape(text):
-    return html.escape(str(text))
-
-
-_LISTS_NOTE = (
-    "<p class=note>Queries from the best to the worst by average precision (AP), each with its nearest "
-    "gallery images; those that the protocol does not count are left out. "
-    "Thick green frame: the same identity; thin red frame: another.</p>"
-)
+def _curve_charts(curves):
+    figures = [cmc_chart({name: each["cmc"] for name, each in curves.items()})]
+    with_roc = {name: each["roc"] for name, each in curves.items() if each["roc"]}
+    return charts(*figures, *([roc_chart(with_roc)] if with_roc else []))

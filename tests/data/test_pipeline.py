@@ -94,6 +94,47 @@ def test_a_run_resumes_in_the_middle_of_an_epoch_to_the_bit(dataset):
     assert _same(whole[2:], resumed)
 
 
+@pytest.mark.parametrize("augmentation", [[Flip(), PadCrop(1)], EVERYTHING, [keras.layers.RandomFlip()]])
+def test_the_parts_together_are_the_batch(dataset, augmentation):
+    def batches(**arguments):
+        return _batches(
+            dataset, augmentation, IdentitySampler(3, 2), seed=7, epochs=2, first_step=1, **arguments
+        )
+
+    whole, steps = batches()
+    parts = [batches(part=(index, 3)) for index in range(3)]
+    assert [part_steps for _, part_steps in parts] == [steps] * 3
+    assert all(images.shape[0] == 2 for part, _ in parts for images, _ in part)
+    joined = [
+        tf.nest.map_structure(lambda *pieces: np.concatenate(pieces), *of_step)
+        for of_step in zip(*(part for part, _ in parts), strict=True)
+    ]
+    assert _same(whole, joined)
+
+
+def test_a_part_reads_its_own_images_only(dataset):
+    """Unless a whole batch must be seen."""
+    taken = []
+
+    class Noted:
+        stage = "image"
+
+        def __call__(self, image, seed):
+            tf.py_function(lambda: taken.append(1), [], [])
+            return image
+
+    places = np.arange(6, dtype=np.int32).reshape(1, 6)
+    for augmentation, images in (([Noted()], 2), ([Noted(), Flip()], 6)):
+        taken.clear()
+        _batches(dataset, augmentation, lambda *_, **options: places, part=(2, 3))
+        assert len(taken) == images
+
+
+def test_a_batch_that_has_no_such_parts(dataset):
+    with pytest.raises(UserError, match="a batch of 6 images has no 4 equal parts"):
+        train_batches(dataset, IdentitySampler(3, 2), SIZE, part=(0, 4))
+
+
 @pytest.mark.parametrize("bad", [-1, 6])
 def test_an_epoch_has_no_such_step(dataset, bad):
     with pytest.raises(

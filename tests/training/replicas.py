@@ -15,10 +15,11 @@ import tensorflow as tf
 
 from keras_reid.cluster import this_worker
 from keras_reid.heads import BNNeckHead
-from keras_reid.layers import GeMPooling2D
+from keras_reid.layers import IBN, GeMPooling2D
 from keras_reid.losses import CrossEntropy, TripletLoss
 from keras_reid.models import ReIDModel
 from keras_reid.training import Adam, strategy
+from keras_reid.training.synchronized import synchronize_batch_norm
 
 SIZE = (16, 8)
 STEPS = 5
@@ -46,6 +47,12 @@ CASES = {
         "compile": {"losses_over_replicas": True},
     },
     "triplets of each part": {"losses": lambda: [TripletLoss(margin=1.0)]},
+    "ibn": {"ibn": True, "compile": {"losses_over_replicas": True}},
+    "statistics of each part": {
+        "ibn": True,
+        "synchronized": False,
+        "compile": {"losses_over_replicas": True},
+    },
     "regularized": {
         "regularizer": 0.1,
         "losses": lambda: [keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
@@ -81,7 +88,7 @@ def infinite_gradient(y_true, y_pred):
     return keras.losses.sparse_categorical_crossentropy(y_true, same(y_pred), from_logits=True)
 
 
-def make_backbone(regularizer=None):
+def make_backbone(regularizer=None, ibn=False):
     regularizer = None if regularizer is None else keras.regularizers.L2(regularizer)
     return keras.Sequential(
         [
@@ -89,7 +96,7 @@ def make_backbone(regularizer=None):
             keras.layers.Conv2D(
                 8, 3, strides=2, use_bias=False, name="conv1", kernel_regularizer=regularizer
             ),
-            keras.layers.BatchNormalization(name="norm1", momentum=0.9),
+            IBN(name="norm1") if ibn else keras.layers.BatchNormalization(name="norm1", momentum=0.9),
             keras.layers.ReLU(name="relu"),
             keras.layers.Conv2D(16, 3, use_bias=False, name="conv2"),
             keras.layers.BatchNormalization(name="norm2", momentum=0.9),
@@ -103,12 +110,10 @@ def make_model(chosen=None, case=None):
     case = case or {}
     keras.utils.set_random_seed(3)
     with strategy.scope(chosen):
-        model = ReIDModel(
-            make_backbone(case.get("regularizer")), GeMPooling2D(), BNNeckHead(4), image_size=SIZE
-        )
-        for layer in model._flatten_layers():
-            if isinstance(layer, keras.layers.BatchNormalization):
-                layer.synchronized = True
+        backbone = make_backbone(case.get("regularizer"), case.get("ibn", False))
+        model = ReIDModel(backbone, GeMPooling2D(), BNNeckHead(4), image_size=SIZE)
+        if case.get("synchronized", True):
+            synchronize_batch_norm(model)
         losses = case.get("losses", lambda: [CrossEntropy(0.1), TripletLoss(margin=1.0)])()
         model.compile(Adam(0.01, l2=0.05), losses=losses, **case.get("compile", {}))
     return model

@@ -19,6 +19,8 @@ from tests.training import replicas
 ROOT = pathlib.Path(__file__).parents[2]
 # Sums are added in another order.
 TOLERANCE = 1e-6
+# An IBN's mean of squares is rounded more, which Adam's first steps enlarge (1.7e-6 was seen).
+TOLERANCES = {"ibn": 1e-5, "statistics of each part": 1e-5}
 
 
 def run(kind, output, *names, environment=None):
@@ -64,10 +66,11 @@ def cluster(index, addresses=("a:1", "b:1"), kind="worker"):
 
 def assert_same_training(found, name):
     expected = replicas.train(None, name)
+    tolerance = TOLERANCES.get(name, TOLERANCE)
     assert found["after"].keys() == expected["after"].keys()
     for key, value in expected["after"].items():
         largest = max(1.0, np.abs(value).max())  # moments of large losses are far above 1
-        np.testing.assert_allclose(found["after"][key], value, rtol=0, atol=TOLERANCE * largest, err_msg=key)
+        np.testing.assert_allclose(found["after"][key], value, rtol=0, atol=tolerance * largest, err_msg=key)
         np.testing.assert_array_equal(found["before"][key], expected["before"][key], err_msg=key)
     assert found["logs"] == pytest.approx(expected["logs"], rel=1e-5)
 
@@ -89,15 +92,15 @@ def workers(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
-@pytest.mark.parametrize("name", ["layers", "parts", "zeros", "sums", "regularized"])
+@pytest.mark.parametrize("name", ["layers", "parts", "zeros", "sums", "ibn", "regularized"])
 def test_two_devices_train_as_one(devices, name):
     assert_same_training(devices[name], name)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Gradients do not exist")
-@pytest.mark.parametrize("name", ["triplets of each part", "zeros of each part"])
-def test_losses_see_each_part_unless_asked_for(devices, name):
+@pytest.mark.parametrize("name", ["triplets of each part", "zeros of each part", "statistics of each part"])
+def test_losses_and_statistics_are_of_each_part_unless_asked_for(devices, name):
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         assert_same_training(devices[name], name)
 

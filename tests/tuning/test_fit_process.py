@@ -1,6 +1,8 @@
 """With small programs in the place of `fit`."""
 
 import json
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -92,10 +94,33 @@ def test_stop_ends_it_and_its_children(tmp_path, monkeypatch, stubborn):
     process.stop()  # again does no harm
     with pytest.raises(RuntimeError, match="exit code -"):
         process.next_score()
-    stat = Path("/proc", child.read_text(), "stat")
+    wait_for_the_end_of(child.read_text())
+
+
+def test_it_is_told_to_end_when_the_process_that_started_it_is_killed(tmp_path):
+    child = tmp_path / "child"
+    fit = f"import os, time; open({str(child)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    started = (
+        "import sys, time\n"
+        "from keras_reid.tuning.fit_process import FitProcess\n"
+        f"FitProcess([sys.executable, '-c', {fit!r}], 'run', 'log')\n"
+        "time.sleep(60)"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", started], cwd=tmp_path)
+    while not (child.exists() and child.read_text()):
+        assert starter.poll() is None
+        time.sleep(0.05)
+    starter.send_signal(signal.SIGKILL)
+    starter.wait()
+    wait_for_the_end_of(child.read_text())
+
+
+def wait_for_the_end_of(number):
+    """Of the process with this number."""
+    stat = Path("/proc", number, "stat")
     waited = time.monotonic() + 10
     while stat.exists() and stat.read_text().split()[2] != "Z":
-        assert time.monotonic() < waited, "the child lives on"
+        assert time.monotonic() < waited, "it lives on"
         time.sleep(0.05)
 
 

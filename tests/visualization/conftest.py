@@ -26,7 +26,7 @@ class Retrieval:
 
     @property
     def arguments(self):
-        return self.query_paths, self.gallery_paths, self.query, self.gallery, self.result
+        return self.query_paths, self.gallery_paths, self.query, self.gallery
 
 
 @pytest.fixture(scope="session")

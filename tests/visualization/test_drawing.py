@@ -17,7 +17,7 @@ def pixels_of(path, colour):
 
 
 def test_green_for_right_and_red_for_wrong(retrieval, tmp_path):
-    (one,) = ranked_lists(*retrieval.arguments, queries=[0], top=3)
+    (one,) = ranked_lists(*retrieval.arguments, [0], top=3)
     for right, colour, other in ((True, GREEN, RED), (False, RED, GREEN)):
         images = tuple(dataclasses.replace(image, right=right) for image in one.images)
         path = tmp_path / f"{right}.png"
@@ -28,7 +28,7 @@ def test_green_for_right_and_red_for_wrong(retrieval, tmp_path):
 
 def test_grows_with_rows_and_columns(retrieval, tmp_path):
     def size(num, top):
-        draw_ranked_lists(ranked_lists(*retrieval.arguments, num=num, top=top), tmp_path / "lists.png")
+        draw_ranked_lists(ranked_lists(*retrieval.arguments, range(num), top=top), tmp_path / "lists.png")
         with Image.open(tmp_path / "lists.png") as image:
             return image.size
 

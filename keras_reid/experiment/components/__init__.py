@@ -29,6 +29,7 @@ from keras_reid.experiment.components.losses import (
     CosFaceLoss,
     CrossEntropy,
     FocalLoss,
+    LogitDistillationLoss,
     MemoryLoss,
     TripletLoss,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "IdentityPooling",
     "LinearClassifier",
     "LinearHead",
+    "LogitDistillationLoss",
     "MaxPooling",
     "MemoryLoss",
     "MobileNetV2",

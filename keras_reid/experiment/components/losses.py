@@ -60,6 +60,17 @@ class FocalLoss(Component):
 
 
 @dataclass(frozen=True)
+class LogitDistillationLoss(Component):
+    """`keras_reid.losses.LogitDistillationLoss`, for `Distillation.logit_loss`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.LogitDistillationLoss"
+    kind: Literal["l1", "js", "kl"] = "js"
+    """sum of the differences, or a divergence of the softmax: symmetric, or of the teacher's to the student's"""
+    temperature: float = 16.0
+    """divides the scores of a divergence; higher counts the order of the wrong classes more"""
+
+
+@dataclass(frozen=True)
 class MemoryLoss(Component):
     """`keras_reid.losses.MemoryLoss`."""
 

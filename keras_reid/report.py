@@ -1,0 +1,124 @@
+"""`python -m keras_reid.report RUN [RUN …]`: the report of a run, or a comparison of several."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.model_file import find_model_file
+
+_SAME = 1e-3  # of a metric: what another processor's rounding may change
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Make the report of a run anew, or compare several runs.
+
+    One run: its model is evaluated on its test sets, and everything is drawn: curves, distances of pairs, cameras,
+    ranked lists, activation maps, training, settings. `fit` writes the same report when it ends, without ROC curve and
+    histogram where a test set has more than 200 million pairs.
+
+    Several runs: a page with a table of their metrics, their curves in one chart each, and the settings that differ. It
+    takes what their reports hold; a run without curves gets its report first.
+
+    Each is one HTML file that needs no network.
+    """
+
+    runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN")]
+    """finished run directories (runs/NAME)"""
+    output: Path | None = None
+    """HTML file to write; by default report/index.html in the run directory, and for several runs comparison.html
+    beside the first"""
+    root: Path | None = None
+    """folder under which the data sets are looked for; by default that of the run's experiment"""
+
+
+def main(arguments):
+    options = command_line.parse(
+        Report, arguments, prog="python -m keras_reid.report", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    runs = [finished_run(run) for run in options.runs]
+    if not runs:
+        raise UserError("name at least one run directory, such as runs/quickstart")
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise UserError(f"a run is compared with others, not with itself. Received: {' '.join(options.runs)}")
+    if options.output and options.output.suffix not in (".html", ".htm"):
+        raise UserError(f"--output must be a file that ends in .html. Received: {options.output}")
+    if len(runs) == 1:
+        _report(runs[0], options.root, options.output)
+        return
+    for run in runs:
+        if not (run / "report" / "curves.json").is_file():
+            print(f"{run.path}: no curves yet, so its report is made first")
+            _report(run, options.root)
+    from keras_reid.visualization import write_comparison
+
+    output = options.output or runs[0].path.parent / "comparison.html"
+    print(f"comparison: {write_comparison([run.path for run in runs], output)}")
+
+
+def finished_run(path):
+    """The `RunDirectory` at a path, which must hold a finished run.
+
+    Raises:
+        UserError: nothing is there, it is something else, or the run is not finished.
+    """
+    if Path(path).is_file():
+        raise UserError(f"{path}: a file. Pass the run directory that `python -m keras_reid.fit` wrote")
+    run = RunDirectory(path)
+    if Path(path).is_dir() and not (run / "command.json").is_file():
+        raise UserError(
+            f"{path}: not a run directory, for it holds no command.json. Pass one that "
+            "`python -m keras_reid.fit` wrote"
+        )
+    find_model_file(path)
+    if not run.is_finished():
+        raise UserError(
+            f"{path}: the run is not finished, for it holds no metrics.json. "
+            "`python -m keras_reid.fit FILE --resume` finishes it"
+        )
+    return run
+
+
+def _report(run, root, output=None):
+    experiment = run.experiment()
+    data = experiment.data if root is None else dataclasses.replace(experiment.data, root=root)
+    command_line.load_tensorflow()
+    from keras_reid.evaluation import print_table
+    from keras_reid.evaluation.dataset import evaluate_dataset
+    from keras_reid.experiment.reading import read_datasets
+    from keras_reid.experiment.results import write_run_report
+    from keras_reid.models import load_model
+
+    _, tests = read_datasets(data, train=False)
+    model = load_model(run.path)
+    settings = experiment.evaluation
+    evaluations = {
+        dataset.name: evaluate_dataset(model, dataset, settings.metric, settings.batch_size, settings.flip)
+        for dataset in tests
+    }
+    print_table({name: evaluation.result for name, evaluation in evaluations.items()})
+    _compare_with_run(run, evaluations)
+    write_run_report(model, experiment, run.path, tests, evaluations, output=output)
+
+
+def _compare_with_run(run, evaluations):
+    """Says where the model finds other numbers than the run did."""
+    before = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    for name, evaluation in evaluations.items():
+        for key in ("rank1", "mAP"):
+            old, new = before.get(name, {}).get(key), getattr(evaluation.result, key)
+            if old is not None and abs(old - new) > _SAME:
+                print(
+                    f"warning: {key} of {name} is {100 * new:.2f} %, and was {100 * old:.2f} % at the end of the run: "
+                    "was the model or the test set changed?"
+                )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

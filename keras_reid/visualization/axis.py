@@ -1,0 +1,95 @@
+"""An axis of a chart."""
+
+import dataclasses
+import math
+
+_STEPS = (1, 2, 2.5, 5, 10)
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+@dataclasses.dataclass(frozen=True)
+class Axis:
+    """Values from `low` to `high` along one side of a chart.
+
+    Args:
+        label: what the values are, with their unit.
+        low, high: the ends; positive on a logarithmic axis.
+        logarithmic: whether equal steps are equal factors.
+        percent: whether fractions are written as percent.
+        whole: whether only whole numbers are marked.
+
+    Example:
+        >>> axis = Axis("epoch", 0, 10)
+        >>> axis.place(5.0), axis.ticks(), axis.text(2.5)
+        (0.5, [0.0, 2.0, 4.0, 6.0, 8.0, 10.0], '2.5')
+    """
+
+    label: str
+    low: float
+    high: float
+    logarithmic: bool = False
+    percent: bool = False
+    whole: bool = False
+
+    @classmethod
+    def around(cls, label, values, from_zero=False, linear=False, **options):
+        """An axis that holds all values and ends at marks; logarithmic where they span more than a factor of 30.
+
+        Args:
+            label: as above.
+            values: numbers, at least one.
+            from_zero: whether a linear axis begins at zero.
+            linear: whether it is linear whatever they span.
+            options: as above.
+        """
+        low, high = min(values), max(values)
+        if not linear and low > 0 and high / low > 30:
+            return cls(label, 10 ** math.floor(math.log10(low)), high * 1.1, logarithmic=True, **options)
+        low = min(low, 0.0) if from_zero else low
+        if low == high:
+            low, high = low - abs(low) / 2 - 1e-9, high + abs(high) / 2 + 1e-9
+        step = _nice((high - low) / 5)
+        return cls(
+            label, math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, **options
+        )
+
+    def place(self, value):
+        """0 at the low end, 1 at the high one; what lies outside is put on the end."""
+        low, high = self.low, self.high
+        if self.logarithmic:
+            low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))
+        return min(max((value - low) / (high - low), 0.0), 1.0)
+
+    def ticks(self):
+        """Where marks stand."""
+        if self.logarithmic:
+            powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+            digits = (1, 2, 5) if len(powers) < 4 else (1,)
+            ticks = [digit * 10.0**power for power in powers for digit in digits]
+        else:
+            step = _nice((self.high - self.low) / 5)
+            step = max(step, 1) if self.whole else step
+            first = math.ceil(self.low / step - 1e-9)
+            # Rounded, for 3 · 0.1 is not 0.3.
+            ticks = [
+                round(number * step, 12) for number in range(first, math.floor(self.high / step + 1e-9) + 1)
+            ]
+            if self.whole and ticks[0] - self.low >= step / 2:
+                ticks.insert(0, self.low)
+        return [tick for tick in ticks if self.low * (1 - 1e-9) - 1e-12 <= tick <= self.high * (1 + 1e-9)]
+
+    def text(self, value):
+        """A value as written beside its mark."""
+        if self.logarithmic and value < 0.01 and math.log10(value) == round(math.log10(value)):
+            return "10" + str(round(math.log10(value))).translate(_RAISED)
+        if self.percent:
+            return f"{100 * value:.4g}"
+        if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
+            return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
+        return f"{value:.4g}"
+
+
+def _nice(value):
+    """The next of 1, 2, 2.5, 5, 10, 20, … (or of 0.1, 0.2, …) from `value` on."""
+    power = 10.0 ** math.floor(math.log10(value))
+    return next(step * power for step in _STEPS if step * power >= value * (1 - 1e-9))

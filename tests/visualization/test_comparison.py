@@ -1,0 +1,69 @@
+import json
+
+import pytest
+
+from keras_reid.visualization import write_comparison
+from keras_reid.visualization.comparison import run_names
+from tests.visualization.test_report import Page
+
+METRICS = {"rank1": 0.9, "rank5": 0.95, "rank10": 0.97, "mAP": 0.8, "mINP": 0.5, "num_valid_queries": 30}
+CURVES = {"cmc": [0.9, 1.0], "roc": {"fpr": [0.001, 1.0], "tpr": [0.6, 1.0]}}
+
+
+@pytest.fixture
+def make(tmp_path):
+    def run(name, metrics, curves=None, margin=0.3, log=()):
+        folder = tmp_path / name
+        (folder / "report").mkdir(parents=True)
+        (folder / "metrics.json").write_text(json.dumps(metrics))
+        (folder / "experiment.json").write_text(json.dumps({"name": name, "losses": {"margin": margin}}))
+        if curves:
+            (folder / "report" / "curves.json").write_text(json.dumps(curves))
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
+        return folder
+
+    return run
+
+
+def test_runs_side_by_side(make, tmp_path):
+    log = [{"epoch": 1, "loss": 3.0, "market/mAP": 0.4}]
+    runs = [
+        make("bot <b>", {"market": METRICS, "duke": METRICS}, {"market": CURVES, "duke": CURVES}, log=log),
+        make(
+            "agw",
+            {"market": {**METRICS, "mAP": 0.75, "rank1": 0.92}},
+            {"market": {**CURVES, "roc": None}},
+            0.5,
+        ),
+    ]
+    path = write_comparison(runs, tmp_path / "comparison.html")
+    text = path.read_text()
+    page = Page(text)
+    assert page.open == []
+    assert page.links == page.targets
+    assert not page.sources
+    for said in (
+        *("Comparison of bot <b> and agw", "agw − bot <b>", "+2.00", "−5.00", "Loss", "mAP of market"),
+        *("No ROC curve of agw", "losses.margin", "0.3", "0.5"),
+    ):
+        assert said in page.text
+    assert "<b>92.00</b>" in text
+    assert "<b>80.00</b>" in text
+    assert "<b>90.00</b>" in text.partition("<h2>duke</h2>")[2]  # there it is the only one
+    assert (
+        text.count("<title>agw</title>") == 1
+    )  # its CMC curve; it has no ROC, no log, and was not tested on duke
+
+
+def test_the_same_settings(make, tmp_path):
+    runs = [make(name, {"market": METRICS}, {"market": CURVES}) for name in "abc"]
+    page = Page(write_comparison(runs, tmp_path / "c.html").read_text())
+    assert "Comparison of 3 runs" in page.text
+    assert "a, b, c" in page.text
+    assert "All settings are the same." in page.text
+    assert "No ROC curve" not in page.text
+
+
+def test_runs_of_one_name_are_told_apart(tmp_path):
+    assert run_names([tmp_path / "x" / "bot", tmp_path / "y" / "bot"]) == ["x/bot", "y/bot"]
+    assert run_names([tmp_path / "x" / "bot", tmp_path / "y" / "agw"]) == ["bot", "agw"]
