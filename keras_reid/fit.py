@@ -135,16 +135,15 @@ def _print_spread(results):
 
     from keras_reid.evaluation.table import COLUMNS
 
-    table = rich.table.Table(title=f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
-    table.add_column("Test set", overflow="fold")
-    for title, _ in COLUMNS:
-        table.add_column(title, justify="right", no_wrap=True)
-    for name in next(iter(results.values())):
-        cells = []
-        for _, column in COLUMNS:
-            mean, deviation = _spread(results, name, column)
-            cells.append(f"{100 * mean:.2f} ± {100 * deviation:.2f}")
-        table.add_row(name, *cells)
+    tests = list(next(iter(results.values())))
+    print(f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
+    table = rich.table.Table()
+    table.add_column("Percent")
+    for name in tests:
+        table.add_column(name, justify="right", overflow="fold")
+    for title, column in COLUMNS:
+        spreads = (_spread(results, name, column) for name in tests)
+        table.add_row(title, *(f"{100 * mean:.2f} ± {100 * deviation:.2f}" for mean, deviation in spreads))
     rich.console.Console().print(table)
 
 

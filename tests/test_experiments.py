@@ -14,8 +14,8 @@ from keras_reid.experiment import as_dict, build_model, load_experiment, smoke
 from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
-# Beside duke_circle, which is `smoke_run`; the others, most of which are traced for longer, are slow.
-QUICK = ["market_bot", "market_vit"]
+# One of each recipe, beside duke_circle, which is `smoke_run`; the others, which differ in their data, are slow.
+QUICK = ["market_bot", "market_agw", "market_mgn", "market_vit"]
 OTHERS = [file.stem for file in EXPERIMENTS if file.stem not in (*QUICK, "duke_circle")]
 CLASSES = 751
 # Backbone, neck (without its offset, which is not trained), classifier: of the original, counted there.

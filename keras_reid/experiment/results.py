@@ -15,9 +15,12 @@ def save_model(model, file, epoch=None):
         file: path, ending in `.keras`.
         epoch: after how many epochs, for the provenance in its metadata.
     """
+    from keras_reid.training.synchronized import synchronize_batch_norm
+
     model = getattr(model, "student", model)
     bare = type(model).from_config(model.get_config())
     bare.set_weights(model.get_weights())
+    synchronize_batch_norm(bare, False)  # how it was trained; JAX would refuse to load it
     if epoch is not None:
         bare.metadata["provenance"] = {**bare.metadata["provenance"], "epoch": epoch}
     with written_aside(file) as aside:

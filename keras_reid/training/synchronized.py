@@ -3,7 +3,7 @@
 import keras
 
 
-def synchronize_batch_norm(model):
+def synchronize_batch_norm(model, synchronized=True):
     """Lets every batch normalisation of a model take its statistics of the whole batch instead of its replica's part.
 
     Of Keras' `BatchNormalization` and its subclasses, wherever they are in the model, and of the batch half of an
@@ -12,6 +12,7 @@ def synchronize_batch_norm(model):
 
     Args:
         model: a built Keras model; call it before the training step is traced.
+        synchronized: False undoes it.
 
     Example:
         >>> model = keras.Sequential([keras.Input((8,)), keras.layers.BatchNormalization()])
@@ -23,4 +24,4 @@ def synchronize_batch_norm(model):
     """
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
-            layer.synchronized = True
+            layer.synchronized = synchronized
