@@ -16,7 +16,7 @@ from keras_reid.model_file import find_model_file
 class Evaluate:
     """Evaluate a trained model: Rank-1, Rank-5, Rank-10, mAP and mINP, as a table and as JSON.
 
-    A run is tested on its own test sets unless --dataset names another.
+    A run, or a model file in one (best.keras), is tested on the run's own test sets unless --dataset names another.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -104,7 +104,8 @@ def main(arguments):
     if settings["open_set"] is not None:
         print_open_set_table(summaries)
     source = Path(options.run_or_model)
-    output = options.output or (run / "evaluation.json" if run else source.with_suffix(".evaluation.json"))
+    beside = source / "evaluation.json" if source.is_dir() else source.with_suffix(".evaluation.json")
+    output = options.output or beside
     write_json(output, {"settings": settings, "results": summaries})
     print(f"written to {output}")
 

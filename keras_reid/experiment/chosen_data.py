@@ -9,8 +9,10 @@ from keras_reid.experiment.run_directory import RunDirectory
 
 
 def run_directory(path):
-    """The run directory that a path names, or None for a model file."""
-    return RunDirectory(path) if (Path(path) / "command.json").is_file() else None
+    """The run directory that a path names, or in which the model file lies that it names; else None."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    return RunDirectory(folder) if (folder / "command.json").is_file() else None
 
 
 def experiment_of(dataset, run):
@@ -21,7 +23,7 @@ def experiment_of(dataset, run):
         run: `RunDirectory` or None.
 
     Returns:
-        an `Experiment`, or None for a model file without one.
+        an `Experiment`, or None for a model file outside a run.
     """
     if dataset and dataset.endswith(".py"):
         return load_experiment(dataset)
@@ -54,7 +56,7 @@ def chosen_data(dataset, experiment, root=None, skip_unreadable=False):
         data = experiment.data
     else:
         raise UserError(
-            "a model file has no test set of its own: name one with --dataset, or give a run directory"
+            "a model file outside a run has no test set of its own: name one with --dataset, or give a run directory"
         )
     data = replace(data, skip_unreadable=skip_unreadable or data.skip_unreadable)
     return data if root is None else replace(data, root=root)
