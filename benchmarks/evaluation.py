@@ -12,7 +12,6 @@ for the same machine; draws evaluation.png of the growth. All take about 20 minu
 - extra_megabytes: the most memory that one call takes beside the features.
 """
 
-import argparse
 import pathlib
 import statistics
 import tempfile
@@ -35,7 +34,6 @@ SIZES = {
     **{f"gallery {n}": (1000, n, n // 20, 512) for n in (10_000, 30_000, 100_000, 300_000, 1_000_000)},
 }
 ON_DISK = "gallery 1000000"
-KEY = ("size", "dim", "device", "cores")
 COLUMNS = (
     "size",
     "queries",
@@ -157,33 +155,21 @@ def draw(rows, path):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    output, rows = measuring.measure_sizes(
+        arguments,
+        __doc__,
+        RESULTS,
+        SIZES,
+        COLUMNS,
+        measure,
+        lambda row: (
+            f"{row['seconds']} s, {row['times_product']} times the bare product ({row['product_seconds']} s), "
+            f"{row['extra_megabytes']} MB extra, mAP {row['mAP']}"
+        ),
     )
-    parser.add_argument(
-        "--only", nargs="+", choices=SIZES, default=SIZES, metavar="SIZE", help=", ".join(SIZES)
-    )
-    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
-    parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
-    options = parser.parse_args(arguments)
-    machine = {**measuring.machine(), "numpy": np.__version__}
-    done = set() if options.anew else measuring.measured(options.output, KEY)
-    for name in options.only:
-        queries, items, _, dim = SIZES[name]
-        row = {"size": name, "queries": queries, "gallery": items, "dim": dim, **machine}
-        if tuple(str(row[column]) for column in KEY) in done:
-            print(f"{name}: is in {options.output.name}", flush=True)
-            continue
-        row |= measuring.in_own_process(measure, name)
-        measuring.add_row(options.output, COLUMNS, KEY, {column: row[column] for column in COLUMNS})
-        print(
-            f"{name} ({queries} x {items}, {dim}): {row['seconds']} s, {row['times_product']} times the bare product "
-            f"({row['product_seconds']} s), {row['extra_megabytes']} MB extra, mAP {row['mAP']}",
-            flush=True,
-        )
-    rows = measuring.rows(options.output, {column: str(machine[column]) for column in ("device", "cores")})
-    draw(sorted(rows, key=lambda row: int(row["gallery"])), options.output.with_suffix(".png"))
-    print(f"written to {options.output} and {options.output.with_suffix('.png').name}")
+    picture = output.with_suffix(".png")
+    draw(sorted(rows, key=lambda row: int(row["gallery"])), picture)
+    print(f"written to {output} and {picture.name}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the benchmarks share: the machine they ran on, processes of their own, times, memory, tables."""
 
+import argparse
 import concurrent.futures
 import csv
 import datetime
@@ -9,6 +10,8 @@ import pathlib
 import platform
 import statistics
 import time
+
+import numpy as np
 
 from keras_reid import command_line
 from keras_reid.files import written_aside
@@ -93,3 +96,41 @@ def add_row(file, columns, key, row):
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows([*rows, row])
+
+
+def measure_sizes(arguments, description, results, sizes, columns, measure, say):
+    """What a benchmark over sizes of query and gallery does: each size in a process of its own, a row in a CSV file.
+
+    Args:
+        arguments: of the command line.
+        description: for its help.
+        results: the CSV file unless `--output` names another.
+        sizes: name → (queries, gallery images, identities, numbers in an embedding).
+        columns: of the file.
+        measure: function of a name → dict of what was measured.
+        say: function of a row → the line to print.
+
+    Returns:
+        `(file, rows)`: the rows of this machine in the file, dicts of text.
+    """
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--only", nargs="+", choices=sizes, default=sizes, metavar="SIZE", help=", ".join(sizes)
+    )
+    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument("--output", type=pathlib.Path, default=results, help="the CSV file")
+    options = parser.parse_args(arguments)
+    here, key = {**machine(), "numpy": np.__version__}, ("size", "dim", "device", "cores")
+    done = set() if options.anew else measured(options.output, key)
+    for name in options.only:
+        queries, items, _, dim = sizes[name]
+        row = {"size": name, "queries": queries, "gallery": items, "dim": dim, **here}
+        if tuple(str(row[column]) for column in key) in done:
+            print(f"{name}: is in {options.output.name}", flush=True)
+            continue
+        row |= in_own_process(measure, name)
+        add_row(options.output, columns, key, {column: row[column] for column in columns})
+        print(f"{name} ({queries} x {items}, {dim}): {say(row)}", flush=True)
+    return options.output, rows(options.output, {column: str(here[column]) for column in ("device", "cores")})

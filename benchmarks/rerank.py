@@ -9,7 +9,6 @@ the same machine; draws rerank.png of the growth. All take about 3 minutes on tw
 - dense_megabytes: of one float32 matrix of all images by all images, of which the dense algorithm keeps several.
 """
 
-import argparse
 import pathlib
 import time
 
@@ -30,7 +29,6 @@ SIZES = {
     "MSMT17 / 2": (5830, 41080, 1530, 256),
     "MSMT17": (11659, 82161, 3060, 256),
 }
-KEY = ("size", "dim", "device", "cores")
 COLUMNS = (
     "size",
     "queries",
@@ -108,35 +106,20 @@ def draw(rows, path):
 
 
 def main(arguments):
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    output, rows = measuring.measure_sizes(
+        arguments,
+        __doc__,
+        RESULTS,
+        SIZES,
+        COLUMNS,
+        measure,
+        lambda row: (
+            f"{row['seconds']} s, {row['extra_megabytes']} MB extra, mAP {row['mAP_before']} -> {row['mAP_after']}"
+        ),
     )
-    parser.add_argument(
-        "--only", nargs="+", choices=SIZES, default=SIZES, metavar="SIZE", help=", ".join(SIZES)
-    )
-    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
-    parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
-    options = parser.parse_args(arguments)
-    machine = {**measuring.machine(), "numpy": np.__version__}
-    done = set() if options.anew else measuring.measured(options.output, KEY)
-    for name in options.only:
-        queries, items, _, dim = SIZES[name]
-        row = {"size": name, "queries": queries, "gallery": items, "dim": dim, **machine}
-        if tuple(str(row[column]) for column in KEY) in done:
-            print(f"{name}: is in {options.output.name}", flush=True)
-            continue
-        row |= measuring.in_own_process(measure, name)
-        measuring.add_row(options.output, COLUMNS, KEY, {column: row[column] for column in COLUMNS})
-        print(
-            f"{name} ({queries} + {items}, {dim}): {row['seconds']} s, {row['extra_megabytes']} MB extra, "
-            f"mAP {row['mAP_before']} -> {row['mAP_after']}",
-            flush=True,
-        )
-    draw(
-        measuring.rows(options.output, {column: str(machine[column]) for column in ("device", "cores")}),
-        options.output.with_suffix(".png"),
-    )
-    print(f"written to {options.output} and {options.output.with_suffix('.png').name}")
+    picture = output.with_suffix(".png")
+    draw(rows, picture)
+    print(f"written to {output} and {picture.name}")
 
 
 if __name__ == "__main__":

@@ -70,11 +70,13 @@ def test_equals_the_dense_definition(metric, k1, k2, lambda_value):
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_searching_in_many_tiles_changes_nothing(metric, monkeypatch):
+@pytest.mark.parametrize("kept", [0, 2**20], ids=["computed anew", "kept"])
+def test_searching_in_many_tiles_changes_nothing(metric, kept, monkeypatch):
     query, gallery = clustered(3, 40), clustered(4, 260)
     expected = np.asarray(k_reciprocal_rerank(query, gallery, 8, 3, metric=metric))
     monkeypatch.setattr(search, "_TILE", 16)
     monkeypatch.setattr(weights, "_NUMBERS_A_TURN", 5000)
+    monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._KEPT_BYTES", kept)
     monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._NUMBERS_A_TURN", 700)
     monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._TURN_BYTES", 9000)
     actual = np.asarray(k_reciprocal_rerank(query, gallery, 8, 3, metric=metric))
@@ -124,8 +126,10 @@ def test_order_of_query_and_gallery_does_not_matter(metric):
     np.testing.assert_allclose(actual, expected[rows][:, columns], atol=5e-7)
 
 
-def test_blocks_of_any_size_give_the_same(monkeypatch):
+@pytest.mark.parametrize("kept", [0, 2**20], ids=["computed anew", "kept"])
+def test_blocks_of_any_size_give_the_same(kept, monkeypatch):
     query, gallery = clustered(10, 23), clustered(11, 70)
+    monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._KEPT_BYTES", kept)
     monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._TURN_BYTES", 5 * 4 * 70)
     for block_size in (1, 4, 7, 100):
         distances = k_reciprocal_rerank(query, gallery, block_size=block_size)

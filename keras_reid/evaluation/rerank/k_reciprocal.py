@@ -13,6 +13,8 @@ from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
 
 _NUMBERS_A_TURN = 2**22
 _TURN_BYTES = 128 * 2**20
+# Distances of query and gallery that come by while neighbours are looked for are kept, where they take no more.
+_KEPT_BYTES = 256 * 2**20
 
 
 def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="cosine", block_size=None):
@@ -23,9 +25,10 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     squared distance relative to the farthest image from the query. Neighbours are looked for among query and gallery
     together, so the result of a query depends on the other queries. Identities and cameras are not used.
 
-    Exact; no matrix of N = n + m images squared is ever kept. Time: N² · dim multiply-adds for the neighbours,
+    Exact; no matrix of N = n + m images squared is ever kept. Time: N² · dim / 2 multiply-adds for the neighbours,
     n · m · dim for the distances, and about 3 ns for each pair. Memory: a copy of the embeddings, about 2 kB for
-    each image, a block of distances.
+    each image, a block of distances. Where n · m distances take at most 256 MiB, they are kept instead of computed
+    again.
 
     Args:
         query: `Features` of n images.
@@ -70,9 +73,31 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     # Checks what it is given, before the long work starts.
     original = Distances(query, gallery, metric, block_size)
     points = Points.of(query, gallery, metric)
-    lists = neighbor_lists(points, max(k1 + 1, k2))
+    kept = None
+    if 4 * len(query) * len(gallery) <= _KEPT_BYTES and lambda_value != 1:
+        kept = _Kept(len(query), len(gallery))
+    lists = neighbor_lists(points, max(k1 + 1, k2), kept and kept.take)
     weights = averaged(reciprocal_weights(points, lists, k1), lists.indices[:, :k2])
-    return RerankedDistances(original, points, lists.largest, weights, lambda_value, block_size)
+    scores = kept and kept.scores
+    return RerankedDistances(original, points, scores, lists.largest, weights, lambda_value, block_size)
+
+
+class _Kept:
+    """−½ squared distances of query and gallery, taken from those of all pairs."""
+
+    def __init__(self, n, m):
+        self.n, self.scores = n, np.empty((n, m), np.float32)
+
+    def take(self, left, right, scores):
+        """As `neighbor_lists` calls it."""
+        self._put(left, right, scores)
+        if left != right:
+            self._put(right, left, scores.T)
+
+    def _put(self, rows, columns, scores):
+        queries, others = (len(range(places.start, self.n, places.step)) for places in (rows, columns))
+        first = columns.start + others * columns.step - self.n
+        self.scores[rows.start :: rows.step, first :: columns.step] = scores[:queries, others:]
 
 
 class RerankedDistances:
@@ -83,9 +108,9 @@ class RerankedDistances:
         ...     nearest = block.argmin(axis=1)
     """
 
-    def __init__(self, original, points, largest, weights, lambda_value, block_size):
+    def __init__(self, original, points, scores, largest, weights, lambda_value, block_size):
         n, m = self.shape = original.shape
-        self.original, self.points = original, points
+        self.original, self.points, self.scores = original, points, scores
         self.lambda_value, self.block_size = np.float32(lambda_value), block_size
         self.factors = self.lambda_value / np.where(largest[:n, None] == 0, np.float32(1), largest[:n, None])
         self.weights = weights.rows(0, n)
@@ -130,17 +155,21 @@ class RerankedDistances:
             yield start, block
 
     def _product_turns(self):
-        """`λ d² / max d²` from the float32 product, as fast as it gets; good to about 1e-7."""
+        """`λ d² / max d²` from the float32 product, computed anew where it was not kept; good to about 1e-7."""
         n, m = self.shape
         rows = max(1, min(n, _TURN_BYTES // (4 * m)))
         reused = np.empty((rows, m), np.float32)
         vectors, half_squares = self.points.vectors, self.points.half_squares
         for start in range(0, n, rows):
             turn = slice(start, min(start + rows, n))
-            block = np.matmul(vectors[turn], vectors[n:].T, out=reused[: turn.stop - start])
-            block -= half_squares[n:]
-            block -= half_squares[turn, None]
-            block *= -2 * self.factors[turn]
+            block = reused[: turn.stop - start]
+            if self.scores is None:
+                np.matmul(vectors[turn], vectors[n:].T, out=block)
+                block -= half_squares[n:]
+                block -= half_squares[turn, None]
+                block *= -2 * self.factors[turn]
+            else:
+                np.multiply(self.scores[turn], -2 * self.factors[turn], out=block)
             yield start, np.maximum(block, 0, out=block)
 
     def _exact_turns(self):

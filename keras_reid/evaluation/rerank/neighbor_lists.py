@@ -29,7 +29,7 @@ class NeighborLists:
     largest: np.ndarray
 
 
-def neighbor_lists(points, k):
+def neighbor_lists(points, k, visit=None):
     """The k nearest points of every point (itself among them) and the distance of the farthest.
 
     Points at equal distances come in the order of their positions. Time: N² · dim multiply-adds, half of the
@@ -39,6 +39,8 @@ def neighbor_lists(points, k):
     Args:
         points: `Points`.
         k: length of a list; all points where there are fewer.
+        visit: called as `visit(left, right, scores)` for parts of all pairs, each once: slices of the positions of
+            their points, and −½ squared distances by the float32 product, good for the moment of the call.
 
     Returns:
         `NeighborLists`.
@@ -70,6 +72,8 @@ def neighbor_lists(points, k):
                 added = beside.submit(strip.add, part, other, axis=1)
                 if other is not strip:
                     other.add(part, strip, axis=0)
+                if visit:
+                    visit(strip.slice, other.slice, part)
                 added.result()
                 advance()
             indices, best = strip.best()
