@@ -124,7 +124,9 @@ def run_seed(seed, teacher, options, machine, done):
     shutil.rmtree(cache, ignore_errors=True)
     once(DISTILLED, "distilled", "--distillation.teachers", teacher, "--distillation.cache", cache)
     once(SAME_STEPS, "same-steps", "--distillation.teachers")
-    time_of = {row["model"]: float(row["seconds"]) for row in rows(options.output, seed)}
+    time_of = {
+        row["model"]: float(row["seconds"]) for row in rows(options.output, seed) if row["model"] != "teacher"
+    }
     missing = time_of[DISTILLED] - time_of[SAME_STEPS]
     more = max(1, math.ceil(missing / epoch_seconds(RUNS / f"{name}-same-steps"))) if missing > 0 else 1
     once(SAME_TIME, "same-time", "--distillation.teachers", "--training.epochs", options.epochs + more)
