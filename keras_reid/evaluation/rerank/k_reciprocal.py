@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.rerank.kept_scores import KeptScores
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
@@ -75,29 +76,10 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     points = Points.of(query, gallery, metric)
     kept = None
     if 4 * len(query) * len(gallery) <= _KEPT_BYTES and lambda_value != 1:
-        kept = _Kept(len(query), len(gallery))
+        kept = KeptScores(len(query), len(gallery))
     lists = neighbor_lists(points, max(k1 + 1, k2), kept and kept.take)
     weights = averaged(reciprocal_weights(points, lists, k1), lists.indices[:, :k2])
-    scores = kept and kept.scores
-    return RerankedDistances(original, points, scores, lists.largest, weights, lambda_value, block_size)
-
-
-class _Kept:
-    """−½ squared distances of query and gallery, taken from those of all pairs."""
-
-    def __init__(self, n, m):
-        self.n, self.scores = n, np.empty((n, m), np.float32)
-
-    def take(self, left, right, scores):
-        """As `neighbor_lists` calls it."""
-        self._put(left, right, scores)
-        if left != right:
-            self._put(right, left, scores.T)
-
-    def _put(self, rows, columns, scores):
-        queries, others = (len(range(places.start, self.n, places.step)) for places in (rows, columns))
-        first = columns.start + others * columns.step - self.n
-        self.scores[rows.start :: rows.step, first :: columns.step] = scores[:queries, others:]
+    return RerankedDistances(original, points, kept, lists.largest, weights, lambda_value, block_size)
 
 
 class RerankedDistances:
@@ -108,9 +90,9 @@ class RerankedDistances:
         ...     nearest = block.argmin(axis=1)
     """
 
-    def __init__(self, original, points, scores, largest, weights, lambda_value, block_size):
+    def __init__(self, original, points, kept, largest, weights, lambda_value, block_size):
         n, m = self.shape = original.shape
-        self.original, self.points, self.scores = original, points, scores
+        self.original, self.points, self.kept = original, points, kept
         self.lambda_value, self.block_size = np.float32(lambda_value), block_size
         self.factors = self.lambda_value / np.where(largest[:n, None] == 0, np.float32(1), largest[:n, None])
         self.weights = weights.rows(0, n)
@@ -163,13 +145,13 @@ class RerankedDistances:
         for start in range(0, n, rows):
             turn = slice(start, min(start + rows, n))
             block = reused[: turn.stop - start]
-            if self.scores is None:
+            if self.kept is None:
                 np.matmul(vectors[turn], vectors[n:].T, out=block)
                 block -= half_squares[n:]
                 block -= half_squares[turn, None]
-                block *= -2 * self.factors[turn]
             else:
-                np.multiply(self.scores[turn], -2 * self.factors[turn], out=block)
+                self.kept.fill(block, start)
+            block *= -2 * self.factors[turn]
             yield start, np.maximum(block, 0, out=block)
 
     def _exact_turns(self):

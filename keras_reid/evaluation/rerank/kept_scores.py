@@ -1,0 +1,49 @@
+"""Scores of query and gallery, kept while neighbours are looked for among all of them."""
+
+import numpy as np
+
+
+class KeptScores:
+    """Takes the scores of n queries and m gallery items from those that `neighbor_lists` visits.
+
+    These come by strips: every s-th position. They are kept strip beside strip, so that both the writing here and the
+    reading of whole rows later go through memory in order. Memory: 4 · n · m bytes.
+
+    Example:
+        >>> kept = KeptScores(len(query), len(gallery))  # doctest: +SKIP
+        >>> neighbor_lists(Points.of(query, gallery, "cosine"), 21, kept.take)  # doctest: +SKIP
+        >>> kept.fill(np.empty((2, len(gallery)), np.float32), start=0)  # doctest: +SKIP
+    """
+
+    def __init__(self, n, m):
+        self.n, self.m, self.strips = n, m, []
+
+    def take(self, left, right, scores):
+        """As `neighbor_lists` calls it."""
+        if not self.strips:
+            self._lay_out(left.step)
+        self._put(left.start, right.start, scores)
+        if left != right:
+            self._put(right.start, left.start, scores.T)
+
+    def fill(self, rows, start):
+        """Writes the scores of some queries, from `start` on, into `(rows, m)`."""
+        step = len(self.strips)
+        for first, strip in enumerate(self.strips):
+            skipped = (first - start) % step
+            inside = rows[skipped::step]
+            begin = (start + skipped - first) // step
+            inside[...] = strip[begin : begin + len(inside)].take(self.columns, axis=1)
+
+    def _lay_out(self, step):
+        """Room for the scores, and where those of each gallery item are in a row."""
+        self.queries = [len(range(first, self.n, step)) for first in range(step)]
+        self.strips = [np.empty((count, self.m), np.float32) for count in self.queries]
+        by_strip = [np.arange(first, self.n + self.m, step)[self.queries[first] :] for first in range(step)]
+        self.edges = np.cumsum([0, *map(len, by_strip)])
+        self.columns = np.empty(self.m, np.intp)
+        self.columns[np.concatenate(by_strip) - self.n] = np.arange(self.m)
+
+    def _put(self, strip, other, scores):
+        part = self.strips[strip][:, self.edges[other] : self.edges[other + 1]]
+        part[...] = scores[: self.queries[strip], self.queries[other] :]
