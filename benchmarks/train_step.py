@@ -6,7 +6,8 @@ A step is what `ReIDModel.fit` runs: normalisation, ResNet with last stride 1, G
 cross-entropy and triplet loss, Adam with L2, on uint8 images in memory. A frozen one trains all but the backbone.
 
 Adds each row to benchmarks/results/train_step.csv as soon as it is measured, in a process of its own, and skips the
-rows that are there for the same machine: it can be interrupted and run again. All take about half an hour on two cores.
+rows that are there for the same machine: it can be interrupted and run again. Two cores take a quarter of an hour for
+float32; one without bfloat16 instructions takes minutes for a step in bfloat16.
 
 - milliseconds: the median of several steps, after two that compile and warm up.
 - fraction_of_full: of the full step's time, where that was measured before.
