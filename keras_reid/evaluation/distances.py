@@ -6,6 +6,7 @@ import functools
 import numpy as np
 
 from keras_reid.errors import UserError
+from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.threads import in_threads
 
 METRICS = ("cosine", "euclidean")
@@ -17,7 +18,7 @@ _EPSILON = np.finfo(np.float64).eps
 _NO_NORM = 1e-50  # below the norm of any float32 vector that is not all zeros (1.4e-45)
 
 
-class Distances:
+class Distances(Blockwise):
     """Distance of every query to every gallery item as blocks of rows, so that no full matrix is ever needed.
 
     - `"cosine"`: `1 − q·g / (|q| |g|)`, 0…2. A vector of zeros is at distance 1 from everything.
@@ -170,14 +171,6 @@ class Distances:
         if self.metric == "cosine":
             part.query_norms, part.gallery_norms = self.query_norms[queries], self.gallery_norms[start:stop]
         return part
-
-    def __array__(self, dtype=None, copy=None):
-        if copy is False:
-            raise ValueError("the distances are computed when asked for: they cannot be had without a copy")
-        matrix = np.empty(self.shape, np.float32)
-        for start, block in self.blocks():
-            matrix[start : start + len(block)] = block
-        return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
     def _prepare(self, embeddings, start, rows, norms):
         embeddings = embeddings[start : start + rows].astype(np.float64)

@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 
 from keras_reid.errors import UserError
+from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
 from keras_reid.evaluation.neighbors import nearest
@@ -83,7 +84,7 @@ def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001,
     return DSRDistances(cosine, values, chosen, weights.sum(axis=1, keepdims=True), lambda_value)
 
 
-class DSRDistances:
+class DSRDistances(Blockwise):
     """What `dsr_distance` returns: blocks of rows, put together when asked for.
 
     Example:
@@ -117,14 +118,6 @@ class DSRDistances:
                 block += share * self.not_reconstructed[rows]
                 np.put_along_axis(block, self.candidates[rows], compared + share * self.values[rows], axis=1)
             yield start, block
-
-    def __array__(self, dtype=None, copy=None):
-        if copy is False:
-            raise ValueError("the distances are computed when asked for: they cannot be had without a copy")
-        matrix = np.empty(self.shape, np.float32)
-        for start, block in self.blocks():
-            matrix[start : start + len(block)] = block
-        return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
 
 def _reconstruct(maps, weights, gallery_maps, candidates, ridge):

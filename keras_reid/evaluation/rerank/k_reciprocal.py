@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 
 from keras_reid.errors import UserError
+from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
@@ -82,7 +83,7 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     return RerankedDistances(original, points, kept, lists.largest, weights, lambda_value, block_size)
 
 
-class RerankedDistances:
+class RerankedDistances(Blockwise):
     """What `k_reciprocal_rerank` returns: blocks of rows, computed when asked for.
 
     Example:
@@ -120,14 +121,6 @@ class RerankedDistances:
                 done += len(part)
                 if done % len(block) == 0 or done == n:
                     yield done - place - len(part), block[: place + len(part)]
-
-    def __array__(self, dtype=None, copy=None):
-        if copy is False:
-            raise ValueError("the distances are computed when asked for: they cannot be had without a copy")
-        matrix = np.empty(self.shape, np.float32)
-        for start, block in self._turns():
-            matrix[start : start + len(block)] = block
-        return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
     def _turns(self):
         for start, block in self._exact_turns() if self.lambda_value == 1 else self._product_turns():
