@@ -217,7 +217,7 @@ def main(arguments):
     )
     parser.add_argument("--teacher", help="a finished run, instead of training one")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    parser.add_argument("--epochs", type=int, default=8, help="of the distilled student")
+    parser.add_argument("--epochs", type=int, default=16, help="of the distilled student")
     parser.add_argument("--data-root", type=pathlib.Path, default=pathlib.Path("datasets"))
     parser.add_argument("--only", choices=("runs", "step", "table"), help="instead of all three")
     parser.add_argument("--repeats", type=int, default=30, help="timed steps of each kind")

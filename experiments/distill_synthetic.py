@@ -29,7 +29,7 @@ experiment = ex.Experiment(
     ),
     optimizer=ex.Adam(learning_rate=1e-3),
     schedule=ex.Cosine(delay_epochs=2, floor=1e-6, warmup_steps=40),
-    training=ex.Training(epochs=8),
+    training=ex.Training(epochs=16),
     distillation=ex.Distillation(teachers=("runs/quickstart",), teacher_input="plain"),
     evaluation=ex.Evaluation(every=4),
 )
