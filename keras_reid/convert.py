@@ -79,8 +79,9 @@ def _notes_printed():
 
 def _whole_model(state, options):
     from keras_reid.weights.fastreid import build_model
+    from keras_reid.weights.fastreid_yaml import config_beside
 
-    config = options.config or _config_beside(options.file)
+    config = options.config or config_beside(options.file)
     if config is not None:
         print(f"config: {config}")
     return build_model(state, config, options.file.name)
@@ -98,22 +99,6 @@ def _backbone(state):
         told = ", ".join(f"{argument}={value}" for argument, value in assumed.items())
         print(f"note: The weights do not tell these, so they are assumed: {told}")
     return model
-
-
-def _config_beside(file):
-    """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder."""
-    from keras_reid.weights.fastreid_yaml import NoConfig, read_config
-
-    candidates = [file.with_suffix(suffix) for suffix in (".yml", ".yaml")]
-    candidates += [file.with_name(f"config{suffix}") for suffix in (".yaml", ".yml")]
-    for path in filter(pathlib.Path.is_file, candidates):
-        try:
-            read_config(path)
-        except NoConfig as error:
-            print(f"note: not used: {error}")
-        else:
-            return path
-    return None
 
 
 def _has_head(state):

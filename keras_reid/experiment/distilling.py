@@ -102,9 +102,12 @@ def distilled(student, experiment, teachers, outputs):
 def _load(teacher):
     from keras_reid.models import ReIDModel, load_model
     from keras_reid.weights import build_fastreid
+    from keras_reid.weights.fastreid_yaml import config_beside
 
     if isinstance(teacher, (str, os.PathLike)):
-        return build_fastreid(teacher) if Path(teacher).suffix == ".pth" else load_model(teacher)
+        if Path(teacher).suffix == ".pth":
+            return build_fastreid(teacher, config_beside(teacher))
+        return load_model(teacher)
     model = teacher() if callable(teacher) and not isinstance(teacher, ReIDModel) else teacher
     if not isinstance(model, ReIDModel):
         raise UserError(

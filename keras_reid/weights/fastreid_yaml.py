@@ -59,6 +59,32 @@ def read_config(path):
     return found
 
 
+def config_beside(file):
+    """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder.
+
+    Args:
+        file: A `.pth` file; `FILE.yml`, `FILE.yaml`, `config.yaml` and `config.yml` beside it are looked at, in this
+            order. One that is no config of a network is passed over, with a printed note.
+
+    Returns the path, or None if there is none.
+
+    Example:
+        >>> config_beside("logs/market/model_best.pth")  # doctest: +SKIP
+        PosixPath('logs/market/config.yaml')
+    """
+    file = pathlib.Path(file)
+    candidates = [file.with_suffix(suffix) for suffix in (".yml", ".yaml")]
+    candidates += [file.with_name(f"config{suffix}") for suffix in (".yaml", ".yml")]
+    for path in filter(pathlib.Path.is_file, candidates):
+        try:
+            read_config(path)
+        except NoConfig as error:
+            print(f"note: not used: {error}")
+        else:
+            return path
+    return None
+
+
 def _read(path, origins):
     """A file merged into its base. `origins` are the files that led here."""
     path = path.expanduser().resolve()

@@ -15,6 +15,9 @@ from keras_reid.experiment import distilling
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import Distiller, ReIDModel, load_model
+from keras_reid.weights import build_fastreid
+from tests.checkpoints.writing import write_torch_file
+from tests.weights.test_fastreid import small_state
 
 SIZE = (32, 16)
 FILE = """
@@ -83,13 +86,22 @@ def test_every_kind_of_teacher(teacher_file):
     assert found is model
 
 
-def test_a_teacher_of_fastreid(tmp_path, monkeypatch):
-    from keras_reid import weights
-
-    file, model = tmp_path / "zoo.pth", make_teacher()
-    file.write_bytes(b"")
-    monkeypatch.setattr(weights, "build_fastreid", lambda given: model if given == str(file) else None)
-    assert distilling.load_teachers(ex.Distillation(teachers=(str(file),))) == [model]
+def test_a_teacher_of_fastreid_with_the_config_beside_it(tmp_path):
+    file = tmp_path / "model_final.pth"
+    write_torch_file(file, {"model": small_state()})
+    (tmp_path / "config.yaml").write_text("""
+MODEL:
+  BACKBONE: {DEPTH: 18x, LAST_STRIDE: 2}
+  HEADS: {POOL_LAYER: GlobalMaxPool}
+INPUT:
+  SIZE_TEST: [64, 32]
+""")
+    (found,) = distilling.load_teachers(ex.Distillation(teachers=(str(file),)))
+    expected = build_fastreid(file, tmp_path / "config.yaml")
+    assert (found.backbone.last_stride, found.image_size) == (2, (64, 32))
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3), np.uint8)
+    np.testing.assert_array_equal(found.predict(images, verbose=0), expected.predict(images, verbose=0))
+    assert np.abs(found.predict(images, verbose=0)).max() > 0
 
 
 def test_every_field_reaches_the_distiller(teacher_file):
