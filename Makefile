@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart test test-slow lint clean
+.PHONY: help install quickstart serve test test-slow lint clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -21,6 +21,14 @@ quickstart: install ## train on synthetic people, evaluate, export a SavedModel
 	$(BIN)/python -m keras_reid.fit experiments/quickstart.py
 	$(BIN)/python -m keras_reid.export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
 		--format savedmodel --output exports/quickstart
+
+models/reid: install
+	$(BIN)/python -m serving.publish exports/quickstart/savedmodel/float32 models/reid
+
+serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the embedded server
+	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
+		docker compose --file serving/compose.yaml up; \
+	else $(BIN)/python -m serving.server models/reid --batching-config serving/batching.config; fi
 
 test: install lint ## the default tests
 	$(BIN)/python -m pytest

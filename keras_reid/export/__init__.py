@@ -2,7 +2,14 @@
 
 import importlib
 
-_NAMES = {"ParityError": "parity", "export_savedmodel": "savedmodel", "verify_savedmodel": "parity"}
+_NAMES = {
+    "ExportContext": "context",
+    "ParityError": "parity_error",
+    "TestImages": "parity_images",
+    "export_savedmodel": "savedmodel",
+    "test_images": "parity_images",
+    "verify": "parity",
+}
 
 __all__ = list(_NAMES)
 

@@ -1,9 +1,14 @@
-"""Answers of a SavedModel in a process that has TensorFlow, but neither Keras nor this package.
+"""Answers of an artefact in a process that has neither Keras nor this package.
 
-Run as a file: `python -P fresh_process.py ARTEFACT FOLDER`. Reads the images in FOLDER (`pixels.npy`, and the
-encoded files by name), one batch a line of `batches.json` ([start, stop] each), and writes `answers.npz`.
+Run as a file: `python -P fresh_process.py RUNNER ARTEFACT FOLDER SIGNATURES…`. Reads the images in FOLDER
+(`pixels.npy`, and the encoded files by name) in the batches of `batches.json` ([start, stop] each), and writes
+`answers.npz`: one array for each signature and batch, under "SIGNATURE START".
+
+RUNNER is a file of `runners/`, whose `load(artefact)` returns a function `(signature, encoded, pixels)` → embeddings
+`(n, dim)`. `encoded` is a list of the bytes of files, `pixels` uint8 `(n, height, width, 3)`.
 """
 
+import importlib.util
 import json
 import pathlib
 import sys
@@ -26,22 +31,29 @@ class _Without:
         return getattr(self.finder, name)
 
 
-def main(artefact, folder):
+def main(runner, artefact, folder, *signatures):
     sys.meta_path[:] = map(_Without, sys.meta_path)
     import numpy as np
-    import tensorflow as tf
 
     folder = pathlib.Path(folder)
-    served = tf.saved_model.load(artefact).signatures
+    answer = _load_runner(runner).load(artefact)
     pixels = np.load(folder / "pixels.npy")
     encoded = [path.read_bytes() for path in sorted((folder / "encoded").iterdir())]
-    answers = {}
-    for start, stop in json.loads((folder / "batches.json").read_text()):
-        from_bytes = served["serving_default"](image_bytes=tf.constant(encoded[start:stop]))
-        from_pixels = served["pixels"](images=tf.constant(pixels[start:stop]))
-        answers[f"serving_default {start}"] = from_bytes["embedding"].numpy()
-        answers[f"pixels {start}"] = from_pixels["embedding"].numpy()
+    answers = {
+        f"{signature} {start}": answer(signature, encoded[start:stop], pixels[start:stop])
+        for start, stop in json.loads((folder / "batches.json").read_text())
+        for signature in signatures
+    }
     np.savez(folder / "answers.npz", **answers)
+
+
+def _load_runner(name):
+    """By its file: the package that it belongs to is not there."""
+    file = pathlib.Path(__file__).with_name("runners") / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"runner_{name}", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 if __name__ == "__main__":

@@ -28,11 +28,7 @@ def put_in_place(target, marker):
         ...     export_savedmodel(model, folder)
     """
     target = pathlib.Path(target)
-    if target.exists() and not (target / marker).is_file():
-        raise UserError(
-            f"{target} exists and is no earlier export (it holds no {marker}). "
-            "Remove it or choose another output."
-        )
+    check_target(target, marker)
     missing = [folder for folder in target.parents if not folder.exists()]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,3 +50,12 @@ def put_in_place(target, marker):
         for folder in missing:  # the innermost first; one that holds something now stays
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def check_target(target, marker):
+    """Refuses a folder that `put_in_place` would not replace, before the long work starts."""
+    if target.exists() and not (target / marker).is_file():
+        raise UserError(
+            f"{target} exists and is no earlier export (it holds no {marker}). "
+            "Remove it or choose another output."
+        )

@@ -4,33 +4,55 @@ import json
 import pathlib
 import tempfile
 
+import numpy as np
 import tensorflow as tf
 
 import keras_reid
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.resizing import resize_image
+from keras_reid.export.context import ExportContext
+from keras_reid.export.deployable import deployable
+from keras_reid.export.image_checks import checked_images
+from keras_reid.export.parity import verify
+from keras_reid.export.pixel_function import pixel_function
+from keras_reid.export.warmup import write_warmup
 
-_EPSILON = 1e-12  # of the L2 norm: an embedding of zeros stays zero
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
 
-
-def export_savedmodel(model, directory):
+def export_savedmodel(
+    model,
+    directory,
+    precision="float32",
+    batch_sizes=ExportContext.batch_sizes,
+    max_image_bytes=ExportContext.max_image_bytes,
+    max_megapixels=ExportContext.max_megapixels,
+):
     """Writes a model as a SavedModel that needs neither Keras nor this package.
 
     | signature | input | output |
     |---|---|---|
     | `serving_default` | `image_bytes`, string `(n,)`: JPEG, PNG or BMP files of any size | `embedding` |
     | `pixels` | `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size | `embedding` |
-    | `metadata` | nothing | `metadata`, string `()`: JSON; also in `assets/metadata.json` |
+    | `decode` | `image_bytes` | `images`: for a front that decodes each request by itself and batches pixels |
+    | `metadata` | `rows`, uint8 `(n,)`, of any values | `metadata`: JSON, also in `assets/metadata.json`; `threshold` |
 
-    `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. Every n works, 0 included. Images
-    are decoded and resized by `keras_reid.data.decoding`, as in training. What cannot be an image is refused
-    before it is decoded; the error names its row.
+    `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. Of n times the same, `metadata`
+    is string `(n,)` and `threshold` float32 `(n,)`: the calibrated distance below which two images count as the
+    same, NaN where the model is not calibrated. TensorFlow Serving answers no signature without inputs over
+    REST, hence the rows.
+    Every n works, 0 included. Images are decoded and resized by `keras_reid.data.decoding`, as in training. What
+    `keras_reid.export.image_checks` refuses is refused before anything is decoded; the error names the row.
+
+    The model is what `deployable` makes of it: batch normalisations folded, no class weights.
 
     Args:
         model: a `ReIDModel`.
         directory: folder to write to, which should not exist. `python -m keras_reid.export` also verifies
             what was written, and puts it in place only then.
+        precision: "float32" or "bfloat16"; the latter is half as large.
+        batch_sizes: for each, TensorFlow Serving is given requests to warm up with, so that the first request of a
+            client does not wait; none for no such file.
+        max_image_bytes: largest file that is decoded.
+        max_megapixels: largest image that is decoded, in millions of pixels.
 
     Example:
         >>> export_savedmodel(model, "served")  # doctest: +SKIP
@@ -42,13 +64,19 @@ def export_savedmodel(model, directory):
     variable twice and so doubles the size.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        module = _Serving(model, pathlib.Path(scratch) / "metadata.json")
-        signatures = {
-            "serving_default": module.from_bytes,
-            "pixels": module.from_pixels,
-            "metadata": module.describe,
-        }
-        tf.saved_model.save(module, str(directory), signatures=signatures)
+        asset = pathlib.Path(scratch) / "metadata.json"
+        module = _Serving(deployable(model, precision), precision, asset, max_image_bytes, max_megapixels)
+        tf.saved_model.save(module, str(directory), signatures=module.signatures())
+    if batch_sizes:
+        write_warmup(directory, model.image_size, batch_sizes)
+
+
+def write(model, folder, precision, context):
+    """Writes and verifies, as `keras_reid.export.formats` describes it."""
+    export_savedmodel(
+        model, folder, precision, context.batch_sizes, context.max_image_bytes, context.max_megapixels
+    )
+    return verify(context.images, folder, precision=precision)
 
 
 def serving_metadata(model):
@@ -61,49 +89,58 @@ def serving_metadata(model):
 
 
 class _Serving(tf.Module):
-    """Holds the variables and three functions, and no Keras object: those would be written too."""
+    """Holds the variables and the functions, and no Keras object: those would be written too."""
 
-    def __init__(self, model, metadata_file):
+    def __init__(self, model, precision, metadata_file, max_image_bytes, max_megapixels):
         super().__init__()
-        metadata = serving_metadata(model)
+        metadata = {
+            **serving_metadata(model),
+            "precision": precision,
+            "max_image_bytes": max_image_bytes,
+            "max_megapixels": max_megapixels,
+        }
         text = json.dumps(metadata, indent=2)
         metadata_file.write_text(text, encoding="utf-8")
         self.metadata_asset = tf.saved_model.Asset(str(metadata_file))
-        self.weights = [variable.value for variable in model.variables]
-        size, dim = model.image_size, metadata["embedding_dim"]
+        self.weights = model.variables
+        size = model.image_size
+        threshold = np.float32(np.nan if metadata["threshold"] is None else metadata["threshold"])
+        from_bytes = [tf.TensorSpec((None,), tf.string, name="image_bytes")]
 
-        def embed(images):
-            embeddings = tf.ensure_shape(tf.cast(model(images, training=False), tf.float32), (None, dim))
-            norms = tf.norm(embeddings, axis=1, keepdims=True)
-            return {"embedding": embeddings / tf.maximum(norms, _EPSILON)}
-
-        @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
-        def from_pixels(images):
-            return embed(images)
-
-        @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, name="image_bytes")])
-        def from_bytes(image_bytes):
-            rows = tf.range(tf.size(image_bytes))
+        @tf.function(input_signature=from_bytes)
+        def decode(image_bytes):
             images = tf.map_fn(
-                lambda item: resize_image(decode_image(_checked(*item)), size),
-                (rows, image_bytes),
+                lambda data: resize_image(decode_image(data), size),
+                checked_images(image_bytes, max_image_bytes, max_megapixels),
                 fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
             )
-            return embed(images)
+            return {"images": images}
 
-        @tf.function(input_signature=[])
-        def describe():
-            return {"metadata": tf.constant(text)}
+        # One traced copy of the network, which both signatures call.
+        embed_pixels = pixel_function(model)
 
-        self.from_pixels, self.from_bytes, self.describe = from_pixels, from_bytes, describe
+        @tf.function(input_signature=from_bytes)
+        def embed_bytes(image_bytes):
+            return embed_pixels(decode(image_bytes)["images"])
 
+        @tf.function(input_signature=[tf.TensorSpec((None,), tf.uint8, name="rows")])
+        def describe(rows):
+            return {
+                "metadata": tf.fill(tf.shape(rows), text),
+                "threshold": tf.fill(tf.shape(rows), threshold),
+            }
 
-def _checked(row, contents):
-    """The same bytes, after a look at how they begin: the decoder's own errors do not know the row."""
-    known = tf.reduce_any([tf.strings.substr(contents, 0, len(magic)) == magic for magic in _MAGIC])
-    message = tf.strings.format(
-        "image_bytes[{}] must be a JPEG, PNG or BMP file. Received: {} bytes that begin otherwise",
-        (row, tf.strings.length(contents)),
-    )
-    with tf.control_dependencies([tf.debugging.Assert(known, [message])]):
-        return tf.identity(contents)
+        self.decode, self.embed_pixels, self.embed_bytes, self.describe = (
+            decode,
+            embed_pixels,
+            embed_bytes,
+            describe,
+        )
+
+    def signatures(self):
+        return {
+            "serving_default": self.embed_bytes,
+            "pixels": self.embed_pixels,
+            "decode": self.decode,
+            "metadata": self.describe,
+        }

@@ -1,13 +1,17 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from keras_reid.errors import UserError
 from keras_reid.evaluation import l2_normalize
-from keras_reid.export import parity, savedmodel
+from keras_reid.export import savedmodel
 from keras_reid.export.__main__ import main
+from keras_reid.export.formats import FORMATS
+from keras_reid.fit import main as fit
 from keras_reid.models import load_model
 
 
@@ -32,16 +36,17 @@ def test_exports_a_run_and_replaces_an_earlier_export(model_file, tmp_path, caps
     assert f"{target}: " in said
     assert "in place of the earlier export" in said
     assert "batches of 1, 7, 32 differ by at most" in said
+    assert (target / "assets.extra" / "tf_serving_warmup_requests").is_file()
 
 
 def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypatch):
     export = savedmodel.export_savedmodel
 
-    def export_another_model(model, directory):
+    def export_another_model(model, directory, *arguments):
         kernel = model.backbone.layers[0].kernel
         right = kernel.numpy()
         kernel.assign(right * 1.01)
-        export(model, directory)
+        export(model, directory, *arguments)
         kernel.assign(right)
 
     monkeypatch.setattr(savedmodel, "export_savedmodel", export_another_model)
@@ -50,16 +55,80 @@ def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_says_what_is_wrong(model_file, tmp_path, monkeypatch):
+@pytest.fixture
+def no_work(monkeypatch):
+    """Whatever is wrong is said before the model is loaded."""
+    monkeypatch.setattr("keras_reid.command_line.load_tensorflow", lambda: pytest.fail("must not get so far"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "paper"], "paper"),
+        (["--format"], "name at least one format"),
+        (["--precision"], "name at least one precision"),
+        (["--batch-sizes"], "name at least one size after --batch-sizes"),
+        (["--precision", "float64"], "float64"),
+        (
+            ["--precision", "int8"],
+            r"savedmodel has no int8: float32, bfloat16 \(.*use tensorrt for float16 and int8",
+        ),
+        (["--precision", "float32", "float16"], "savedmodel has no float16"),
+        (["--batch-sizes", "1", "0"], "--batch-sizes are numbers of images, 1 to 4096. Received: 0"),
+        (["--batch-sizes", "5000"], "Received: 5000"),
+        (["--max-image-bytes", "0"], "--max-image-bytes must be above 0. Received: 0"),
+        (["--max-megapixels", "-1"], "--max-megapixels must be above 0. Received: -1"),
+        (["--calibration-images", "nowhere"], "nowhere: there is no such file or folder"),
+    ],
+)
+@pytest.mark.usefixtures("no_work")
+def test_says_what_is_wrong_with_the_options(model_file, tmp_path, arguments, message):
+    with pytest.raises(UserError, match=message):
+        main([str(model_file), "--output", str(tmp_path), *arguments])
+
+
+@pytest.mark.usefixtures("no_work")
+def test_says_what_is_wrong_with_the_folders(model_file, tmp_path):
     with pytest.raises(UserError, match="there is no such run directory or model file"):
         main([str(tmp_path / "missing"), "--output", str(tmp_path)])
-    with pytest.raises(UserError, match="onnx"):
-        main([str(model_file), "--format", "onnx", "--output", str(tmp_path)])
-    with pytest.raises(UserError, match="name at least one format"):
-        main([str(model_file), "--output", str(tmp_path), "--format"])
     with pytest.raises(UserError, match="output"):
         main([str(model_file)])
-    monkeypatch.setattr(parity, "_answers", lambda *_: pytest.fail("must not get so far"))
-    (tmp_path / "savedmodel" / "float32").mkdir(parents=True)
+    (tmp_path / "savedmodel" / "bfloat16").mkdir(parents=True)
     with pytest.raises(UserError, match="is no earlier export"):
-        main([str(model_file), "--output", str(tmp_path)])
+        main([str(model_file), "--output", str(tmp_path), "--precision", "float32", "bfloat16"])
+
+
+def test_options_reach_the_writer(model_file, tmp_path, monkeypatch, capsys):
+    asked = []
+
+    def write(self, model, folder, precision, context):
+        asked.append((precision, context))
+        folder.mkdir()
+        (folder / self.marker).touch()
+        return {"verified": False, "reason": "there is no GPU"}
+
+    monkeypatch.setattr(FORMATS["savedmodel"].__class__, "write", write)
+    Image.new("RGB", (9, 9)).save(tmp_path / "typical.png")
+    words = "--precision bfloat16 float32 --allow-unverified --batch-sizes 2 5 --max-image-bytes 7 --max-megapixels 0.5"
+    main(
+        [str(model_file), "--output", str(tmp_path / "out"), *words.split()]
+        + ["--calibration-images", str(tmp_path)]
+    )
+    assert [precision for precision, _ in asked] == ["bfloat16", "float32"]
+    context = asked[0][1]
+    assert context.images.real == 0
+    assert (context.allow_unverified, context.batch_sizes) == (True, (2, 5))
+    assert (context.max_image_bytes, context.max_megapixels) == (7, 0.5)
+    assert context.training_images == (str(tmp_path / "typical.png"),)
+    assert context.test_sets == ()
+    assert "not verified: there is no GPU" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_run_is_compared_on_its_own_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    experiment = Path(__file__).parents[2] / "experiments" / "quickstart.py"
+    fit([str(experiment), "--smoke"])
+    main(["runs/quickstart-smoke", "--output", "out"])
+    told = json.loads((tmp_path / "out" / "savedmodel" / "float32" / "parity.json").read_text())
+    assert told["images"]["real"] == 21

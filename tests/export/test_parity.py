@@ -1,71 +1,120 @@
 import importlib.machinery
 import json
 
+import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from keras_reid.evaluation import l2_normalize
-from keras_reid.export import ParityError, export_savedmodel, parity, verify_savedmodel
+from keras_reid.export import ParityError, export_savedmodel, parity, parity_images
 from keras_reid.export.fresh_process import _Without
+from tests.export.conftest import small_model
+
+
+def verify(model, folder, *arguments, **options):
+    return parity.verify(parity.test_images(model), folder, *arguments, **options)
 
 
 def test_a_good_artefact_passes_where_keras_is_missing(model, tmp_path):
-    export_savedmodel(model, tmp_path / "served")
-    told = verify_savedmodel(model, tmp_path / "served")
+    export_savedmodel(model, tmp_path / "served", batch_sizes=())
+    told = verify(model, tmp_path / "served", facts={"sensors": 3})
     assert told == json.loads((tmp_path / "served" / "parity.json").read_text())
     assert told["verified"] is True
-    assert 0 <= told["max_difference"] <= told["tolerance"] == 1e-5
+    assert told["sensors"] == 3
+    assert 0 <= told["max_difference"] <= told["tolerance"] == 1e-4
+    assert told["images"] == {"real": 0, "generated": 41}
     compared = {(batch["signature"], batch["batch_size"]) for batch in told["batches"]}
     assert compared == {(name, n) for name in ("serving_default", "pixels") for n in (1, 7, 32)}
     assert set(told["versions"]) == {"keras_reid", "keras", "tensorflow", "python"}
 
 
 def test_an_artefact_that_does_not_run_is_refused(model, tmp_path):
-    with pytest.raises(ParityError, match="does not run in a process of its own"):
-        verify_savedmodel(model, tmp_path / "nothing")
+    with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
+        verify(model, tmp_path / "nothing")
 
 
-@pytest.mark.parametrize(
-    ("answer", "message"),
-    [
-        (np.full((1, 8), np.nan), "differ from the model's by up to nan"),
-        (np.zeros((1, 9)), "gives the shape"),
-    ],
-)
-def test_nan_and_wrong_shapes_are_refused(model, tmp_path, monkeypatch, answer, message):
-    def broken(directory, images, pixels):
+def answering(monkeypatch, change):
+    """The artefact answers what `change` makes of the model's embeddings."""
+
+    def answers(directory, images, runner, signatures):
         return {
-            f"{name} {start}": np.repeat(answer, stop - start, 0)
-            for start, stop in parity._BATCHES
-            for name in ("serving_default", "pixels")
+            f"{name} {start}": change(images.expected[start:stop])
+            for start, stop in parity.BATCHES
+            for name in signatures
         }
 
-    monkeypatch.setattr(parity, "_answers", broken)
-    with pytest.raises(ParityError, match=message):
-        verify_savedmodel(model, tmp_path)
+    monkeypatch.setattr(parity, "_answers", answers)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16", "int8"])
+def test_nan_and_wrong_shapes_are_refused(model, tmp_path, monkeypatch, precision):
+    for change, message in (
+        (lambda rows: rows * np.nan, "nan"),
+        (lambda rows: rows[:, 1:], "gives the shape"),
+        (lambda rows: rows[1:], "gives the shape"),
+    ):
+        answering(monkeypatch, change)
+        with pytest.raises(ParityError, match=message):
+            verify(model, tmp_path, precision=precision)
+    assert not (tmp_path / "parity.json").exists()
 
 
 def test_the_tolerance_decides(model, tmp_path, monkeypatch):
-    def near(directory, images, pixels):
-        exact = l2_normalize(model.predict(pixels, verbose=0))
-        return {
-            f"{name} {start}": exact[start:stop] + np.float32(1e-4)
-            for start, stop in parity._BATCHES
-            for name in ("serving_default", "pixels")
-        }
-
-    monkeypatch.setattr(parity, "_answers", near)
-    with pytest.raises(ParityError, match=r"differ from the model's by up to 0\.0001, and at most 1e-05"):
-        verify_savedmodel(model, tmp_path)
+    answering(monkeypatch, lambda rows: rows + np.float32(1e-3))
+    with pytest.raises(ParityError, match=r"differ from the model's by up to 0\.001, and at most 0.0001"):
+        verify(model, tmp_path)
     assert not (tmp_path / "parity.json").exists()
-    told = verify_savedmodel(model, tmp_path, tolerance=1e-3)
-    assert told["max_difference"] == pytest.approx(1e-4, rel=0.01)
+    told = verify(model, tmp_path, tolerance=1e-2)
+    assert told["max_difference"] == pytest.approx(1e-3, rel=0.01)
 
 
-def test_a_diverged_model_is_refused(model, tmp_path):
+def turned(cosine):
+    """Rows whose cosine with the given ones is what is said, and as long."""
+
+    def turn(rows):
+        other = np.roll(rows, 1, axis=1)
+        other -= (other * rows).sum(1, keepdims=True) * rows
+        other /= np.linalg.norm(other, axis=1, keepdims=True)
+        return cosine * rows + np.sqrt(1 - cosine**2) * other
+
+    return turn
+
+
+@pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.9995), ("float16", 0.9995), ("int8", 0.99)])
+def test_the_cosine_decides_in_lower_precisions(model, tmp_path, monkeypatch, precision, least):
+    answering(monkeypatch, turned(least + 1e-4))
+    told = verify(model, tmp_path, precision=precision)
+    assert told["least_cosine"] == least
+    assert told["min_cosine"] == pytest.approx(least + 1e-4, abs=1e-5)
+    answering(monkeypatch, turned(least - 1e-4))
+    with pytest.raises(ParityError, match=f"at least {least} is needed in {precision}"):
+        verify(model, tmp_path, precision=precision)
+    answering(monkeypatch, lambda rows: 2 * rows)
+    with pytest.raises(ParityError, match="must have length 1, and are off by up to 1"):
+        verify(model, tmp_path, precision=precision)
+
+
+def test_only_the_signatures_that_are_named_are_asked(model, tmp_path, monkeypatch):
+    answering(monkeypatch, lambda rows: rows)
+    told = verify(model, tmp_path, runner="onnx", signatures=("pixels",))
+    assert {batch["signature"] for batch in told["batches"]} == {"pixels"}
+
+
+def test_a_diverged_model_is_refused(model):
     model.head.neck.gamma.assign(np.full(8, np.nan))
     with pytest.raises(ParityError, match="the model itself gives NaN"):
-        verify_savedmodel(model, tmp_path)
+        parity.test_images(model)
+
+
+def test_a_model_in_half_precision_is_asked_in_float32(model):
+    expected = parity.test_images(model).expected
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = small_model()
+    finally:
+        keras.config.set_dtype_policy("float32")
+    mixed.set_weights(model.get_weights())
+    np.testing.assert_allclose(parity.test_images(mixed).expected, expected, atol=1e-6)
 
 
 def test_the_fresh_process_has_no_keras():
@@ -76,7 +125,21 @@ def test_the_fresh_process_has_no_keras():
 
 
 def test_images_are_varied_and_the_same_each_time():
-    images = parity._test_images((32, 16))
-    assert images == parity._test_images((32, 16))
+    images = parity_images.generated_images((32, 16))
+    assert images == parity_images.generated_images((32, 16))
     assert len(set(images)) == 41
     assert {data[:3] for data in images} == {b"\xff\xd8\xff", b"\x89PN"}
+
+
+@pytest.mark.parametrize("count", [1, 5, 100])
+def test_real_images_are_taken_where_there_are_some(model, tmp_path, count):
+    paths = [tmp_path / f"{index:03d}.png" for index in range(count)]
+    for index, path in enumerate(paths):
+        Image.fromarray(np.full((9, 9, 3), index, np.uint8)).save(path)
+    images = parity.test_images(model, paths)
+    assert images.real == min(count, 21)
+    contents = [path.read_bytes() for path in paths]
+    assert sum(data in contents for data in images.encoded) == images.real
+    # From everywhere in the list, among the noise, in each batch.
+    assert images.encoded[0] == contents[0]
+    assert images.encoded[40] == contents[80] if count == 100 else images.encoded[40] not in contents

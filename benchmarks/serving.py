@@ -1,0 +1,262 @@
+"""Speed, reloads and memory of the embedded server: `python benchmarks/serving.py`.
+
+    python benchmarks/serving.py --model exports/quickstart/savedmodel/float32 --only savedmodel load
+
+Adds each row to benchmarks/results/serving.csv and skips the rows that are there for the same model and machine. Server
+and load run on this machine in processes of their own, over loopback, so the load takes processor time from the server.
+All take about 7 minutes with the quickstart's model on two cores.
+
+- savedmodel: the SavedModel's own throughput in this order of requests: batches of 32 from one thread, in process.
+- load: so many clients, each with one image in flight; from sending to the whole answer. share_of_savedmodel is the
+  throughput divided by savedmodel's of the same input.
+- reload: 10 new versions while 8 clients ask; `failed` counts requests without an answer of 200 or OK.
+- memory: resident memory of the server after 1000 and after 10 000 requests of 8 clients, and its growth in percent.
+- cpu_ms, load_cpu_ms: processor time per image, of the process that computes and of the load. It depends little on
+  what else the machine does.
+"""
+
+import argparse
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+import measuring
+import numpy as np
+from serving_server import Server
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # before this folder, where `serving` is this file
+RESULTS = pathlib.Path(__file__).with_name("results") / "serving.csv"
+MODEL = ROOT / "exports" / "quickstart" / "savedmodel" / "float32"
+KEY = ("case", "protocol", "input", "clients", "model", "device", "cores")
+MEASURED = (
+    *("images_per_second", "share_of_savedmodel", "p50_ms", "p95_ms", "p99_ms"),
+    *("requests", "failed", "megabytes", "growth_percent", "cpu_ms", "load_cpu_ms"),
+)
+COLUMNS = ("case", "protocol", "input", "clients", *MEASURED, "model", *measuring.MACHINE)
+INPUTS = {"bytes": ("serving_default", "image_bytes"), "pixels": ("pixels", "images")}
+CLIENTS = (1, 8, 64)
+CASES = {
+    "savedmodel": [("", name, "") for name in INPUTS],
+    "load": [(protocol, name, n) for protocol in ("rest", "grpc") for name in INPUTS for n in CLIENTS],
+    "reload": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
+    "memory": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
+}
+_BATCH, _IMAGES, _RELOADS = 32, 64, 10
+
+
+def jpegs(count, size=(128, 64)):
+    """JPEG files of smooth colours, as large as the crops of Market-1501."""
+    import io
+
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    height, width = size
+    files = []
+    for _ in range(count):
+        coarse = Image.fromarray(rng.integers(0, 256, (height // 8, width // 8, 3), np.uint8))
+        stream = io.BytesIO()
+        coarse.resize((width, height), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
+        files.append(stream.getvalue())
+    return files
+
+
+def savedmodel_speed(model, name, seconds):
+    """Images per second of a signature, in batches of 32."""
+    command_line.load_tensorflow()
+    import tensorflow as tf
+
+    signature, argument = INPUTS[name]
+    signatures = tf.saved_model.load(str(model)).signatures
+    images = tf.constant(jpegs(_BATCH))
+    if name == "pixels":
+        height, width = image_size(model)
+        images = tf.constant(np.random.default_rng(0).integers(0, 256, (_BATCH, height, width, 3), np.uint8))
+    function, spent = signatures[signature], []
+    for _ in range(3):
+        function(**{argument: images})
+    cpu = time.process_time()
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        function(**{argument: images})["embedding"].numpy()
+        spent.append(time.perf_counter() - start)
+    return {
+        "images_per_second": _BATCH * len(spent) / sum(spent),
+        "p50_ms": 1e3 * float(np.median(spent)),
+        "cpu_ms": 1e3 * (time.process_time() - cpu) / _BATCH / len(spent),
+    }
+
+
+def image_size(model):
+    """`(height, width)` that the model's pixels have."""
+    return json.loads((model / "assets" / "metadata.json").read_text(encoding="utf-8"))["image_size"]
+
+
+def write_requests(folder, size):
+    """`{(protocol, input): files}` with requests of one image each, ready to send."""
+    import base64
+
+    from serving.client import messages
+
+    rng = np.random.default_rng(0)
+    contents = {
+        "bytes": [[data] for data in jpegs(_IMAGES)],
+        "pixels": list(rng.integers(0, 256, (_IMAGES, 1, *size, 3), np.uint8)),
+    }
+    files = {}
+    for name, (signature, argument) in INPUTS.items():
+        for row, value in enumerate(contents[name]):
+            columns = (
+                value.tolist() if name == "pixels" else [{"b64": base64.b64encode(value[0]).decode("ascii")}]
+            )
+            request = messages.PredictRequest(model_spec={"name": "reid", "signature_name": signature})
+            request.inputs.add(key=argument, value=messages.to_tensor(value))
+            body = json.dumps(
+                {"signature_name": signature, "inputs": {argument: columns}}, separators=(",", ":")
+            ).encode()
+            for protocol, data in (("rest", body), ("grpc", request.SerializeToString())):
+                file = folder / f"{protocol}-{name}-{row}"
+                file.write_bytes(data)
+                files.setdefault((protocol, name), []).append(str(file))
+    return files
+
+
+@contextlib.contextmanager
+def load(server, files, protocol, name, clients, **amount):
+    """Starts a load; yields a function that ends it early or waits for its end, and gives what it measured."""
+    order = {"protocol": protocol, "host": "127.0.0.1", "port": server.ports[protocol], "clients": clients}
+    order |= {"path": "/v1/models/reid:predict", "bodies": files[protocol, name], **amount}
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "benchmarks" / "serving_load.py"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+
+    cpu = server.cpu_seconds()
+
+    def result(end=False):
+        if end:
+            process.stdin.close()
+        measured = json.loads(process.stdout.readline())
+        measured["cpu_ms"] = 1e3 * (server.cpu_seconds() - cpu) / max(measured.pop("answered"), 1)
+        for failure, count in measured.pop("failures").items():
+            print(f"  {count} failed: {failure}", flush=True)
+        return measured
+
+    try:
+        process.stdin.write(json.dumps(order).encode() + b"\n")
+        process.stdin.flush()
+        yield result
+    finally:
+        process.kill()
+        process.wait()
+        process.stdin.close()
+        process.stdout.close()
+
+
+def measure(case, server, files, protocol, name, clients, options):
+    """What is measured of one row."""
+    if case == "load":
+        with load(server, files, protocol, name, clients, warmup=1.0, seconds=options.seconds) as result:
+            return result()
+    if case == "reload":
+        with load(server, files, protocol, name, clients) as result:
+            for _ in range(_RELOADS):
+                server.publish()
+                server.wait_for_version()
+            return result(end=True)
+    total, first = options.requests, options.requests // 10
+    with load(server, files, protocol, name, clients, requests=first) as result:
+        result()
+    before = server.megabytes()
+    with load(server, files, protocol, name, clients, requests=total - first) as result:
+        measured = result()
+    after = server.megabytes()
+    return {**measured, "megabytes": after, "growth_percent": 100 * (after / before - 1)}
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--model", type=pathlib.Path, default=MODEL, help="the folder of an exported SavedModel"
+    )
+    parser.add_argument("--name", help="of the model, in the table; by default the folders of --model")
+    parser.add_argument(
+        "--only", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES)
+    )
+    parser.add_argument(
+        "--clients", nargs="+", type=int, default=CLIENTS, choices=CLIENTS, help="of the case load"
+    )
+    parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each speed")
+    parser.add_argument("--requests", type=int, default=10_000, help="of the memory's rows")
+    parser.add_argument("--batching-config", type=pathlib.Path, default=ROOT / "serving" / "batching.config")
+    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
+    options = parser.parse_args(arguments)
+    if not (options.model / "saved_model.pb").is_file():
+        raise UserError(f"{options.model} holds no saved_model.pb; `make quickstart` writes the default one")
+    if options.requests < 10:
+        raise UserError(f"--requests must be at least 10. Received: {options.requests}")
+    name = options.name or "/".join(options.model.resolve().parts[-3:])
+    here = {"model": name, **measuring.machine()}
+    done = set() if options.anew else measuring.measured(options.output, KEY)
+    cases = [
+        {"case": case, "protocol": protocol, "input": kind, "clients": clients, **here}
+        for case in options.only
+        for protocol, kind, clients in CASES[case]
+        if case != "load" or clients in options.clients
+    ]
+    cases = [row for row in cases if tuple(str(row[column]) for column in KEY) not in done]
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        folder, server = pathlib.Path(folder), None
+        for row in cases:
+            case = row["case"]
+            if case == "savedmodel":
+                measured = measuring.in_own_process(
+                    savedmodel_speed, options.model, row["input"], options.seconds
+                )
+            else:
+                if (
+                    case in ("reload", "memory") or server is None
+                ):  # their state would be in each other's figures
+                    stack.close()
+                    own = pathlib.Path(tempfile.mkdtemp(dir=folder))
+                    files = write_requests(own, image_size(options.model))
+                    server = Server(
+                        options.model, own, ("--batching-config", options.batching_config.resolve())
+                    )
+                    stack.callback(server.close)
+                measured = measure(
+                    case, server, files, row["protocol"], row["input"], row["clients"], options
+                )
+                own_speed = [
+                    float(other["images_per_second"])
+                    for other in measuring.rows(options.output, {"case": "savedmodel", "input": row["input"]})
+                    if all(other[column] == str(row[column]) for column in ("model", "device", "cores"))
+                ]
+                if own_speed:
+                    measured["share_of_savedmodel"] = measured["images_per_second"] / own_speed[-1]
+            row |= {column: _text(measured.get(column, "")) for column in MEASURED}
+            measuring.add_row(options.output, COLUMNS, KEY, row)
+            said = ", ".join(f"{column} {row[column]}" for column in MEASURED if row[column] != "")
+            print(f"{case} {row['protocol']} {row['input']} {row['clients']}: {said}", flush=True)
+    print(f"written to {options.output}")
+
+
+def _text(value):
+    return f"{value:.4g}" if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,97 @@
+"""Latency of a TensorRT engine: `python benchmarks/tensorrt_latency.py exports/tensorrt/float16/model.engine`.
+
+For machines with a GPU. One request after the other, each from pixels in the processor's memory to embeddings there,
+for each size of batch, after ten that warm up. Adds a row for each to benchmarks/results/tensorrt_latency.csv.
+
+- p50_ms, p99_ms: of a request.
+- images_per_second: at the median.
+"""
+
+import argparse
+import csv
+import datetime
+import pathlib
+import time
+
+import numpy as np
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+from keras_reid.export.tensorrt_model import TensorRTModel
+
+RESULTS = pathlib.Path(__file__).with_name("results") / "tensorrt_latency.csv"
+COLUMNS = (
+    *("engine", "precision", "height", "width", "batch", "p50_ms", "p99_ms", "images_per_second"),
+    *("device", "package", "version", "date"),
+)
+WARM_UP = 10
+
+
+def latencies(model, images, repeats):
+    """Milliseconds of so many calls of `model(images)`, after some that warm up."""
+    spent = []
+    for repeat in range(-WARM_UP, repeats):
+        start = time.perf_counter()
+        model(images)
+        if repeat >= 0:
+            spent.append(1000 * (time.perf_counter() - start))
+    return np.array(spent)
+
+
+def rows(model, name, batches, repeats, device):
+    """One row of the table for each size of batch."""
+    height, width = model.image_size
+    rng = np.random.default_rng(0)
+    for batch in batches:
+        spent = latencies(model, rng.integers(0, 256, (batch, height, width, 3), np.uint8), repeats)
+        p50, p99 = np.percentile(spent, (50, 99))
+        yield {
+            "engine": name,
+            "precision": model.metadata["precision"],
+            "height": height,
+            "width": width,
+            "batch": batch,
+            "p50_ms": f"{p50:.3f}",
+            "p99_ms": f"{p99:.3f}",
+            "images_per_second": round(1000 * batch / p50),
+            "device": device,
+            "package": model.metadata["package"],
+            "version": model.metadata["version"],
+            "date": datetime.date.today().isoformat(),
+        }
+
+
+def main(arguments):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("engine", type=pathlib.Path, help="model.engine, with engine.json beside it")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="images in a request")
+    parser.add_argument("--repeats", type=int, default=200, help="requests to time")
+    parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="CSV file to add to")
+    options = parser.parse_args(arguments)
+    if min(*options.batches, options.repeats) < 1:
+        raise UserError("--batches and --repeats must be at least 1")
+    for file in (options.engine, options.engine.with_name("engine.json")):
+        if not file.is_file():
+            raise UserError(
+                f"{file}: there is no such file; python -m keras_reid.export --format tensorrt writes it"
+            )
+    try:
+        model = TensorRTModel(options.engine)
+    except RuntimeError as error:
+        raise UserError(str(error)) from None
+    name = str(options.engine.parent)
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    for row in rows(model, name, options.batches, options.repeats, model.device):
+        new = not options.output.exists()
+        with open(options.output, "a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        print(
+            f"batch {row['batch']}: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, {row['images_per_second']} img/s"
+        )
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,90 @@
+"""The formats: who writes each, in which precisions. Nothing here imports TensorFlow."""
+
+import dataclasses
+import importlib
+
+from keras_reid.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """How a format is written.
+
+    Attributes:
+        module: of this package; its `write(model, folder, precision, context)` makes the folder, writes the artefact
+            and its parity.json into it, and returns what that says. `context` is an `ExportContext`.
+        precisions: what it can be asked for.
+        marker: a file that every such folder holds; an existing folder without it is not replaced.
+        only_there: why other precisions are impossible, and what to do.
+        early: a module of this package that loads without TensorFlow, whose `check(precision, options)` raises
+            UserError for what cannot work on this machine, before the model is loaded; `options` are the command's.
+    """
+
+    module: str
+    precisions: tuple[str, ...]
+    marker: str
+    only_there: str
+    early: str | None = None
+
+    def check(self, precision, options):
+        if self.early:
+            importlib.import_module(f"keras_reid.export.{self.early}").check(precision, options)
+
+    def write(self, model, folder, precision, context):
+        module = importlib.import_module(f"keras_reid.export.{self.module}")
+        return module.write(model, folder, precision, context)
+
+
+FORMATS = {
+    "savedmodel": Format(
+        "savedmodel",
+        ("float32", "bfloat16"),
+        "saved_model.pb",
+        "TensorFlow Serving computes on CPUs in these; use tensorrt for float16 and int8 on a GPU, litert on a device",
+        early="warmup",
+    ),
+    "onnx": Format(
+        "onnx",
+        ("float32", "float16", "int8"),
+        "model.onnx",
+        "few runtimes of ONNX compute convolutions in bfloat16; use float16",
+        early="onnx",
+    ),
+    "litert": Format(
+        "litert",
+        ("float32", "float16", "int8"),
+        "model.tflite",
+        "LiteRT has no bfloat16; use float16",
+        early="litert",
+    ),
+    "tensorrt": Format(
+        "tensorrt",
+        ("float32", "float16", "int8"),
+        "model.onnx",
+        "float16 is as fast on a GPU, and closer to the model",
+        early="tensorrt",
+    ),
+    "tftrt": Format(
+        "tftrt",
+        ("float32", "float16", "int8"),
+        "saved_model.pb",
+        "TF-TRT has no bfloat16; use float16",
+        early="tftrt",
+    ),
+}
+
+
+def check_combinations(formats, precisions):
+    """Refuses, by name, each precision that a format does not have.
+
+    Raises:
+        UserError: one line for all of them.
+    """
+    problems = [
+        f"{name} has no {precision}: {', '.join(FORMATS[name].precisions)} ({FORMATS[name].only_there})"
+        for name in formats
+        for precision in precisions
+        if precision not in FORMATS[name].precisions
+    ]
+    if problems:
+        raise UserError(f"--format and --precision do not go together: {'; '.join(problems)}")

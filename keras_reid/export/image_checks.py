@@ -1,0 +1,165 @@
+"""What is refused before it is decoded: no image, too large a file, too many pixels, a file that was cut off."""
+
+import tensorflow as tf
+
+_JPEG, _PNG, _BMP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"
+_HEADER = 32  # bytes; where PNG and BMP say their size
+_PNG_END = b"IEND\xaeB`\x82"  # the last chunk: name and checksum
+
+
+def checked_images(contents, max_bytes, max_megapixels):
+    """The same files, if every one may be decoded; else an error that names the first row that may not.
+
+    The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a file of few bytes that
+    says it holds a huge image is never unpacked. The end of a file tells whether it is whole: a JPEG has its end marker
+    after the last scan, a PNG its last chunk, a BMP all its rows; TensorFlow decodes none that has not.
+    Damage in the middle of a file, and a JPEG cut off inside its header behind a whole thumbnail, are found by the
+    decoder alone, whose error does not know the row.
+
+    Args:
+        contents: string tensor `(n,)`.
+        max_bytes: largest file.
+        max_megapixels: largest image, in millions of pixels.
+
+    Returns:
+        string tensor `(n,)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: the rule, what was received, the remedy.
+
+    Example:
+        >>> checked_images(tf.constant([b"text"]), 1000, 1.0)  # doctest: +SKIP
+        InvalidArgumentError: image_bytes[0] must be a JPEG, PNG or BMP file. Received: 4 bytes that begin otherwise
+    """
+    length = tf.strings.length(contents)
+    is_jpeg, is_png, is_bmp = (
+        tf.strings.substr(contents, 0, len(magic)) == magic for magic in (_JPEG, _PNG, _BMP)
+    )
+    is_small = length <= max_bytes  # only such a file is searched
+    is_whole = _is_whole(contents, is_jpeg & is_small, is_png & is_small)
+    header = _headers(contents)
+    png_size = _big_endian(header, 16), _big_endian(header, 20)
+    bmp_size = _little_endian(header, 18), _signed(_little_endian(header, 22))
+    is_whole |= is_bmp & _bmp_is_whole(header, *bmp_size, tf.cast(length, tf.int64))
+    jpeg_size = _jpeg_sizes(contents, is_jpeg & is_whole)
+    width, height = (
+        tf.where(is_png, png, tf.where(is_bmp, bmp, jpeg))
+        for png, bmp, jpeg in zip(png_size, bmp_size, jpeg_size, strict=True)
+    )
+    rules = (
+        (
+            is_jpeg | is_png | is_bmp,
+            "be a JPEG, PNG or BMP file. Received: {} bytes that begin otherwise",
+            (length,),
+        ),
+        (
+            is_small,
+            f"have at most {max_bytes} bytes. Received: {{}} bytes. "
+            "Send it smaller, or export the model with a higher --max-image-bytes",
+            (length,),
+        ),
+        (
+            width * height <= int(max_megapixels * 1e6),
+            f"have at most {max_megapixels:g} megapixels. Received: {{}} x {{}} pixels. "
+            "Send it smaller, or export the model with a higher --max-megapixels",
+            (width, height),
+        ),
+        (
+            is_whole,
+            "be a whole file. Received: {} bytes without the end of an image. Was it cut off on its way?",
+            (length,),
+        ),
+    )
+    broken = tf.stack([~good for good, _, _ in rules])
+    with tf.control_dependencies([tf.cond(tf.reduce_any(broken), lambda: _refuse(broken, rules), tf.no_op)]):
+        return tf.identity(contents)
+
+
+def _refuse(broken, rules):
+    """Fails with the first row that breaks a rule, and the first rule that it breaks; `broken` is `(rules, n)`."""
+    row = tf.argmax(tf.cast(tf.reduce_any(broken, 0), tf.int32))
+
+    def message(rule, received):
+        return lambda: tf.strings.format(
+            f"image_bytes[{{}}] must {rule}", (row, *(values[row] for values in received))
+        )
+
+    first = tf.argmax(tf.cast(broken[:, row], tf.int32), output_type=tf.int32)
+    text = tf.switch_case(first, [message(rule, received) for _, rule, received in rules])
+    return tf.debugging.Assert(tf.constant(False), [text])
+
+
+def _is_whole(contents, is_jpeg, is_png):
+    """Whether the end of a JPEG or PNG comes last, or where it should be: some cameras write more behind it."""
+    at_end = is_jpeg & (_last(contents, 2) == b"\xff\xd9")
+    at_end |= is_png & (_last(contents, len(_PNG_END)) == _PNG_END)
+    rest = tf.where(is_png & ~at_end, contents, b"")
+    found = tf.strings.regex_full_match(rest, r"(?s)\C*IEND\C{4}\C*")  # \C is any byte
+    return at_end | found | _end_follows_scan(contents, is_jpeg & ~at_end)
+
+
+def _bmp_is_whole(header, width, height, length):
+    """Whether the rows, each a multiple of 4 bytes, end where the file does; True for kinds that are not decoded."""
+    channels = header[:, 28] // 8
+    known = (channels == 3) | (channels == 4)
+    return ~known | (length == _little_endian(header, 10) + (channels * width + 3) // 4 * 4 * height)
+
+
+def _end_follows_scan(contents, wanted):
+    """Whether there is an end marker after the last scan's header; False for the rows that are not wanted.
+
+    Inside a scan neither of the two can occur. In front of it they do, in a thumbnail.
+    """
+
+    def search(item):
+        octets = tf.io.decode_raw(item[0], tf.uint8)
+
+        def last(marker):
+            return tf.reduce_max(tf.where((octets[:-1] == 0xFF) & (octets[1:] == marker)))
+
+        return last(0xD9) > last(0xDA)  # where there is none, the least integer
+
+    def search_all():
+        return tf.map_fn(
+            lambda item: tf.cond(item[1], lambda: search(item), lambda: False),
+            (contents, wanted),
+            fn_output_signature=tf.bool,
+        )
+
+    return tf.cond(tf.reduce_any(wanted), search_all, lambda: wanted)
+
+
+def _jpeg_sizes(contents, known):
+    """Width and height, int64 `(n,)`, of those rows that are JPEG files; 0 of the others."""
+
+    def size(item):
+        data, wanted = item
+        return tf.cond(wanted, lambda: tf.io.extract_jpeg_shape(data), lambda: tf.zeros(3, tf.int32))
+
+    shapes = tf.map_fn(size, (contents, known), fn_output_signature=tf.TensorSpec((3,), tf.int32))
+    shapes = tf.cast(shapes, tf.int64)
+    return shapes[:, 1], shapes[:, 0]
+
+
+def _last(contents, count):
+    start = tf.maximum(tf.strings.length(contents) - count, 0)
+    return tf.strings.substr(contents, start, tf.fill(tf.shape(start), count))
+
+
+def _headers(contents):
+    """The first bytes as int64 `(n, 32)`, zeros behind the end."""
+    start = tf.strings.substr(contents, 0, _HEADER)
+    return tf.cast(tf.io.decode_raw(start, tf.uint8, fixed_length=_HEADER), tf.int64)
+
+
+def _big_endian(header, offset):
+    return sum(header[:, offset + place] * 256 ** (3 - place) for place in range(4))
+
+
+def _little_endian(header, offset):
+    return sum(header[:, offset + place] * 256**place for place in range(4))
+
+
+def _signed(number):
+    """The amount of a 32-bit integer: the height of a BMP is negative where its first row is at the top."""
+    return tf.where(number >= 2**31, 2**32 - number, number)

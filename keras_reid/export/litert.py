@@ -1,0 +1,194 @@
+"""LiteRT (TensorFlow Lite): the model from pixels to embeddings, for phones and small computers."""
+
+import contextlib
+import json
+import logging
+import pathlib
+import tempfile
+import warnings
+
+from keras_reid.export.optional import find, require
+
+
+def check(precision, options):
+    """Refuses, before the model is loaded, what could not be written; `options` are the command's.
+
+    Raises:
+        UserError: a package is missing, or int8 has no image to calibrate with.
+    """
+    from keras_reid.export.quantized import check_images
+
+    find("litert", "ai_edge_litert")
+    check_images(precision, options)
+
+
+def write(model, folder, precision, context):
+    """Writes `model.tflite`, `metadata.json` and their `parity.json`, as the command does. See `Format`.
+
+    Args:
+        model: a `ReIDModel`.
+        folder: to be made.
+        precision: "float32", "float16" or "int8".
+        context: an `ExportContext`.
+
+    Returns:
+        The content of `parity.json`.
+
+    Raises:
+        UserError: the package `ai-edge-litert` is missing, or int8 has no image to calibrate with.
+        ParityError: the answers differ by more than the precision allows.
+    """
+    from keras_reid.export import quantized
+    from keras_reid.export.parity import verify
+
+    interpreter = require("litert", "ai_edge_litert.interpreter")
+    calibration = None
+    if precision == "int8":
+        calibration = quantized.calibration_pixels(context.training_images, model.image_size)
+    folder = pathlib.Path(folder)
+    folder.mkdir()
+    export_litert(model, folder / "model.tflite", precision, calibration)
+    facts = {"versions_of": {"ai_edge_litert": _version()}}
+    if precision == "int8":
+        facts["calibration_images"] = len(calibration)
+    parity = verify(context.images, folder, "litert", precision, signatures=("pixels",), facts=facts)
+    if precision == "int8":
+        artefact = _Model(interpreter, folder, model.image_size)
+        quantized.add_map_loss(parity, folder, artefact, model, context.test_sets)
+    return parity
+
+
+def export_litert(model, file, precision="float32", calibration=None):
+    """Writes a model as LiteRT, from pixels to embeddings of length 1, and `metadata.json` beside it.
+
+    The signature `pixels` takes `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size, any n from 1,
+    and gives `embedding`, float32 `(n, dim)`. Its runner (`get_signature_runner`) resizes the input by itself; whoever
+    sets tensors by hand calls `resize_tensor_input` first. Operations are LiteRT's own, without TensorFlow's.
+
+    | precision | |
+    |---|---|
+    | float32 | |
+    | float16 | weights stored in float16, half the size; a GPU computes in it, a processor in float32 |
+    | int8 | convolutions and dense layers, a scale for each output channel; all else in float32 |
+
+    Args:
+        model: a `ReIDModel`.
+        file: path of the file to write.
+        precision: "float32", "float16" or "int8".
+        calibration: for int8, uint8 `(images, height, width, 3)`: typical pixels, whose activations set the scales.
+
+    Example:
+        >>> export_litert(model, "model.tflite", "float16")  # doctest: +SKIP
+    """
+    import tensorflow as tf
+
+    from keras_reid.export.deployable import deployable
+    from keras_reid.export.pixel_function import pixel_function
+    from keras_reid.export.savedmodel import serving_metadata
+
+    lean = deployable(model)
+    module = tf.Module()
+    module.kept, module.pixels = lean.variables, pixel_function(lean)
+    # Without a SavedModel in between, the converter names no signature.
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        tf.saved_model.save(module, folder, signatures={"pixels": module.pixels})
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["pixels"])
+        if precision != "float32":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if precision == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        content = _int8(converter, calibration) if precision == "int8" else converter.convert()
+    file = pathlib.Path(file)
+    file.write_bytes(content)
+    metadata = json.dumps(serving_metadata(model), indent=2)
+    file.with_name("metadata.json").write_text(metadata + "\n", encoding="utf-8")
+
+
+# All but convolutions and dense layers. Rounded to 256 steps, what squares, averages or divides loses the most; but
+# also sums of residual branches cost noise a cosine of 0.08.
+_EXACT = (
+    *(
+        "ABS",
+        "ADD",
+        "ADD_N",
+        "AVERAGE_POOL_2D",
+        "BATCH_MATMUL",
+        "CAST",
+        "CONCATENATION",
+        "DIV",
+        "EXP",
+        "GATHER",
+        "GELU",
+    ),
+    *(
+        "L2_NORMALIZATION",
+        "LOG",
+        "LOGISTIC",
+        "MAXIMUM",
+        "MAX_POOL_2D",
+        "MEAN",
+        "MINIMUM",
+        "MUL",
+        "PAD",
+        "PADV2",
+        "POW",
+    ),
+    *("REDUCE_MAX", "RELU", "RELU6", "RESHAPE", "RSQRT", "SOFTMAX", "SPLIT", "SPLIT_V", "SQRT", "SQUARE"),
+    *("SQUARED_DIFFERENCE", "STRIDED_SLICE", "SUB", "SUM", "TRANSPOSE"),
+)
+
+
+def _int8(converter, pixels):
+    import tensorflow as tf
+
+    def typical():
+        for image in pixels:
+            yield [image[None]]
+
+    converter.representative_dataset = typical
+    converter.target_spec.supported_ops = [
+        tf.lite.OpsSet.TFLITE_BUILTINS_INT8,
+        tf.lite.OpsSet.TFLITE_BUILTINS,
+    ]
+    converter.inference_input_type, converter.inference_output_type = tf.uint8, tf.float32
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(_EXACT))
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=converter, debug_dataset=typical, debug_options=options
+    )
+    return debugger.get_nondebug_quantized_model()
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without what the converter says of itself on each call."""
+    logger = logging.getLogger("tensorflow")
+    level, logger.level = logger.level, logging.ERROR
+    try:
+        with warnings.catch_warnings():
+            # Of the interpreter that the converter calibrates with.
+            warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
+            # It does not know that the pixels come as they are, and that this is meant.
+            warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
+            yield
+    finally:
+        logger.level = level
+
+
+def _version():
+    import importlib.metadata
+
+    return importlib.metadata.version("ai-edge-litert")
+
+
+class _Model:
+    """The file as what evaluation asks of a model."""
+
+    def __init__(self, interpreter, folder, image_size):
+        self._interpreter = interpreter.Interpreter(str(folder / "model.tflite"), num_threads=2)
+        self._run = self._interpreter.get_signature_runner("pixels")
+        self.image_size = image_size
+
+    def predict_on_batch(self, images):
+        import numpy as np
+
+        return self._run(images=np.asarray(images, np.uint8))["embedding"]

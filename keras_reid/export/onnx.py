@@ -1,0 +1,170 @@
+"""ONNX: the model from pixels to embeddings, for ONNX Runtime, OpenVINO, TensorRT and others."""
+
+import json
+import logging
+import pathlib
+
+import keras_reid
+from keras_reid.errors import UserError
+from keras_reid.export.optional import find, require
+
+OPSET = 17
+
+
+def check(precision, options):
+    """Refuses, before the model is loaded, what could not be written; `options` are the command's.
+
+    Raises:
+        UserError: a package is missing, or int8 has no image to calibrate with.
+    """
+    from keras_reid.export.quantized import check_images
+
+    find("onnx", "onnx", "tf2onnx", "onnxslim", "onnxruntime")
+    check_images(precision, options)
+
+
+def write(model, folder, precision, context):
+    """Writes `model.onnx` and its `parity.json`, as the command does. See `Format`.
+
+    Args:
+        model: a `ReIDModel`.
+        folder: to be made.
+        precision: "float32", "float16" or "int8".
+        context: an `ExportContext`.
+
+    Returns:
+        The content of `parity.json`.
+
+    Raises:
+        UserError: a package is missing, or int8 has no image to calibrate with.
+        ParityError: the answers differ by more than the precision allows.
+    """
+    from keras_reid.export import quantized
+    from keras_reid.export.parity import verify
+
+    calibration = None
+    if precision == "int8":
+        calibration = quantized.calibration_pixels(context.training_images, model.image_size)
+    folder = pathlib.Path(folder)
+    folder.mkdir()
+    export_onnx(model, folder / "model.onnx", precision, calibration)
+    facts = {"versions_of": _versions()}
+    if precision == "int8":
+        facts["calibration_images"] = len(calibration)
+    parity = verify(context.images, folder, "onnx", precision, signatures=("pixels",), facts=facts)
+    if precision == "int8":
+        quantized.add_map_loss(parity, folder, OnnxModel(folder / "model.onnx"), model, context.test_sets)
+    return parity
+
+
+def export_onnx(model, file, precision="float32", calibration=None):
+    """Writes a model as ONNX, opset 17, from pixels to embeddings of length 1.
+
+    `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size, any n from 1 → `embedding`, float32 `(n, dim)`.
+    The normalisation of the pixels is inside, decoding and resizing are not. The model's metadata travel in
+    `metadata_props`: `metadata` (JSON) and `threshold` (a number, or "nan" where the model was not calibrated).
+
+    | precision | |
+    |---|---|
+    | float32 | |
+    | float16 | weights, convolutions and what lies between them; all else in float32, see `to_float16` |
+    | int8 | convolutions and dense layers but the first one, as QDQ nodes, see `to_int8` |
+
+    Args:
+        model: a `ReIDModel`.
+        file: path of the file to write.
+        precision: "float32", "float16" or "int8".
+        calibration: for int8, uint8 `(images, height, width, 3)`: typical pixels, whose activations set the scales.
+
+    Raises:
+        UserError: a package is missing.
+
+    Example:
+        >>> export_onnx(model, "model.onnx", "float16")  # doctest: +SKIP
+    """
+    onnx, tf2onnx, onnxslim = require("onnx", "onnx", "tf2onnx", "onnxslim")
+    from keras_reid.export.deployable import deployable
+    from keras_reid.export.pixel_function import pixel_function
+
+    function = pixel_function(deployable(model))
+    converted = _converted(tf2onnx, function)
+    program = onnxslim.slim(converted)
+    if precision == "float16":
+        from keras_reid.export.onnx_float16 import to_float16
+
+        program = to_float16(program)
+    elif precision == "int8":
+        from keras_reid.export.onnx_int8 import to_int8
+
+        program = to_int8(program, calibration)
+    _stamp(program, model)
+    onnx.checker.check_model(program, full_check=True)
+    onnx.save(program, str(file))
+
+
+def _converted(tf2onnx, function):
+    # It tells each step at this level, and changes TensorFlow's own.
+    logger = logging.getLogger("tf2onnx")
+    level, logger.level = logger.level, logging.ERROR
+    try:
+        return tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)[
+            0
+        ]
+    finally:
+        logger.level = level
+
+
+def _stamp(program, model):
+    """Who made it, from what, and what it is to be used with."""
+    import onnx
+
+    from keras_reid.export.savedmodel import serving_metadata
+
+    metadata = serving_metadata(model)
+    threshold = metadata.get("threshold")
+    program.producer_name, program.producer_version = "keras_reid", keras_reid.__version__
+    program.graph.name = model.name
+    program.doc_string = (
+        "Re-identification. images: uint8 RGB, decoded and resized as the metadata say; embedding: L2-normalised, to "
+        "be compared by cosine similarity."
+    )
+    texts = {
+        "metadata": json.dumps(metadata),
+        "threshold": str(float("nan") if threshold is None else threshold),
+    }
+    onnx.helper.set_model_props(program, texts)
+    (images,), (embedding,) = program.graph.input, program.graph.output
+    for value in (images, embedding):
+        value.type.tensor_type.shape.dim[0].dim_param = "n"
+
+
+def _versions():
+    return {name: require("onnx", name).__version__ for name in ("tf2onnx", "onnx", "onnxruntime")}
+
+
+class OnnxModel:
+    """An ONNX file as what evaluation asks of a model: pixels in, embeddings out, on the CPU.
+
+    Args:
+        file: path of the file.
+
+    Raises:
+        UserError: the file is missing, or ONNX Runtime.
+
+    Example:
+        >>> embed_paths(OnnxModel("model.onnx"), paths)  # doctest: +SKIP
+    """
+
+    def __init__(self, file):
+        onnxruntime = require("onnx", "onnxruntime")
+        if not pathlib.Path(file).is_file():
+            raise UserError(f"{file}: there is no such file.")
+        self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+        self.metadata = json.loads(self._session.get_modelmeta().custom_metadata_map["metadata"])
+        self.image_size = tuple(self.metadata["image_size"])
+
+    def predict_on_batch(self, images):
+        """`(n, height, width, 3)` uint8 → `(n, dim)` float32."""
+        import numpy as np
+
+        return self._session.run(["embedding"], {"images": np.asarray(images, np.uint8)})[0]

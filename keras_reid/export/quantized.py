@@ -1,0 +1,111 @@
+"""What int8 needs beside the weights: typical images, and proof that retrieval has not suffered."""
+
+import pathlib
+
+import numpy as np
+
+from keras_reid.errors import UserError
+from keras_reid.export.parity_error import ParityError
+from keras_reid.files import write_json
+
+CALIBRATION_IMAGES = 128
+MOST_LOSS = 0.5  # points of mAP
+
+
+_NO_IMAGES = (
+    "int8 needs typical images to choose its scales by, and none are known, as of a model file outside a run: export a "
+    "run, or name a folder of some hundred training images with --calibration-images"
+)
+
+
+def check_images(precision, options):
+    """Refuses int8 of a model file outside a run where the command's options name no images."""
+    from keras_reid.experiment.chosen_data import run_directory
+
+    if (
+        precision == "int8"
+        and options.calibration_images is None
+        and run_directory(options.run_or_model) is None
+    ):
+        raise UserError(_NO_IMAGES)
+
+
+def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
+    """Pixels of up to 128 images, evenly chosen, whose activations set the scales of int8.
+
+    Args:
+        paths: image files: the run's training images.
+        image_size: `(height, width)` in pixels.
+        most: images.
+
+    Returns:
+        uint8 `(images, height, width, 3)`.
+
+    Raises:
+        UserError: there is no image.
+
+    Example:
+        >>> calibration_pixels(["a.jpg", "b.jpg"], (256, 128)).shape  # doctest: +SKIP
+        (2, 256, 128, 3)
+    """
+    from keras_reid.data.pipeline import test_batches
+
+    if not len(paths):
+        raise UserError(_NO_IMAGES)
+    rows = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)), dtype=int))
+    chosen = [str(paths[row]) for row in rows]
+    return np.concatenate([np.asarray(images) for images in test_batches(chosen, tuple(image_size), 32)])
+
+
+def map_loss(artefact, model, test_sets):
+    """Compares the mAP of an artefact with the model's on test sets, for `parity.json`.
+
+    Cost: both embed every query and gallery image.
+
+    Args:
+        artefact: has `image_size` and `predict_on_batch`: pixels → embeddings.
+        model: the `ReIDModel` that it was made from.
+        test_sets: `ReIDDataset`s; none where the model is not of a run.
+
+    Returns:
+        dict with `map_loss`: for each test set `model`, `artefact` (mAP, 0 to 1) and `points` (lost, of 100); or None
+        with the reason in `map_loss_not_measured`.
+
+    Raises:
+        ParityError: the artefact loses more than 0.5 points.
+
+    Example:
+        >>> map_loss(OnnxModel("int8.onnx"), model, [Market1501().read("datasets")])  # doctest: +SKIP
+        {'map_loss': {'market1501': {'model': 0.861, 'artefact': 0.86, 'points': 0.1}}}
+    """
+    from keras_reid.evaluation.dataset import evaluate_dataset
+
+    if not test_sets:
+        reason = "no test set is known for a model file outside a run"
+        print(f"the loss of mAP was not measured: {reason}", flush=True)
+        return {"map_loss": None, "map_loss_not_measured": reason}
+    losses = {}
+    for dataset in test_sets:
+        exact, approximate = (evaluate_dataset(one, dataset).result.mAP for one in (model, artefact))
+        points = 100 * (exact - approximate)
+        losses[dataset.name] = {
+            "model": float(exact),
+            "artefact": float(approximate),
+            "points": float(points),
+        }
+        print(
+            f"mAP on {dataset.name}: {100 * exact:.2f} % of the model, {100 * approximate:.2f} % in int8",
+            flush=True,
+        )
+        if not points <= MOST_LOSS:
+            raise ParityError(
+                f"in int8 the mAP on {dataset.name} falls by {points:.2f} points, and at most {MOST_LOSS} is allowed. "
+                "Nothing was put in place; calibrate with other images, or export float16."
+            )
+    return {"map_loss": losses}
+
+
+def add_map_loss(parity, folder, artefact, model, test_sets):
+    """`map_loss` into the content of `parity.json`, in place and in the file."""
+    parity |= map_loss(artefact, model, test_sets)
+    write_json(pathlib.Path(folder) / "parity.json", parity)

@@ -1,0 +1,188 @@
+"""From an ONNX file to a TensorRT engine. Imports neither TensorFlow nor Keras."""
+
+import hashlib
+import importlib
+import os
+import pathlib
+import time
+
+from keras_reid.errors import UserError
+from keras_reid.export.tensorrt_calibrator import image_calibrator
+from keras_reid.export.tensorrt_model import Cuda, quiet_logger
+from keras_reid.files import write_json
+
+# TensorRT for servers and data centres; TensorRT for RTX, which also builds where there is no GPU.
+PACKAGES = ("tensorrt", "tensorrt_rtx")
+
+# It multiplies no matrices in float32: TensorRT for RTX refuses networks that do.
+_TURING = "SM75"
+
+
+def find_tensorrt():
+    """The module `tensorrt`, else `tensorrt_rtx`, else None."""
+    for package in PACKAGES:
+        try:
+            return importlib.import_module(package)
+        except ImportError:
+            continue
+    return None
+
+
+def is_typed(trt):
+    """Whether networks are strongly typed: the ONNX alone says what is float16 or int8. Not before version 10."""
+    return trt.__name__ == "tensorrt_rtx" or int(trt.__version__.partition(".")[0]) >= 10
+
+
+def find_gpu():
+    """`(name, compute capability, None)` of the first GPU, or `(None, None, why there is none)`.
+
+    To be called in a process of its own where TensorFlow is kept off the GPU by CUDA_VISIBLE_DEVICES.
+    """
+    os.environ.pop("CUDA_VISIBLE_DEVICES", None)
+    try:
+        cuda = Cuda()
+    except RuntimeError as error:
+        return None, None, str(error)
+    return cuda.name, cuda.compute_capability, None
+
+
+def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=None, facts=None):
+    """Builds an engine and writes it, with `engine.json` beside it: versions, GPU, batches, layers.
+
+    - TensorRT 10 and later, and TensorRT for RTX: the network is strongly typed, so precision is the ONNX file's own.
+    - TensorRT 8 and 9: float16 is allowed by a flag; int8 is calibrated over the pixels, from a float32 ONNX.
+    - float32 means float32: TF32, which rounds products to 11 bits, is switched off.
+    - TensorRT for RTX without a GPU: the engine is for every generation from Ampere on that it knows. All
+      others build for this GPU.
+    - TensorRT keeps what it measured (the timing cache) under ~/.cache/keras_reid, so that a second build is faster.
+
+    Args:
+        onnx_file: path, of `export_onnx`.
+        engine_file: path to write to.
+        precision: "float32", "float16" or "int8", that of the ONNX file.
+        batches: `(least, most frequent, largest)` numbers of images, the optimisation profile.
+        pixels: for int8 before TensorRT 10, uint8 `(images, height, width, 3)`.
+        trt: the module to build with; None for what is installed.
+        facts: dict of what else `engine.json` should say.
+
+    Returns:
+        dict, the content of `engine.json`.
+
+    Raises:
+        UserError: TensorRT refuses the network; the message is its own.
+
+    Example:
+        >>> build_engine("model.onnx", "model.engine", "float16", (1, 8, 32))["layers"]  # doctest: +SKIP
+        151
+    """
+    start = time.perf_counter()
+    trt = trt or find_tensorrt()
+    messages = []
+    gpu, capability, _ = find_gpu()
+    builder = trt.Builder(quiet_logger(trt, messages))
+    kind = trt.NetworkDefinitionCreationFlag
+    typed = is_typed(trt)
+    network = builder.create_network(1 << int(kind.STRONGLY_TYPED if typed else kind.EXPLICIT_BATCH))
+    parser = trt.OnnxParser(network, quiet_logger(trt, messages))
+    if not parser.parse_from_file(str(onnx_file)):
+        errors = [parser.get_error(index).desc() for index in range(parser.num_errors)]
+        raise UserError(
+            f"{trt.__name__} {trt.__version__} cannot read {onnx_file}: {' '.join(errors or messages)}"
+        )
+    config = builder.create_builder_config()
+    profile = builder.create_optimization_profile()
+    images = network.get_input(0)
+    profile.set_shape(images.name, *((count, *tuple(images.shape)[1:]) for count in batches))
+    config.add_optimization_profile(profile)
+    if precision == "float32":
+        config.clear_flag(trt.BuilderFlag.TF32)
+    if not typed:
+        _allow(trt, config, precision, profile, pixels, onnx_file)
+    targets = _target(trt, config, gpu)
+    cache = None if _is_rtx(trt) else _use_timing_cache(trt, config, gpu)
+    engine = builder.build_serialized_network(network, config)
+    if engine is None:
+        raise UserError(
+            f"{trt.__name__} {trt.__version__} cannot build an engine of {onnx_file}: {' '.join(messages)}"
+        )
+    pathlib.Path(engine_file).write_bytes(bytes(engine))
+    if cache is not None:
+        cache.parent.mkdir(parents=True, exist_ok=True)
+        cache.write_bytes(bytes(config.get_timing_cache().serialize()))
+    told = {
+        "package": trt.__name__,
+        "version": trt.__version__,
+        "precision": precision,
+        "typed": typed,
+        "batches": dict(zip(("min", "opt", "max"), batches, strict=True)),
+        "built_for": targets or f"{gpu}, compute capability {'.'.join(map(str, capability or ()))}",
+        "built_on": gpu,
+        "layers": network.num_layers,
+        "seconds": round(time.perf_counter() - start, 1),
+        **(facts or {}),
+    }
+    write_json(pathlib.Path(engine_file).with_name("engine.json"), told)
+    return told
+
+
+def trtexec_command(image_size, precision, batches):
+    """The command that builds the same engine where TensorRT 10 or later is, from `model.onnx`.
+
+    Example:
+        >>> trtexec_command((256, 128), "float32", (1, 8, 32)).split()[-2:]
+        ['--stronglyTyped', '--noTF32']
+    """
+    shapes = " ".join(
+        f"--{name}Shapes=images:{count}x{image_size[0]}x{image_size[1]}x3"
+        for name, count in zip(("min", "opt", "max"), batches, strict=True)
+    )
+    exact = " --noTF32" if precision == "float32" else ""
+    return (
+        f"trtexec --onnx=model.onnx --saveEngine=model.engine {shapes} --timingCacheFile=timing.cache "
+        f"--stronglyTyped{exact}"
+    )
+
+
+def _is_rtx(trt):
+    return trt.__name__ == "tensorrt_rtx"
+
+
+def _allow(trt, config, precision, profile, pixels, onnx_file):
+    """Before version 10, flags allow a precision, and TensorRT finds the scales of int8 itself."""
+    if precision == "float16":
+        config.set_flag(trt.BuilderFlag.FP16)
+    if precision == "int8":
+        config.set_flag(trt.BuilderFlag.INT8)
+        what = hashlib.sha256(pathlib.Path(onnx_file).read_bytes() + pixels.tobytes()).hexdigest()[:16]
+        file = _cache_folder() / f"calibration-{trt.__version__}-{what}.cache"
+        config.int8_calibrator = image_calibrator(trt, pixels, file, Cuda())
+        config.set_calibration_profile(profile)
+
+
+def _target(trt, config, gpu):
+    """Names of the generations of GPU to build for; empty for the one of this machine."""
+    if not _is_rtx(trt):
+        return []
+    known = trt.ComputeCapability.__members__
+    if gpu:
+        config.num_compute_capabilities = 1
+        config.set_compute_capability(known["CURRENT"], 0)
+        return []
+    names = [name for name in known if name not in ("NONE", "CURRENT", _TURING)]
+    config.num_compute_capabilities = len(names)
+    for index, name in enumerate(names):
+        config.set_compute_capability(known[name], index)
+    return names
+
+
+def _use_timing_cache(trt, config, gpu):
+    device = "".join(letter if letter.isalnum() else "-" for letter in gpu or "no-gpu")
+    file = _cache_folder() / f"timing-{trt.__version__}-{device}.cache"
+    content = file.read_bytes() if file.is_file() else b""
+    config.set_timing_cache(config.create_timing_cache(content), False)
+    return file
+
+
+def _cache_folder():
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "keras_reid" / "tensorrt"

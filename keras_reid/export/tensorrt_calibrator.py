@@ -1,0 +1,54 @@
+"""Scales for int8 by TensorRT's own calibration, as its versions before 10 do it."""
+
+import pathlib
+
+import numpy as np
+
+
+def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
+    """An `IInt8EntropyCalibrator2` over images, with a cache.
+
+    TensorRT takes batch after batch, runs the network in float32 and chooses the scales by the entropy of the
+    activations. What it found is kept in the cache file, and read from there the next time.
+
+    Args:
+        trt: the module `tensorrt`, older than 10.
+        pixels: uint8 `(images, height, width, 3)`. All batches are of the same size: what is left over is not used.
+        cache_file: path; one file for each network and set of images.
+        cuda: `Cuda`, or None where the cache file is there.
+        batch: images.
+
+    Example:
+        >>> config.int8_calibrator = image_calibrator(tensorrt, pixels, "scales.cache", Cuda())  # doctest: +SKIP
+    """
+    cache_file = pathlib.Path(cache_file)
+    batch = min(batch, len(pixels))
+
+    class ImageCalibrator(trt.IInt8EntropyCalibrator2):
+        def __init__(self):
+            super().__init__()
+            self._next = 0
+            self._address = None
+
+        def get_batch_size(self):
+            return batch
+
+        def get_batch(self, names):
+            part = np.ascontiguousarray(pixels[self._next : self._next + batch])
+            if len(part) < batch:
+                return None
+            self._next += batch
+            if self._address is None:
+                self._address = cuda.allocate(part.nbytes)
+            cuda.copy_in(self._address, part)
+            cuda.wait()
+            return [self._address]
+
+        def read_calibration_cache(self):
+            return cache_file.read_bytes() if cache_file.is_file() else None
+
+        def write_calibration_cache(self, cache):
+            cache_file.parent.mkdir(parents=True, exist_ok=True)
+            cache_file.write_bytes(bytes(cache))
+
+    return ImageCalibrator()

@@ -1,0 +1,51 @@
+"""Requests that TensorFlow Serving plays through a model before it gives it traffic."""
+
+import pathlib
+
+from keras_reid.export.optional import find, require
+
+
+def check(precision, options):
+    """Refuses, before the model is loaded, what could not be written."""
+    find("serving", "tensorflow_serving")
+
+
+def write_warmup(directory, image_size, batch_sizes):
+    """Writes `assets.extra/tf_serving_warmup_requests`: for each size of batch, one request of bytes and one of pixels.
+
+    The first run of a signature on a new size of batch takes many times as long as the next ones. TensorFlow Serving
+    reads this file when it loads a version. With server-side batching these should be its `allowed_batch_sizes`.
+
+    The images are flat grey, which takes as long as any: each request repeats one value, so that the file stays small.
+
+    Args:
+        directory: the SavedModel.
+        image_size: `(height, width)` in pixels.
+        batch_sizes: images in a request; one pair of requests each, in rising order.
+
+    Raises:
+        UserError: the package tensorflow-serving-api is missing.
+
+    Example:
+        >>> write_warmup("served", (256, 128), batch_sizes=(1, 8, 32))  # doctest: +SKIP
+    """
+    import tensorflow as tf
+
+    apis = "tensorflow_serving.apis"
+    predict, log = require("serving", f"{apis}.predict_pb2", f"{apis}.prediction_log_pb2")
+    # Twice the size, so that resizing is warmed up as well.
+    jpeg = tf.io.encode_jpeg(
+        tf.fill((2 * image_size[0], 2 * image_size[1], 3), tf.constant(127, tf.uint8))
+    ).numpy()
+    folder = pathlib.Path(directory) / "assets.extra"
+    folder.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(folder / "tf_serving_warmup_requests")) as writer:
+        for count in sorted(set(batch_sizes)):
+            for signature, name, value in (
+                ("serving_default", "image_bytes", tf.make_tensor_proto(jpeg, shape=(count,))),
+                ("pixels", "images", tf.make_tensor_proto(127, tf.uint8, (count, *image_size, 3))),
+            ):
+                request = predict.PredictRequest(inputs={name: value})
+                request.model_spec.signature_name = signature
+                record = log.PredictionLog(predict_log=log.PredictLog(request=request))
+                writer.write(record.SerializeToString())

@@ -1,0 +1,58 @@
+"""`python -m serving.server MODEL_DIR`: serves a SavedModel over TensorFlow Serving's REST and gRPC."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import socket
+import sys
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+from serving.server.batching_config import BatchingParameters, read_batching_config
+from serving.server.options import Serve
+
+
+def main(arguments):
+    options = command_line.parse(
+        Serve, arguments, prog="python -m serving.server", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    options.check()
+    parameters = (
+        read_batching_config(options.batching_config) if options.batching_config else BatchingParameters()
+    )
+    with contextlib.closing(_bound(options.host, options.rest_port, "--rest-port")) as listener:
+        # gRPC binds its port itself, after the model is loaded; whether it will be able to is seen now.
+        _bound(options.host, options.grpc_port, "--grpc-port").close()
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+        )
+        logging.getLogger("uvicorn.error").setLevel(
+            logging.ERROR
+        )  # a line for each client's bad bytes is too much
+        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        command_line.load_tensorflow()
+        from serving.server.application import serve
+
+        asyncio.run(serve(options, parameters, listener))
+
+
+def _bound(host, port, option):
+    """A socket on the port, which does not listen yet."""
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError as error:
+        if listener:
+            listener.close()
+        raise UserError(f"{option}: cannot listen on {host}:{port}: {error.strerror}") from None
+    return listener
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,175 @@
+"""Both protocols on one event loop, from the first version to the last answer."""
+
+import asyncio
+import contextlib
+import functools
+import gc
+import json
+import logging
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import uvicorn
+
+from keras_reid.errors import UserError
+from keras_reid.files import written_aside
+from serving.server.admission import Admission
+from serving.server.http_protocol import BoundedHttpProtocol
+from serving.server.loaded_model import LoadedModel
+from serving.server.metrics import Metrics
+from serving.server.model_config import ModelConfig, read_model_config
+from serving.server.repository import Repository
+from serving.server.rest import Rest
+from serving.server.rpc import add_services
+from serving.server.served_version import Runtime
+from serving.server.warmup import warm_up
+
+_LOG = logging.getLogger(__name__)
+
+
+async def serve(options, parameters, listener):
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        options: `Serve`.
+        parameters: `BatchingParameters`.
+        listener: bound socket for REST.
+
+    Raises:
+        UserError: nothing can be served.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    metrics = Metrics()
+    admission = Admission(options.limits.max_concurrent_requests, metrics)
+    with contextlib.ExitStack() as stack:
+        batches = _executor(stack, parameters.num_batch_threads, parameters.thread_pool_name)
+        workers = _executor(stack, os.cpu_count() or 1, "worker")
+        loader = _executor(stack, 1, "loader")
+        gc.freeze()  # what is imported stays: collections then look only at models and requests
+        runtime = Runtime(parameters, batches, workers, admission, metrics)
+        repository = Repository(_configs(options), _load, loader, runtime)
+        await repository.poll()
+        if not any(repository.served().values()):
+            raise UserError(_nothing(repository, options))
+        if not stop.is_set():
+            await _answer(options, listener, repository, admission, metrics, stop)
+        await repository.close()
+
+
+async def _answer(options, listener, repository, admission, metrics, stop):
+    def ready():
+        return not stop.is_set() and any(repository.served().values())
+
+    rpc = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", options.limits.max_body),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    add_services(rpc, repository, admission, options.limits, ready)
+    try:
+        grpc_port = rpc.add_insecure_port(_address(options.host, options.grpc_port))
+    except RuntimeError:
+        raise UserError(f"--grpc-port: cannot listen on {options.host}:{options.grpc_port}") from None
+    app = Rest(repository, admission, metrics, options.limits, ready).app
+    rest = _Uvicorn(
+        uvicorn.Config(
+            app,
+            http=BoundedHttpProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
+        )
+    )
+    await rpc.start()
+    answering = asyncio.create_task(rest.serve(sockets=[listener]))
+    watching = asyncio.create_task(_watch(options, repository))
+    while not rest.started:
+        if answering.done():
+            return await answering  # raises what it failed with
+        await asyncio.sleep(0.01)
+    line = json.dumps(
+        {
+            "rest": f"http://{_address(options.host, listener.getsockname()[1])}",
+            "grpc": _address(options.host, grpc_port),
+            "models": repository.served(),
+        }
+    )
+    print(line, flush=True)
+    if options.ready_file:
+        with written_aside(options.ready_file) as aside:
+            aside.write_text(line + "\n", encoding="utf-8")
+    await stop.wait()
+    _LOG.info("stopping: %d requests are under way", admission.active)
+    if options.ready_file:
+        options.ready_file.unlink(missing_ok=True)
+    watching.cancel()
+    rest.should_exit = True
+    await asyncio.gather(rpc.stop(options.grace_seconds), answering)
+    with contextlib.suppress(asyncio.CancelledError):
+        await watching
+
+
+async def _watch(options, repository):
+    """Follows the folder, and the configuration file where there is one."""
+    if not options.poll_seconds:
+        return
+    file = options.model_config_file
+    seen = file and file.stat().st_mtime_ns
+    while True:
+        await asyncio.sleep(options.poll_seconds)
+        try:
+            changed = file and file.stat().st_mtime_ns
+            if changed != seen:
+                seen = changed
+                await repository.reconfigure(read_model_config(file))
+                _LOG.info("%s: read again", file)
+            else:
+                await repository.poll()
+        except (UserError, OSError) as error:
+            _LOG.error("what was served before stays: %s", error)
+        except Exception:
+            _LOG.exception("looking for new versions failed")
+
+
+class _Uvicorn(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield  # the application has its own handlers, for both protocols
+
+
+def _load(folder):
+    model = LoadedModel(folder)
+    warm_up(model, folder)
+    return model
+
+
+def _executor(stack, threads, name):
+    executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+    stack.callback(functools.partial(executor.shutdown, wait=False, cancel_futures=True))
+    return executor
+
+
+def _configs(options):
+    if options.model_config_file:
+        return read_model_config(options.model_config_file)
+    return [ModelConfig(options.name, options.model_dir)]
+
+
+def _nothing(repository, options):
+    failures = "; ".join(repository.failures())
+    where = options.model_dir or options.model_config_file
+    return f"{where}: no version can be served: {failures or 'the folders hold none that is wanted'}"
+
+
+def _address(host, port):
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,55 @@
+"""What a request can be refused with: one code for both protocols."""
+
+import re
+
+# https://www.tensorflow.org/tfx/serving/api_rest: the server maps its status codes to HTTP like this.
+_HTTP = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 499,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
+_LONGEST = 1000  # characters of a message: gRPC sends it in a header
+_ASSERTION = re.compile(r"^assertion failed: \[(.*)\]$", re.DOTALL)
+_NODE = re.compile(r"\s*\[\[\{\{node .*|\s*\[Op:.*", re.DOTALL)
+_TRACE = re.compile(r".*<stack traces unavailable>\s*|.*\}\} ", re.DOTALL)  # before what the operation says
+
+
+class ServingError(Exception):
+    """A request is refused: the rule, what was received, the remedy.
+
+    Args:
+        code: name of a gRPC status code, such as `"INVALID_ARGUMENT"`.
+        message: for the client.
+        http_status: where HTTP has a status of its own for it, such as 413.
+    """
+
+    def __init__(self, code, message, http_status=None):
+        message = message if len(message) <= _LONGEST else message[:_LONGEST] + " …"
+        super().__init__(message)
+        self.code, self.message = code, message
+        self.http_status = http_status or _HTTP.get(code, 500)
+
+
+def invalid(message):
+    """What the client sent cannot be served, now or later."""
+    return ServingError("INVALID_ARGUMENT", message)
+
+
+def from_tensorflow(error):
+    """The `ServingError` of what a TensorFlow call raised, without the names of graph nodes."""
+    import grpc
+    import tensorflow as tf
+
+    if not isinstance(error, tf.errors.OpError):
+        return ServingError("INTERNAL", "the model failed; the server's log says more")
+    code = next((code.name for code in grpc.StatusCode if code.value[0] == error.error_code), "INTERNAL")
+    text = _TRACE.sub("", _NODE.sub("", error.message or "")).strip()
+    match = _ASSERTION.match(text)
+    return ServingError(code, (match.group(1) if match else text) or "the model refused the request")

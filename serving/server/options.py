@@ -1,0 +1,102 @@
+"""The command's options. Light: `--help` does not import TensorFlow."""
+
+import dataclasses
+import pathlib
+from typing import Annotated
+
+import tyro
+
+from keras_reid.errors import UserError
+from serving.server.model_config import ModelConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """What one request may cost, and how many there may be."""
+
+    max_body_mebibytes: int = 32
+    """largest REST body and gRPC message"""
+    max_rows: int = 256
+    """most rows (images) of a request"""
+    max_nesting: int = 16
+    """deepest nesting of a JSON body"""
+    max_concurrent_requests: int = 256
+    """more at a time are refused as UNAVAILABLE (503)"""
+    timeout_seconds: float = 30.0
+    """longest time for a request, after which it is refused as DEADLINE_EXCEEDED (504)"""
+
+    @property
+    def max_body(self):
+        """Bytes."""
+        return self.max_body_mebibytes << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class Serve:
+    """Serve SavedModels over TensorFlow Serving's REST and gRPC, on a machine that does not have it.
+
+    The first line on standard output is JSON: both addresses, and the versions that are served. New versions in
+    MODEL_DIR are loaded, warmed up and switched to while requests go on; one that cannot be loaded is reported
+    and leaves the one before serving. SIGTERM and SIGINT stop the server once it has answered what it holds.
+    """
+
+    model_dir: Annotated[tyro.conf.Positional[pathlib.Path | None], tyro.conf.arg(metavar="[MODEL_DIR]")] = (
+        None
+    )
+    """a folder with one sub-folder a version (1, 2, …), or one SavedModel, which is served as version 1"""
+    name: str = "reid"
+    """name of the model in MODEL_DIR"""
+    model_config_file: pathlib.Path | None = None
+    """instead of MODEL_DIR: TensorFlow Serving's ModelServerConfig, for several models and for version labels"""
+    batching_config: pathlib.Path | None = None
+    """TensorFlow Serving's batching parameters; without it: batches of up to 32, which wait at most 5 ms"""
+    host: str = "127.0.0.1"
+    """address to listen on; 0.0.0.0 for every network. There is no encryption and no authentication"""
+    rest_port: int = 8501
+    """0: any free one"""
+    grpc_port: int = 8500
+    """0: any free one"""
+    poll_seconds: float = 2.0
+    """how often to look for new versions; 0: only at the start"""
+    grace_seconds: float = 20.0
+    """how long requests may still take once the server is told to stop"""
+    ready_file: pathlib.Path | None = None
+    """written, with the same line, when the server is ready, and removed when it stops"""
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
+
+    def check(self):
+        """Raises `UserError` for what can be seen without loading anything."""
+        if (self.model_dir is None) == (self.model_config_file is None):
+            raise UserError("give either MODEL_DIR or --model-config-file, and not both")
+        for path in (self.model_config_file, self.batching_config):
+            if path and not path.is_file():
+                raise UserError(f"{path}: no such file")
+        if self.model_dir and not self.model_dir.is_dir():
+            raise UserError(
+                f"{self.model_dir}: no such folder. MODEL_DIR holds one sub-folder a version (1, 2, …)"
+            )
+        if self.model_dir and not ModelConfig(self.name, self.model_dir).find():
+            raise UserError(
+                f"{self.model_dir}: no version found. It must be a SavedModel (with saved_model.pb) or hold "
+                "sub-folders 1, 2, … with one each; python -m serving.publish makes them"
+            )
+        if not self.name or set(self.name) & set("/: "):
+            raise UserError(f"--name must be a word without slash, colon and space. Received: {self.name!r}")
+        for option in ("rest_port", "grpc_port"):
+            if not 0 <= getattr(self, option) < 65536:
+                raise UserError(f"--{_dashed(option)} must be 0 to 65535. Received: {getattr(self, option)}")
+        for option in ("poll_seconds", "grace_seconds"):
+            if not getattr(self, option) >= 0:
+                raise UserError(
+                    f"--{_dashed(option)} must not be negative. Received: {getattr(self, option)}"
+                )
+        for field in dataclasses.fields(self.limits):
+            value = getattr(self.limits, field.name)
+            if not value > 0:
+                raise UserError(f"--{_dashed(field.name)} must be above 0. Received: {value}")
+        if self.limits.max_body_mebibytes > 1024:
+            raise UserError("--max-body-mebibytes must be at most 1024: a protobuf message cannot hold 2 GiB")
+
+
+def _dashed(name):
+    return name.replace("_", "-")

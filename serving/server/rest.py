@@ -1,0 +1,155 @@
+"""TensorFlow Serving's REST interface."""
+
+import json
+import logging
+import re
+
+from google.protobuf import json_format
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from serving.server import json_inputs, messages
+from serving.server.admission import within
+from serving.server.errors import ServingError
+from serving.server.json_outputs import write_outputs
+
+_LOG = logging.getLogger(__name__)
+_PATH = re.compile(
+    r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
+    r"(?::(?P<verb>[a-z]+)|/(?P<metadata>metadata))?"
+)
+
+
+class Rest:
+    """The ASGI application `app`.
+
+    Args:
+        repository, admission, metrics: of the server.
+        limits: `Limits`.
+        ready: function without arguments: should traffic be sent here?
+    """
+
+    def __init__(self, repository, admission, metrics, limits, ready):
+        self._repository, self._admission, self._metrics = repository, admission, metrics
+        self._limits, self._ready = limits, ready
+        self.app = Starlette(
+            routes=[
+                Route("/healthz", self._health),
+                Route("/readyz", self._readiness),
+                Route("/metrics", self._page),
+                Route("/monitoring/prometheus/metrics", self._page),  # where TensorFlow Serving has it
+                Route("/v1/{path:path}", self._models, methods=["GET", "POST"]),
+            ],
+            exception_handlers={HTTPException: _not_found},
+        )
+
+    async def _health(self, _):
+        return JSONResponse({"status": "ok"})
+
+    async def _readiness(self, _):
+        ready = self._ready()
+        return JSONResponse({"ready": ready, "models": self._repository.served()}, 200 if ready else 503)
+
+    async def _page(self, _):
+        self._metrics.queue_rows.set(self._repository.waiting_rows())
+        return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    async def _models(self, http):
+        try:
+            match = _PATH.fullmatch(http.url.path)
+            if match is None:
+                raise ServingError(
+                    "NOT_FOUND",
+                    f"no such path: {http.url.path[:200]}. It must be /v1/models/NAME[/versions/V|/labels/L]"
+                    "[:predict|/metadata]",
+                )
+            found = match.groupdict()
+            action = "metadata" if found["metadata"] else found["verb"] or "status"
+            if action in ("classify", "regress"):
+                raise ServingError("UNIMPLEMENTED", f"{action} is not implemented here; use predict")
+            answer = (
+                getattr(self, f"_{action}", None) if action in ("predict", "metadata", "status") else None
+            )
+            if answer is None:
+                raise ServingError("NOT_FOUND", f"no such method: {action[:100]}; use predict")
+            wanted = "POST" if action == "predict" else "GET"
+            if http.method not in (wanted, "HEAD" if wanted == "GET" else wanted):
+                raise ServingError(
+                    "INVALID_ARGUMENT", f"{action} needs {wanted}. Received: {http.method}", 405
+                )
+            with self._admission.admit("rest", action) as request:
+                async with within(self._limits.timeout_seconds):
+                    version = int(found["version"]) if found["version"] else None
+                    return Response(
+                        await answer(http, request, (found["name"], version, found["label"])),
+                        media_type="application/json",
+                    )
+        except ServingError as error:
+            return _refusal(error)
+        except ClientDisconnect:
+            return Response(status_code=499)  # nobody reads it
+        except Exception:
+            _LOG.exception("%s %s failed", http.method, http.url.path)
+            return _refusal(ServingError("INTERNAL", "the server failed; its log says more"))
+
+    async def _predict(self, http, request, model):
+        with self._repository.use(request, *model) as version:
+            payload = json_inputs.parse(await self._body(http), self._limits.max_nesting)
+            route = version.model.route(json_inputs.signature_name(payload))
+            inputs, by_rows = json_inputs.read_inputs(payload, route.signature.inputs, self._limits.max_rows)
+            del payload
+            return write_outputs(await version.predict(request, route, inputs), by_rows)
+
+    async def _body(self, http):
+        """The body, unless it is too large. What a client still sends then is read and thrown away."""
+        most = self._limits.max_body
+        length = http.headers.get("content-length", "0")
+        pieces, size = [], 0
+        if not length.isdigit() or int(length[:18]) <= most:
+            async for piece in http.stream():
+                size += len(piece)
+                if size > most:
+                    break
+                pieces.append(piece)
+            else:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"the body may have at most {most} bytes. Received: {max(size, int(length[:18] or 0))}; "
+            "send several requests, or use gRPC for pixels",
+            413,
+        )
+
+    async def _metadata(self, _, request, model):
+        with self._repository.use(request, *model) as version:
+            return _to_json(messages.metadata(version, any_packed=False))
+
+    async def _status(self, _, request, model):
+        answer = messages.status(self._repository.states(*model))
+        request.model = model[0]
+        return _to_json(answer)
+
+
+def _to_json(message):
+    if isinstance(message, dict):
+        return json.dumps(message, indent=1).encode()
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    ).encode()
+
+
+def _refusal(error):
+    return JSONResponse({"error": error.message}, error.http_status)
+
+
+async def _not_found(http, error):
+    known = "/v1/models/NAME, /healthz, /readyz, /metrics"
+    return JSONResponse(
+        {"error": f"{error.detail}: {http.method} {http.url.path[:200]}. Known are {known}"},
+        error.status_code,
+        headers=error.headers,
+    )

@@ -1,0 +1,128 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from keras_reid.data.decoding import decode_image
+from keras_reid.export.image_checks import checked_images
+
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (40, 30, 3), np.uint8)
+
+
+def encoded(form, pixels=PIXELS, mode="RGB", **options):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).convert(mode).save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+JPEG, PNG, BMP = (encoded(form) for form in ("JPEG", "PNG", "BMP"))
+
+
+check = tf.function(
+    lambda contents: checked_images(contents, max_bytes=20_000, max_megapixels=0.01),
+    input_signature=[tf.TensorSpec((None,), tf.string)],
+)
+
+
+def with_thumbnail(thumbnail):
+    """A JPEG in whose Exif segment lies another one."""
+    segment = b"Exif\0\0" + thumbnail
+    return JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + JPEG[2:]
+
+
+SMALL = encoded("JPEG", PIXELS[:8, :8])
+GOOD = {
+    "jpeg": JPEG,
+    "progressive": encoded("JPEG", progressive=True),
+    "grey": encoded("JPEG", mode="L"),
+    "cmyk": encoded("JPEG", mode="CMYK"),
+    "thumbnail": with_thumbnail(SMALL),
+    "bytes after a jpeg": JPEG + b"\0" * 100,
+    "an image after a jpeg": JPEG + SMALL,
+    "png": PNG,
+    "bytes after a png": PNG + b"more",
+    "bmp": BMP,
+}
+
+
+def test_what_can_be_decoded_passes_unchanged():
+    for data in GOOD.values():
+        decode_image(data)
+    assert check(tf.constant(list(GOOD.values()))).numpy().tolist() == list(GOOD.values())
+
+
+def test_no_rows():
+    assert check(tf.constant([], tf.string)).shape == (0,)
+
+
+def png_that_says(width, height):
+    """Of a few bytes, which unpack to an image of any size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    start = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return PNG[:8] + start + PNG[33:]
+
+
+def jpeg_that_says(width, height):
+    place = JPEG.index(b"\xff\xc0") + 5
+    return JPEG[:place] + struct.pack(">HH", height, width) + JPEG[place + 4 :]
+
+
+def bmp_that_says(width, height):
+    return BMP[:18] + struct.pack("<ii", width, height) + BMP[26:]
+
+
+CUT = r"whole file. Received: {} bytes without the end of an image"
+SIZE = r"at most 0.01 megapixels. Received: {} x {} pixels. Send it smaller"
+BAD = {
+    "empty": (b"", r"be a JPEG, PNG or BMP file. Received: 0 bytes"),
+    "text": (b"hello", r"be a JPEG, PNG or BMP file. Received: 5 bytes"),
+    "gif": (encoded("GIF"), r"be a JPEG, PNG or BMP file"),
+    "large": (PNG + b"\0" * 20_000, rf"at most 20000 bytes. Received: {len(PNG) + 20_000} bytes"),
+    "jpeg cut off": (JPEG[: len(JPEG) // 2], CUT.format(len(JPEG) // 2)),
+    "jpeg without its last byte": (JPEG[:-1], CUT.format(len(JPEG) - 1)),
+    "jpeg with a thumbnail cut off": (with_thumbnail(SMALL)[:-100], "whole file"),
+    "jpeg of a start": (JPEG[:3], CUT.format(3)),
+    "png cut off": (PNG[: len(PNG) // 2], CUT.format(len(PNG) // 2)),
+    "png without its last byte": (PNG[:-1], CUT.format(len(PNG) - 1)),
+    "png of a start": (PNG[:8], CUT.format(8)),
+    "bmp with more behind it": (BMP + b"1", CUT.format(len(BMP) + 1)),
+    "bmp cut off": (BMP[:-1], CUT.format(len(BMP) - 1)),
+    "png bomb": (png_that_says(60_000, 60_000), SIZE.format(60_000, 60_000)),
+    "png of the largest size": (png_that_says(2**31 - 1, 2**31 - 1), "at most 0.01 megapixels"),
+    "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
+    "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
+    "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_the_row_is_named(name):
+    data, message = BAD[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=rf"image_bytes\[2\] must .*{message}"):
+        check(tf.constant([PNG, JPEG, data, b"also bad"]))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "BMP"])
+def test_nothing_that_the_decoder_takes_is_refused_as_cut_off(form):
+    data = encoded(form)
+    for length in (*range(len(data) - 20, len(data) + 1), *RNG.integers(0, len(data), 20)):
+        part = data[:length]
+        try:
+            decode_image(part)
+        except tf.errors.InvalidArgumentError:
+            continue
+        assert check(tf.constant([part])).numpy()[0] == part
+
+
+def test_the_limits_are_those_that_are_given():
+    exact = [checked_images(tf.constant([data]), len(data), 40 * 30 / 1e6) for data in (JPEG, PNG, BMP)]
+    assert len(exact) == 3
+    with pytest.raises(tf.errors.InvalidArgumentError, match="megapixels"):
+        checked_images(tf.constant([PNG]), len(PNG), 40 * 30 / 1e6 - 1e-6)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="bytes"):
+        checked_images(tf.constant([PNG]), len(PNG) - 1, 1.0)
