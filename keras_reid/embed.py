@@ -2,14 +2,15 @@
 
 import dataclasses
 import pathlib
+import sys
 from typing import Annotated
 
 import tyro
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
-from keras_reid.evaluation.image_files import find_images
-from keras_reid.model_file import find_model_file
+from keras_reid.evaluation.image_files import ImageFile, find_images
+from keras_reid.model_file import find_model_file, fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Embed:
     """Write the embeddings of image files.
 
     The file holds `embeddings`, float32 of shape (images, dimensions) and unit length, so that the cosine
-    similarity of two images is a dot product, and `paths`. It is written whole or not at all.
+    similarity of two images is a dot product, and `paths`. It is written whole or not at all. What is done so far is
+    kept in a hidden folder beside it, second by second: after a kill the same command goes on from there. Memory does
+    not grow with the number of images, but for their paths.
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -42,26 +45,53 @@ def main(arguments):
         raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
     if not options.images:
         raise UserError("name at least one image or folder after the run or model")
-    find_model_file(options.run_or_model)
+    file = find_model_file(options.run_or_model)
     paths = find_images(options.images)
 
     command_line.load_tensorflow()
-    import numpy as np
-
-    from keras_reid.data.checking import check_images
-    from keras_reid.evaluation import embed_paths, l2_normalize
-    from keras_reid.files import written_aside
+    from keras_reid.evaluation.embedding_store import EmbeddingStore
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model)
-    paths = [paths[index] for index in check_images(paths, skip_unreadable=options.skip_unreadable)]
-    embeddings = l2_normalize(embed_paths(model, paths, options.batch_size))
-    bad = ~np.isfinite(embeddings).all(axis=1)
-    if bad.any():
-        raise UserError(f"{paths[bad.argmax()]}: the model gives NaN or infinity. Did its training diverge?")
-    with written_aside(options.output) as aside:
-        np.savez(aside, embeddings=embeddings, paths=np.array(paths))
-    print(f"{options.output}: {len(embeddings)} embeddings of {embeddings.shape[1]} numbers")
+    folder = options.output.with_name(f".{options.output.stem}.part")
+    with EmbeddingStore(folder, {"model": fingerprint(file)}) as store:
+        try:
+            count, dim = _embed(store, model, paths, options)
+        except UserError:
+            if not store.images:
+                store.remove()
+            raise
+        store.remove()
+    print(f"{options.output}: {count} embeddings of {dim} numbers")
+
+
+def _embed(store, model, paths, options):
+    from keras_reid.data.checking import check_images, say_left_out
+    from keras_reid.evaluation.embedding_file import write_embeddings
+    from keras_reid.evaluation.stored_embedding import embed_into
+
+    # Looked at before they are read, so that what changes in between is seen.
+    images = {path: ImageFile.of(path) for path in paths}
+    known = set(store.images)
+    left = [image for image in images.values() if image not in known]
+    if len(left) < len(images):
+        print(
+            f"{len(images) - len(left)} embeddings are there from before, {len(left)} are left",
+            file=sys.stderr,
+        )
+    if not options.skip_unreadable:
+        check_images([image.path for image in left])
+    reasons = embed_into(store, model, left, options.batch_size)
+    lines = [f"{path}: {reason}" for path, reason in reasons.items()]
+    if lines and (not options.skip_unreadable or len(reasons) == len(images)):
+        raise UserError(f"{len(lines)} of {len(images)} images cannot be read: {'; '.join(lines[:5])}")
+    if lines:
+        say_left_out(lines, len(images))
+    rows = {image: row for row, image in enumerate(store.images)}
+    paths = [path for path in paths if path not in reasons]
+    embeddings = store.embeddings()
+    write_embeddings(options.output, paths, embeddings, [rows[images[path]] for path in paths])
+    return len(paths), embeddings.shape[1]
 
 
 if __name__ == "__main__":

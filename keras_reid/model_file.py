@@ -1,5 +1,7 @@
-"""Where a trained model is, checked without loading anything."""
+"""Where a trained model is, and which one it is, without loading anything."""
 
+import hashlib
+import json
 import pathlib
 import zipfile
 
@@ -42,3 +44,37 @@ def find_model_file(run_or_model):
             "Pass a run directory, or a file that `model.save('….keras')` wrote."
         )
     return file
+
+
+def fingerprint(file):
+    """What tells two models apart by the embeddings that they give: a digest of architecture and weights.
+
+    A model keeps it when it is copied, and when it is calibrated, which changes no embedding. Time: reading the file.
+
+    Args:
+        file: a `.keras` file.
+
+    Returns:
+        32 hexadecimal digits.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    digest = hashlib.sha256()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            config = json.loads(archive.read("config.json"))
+            config.pop("compile_config", None)
+            for name in ("calibration", "threshold"):
+                (config.get("config", {}).get("metadata") or {}).pop(name, None)
+            digest.update(json.dumps(config, sort_keys=True).encode())
+            for entry in sorted(archive.namelist()):
+                if entry in ("config.json", "metadata.json"):  # the second says when it was saved
+                    continue
+                digest.update(entry.encode())
+                with archive.open(entry) as content:
+                    while chunk := content.read(2**20):
+                        digest.update(chunk)
+    except (KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise UserError(f"{file}: not a Keras model file, or a damaged one: {error}.") from error
+    return digest.hexdigest()[:32]

@@ -1,12 +1,16 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image
 
 from keras_reid.embed import main
 from keras_reid.errors import UserError
-from keras_reid.evaluation import embed_paths, l2_normalize
+from keras_reid.evaluation import embed_paths, l2_normalize, stored_embedding
 from keras_reid.evaluation.image_files import find_images
-from keras_reid.models import load_model
+from keras_reid.model_file import fingerprint
+from keras_reid.models import ReIDModel, load_model
 from tests.export.conftest import small_model
 
 
@@ -57,6 +61,123 @@ def test_flip_averages_with_the_mirror_image(folder):
     assert not np.allclose(flipped, both[0], atol=1e-3)
 
 
+def interrupt_after(batches, monkeypatch):
+    """The embedding stops after so many batches, as by Ctrl-C."""
+    real = stored_embedding.embedding_batches
+
+    def embedding_batches(*arguments):
+        for number, rows in enumerate(real(*arguments)):
+            if number == batches:
+                raise KeyboardInterrupt
+            yield rows
+
+    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+
+
+def counted(monkeypatch):
+    """The files that are embedded, call by call."""
+    calls, real = [], stored_embedding.embedding_batches
+
+    def embedding_batches(model, paths, *arguments):
+        calls.append([os.path.basename(path) for path in paths])
+        return real(model, paths, *arguments)
+
+    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    return calls
+
+
+def test_interrupted_it_goes_on_from_there(folder, tmp_path, monkeypatch, capsys):
+    images = tmp_path / "images"
+    shutil.copytree(folder / "images", images)
+    whole, output = tmp_path / "whole.npz", tmp_path / "out.npz"
+    main([str(folder), str(images), "--output", str(whole), "--batch-size", "2"])
+    arguments = [str(folder), str(images), "--output", str(output), "--batch-size", "2"]
+    with monkeypatch.context() as patch:
+        interrupt_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            main(arguments)
+    assert not output.exists()
+    assert "4 embeddings are kept" in capsys.readouterr().err
+    # What has changed in the meantime is embedded anew, and the images may be others.
+    os.utime(images / "b.jpg", ns=(1, 1))
+    (images / "c.jpeg").unlink()
+    calls = counted(monkeypatch)
+    main(arguments)
+    assert calls == [["b.jpg", "e.bmp"]]
+    assert "2 embeddings are there from before, 2 are left" in capsys.readouterr().err
+    with np.load(output) as found, np.load(whole) as expected:
+        assert found["paths"].tolist() == [path for path in expected["paths"] if "c.jpeg" not in path]
+        np.testing.assert_allclose(found["embeddings"], expected["embeddings"][[0, 1, 3, 4]], atol=1e-6)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "out.npz", "whole.npz"]
+
+
+def test_what_another_model_began_is_not_gone_on_with(folder, tmp_path, monkeypatch):
+    small_model(seed=3).save(tmp_path / "other.keras")
+    arguments = [str(folder / "images"), "--output", str(tmp_path / "out.npz"), "--batch-size", "2"]
+    with monkeypatch.context() as patch:
+        interrupt_after(2, patch)
+        with pytest.raises(KeyboardInterrupt):
+            main([str(tmp_path / "other.keras"), *arguments])
+    calls = counted(monkeypatch)
+    main([str(folder), *arguments])
+    assert [len(call) for call in calls] == [5]
+
+
+def test_written_in_blocks(folder, tmp_path, monkeypatch):
+    main([str(folder), str(folder / "images"), "--output", str(tmp_path / "one.npz")])
+    monkeypatch.setattr("keras_reid.evaluation.embedding_file._ROWS", 2)
+    main([str(folder), str(folder / "images"), "--output", str(tmp_path / "two.npz")])
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        for name in ("paths", "embeddings"):
+            np.testing.assert_array_equal(one[name], two[name])
+
+
+def test_an_image_that_breaks_in_between(folder, tmp_path, monkeypatch):
+    """After it was found readable: it is named all the same."""
+    images = tmp_path / "images"
+    shutil.copytree(folder / "images", images)
+    real = stored_embedding.embedding_batches
+
+    def embedding_batches(*arguments):
+        (images / "c.jpeg").write_text("no image")
+        return real(*arguments)
+
+    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    output = tmp_path / "out.npz"
+    with pytest.raises(UserError, match=r"1 of 5 images cannot be read: .*c\.jpeg: not a JPEG"):
+        main([str(folder), str(images), "--output", str(output)])
+    assert not output.exists()
+
+
+def test_names_that_are_not_unicode(folder, tmp_path):
+    name = os.fsdecode(b"caf\xe9 \xc3\xa9.png")
+    shutil.copy(folder / "images" / "a.PNG", tmp_path / name)
+    main([str(folder), str(tmp_path), "--output", str(tmp_path / "out.npz")])
+    with np.load(tmp_path / "out.npz") as saved:
+        assert saved["paths"].tolist() == [str(tmp_path / name)]
+
+
+@pytest.mark.parametrize("change", ["weights", "size", "calibration", "copy"])
+def test_the_fingerprint_tells_models_apart_by_what_they_give(tmp_path, change):
+    model = small_model()
+    model.save(tmp_path / "a.keras")
+    if change == "weights":
+        model.weights[0].assign_add(np.full(model.weights[0].shape, 1e-6))
+    elif change == "size":
+        model = ReIDModel(model.backbone, model.pooling, model.head, image_size=(16, 16))
+    elif change == "calibration":
+        model.metadata.update({"calibration": {"metric": "cosine"}, "threshold": 0.3})
+    model.save(tmp_path / "b.keras")
+    same = fingerprint(tmp_path / "a.keras") == fingerprint(tmp_path / "b.keras")
+    assert same == (change in ("calibration", "copy"))
+
+
+def test_the_fingerprint_of_a_damaged_file(tmp_path):
+    (tmp_path / "a.keras").write_text("no zip")
+    with pytest.raises(UserError, match="not a Keras model file, or a damaged one"):
+        fingerprint(tmp_path / "a.keras")
+
+
 def test_a_broken_image_is_named_and_nothing_written(folder, tmp_path, capsys):
     bad = tmp_path / "bad.jpg"
     bad.write_bytes((folder / "images" / "b.jpg").read_bytes()[:300])
@@ -96,7 +217,7 @@ def test_a_model_that_gives_nan_is_refused(folder, tmp_path):
     model = small_model()
     model.head.neck.gamma.assign(np.full(8, np.nan))
     model.save(tmp_path / "model.keras")
-    with pytest.raises(UserError, match=r"a\.PNG: the model gives NaN or infinity"):
+    with pytest.raises(UserError, match=r"a\.PNG holds NaN or infinity"):
         main([str(tmp_path), str(folder / "images"), "--output", str(tmp_path / "out.npz")])
     assert not (tmp_path / "out.npz").exists()
 

@@ -10,16 +10,19 @@ from keras_reid.data.decoding import read_image
 from keras_reid.errors import UserError
 from keras_reid.progress import progress
 
+_REMEDY = "repair or remove them, or leave them out with --skip-unreadable"
+_AT_ONCE = 4096  # files handed to the threads, each of which costs a kilobyte until it is done
 _NAMED = 5  # files that an error names one by one; the rest is counted
 
 
-def check_images(paths, skip_unreadable=False):
+def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
     """Decodes every file as training and evaluation will, in several threads, and tells which can be read.
 
     Args:
         paths: image files.
         skip_unreadable: False: an unreadable file is an error. True: unreadable files are counted and listed
             on standard error, and left out of the result.
+        remedy: what to do about an unreadable file, for the error.
 
     Returns:
         list of the places in `paths` whose files can be read.
@@ -31,34 +34,58 @@ def check_images(paths, skip_unreadable=False):
         >>> check_images(["good.jpg", "truncated.jpg"], skip_unreadable=True)
         [0]
     """
-    reasons = {}
-    with (
-        progress("checking", total=len(paths)) as advance,
-        concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as threads,
-    ):
-        for place, reason in enumerate(threads.map(_reason_against, paths)):
-            if reason:
-                reasons[place] = reason
-            advance()
+    reasons = unreadable_images(paths)
     if not reasons:
         return list(range(len(paths)))
     lines = [f"{paths[place]}: {reason}" for place, reason in reasons.items()]
     if len(reasons) == len(paths) or not skip_unreadable:
         more = f"; and {len(lines) - _NAMED} more" if len(lines) > _NAMED else ""
-        remedy = "repair or remove them, or leave them out with --skip-unreadable"
         if len(reasons) == len(paths):
             remedy = "nothing would be left"
         raise UserError(
             f"{len(reasons)} of {len(paths)} images cannot be read: "
             f"{'; '.join(lines[:_NAMED])}{more}; {remedy}"
         )
-    print(
-        f"left out {len(reasons)} of {len(paths)} images that cannot be read:",
-        *lines,
-        sep="\n  ",
-        file=sys.stderr,
-    )
+    say_left_out(lines, len(paths))
     return [place for place in range(len(paths)) if place not in reasons]
+
+
+def unreadable_images(paths):
+    """Why files cannot be read: a dict, place in `paths` → reason, of those that cannot.
+
+    Each is decoded as training and evaluation will, in several threads, with progress.
+
+    Args:
+        paths: image files.
+
+    Example:
+        >>> unreadable_images(["good.jpg", "truncated.jpg"])
+        {1: 'truncated or damaged'}
+    """
+    reasons = {}
+    with (
+        progress("checking", total=len(paths)) as advance,
+        concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as threads,
+    ):
+        for start in range(0, len(paths), _AT_ONCE):
+            some = paths[start : start + _AT_ONCE]
+            for place, reason in enumerate(threads.map(_reason_against, some), start):
+                if reason:
+                    reasons[place] = reason
+                advance()
+    return reasons
+
+
+def say_left_out(lines, total):
+    """Counts and lists the files that were left out, on standard error.
+
+    Args:
+        lines: `FILE: REASON` of each.
+        total: how many files there are in all.
+    """
+    print(
+        f"left out {len(lines)} of {total} images that cannot be read:", *lines, sep="\n  ", file=sys.stderr
+    )
 
 
 def _reason_against(path):
@@ -66,7 +93,7 @@ def _reason_against(path):
     if os.path.isdir(path):
         return "is a folder"
     try:
-        _decode(tf.constant(os.fspath(path)))
+        _decode(tf.constant(os.fsencode(path)))
     except tf.errors.NotFoundError:
         return "no such file"
     except tf.errors.PermissionDeniedError:

@@ -11,6 +11,8 @@ from keras_reid.data.resizing import resize_image
 from keras_reid.data.samplers.calling import draw_batches
 from keras_reid.errors import UserError
 
+_AHEAD = 2  # batches to embed that wait for the model; a number that TensorFlow finds itself has no bound
+
 
 def train_batches(
     dataset,
@@ -143,6 +145,9 @@ def train_batches(
 def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
     """Batches of images to embed, in the order of `paths`, the last one smaller: read, decode, resize, batch.
 
+    Memory does not grow with the number of images, but for their paths: at a time there are as many decoded images as
+    processor cores, and four batches.
+
     Args:
         paths: image files.
         image_size: `(height, width)` in pixels.
@@ -156,21 +161,25 @@ def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
         ...     print(images.shape)
         (2, 256, 128, 3)
     """
-    image_size = _checked_size(image_size)
-
-    @tf.autograph.experimental.do_not_convert
-    def load(path):
-        return resize_image(read_image(path), image_size)
-
     return (
-        tf.data.Dataset.from_tensor_slices(tf.constant([str(path) for path in paths], tf.string))
-        .map(load, num_parallel_calls=cores(), deterministic=True)
+        tf.data.Dataset.from_tensor_slices(tf.constant([os.fsencode(path) for path in paths], tf.string))
+        .map(_loader(_checked_size(image_size)), num_parallel_calls=cores(), deterministic=True)
         .batch(batch_size)
-        .prefetch(tf.data.AUTOTUNE)
+        .prefetch(_AHEAD)
     )
 
 
 test_batches.__test__ = False  # for pytest, which goes by the name
+
+
+@functools.lru_cache
+def _loader(image_size):
+    """Traced once for all data sets: that takes longer than to embed a few images."""
+
+    def load(path):
+        return resize_image(read_image(path), image_size)
+
+    return tf.function(load, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 
 
 class _KerasLayer:

@@ -24,22 +24,37 @@ def embed_paths(model, paths, batch_size=64, flip=False):
     Example:
         >>> embeddings = embed_paths(model, ["a.jpg", "b.jpg"])  # doctest: +SKIP
     """
-    from keras_reid.data.pipeline import test_batches
-
-    paths = [str(path) for path in paths]
+    paths = list(paths)
     if not paths:
         raise UserError("there is no image to embed. Pass at least one path.")
     if batch_size < 1:
         raise UserError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-    parts = []
+    embeddings, done = None, 0
     with progress("embedding", total=len(paths)) as advance:
-        for images in test_batches(paths, model.image_size, batch_size):
-            part = np.asarray(model.predict_on_batch(images), np.float32)
-            if flip:
-                part = (part + np.asarray(model.predict_on_batch(images[:, :, ::-1]), np.float32)) / 2
-            parts.append(part)
+        for part in embedding_batches(model, paths, batch_size, flip):
+            if embeddings is None:
+                embeddings = np.empty((len(paths), part.shape[1]), np.float32)
+            embeddings[done : done + len(part)] = part
+            done += len(part)
             advance(len(part))
-    return np.concatenate(parts)
+    return embeddings
+
+
+def embedding_batches(model, paths, batch_size=64, flip=False):
+    """Yields the raw embeddings of image files batch by batch, `(batch, dim)` float32, in the order of the paths.
+
+    Memory does not grow with the number of images. See `embed_paths` for the arguments.
+
+    Raises:
+        tf.errors.OpError: a file cannot be read; it is none of those whose embeddings were yielded before.
+    """
+    from keras_reid.data.pipeline import test_batches
+
+    for images in test_batches(paths, model.image_size, batch_size):
+        part = np.asarray(model.predict_on_batch(images), np.float32)
+        if flip:
+            part = (part + np.asarray(model.predict_on_batch(images[:, :, ::-1]), np.float32)) / 2
+        yield part
 
 
 def check_finite(paths, embeddings):

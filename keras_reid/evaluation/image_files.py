@@ -1,6 +1,8 @@
 """Image files from what a user names: files and folders."""
 
+import os
 import pathlib
+from typing import NamedTuple
 
 from keras_reid.data.datasets.files import image_files
 from keras_reid.errors import UserError
@@ -39,3 +41,33 @@ def find_images(names):
         else:
             raise UserError(f"{path}: there is no such file or folder.")
     return found
+
+
+class ImageFile(NamedTuple):
+    """An image file as it was at a moment. When it changes, so do its size or its time.
+
+    Args:
+        path: as it was named.
+        size: bytes.
+        modified: nanoseconds since 1970.
+    """
+
+    path: str
+    size: int
+    modified: int
+
+    @classmethod
+    def of(cls, path, facts=None):
+        """The file as it is now.
+
+        Args:
+            path: the file.
+            facts: its `os.stat`, if it is known already.
+        """
+        facts = facts or os.stat(path)
+        return cls(str(path), facts.st_size, facts.st_mtime_ns)
+
+
+def displayed(path):
+    """A path that can be printed: bytes of a file name that are no UTF-8 become "?"."""
+    return os.fsencode(path).decode("utf-8", "replace").replace("\ufffd", "?")

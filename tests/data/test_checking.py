@@ -1,6 +1,7 @@
 import pytest
 
-from keras_reid.data.checking import check_images
+from keras_reid.data import checking
+from keras_reid.data.checking import check_images, unreadable_images
 from keras_reid.errors import UserError
 from tests.data.images import encoded, random_image, write_image
 
@@ -53,6 +54,12 @@ def test_skipping_counts_and_lists(folder, capsys):
     assert "left out 2 of 4 images that cannot be read:" in shown
     assert f"{folder}/text.jpg: not a JPEG" in shown
     assert f"{folder}/missing.jpg: no such file" in shown
+
+
+def test_places_of_many_that_are_handed_out_some_at_a_time(folder, monkeypatch):
+    monkeypatch.setattr(checking, "_AT_ONCE", 2)
+    paths = [folder / name for name in ("good.jpg", "empty.jpg", "good.png", "missing.jpg", "good.jpg")]
+    assert unreadable_images(paths) == {1: "the file is empty", 3: "no such file"}
 
 
 def test_many_bad_images_are_counted(folder):

@@ -1,0 +1,56 @@
+"""Which model searches, where none is named."""
+
+import json
+from pathlib import Path
+
+from keras_reid.errors import UserError
+from keras_reid.experiment.experiment import RUNS
+from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.model_file import find_model_file
+
+
+def choose_model(named, index=None):
+    """The model that is named; else that of the index; else that of the newest finished run.
+
+    Args:
+        named: a run directory or a model file, or None.
+        index: folder of the index, if there is one.
+
+    Returns:
+        `(run_or_model, why)`: what `find_model_file` takes, and in words why it was chosen.
+
+    Raises:
+        UserError: nothing is named, and there is neither; or what is named is no model.
+    """
+    if named:
+        find_model_file(named)
+        return named, "as named"
+    if index and (remembered := _remembered(index)) and remembered.is_file():
+        find_model_file(remembered)
+        # What lies beside the file of a run, such as own components, is found from there.
+        return str(remembered), "that of the index; --model names another"
+    runs = [RunDirectory(file.parent) for file in RUNS.glob("*/metrics.json")]
+    runs = [run for run in runs if (run / "model.keras").is_file() and not _is_smoke(run)]
+    if not runs:
+        raise UserError(
+            f"there is no finished run in {RUNS}/: name a run directory or a .keras file with --model, or train one "
+            "with `python -m keras_reid.fit FILE`"
+        )
+    newest = max(runs, key=lambda run: (run / "metrics.json").stat().st_mtime)
+    find_model_file(newest.path)
+    return str(newest.path), "the newest finished run; --model names another"
+
+
+def _remembered(index):
+    try:
+        stored = json.loads((Path(index) / "store.json").read_text(encoding="utf-8"))
+        return Path(stored["about"]["model_file"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_smoke(run):
+    try:
+        return bool(json.loads((run / "command.json").read_text(encoding="utf-8"))["smoke"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,122 @@
+"""The embeddings of a folder of pictures, kept from call to call."""
+
+import dataclasses
+import errno
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from keras_reid.errors import UserError
+from keras_reid.evaluation.embedding_store import EmbeddingStore
+from keras_reid.evaluation.image_files import displayed
+from keras_reid.evaluation.stored_embedding import embed_into
+
+FOLDER = ".keras_reid_index"  # in the gallery
+
+
+@dataclasses.dataclass(frozen=True)
+class Gallery:
+    """What is searched in.
+
+    Args:
+        paths: image file of each row, as it can be opened.
+        files: what identifies each of them, as `scan` says.
+        embeddings: `(n, dim)` float32, raw, memory-mapped.
+    """
+
+    paths: list
+    files: list
+    embeddings: np.ndarray
+
+
+def index_folder(gallery, index=None):
+    """Where the index of a gallery is: in a hidden folder of it, if no other is named."""
+    return Path(index) if index else Path(gallery) / FOLDER
+
+
+def update_index(
+    scan, model, model_file, fingerprint, index=None, *, flip=False, batch_size=64, strict=False
+):
+    """Brings the index of a folder up to date: embeds what is new or has changed, drops what is gone.
+
+    An image has changed when its size or time has. The index holds for one model: with another, all is embedded anew.
+    What was done before a kill is kept. Says on standard error what it does.
+
+    Time: embedding the new images, and if any has gone or changed, writing the index anew (4·dim bytes an image).
+    Memory: about 1 kB an image for its path, and what embedding a batch takes.
+
+    Args:
+        scan: `Scan` of the gallery.
+        model: a `ReIDModel`.
+        model_file: its file, remembered in the index.
+        fingerprint: that of the file.
+        index: folder of the index; None for a hidden one in the gallery.
+        flip: average the embeddings of each image and its mirror image.
+        batch_size: images.
+        strict: refuse a gallery with an unreadable image, before anything is embedded; otherwise it is left out.
+
+    Returns:
+        A `Gallery`.
+
+    Raises:
+        UserError: an image cannot be read and `strict`; none can; the index cannot be written.
+
+    Example:
+        >>> gallery = update_index(scan("album"), model, file, fingerprint(file))  # doctest: +SKIP
+        >>> gallery.embeddings.shape  # doctest: +SKIP
+        (1200, 512)
+    """
+    folder = index_folder(scan.folder, index)
+    kind = {"model": fingerprint, "flip": bool(flip)}
+    try:
+        with EmbeddingStore(folder, kind, {"model_file": str(Path(model_file).resolve())}) as store:
+            return _update(store, scan, model, flip, batch_size, strict)
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        raise UserError(
+            f"{folder}: the index cannot be written: {error.strerror.lower()}. Name another folder with --index."
+        ) from None
+
+
+def _update(store, scan, model, flip, batch_size, strict):
+    from keras_reid.data.checking import check_images, say_left_out
+
+    now = {image.path: image for image in scan.images}
+    stays = np.array([now.get(image.path) == image for image in store.images], bool)
+    valid = {image.path for image, stay in zip(store.images, stays, strict=True) if stay}
+    left = [image for image in scan.images if image.path not in valid]
+    _tell(store, valid, left, now)
+    reasons = {displayed(scan.folder / path): reason for path, reason in scan.missing.items()}
+    if strict:
+        if reasons:
+            raise UserError(f"images cannot be read: {'; '.join(map(': '.join, reasons.items()))}")
+        check_images([scan.folder / image.path for image in left], remedy="repair or remove them")
+    if not stays.all():
+        store.keep(stays)
+    for path, reason in embed_into(store, model, left, batch_size, flip, scan.folder).items():
+        reasons[displayed(scan.folder / path)] = reason
+    lines = [f"{path}: {reason}" for path, reason in reasons.items()]
+    if not store.images:
+        raise UserError(f"{scan.folder}: none of {len(lines)} images can be read: {'; '.join(lines[:5])}")
+    if lines:
+        say_left_out(lines, len(scan.images) + len(scan.missing))
+    return Gallery(
+        paths=[str(scan.folder / image.path) for image in store.images],
+        files=[scan.files[image.path] for image in store.images],
+        embeddings=store.embeddings(),
+    )
+
+
+def _tell(store, valid, left, now):
+    known = {image.path for image in store.images}
+    if store.discarded:
+        told = f"it {store.discarded}; all images are embedded anew"
+    elif known:
+        changed = len(known & now.keys()) - len(valid)
+        told = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
+        told += f"{len(known - now.keys())} gone"
+    else:
+        told = f"a new one, of {len(left)} images"
+    print(f"index {store.folder}: {told}", file=sys.stderr)

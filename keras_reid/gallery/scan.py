@@ -1,0 +1,69 @@
+"""What lies in a folder of pictures."""
+
+import dataclasses
+import os
+from pathlib import Path
+
+from keras_reid.data.datasets.files import image_files
+from keras_reid.errors import UserError
+from keras_reid.evaluation.image_files import ImageFile
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """The images of a folder as they are now.
+
+    Args:
+        folder: the folder.
+        images: `ImageFile`s, their paths relative to it, sorted.
+        files: path → what identifies the file on this machine, whatever its name.
+        missing: path → why it cannot be read, of names without a file, such as broken links.
+    """
+
+    folder: Path
+    images: list
+    files: dict
+    missing: dict
+
+
+def scan(folder):
+    """Looks for the images of a folder and all its sub-folders, except hidden ones; opens none of them.
+
+    Time: a look at each file, about a second for 100 000 on a local disk.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        A `Scan`.
+
+    Raises:
+        UserError: there is no such folder, or no image in it.
+
+    Example:
+        >>> len(scan("album").images)  # doctest: +SKIP
+        1200
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise UserError(f"--gallery must be a folder of images. Received: {folder}, which {what}.")
+    images, files, missing = [], {}, {}
+    for path in image_files(folder, recursive=True):
+        try:
+            facts = os.stat(folder / path)
+        except OSError as error:
+            missing[path] = error.strerror.lower()
+            continue
+        images.append(ImageFile.of(path, facts))
+        files[path] = file_number(facts)
+    if not images and not missing:
+        raise UserError(
+            f"{folder}: the folder holds no image. Images are files that end in .jpg, .jpeg, .png or .bmp."
+        )
+    return Scan(folder, images, files, missing)
+
+
+def file_number(facts):
+    """What identifies a file on this machine, from its `os.stat`: links to it have the same."""
+    return facts.st_dev, facts.st_ino

@@ -1,0 +1,204 @@
+"""`python -m keras_reid.search QUERY… --gallery FOLDER`: where else was this one seen?"""
+
+import dataclasses
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from keras_reid import command_line
+from keras_reid.errors import UserError
+
+_PICTURES = Path("search_results")
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """Find the images of a folder that show the same one as a query, or say of two images whether they do.
+
+    It prints a ranked list for each query and draws it into a picture: the nearest images, with the probability that
+    each is the same one and the verdict: same, different or unsure. These two need a calibrated model
+    (`python -m keras_reid.calibrate`). With two image files and no gallery it says the verdict on them.
+
+    The embeddings of the gallery are kept in an index, a hidden folder of it. The next call embeds only what is new
+    or has changed, and drops what is gone; another model makes it anew. After a kill the same command goes on from
+    where it was. Time: for a new index that of embedding the gallery; then a look at each file and, for each query,
+    reading the index once. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB an image of the gallery,
+    and 256 MiB.
+    """
+
+    queries: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="QUERY")]
+    """image files, and folders of them; with a gallery any number, without one two files"""
+    gallery: Path | None = None
+    """folder of images to search in, with all its sub-folders. A query that lies there is not found itself"""
+    model: str | None = None
+    """a run directory (runs/NAME) or a .keras file; by default the model that the index was made with, else the newest
+    finished run in runs/"""
+    top: int = 10
+    """gallery images to show"""
+    output: Path | None = None
+    """folder for the pictures, one a query; by default search_results, and no pictures with --json"""
+    json: bool = False
+    """print JSON instead of tables"""
+    prior: float | None = None
+    """how likely it is, before looking, that two images show the same one, 0 to 1; by default that of the calibration's
+    test set. For two files that are as often the same as not it is 0.5"""
+    index: Path | None = None
+    """folder of the index; by default .keras_reid_index in the gallery. One for each model keeps both"""
+    strict: bool = False
+    """stop at an unreadable gallery image, before anything is embedded, instead of leaving it out and naming it"""
+    batch_size: int = 64
+    """images"""
+
+
+def main(arguments):
+    options = command_line.parse(
+        Search, arguments, prog="python -m keras_reid.search", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    for name in ("top", "batch_size"):
+        if getattr(options, name) < 1:
+            raise UserError(
+                f"--{name.replace('_', '-')} must be at least 1. Received: {getattr(options, name)}"
+            )
+    # All that can be wrong is said before the wait for TensorFlow.
+    from keras_reid.evaluation.calibration.options import check_prior
+
+    if options.prior is not None:
+        check_prior(options.prior)
+    if options.gallery is None:
+        _compare(options)
+    else:
+        _search(options)
+
+
+def _compare(options):
+    """Two files, one verdict."""
+    if len(options.queries) != 2 or any(Path(query).is_dir() for query in options.queries):
+        raise UserError(
+            "name a folder to search in with --gallery, or exactly two image files to compare. "
+            f"Received: {' '.join(options.queries) or 'nothing'}"
+        )
+    for name in ("index", "output", "strict"):
+        if getattr(options, name):
+            raise UserError(f"--{name} is for a search in a folder: name it with --gallery")
+    from keras_reid.evaluation.image_files import find_images
+    from keras_reid.gallery.choosing import choose_model
+
+    paths = find_images(options.queries)
+    named, why = choose_model(options.model)
+
+    command_line.load_tensorflow()
+    import numpy as np
+
+    from keras_reid.data.checking import check_images
+    from keras_reid.evaluation import Distances, Features, embed_paths, verify
+    from keras_reid.evaluation.calibration.calibration import KEY
+    from keras_reid.models import load_model
+
+    _say_model(named, why)
+    model = load_model(named)
+    if model.metadata.get(KEY):
+        verdict = verify(model, *paths, options.prior)
+        print(json.dumps(verdict.to_dict()) if options.json else verdict)
+        return
+    check_images(paths, remedy=_REMEDY)
+    features = Features(embed_paths(model, paths), [0, 1], None)
+    distance = float(np.asarray(Distances(features[:1], features[1:]))[0, 0])
+    if options.json:
+        print(json.dumps({"verdict": None, "probability": None, "distance": distance, "metric": "cosine"}))
+    else:
+        print(f"distance {distance:.4f}, cosine similarity {1 - distance:.4f}")
+    _say_uncalibrated(named)
+
+
+def _search(options):
+    if not options.queries:
+        raise UserError("name at least one image to search for, before the options")
+    if options.output and options.output.exists() and not options.output.is_dir():
+        raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
+    from keras_reid.evaluation.image_files import find_images
+    from keras_reid.gallery.choosing import choose_model
+    from keras_reid.gallery.index import index_folder
+    from keras_reid.gallery.scan import scan
+    from keras_reid.model_file import find_model_file, fingerprint
+
+    queries = find_images(options.queries)
+    scanned = scan(options.gallery)
+    index = index_folder(options.gallery, options.index)
+    named, why = choose_model(options.model, index)
+    file = find_model_file(named)
+
+    command_line.load_tensorflow()
+    from keras_reid.data.checking import check_images
+    from keras_reid.evaluation import Calibration, embed_paths
+    from keras_reid.evaluation.calibration.calibration import KEY
+    from keras_reid.evaluation.embedding import check_finite
+    from keras_reid.gallery import search_gallery, update_index
+    from keras_reid.models import load_model
+
+    _say_model(named, why)
+    check_images(queries, remedy=_REMEDY)
+    model = load_model(named)
+    calibration = Calibration.from_metadata(model.metadata) if model.metadata.get(KEY) else None
+    flip = bool(calibration and calibration.flip)
+    gallery = update_index(
+        scanned,
+        model,
+        file,
+        fingerprint(file),
+        index,
+        flip=flip,
+        batch_size=options.batch_size,
+        strict=options.strict,
+    )
+    embeddings = embed_paths(model, queries, options.batch_size, flip)
+    check_finite(queries, embeddings)
+    lists = search_gallery(queries, embeddings, gallery, options.top, calibration, options.prior)
+    _show(lists, options)
+    if calibration is None:
+        _say_uncalibrated(named)
+
+
+def _show(lists, options):
+    from keras_reid.gallery.picture import draw_found
+    from keras_reid.gallery.table import print_found
+
+    if options.json:
+        print(json.dumps([one.to_dict() for one in lists], indent=2, ensure_ascii=False))
+    else:
+        for one in lists:
+            print_found(one)
+    if options.json and options.output is None:
+        return
+    folder, taken = options.output or _PICTURES, set()
+    for one in lists:
+        name = stem = re.sub(r"[^\w.-]+", "_", Path(one.query).stem)
+        number = 1
+        while name in taken:
+            number += 1
+            name = f"{stem}-{number}"
+        taken.add(name)
+        draw_found(one, folder / f"{name}.png")
+    print(f"{len(lists)} pictures in {folder}" if len(lists) > 1 else folder / f"{name}.png", file=sys.stderr)
+
+
+_REMEDY = "a query must be an image that can be read"
+
+
+def _say_model(named, why):
+    print(f"model {named} ({why})", file=sys.stderr)
+
+
+def _say_uncalibrated(named):
+    print(
+        f"no verdict: the model is not calibrated. `python -m keras_reid.calibrate {named}` turns its distances into "
+        "probabilities, on a test set of other identities than it was trained on.",
+        file=sys.stderr,
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
