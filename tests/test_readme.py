@@ -1,18 +1,18 @@
 """What README shows is run."""
 
-import re
 import shlex
 
 import numpy as np
 import pytest
 
 from keras_reid.experiment import load_experiment
+from tests import documentation as doc
 from tests.checkpoints.writing import write_torch_file
 from tests.conftest import ROOT
 from tests.weights.test_fastreid import small_state
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+BLOCKS = doc.blocks(README)
 
 
 def block(containing):
@@ -33,23 +33,12 @@ def test_plain_keras():
     assert names["model"].predict(pictures, verbose=0).shape == (32, 32)
 
 
-def test_every_make_target_and_file_that_is_named_exists():
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    for target in re.findall(r"make ([a-z-]+)", README):
-        assert target in targets
-    for path in re.findall(r"\(([\w/]+\.\w+)\)|`((?:experiments|benchmarks|docs)/[\w/.]+)`", README):
-        assert (ROOT / (path[0] or path[1])).exists(), path
+def test_commands_parse():
+    doc.check_commands(README)
 
 
-def test_every_command_is_a_module():
-    for name in re.findall(r"python -m keras_reid\.(\w+)", README):
-        assert (ROOT / "keras_reid" / f"{name}.py").exists() or (
-            ROOT / "keras_reid" / name / "__main__.py"
-        ).exists()
-    for kind, code in BLOCKS:
-        if kind == "bash":
-            for line in code.splitlines():
-                assert shlex.split(line, comments=True)
+def test_links_and_files_exist():
+    doc.check_links(ROOT / "README.md")
 
 
 @pytest.mark.slow

@@ -1,0 +1,20 @@
+"""What README and the pages of docs show, taken apart and checked."""
+
+from tests.documentation.checks import check_commands, check_links
+from tests.documentation.commands import module_of
+from tests.documentation.names import problem_with
+from tests.documentation.pages import PAGES, blocks, file_blocks, run_blocks, shell_lines, spans, tables
+
+__all__ = [
+    "PAGES",
+    "blocks",
+    "check_commands",
+    "check_links",
+    "file_blocks",
+    "module_of",
+    "problem_with",
+    "run_blocks",
+    "shell_lines",
+    "spans",
+    "tables",
+]

@@ -1,0 +1,96 @@
+"""Our commands as their own parsers see them."""
+
+import contextlib
+import functools
+import importlib
+import inspect
+import io
+import pathlib
+from unittest import mock
+
+from keras_reid import command_line
+from keras_reid.data.datasets import Folder
+from keras_reid.experiment import load_experiment, override
+from keras_reid.recipes import bot
+from tests.conftest import ROOT
+
+
+class _Parsed(Exception):
+    """Leaves a command once it knows its arguments."""
+
+
+def module_of(words):
+    """The module that `python -m MODULE …` runs, and its arguments; None for any other command."""
+    if len(words) > 2 and pathlib.Path(words[0]).name.startswith("python") and words[1] == "-m":
+        return words[2], words[3:]
+    return None
+
+
+def parse(module, arguments, folder=ROOT):
+    """Parses the arguments of one of our commands as it does itself, and goes no further.
+
+    Fields of an experiment are those of its file, looked for in `folder` and in the repository; else of any.
+
+    Raises:
+        UserError: if it refuses them.
+    """
+    found, given = _reach_parser(module, arguments)
+    target, options = found
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):  # --help
+        parsed = command_line.parse(target, given, **options)
+        if options.get("return_unknown_args"):
+            parsed, overrides = parsed
+            experiment = override(_experiment(parsed.file, folder), overrides)
+            if getattr(parsed, "search", ()):
+                from keras_reid.tuning.search_space import check_space, parse_space
+
+                check_space(experiment, parse_space(parsed.search))
+
+
+def options_of(module):
+    """The options of a command: `{"output", "batch_size"}`."""
+    (target, _), _ = _reach_parser(module, [])
+    return set(inspect.signature(target).parameters)
+
+
+def _reach_parser(module, arguments):
+    try:
+        main = importlib.import_module(f"{module}.__main__").main
+    except ModuleNotFoundError:
+        main = importlib.import_module(module).main
+    # The files that are named need not be there: `fit FILE.py --help` and its like would load them first.
+    shown = [word for word in arguments if word not in ("-h", "--help")]
+
+    def leave(target, given, **options):
+        raise _Parsed((target, options), given)
+
+    with mock.patch.object(command_line, "parse", leave):
+        try:
+            main(shown)
+        except _Parsed as reached:
+            return reached.args
+    raise AssertionError(f"{module} does not parse its arguments by command_line.parse")
+
+
+def _experiment(file, folder):
+    for place in (folder, ROOT):
+        if file.endswith(".py") and (place / file).is_file():
+            return load_experiment(place / file)
+    return bot("mine", Folder())
+
+
+@functools.cache
+def commands():
+    """Our commands, and their modules: `{"fit": "keras_reid.fit", "serving.server": "serving.server", …}`."""
+    files = [
+        *(ROOT / "keras_reid").glob("*.py"),
+        *(ROOT / "keras_reid").glob("**/__main__.py"),
+        *(ROOT / "serving").glob("*.py"),
+        *(ROOT / "serving").glob("*/__main__.py"),
+    ]
+    found = {}
+    for file in files:
+        name = file.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__main__").replace("/", ".")
+        if "command_line.parse(" in file.read_text(encoding="utf-8"):
+            found[name.removeprefix("keras_reid.")] = name
+    return found

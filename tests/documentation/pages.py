@@ -1,0 +1,70 @@
+"""A page taken apart: blocks, commands, tables."""
+
+import re
+import runpy
+import shlex
+
+from tests.conftest import ROOT
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text):
+    """`(language, code)` of each fenced block."""
+    return _FENCE.findall(text)
+
+
+def prose(text):
+    """What is outside of blocks."""
+    return _FENCE.sub("", text)
+
+
+def spans(text):
+    """The code within lines, outside of blocks."""
+    return re.findall(r"`([^`\n]+)`", prose(text))
+
+
+def tables(text):
+    """`(heading above it, rows)` of each table; a row is a list of its cells."""
+    heading, found = "", []
+    for line in prose(text).splitlines():
+        if line.startswith("#"):
+            heading = line.lstrip("# ")
+            found.append((heading, []))
+        elif line.startswith("|") and not re.fullmatch(r"[|\s:-]+", line):
+            found[-1][1].append([cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]])
+    return [(heading, rows) for heading, rows in found if rows]
+
+
+def shell_lines(text):
+    """The commands of the bash blocks, without comments, continued lines joined."""
+    code = "\n".join(code for language, code in blocks(text) if language == "bash")
+    lines = [shlex.split(line, comments=True) for line in code.replace("\\\n", " ").splitlines()]
+    return [line for line in lines if line]
+
+
+def file_blocks(text):
+    """`{file name: code}` of the Python blocks whose first line is a comment with their name."""
+    named = [
+        (re.match(r"# (\w+\.py)\b", code), code) for language, code in blocks(text) if language == "python"
+    ]
+    return {match[1]: code for match, code in named if match}
+
+
+def run_blocks(text, folder):
+    """Executes the Python blocks of a page in the working directory `folder`, one after another with shared names.
+
+    A block that names its file is also written there, so that the next ones may import it.
+    """
+    names = {}
+    files = {code: name for name, code in file_blocks(text).items()}
+    for language, code in blocks(text):
+        if language != "python":
+            continue
+        if code in files:
+            (folder / files[code]).write_text(code, encoding="utf-8")
+            names |= runpy.run_path(str(folder / files[code]))
+        else:
+            exec(compile(code, "<documentation>", "exec"), names)
+    return names
