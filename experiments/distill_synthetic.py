@@ -2,7 +2,7 @@
 
 Teacher: runs/quickstart, a ResNet-18-ibn of 2.9 million parameters. Student: half as wide, 0.7 million. 100 identities
 to train on, 100 others to find. The teacher sees each training image once, as it is, and what it gives is kept on disk.
-Measured by benchmarks/distillation.py for the seeds 0, 1, 2: mAP 85.7, 84.2, 83.6 %, teacher 86.5 %; alone in as many
+Measured for the seeds 0, 1, 2 (benchmarks/distillation.py): mAP 85.7, 84.2, 83.6 %, teacher 86.5 %; alone in as many
 steps 72.7, 77.8, 77.2 %, alone in as much time 74.1, 80.4, 81.4 %. A distilled step takes as long as a plain one.
 
     python -m keras_reid.fit experiments/quickstart.py
