@@ -107,11 +107,27 @@ def _converted(tf2onnx, function):
     logger = logging.getLogger("tf2onnx")
     level, logger.level = logger.level, logging.ERROR
     try:
-        return tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)[
-            0
-        ]
+        program, _ = tf2onnx.convert.from_function(
+            function,
+            input_signature=function.input_signature,
+            opset=OPSET,
+            custom_op_handlers={"Erfc": (_erfc, [])},
+        )
+        return program
     finally:
         logger.level = level
+
+
+def _erfc(context, node, name, _):
+    """`1 − erf(x)`, which Keras' GELU asks for and the converter does not know."""
+    import numpy as np
+
+    output = node.output[0]
+    shape, dtype = context.get_shape(output), context.get_dtype(output)
+    erf = context.make_node("Erf", [node.input[0]], shapes=[shape], dtypes=[dtype]).output[0]
+    one = context.make_const(f"{name}/one", np.float32(1.0)).output[0]
+    context.remove_node(name)
+    context.make_node("Sub", [one, erf], name=name, outputs=[output], shapes=[shape], dtypes=[dtype])
 
 
 def _stamp(program, model):
