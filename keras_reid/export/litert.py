@@ -38,24 +38,17 @@ def write(model, folder, precision, context):
         UserError: the package `ai-edge-litert` is missing, or int8 has no image to calibrate with.
         ParityError: the answers differ by more than the precision allows.
     """
-    from keras_reid.export import quantized
-    from keras_reid.export.parity import verify
+    from keras_reid.export.pixel_artefact import write_artefact
 
     interpreter = require("litert", "ai_edge_litert.interpreter")
-    calibration = None
-    if precision == "int8":
-        calibration = quantized.calibration_pixels(context.training_images, model.image_size)
-    folder = pathlib.Path(folder)
-    folder.mkdir()
-    export_litert(model, folder / "model.tflite", precision, calibration)
-    facts = {"versions_of": {"ai_edge_litert": _version()}}
-    if precision == "int8":
-        facts["calibration_images"] = len(calibration)
-    parity = verify(context.images, folder, "litert", precision, signatures=("pixels",), facts=facts)
-    if precision == "int8":
-        artefact = _Model(interpreter, folder, model.image_size)
-        quantized.add_map_loss(parity, folder, artefact, model, context.test_sets)
-    return parity
+    return write_artefact(
+        *(model, folder, precision, context, "litert"),
+        export=lambda folder, calibration: export_litert(
+            model, folder / "model.tflite", precision, calibration
+        ),
+        load=lambda folder: _Model(interpreter, folder, model.image_size),
+        facts={"versions_of": {"ai_edge_litert": _version()}},
+    )
 
 
 def export_litert(model, file, precision="float32", calibration=None):

@@ -39,22 +39,14 @@ def write(model, folder, precision, context):
         UserError: a package is missing, or int8 has no image to calibrate with.
         ParityError: the answers differ by more than the precision allows.
     """
-    from keras_reid.export import quantized
-    from keras_reid.export.parity import verify
+    from keras_reid.export.pixel_artefact import write_artefact
 
-    calibration = None
-    if precision == "int8":
-        calibration = quantized.calibration_pixels(context.training_images, model.image_size)
-    folder = pathlib.Path(folder)
-    folder.mkdir()
-    export_onnx(model, folder / "model.onnx", precision, calibration)
-    facts = {"versions_of": _versions()}
-    if precision == "int8":
-        facts["calibration_images"] = len(calibration)
-    parity = verify(context.images, folder, "onnx", precision, signatures=("pixels",), facts=facts)
-    if precision == "int8":
-        quantized.add_map_loss(parity, folder, OnnxModel(folder / "model.onnx"), model, context.test_sets)
-    return parity
+    return write_artefact(
+        *(model, folder, precision, context, "onnx"),
+        export=lambda folder, calibration: export_onnx(model, folder / "model.onnx", precision, calibration),
+        load=lambda folder: OnnxModel(folder / "model.onnx"),
+        facts={"versions_of": _versions()},
+    )
 
 
 def export_onnx(model, file, precision="float32", calibration=None):
