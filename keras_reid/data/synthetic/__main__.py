@@ -32,6 +32,10 @@ class Options:
     """another seed gives other identities and cameras"""
     processes: int | None = None
     """how many draw at the same time; by default one a core"""
+    domain: Literal["day", "evening"] = "day"
+    """evening: cheaper cameras, higher up, in little and coloured light"""
+    queries: Literal["whole", "partial", "occluded"] = "whole"
+    """what the query images show of their subject; the contact sheet then shows these"""
     identities: int = 10
     """rows of the contact sheet"""
 
@@ -40,9 +44,13 @@ def main(arguments):
     options = tyro.cli(
         Options, args=arguments, prog="python -m keras_reid.data.synthetic", description=Options.__doc__
     )
-    reader = Synthetic(options.preset, options.kind, options.seed, options.processes)
+    variants = {"domain": options.domain, "queries": options.queries}
+    reader = Synthetic(options.preset, options.kind, options.seed, options.processes, **variants)
     if options.output.suffix.lower() in PICTURES:
-        sheet = contact_sheet(options.kind, options.preset, options.seed, options.identities)
+        part = "train" if options.queries == "whole" else "query"
+        sheet = contact_sheet(
+            *(options.kind, options.preset, options.seed, options.identities), part=part, **variants
+        )
         try:
             options.output.parent.mkdir(parents=True, exist_ok=True)
             sheet.save(options.output)

@@ -12,6 +12,7 @@ from keras_reid.data.synthetic.backgrounds import crop_scene, draw_occluder, pai
 from keras_reid.data.synthetic.body import rotation
 from keras_reid.data.synthetic.renderer import rasterise
 from keras_reid.data.synthetic.streams import between
+from keras_reid.data.synthetic.views import cut, hide
 
 DISTANCE = 4.0  # of the camera, in heights (lengths) of the subject: the perspective of a long lens
 SUPERSAMPLING = 2  # rendered so many times larger in each direction, then reduced
@@ -83,7 +84,7 @@ class Camera:
         self.jpeg_quality = int(between(rng, nuisance.jpeg_quality))
         self.scene = paint_scene(rng)
 
-    def take(self, subject, rng, size, yaw=None):
+    def take(self, subject, rng, size, yaw=None, view="whole"):
         """Takes a picture.
 
         Args:
@@ -91,9 +92,10 @@ class Camera:
             rng: draws all that belongs to the moment: pose, direction, box, background, occluder, noise.
             size: (height, width) in pixels.
             yaw: direction from which the subject is seen, in radians, 0 from the front; drawn if None.
+            view: one of `VIEWS`.
 
         Returns:
-            a `PIL.Image` of mode RGB.
+            a `PIL.Image` of mode RGB; smaller than `size` where the view is "partial".
         """
         subject_light, covered, feet = self._draw_subject(subject, rng, size, yaw)
         picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
@@ -101,7 +103,10 @@ class Camera:
         picture = picture * (1 - covered) + subject_light
         if rng.random() < self.nuisance.occluded:
             draw_occluder(rng, picture, self.ambient + 0.5 * self.sun)
-        return self._develop(picture, rng)
+        if view == "occluded":
+            hide(rng, picture, self.ambient + 0.5 * self.sun)
+        image = self._develop(picture, rng)
+        return cut(rng, image) if view == "partial" else image
 
     def _draw_subject(self, subject, rng, size, yaw):
         """The light that the subject sends to each pixel, `(height, width, 3)`, the share of the pixel that it

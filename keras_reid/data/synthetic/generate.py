@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, replace
 
 import keras_reid
+from keras_reid.data.synthetic.domains import in_domain
 from keras_reid.data.synthetic.presets import PARTS, Preset
 from keras_reid.data.synthetic.studio import KINDS, Studio
 from keras_reid.progress import progress
@@ -22,7 +23,7 @@ MANIFEST = "manifest.json"
 WORTH_A_PROCESS = 200  # images; a process starts in the time of about thirty
 
 
-def settings(kind, preset, seed):
+def settings(kind, preset, seed, domain="day", queries="whole"):
     """All that the images depend on, as a JSON-able dict."""
     used = "person_size" if kind == "person" else "vehicle_size"
     numbers = asdict(preset)
@@ -34,7 +35,9 @@ def settings(kind, preset, seed):
         "seed": seed,
         **numbers,
         "image_size": list(size),
-        "nuisance": json.loads(json.dumps(asdict(KINDS[kind][1]))),
+        "nuisance": json.loads(json.dumps(asdict(in_domain(KINDS[kind][1], domain)))),
+        # Whole views are not named, so that sets from before there were others are found again.
+        **({} if queries == "whole" else {"queries": queries}),
     }
 
 
@@ -53,7 +56,7 @@ def moments(preset, part):
     ]
 
 
-def generate(folder, kind, preset, seed, processes=None):
+def generate(folder, kind, preset, seed, processes=None, domain="day", queries="whole"):
     """Writes all images and, last, the manifest.
 
     Args:
@@ -62,6 +65,8 @@ def generate(folder, kind, preset, seed, processes=None):
         preset: a `Preset`.
         seed: integer.
         processes: how many to use; None for one a core. The images do not depend on it.
+        domain: a key of `DOMAINS`.
+        queries: one of `VIEWS`.
     """
     folder = pathlib.Path(folder)
     for part in PARTS:
@@ -70,6 +75,7 @@ def generate(folder, kind, preset, seed, processes=None):
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     processes = max(1, min(processes or available, total // WORTH_A_PROCESS))
     job = {"folder": str(folder), "kind": kind, "preset": asdict(preset), "seed": seed, "shares": processes}
+    job |= {"domain": domain, "queries": queries}
     with progress(f"drawing {kind}s", total) as advance:
         if processes == 1:
             for done in draw_share(job, 0):
@@ -77,7 +83,11 @@ def generate(folder, kind, preset, seed, processes=None):
         else:
             _draw_in_processes(job, advance)
     counts = {part: preset.count(part) for part in PARTS}
-    manifest = {"settings": settings(kind, preset, seed), "images": counts, "licence": LICENCE}
+    manifest = {
+        "settings": settings(kind, preset, seed, domain, queries),
+        "images": counts,
+        "licence": LICENCE,
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
@@ -85,7 +95,7 @@ def draw_share(job, share):
     """Draws every n-th identity of a job, from the `share`-th; yields how many images each took."""
     preset, folder = Preset(**job["preset"]), pathlib.Path(job["folder"])
     size = preset.person_size if job["kind"] == "person" else preset.vehicle_size
-    studio = Studio(job["kind"], job["seed"])
+    studio = Studio(job["kind"], job["seed"], job["domain"], job["queries"])
     work = {}
     for part in PARTS:
         for identity, camera, shot in moments(preset, part):

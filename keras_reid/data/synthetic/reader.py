@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.sample import Sample
+from keras_reid.data.synthetic.domains import DOMAINS
 from keras_reid.data.synthetic.generate import MANIFEST, file_name, generate, moments, settings, with_size
 from keras_reid.data.synthetic.presets import PARTS, PRESETS
 from keras_reid.data.synthetic.studio import KINDS
+from keras_reid.data.synthetic.views import VIEWS
 from keras_reid.errors import UserError
 
 
@@ -36,6 +38,10 @@ class Synthetic:
         seed: 0 or larger; another seed gives other identities and cameras.
         processes: how many draw at the same time; None for one a core. The images do not depend on it.
         image_size: (height, width) in pixels; None for the preset's.
+        domain: "day", or "evening": cheaper cameras, higher up, in little and coloured light. To train in one and
+            test in the other, take another seed, too: the same seed has the same identities.
+        queries: what the query images show: the "whole" subject; "partial": an upper, middle or lower part of 45 to
+            70 % of the height, as a smaller image; "occluded": something large hides 35 to 55 %.
 
     Raises:
         UserError: if an argument is not one of those.
@@ -51,9 +57,16 @@ class Synthetic:
     seed: int = 0
     processes: int | None = None
     image_size: tuple[int, int] | None = None
+    domain: str = "day"
+    queries: str = "whole"
 
     def __post_init__(self):
-        for field, choices in (("preset", PRESETS), ("kind", KINDS)):
+        for field, choices in (
+            ("preset", PRESETS),
+            ("kind", KINDS),
+            ("domain", DOMAINS),
+            ("queries", VIEWS),
+        ):
             if getattr(self, field) not in choices:
                 names = ", ".join(map(repr, choices))
                 raise UserError(
@@ -74,13 +87,13 @@ class Synthetic:
 
     @property
     def name(self):
-        return f"synthetic-{self.kind}-{self.preset}-{self.seed}"
+        return f"synthetic-{self._described()}"
 
     def folder(self, root):
         """Where the images lie below `root`; the name holds a digest of all settings and of the generator's version."""
         described = json.dumps(self._settings(), sort_keys=True)
         digest = hashlib.sha256(described.encode()).hexdigest()[:8]
-        return pathlib.Path(root) / "synthetic" / f"{self.kind}-{self.preset}-{self.seed}-{digest}"
+        return pathlib.Path(root) / "synthetic" / f"{self._described()}-{digest}"
 
     def read(self, root):
         """Draws the images below `root`, unless they are there, and returns the `ReIDDataset`.
@@ -102,11 +115,15 @@ class Synthetic:
         except OSError as error:
             raise UserError(f"cannot draw or read the synthetic data set in {folder}: {error}") from error
 
+    def _described(self):
+        variants = [self.domain] * (self.domain != "day") + [self.queries] * (self.queries != "whole")
+        return "-".join([self.kind, self.preset, str(self.seed), *variants])
+
     def _preset(self):
         return with_size(PRESETS[self.preset], self.image_size)
 
     def _settings(self):
-        return settings(self.kind, self._preset(), self.seed)
+        return settings(self.kind, self._preset(), self.seed, self.domain, self.queries)
 
     def _draw(self, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -117,7 +134,11 @@ class Synthetic:
                 shutil.rmtree(left_over, ignore_errors=True)
             partial = pathlib.Path(tempfile.mkdtemp(prefix=f".{folder.name}.partial-", dir=folder.parent))
             try:
-                generate(partial, self.kind, self._preset(), self.seed, self.processes)
+                generate(
+                    *(partial, self.kind, self._preset(), self.seed, self.processes),
+                    domain=self.domain,
+                    queries=self.queries,
+                )
                 partial.chmod(0o755)  # a temporary folder is its owner's alone
                 os.rename(partial, folder)
             finally:

@@ -8,7 +8,9 @@ from keras_reid.data.synthetic.studio import Studio
 GAP = 3  # pixels between the pictures
 
 
-def contact_sheet(kind="person", preset="small", seed=0, identities=10, part="train"):
+def contact_sheet(
+    kind="person", preset="small", seed=0, identities=10, part="train", domain="day", queries="whole"
+):
     """The first images of some identities, to see what a data set looks like.
 
     Args:
@@ -17,6 +19,7 @@ def contact_sheet(kind="person", preset="small", seed=0, identities=10, part="tr
         seed: integer.
         identities: rows of the sheet, at most as many as the part has.
         part: "train", "query" or "gallery".
+        domain, queries: as in `Synthetic`.
 
     Returns:
         a `PIL.Image`: for each camera as many columns as it has images of an identity.
@@ -33,7 +36,7 @@ def contact_sheet(kind="person", preset="small", seed=0, identities=10, part="tr
     ]
     high, wide = size[0] + GAP, size[1] + GAP
     sheet = Image.new("RGB", (len(columns) * wide + GAP, len(rows) * high + GAP), "white")
-    studio = Studio(kind, seed)
+    studio = Studio(kind, seed, domain, queries)
     for row, identity in enumerate(rows):
         for column, (camera, shot) in enumerate(columns):
             image = studio.take(part, identity, camera, shot, size)

@@ -3,6 +3,7 @@
 import functools
 
 from keras_reid.data.synthetic.camera import PERSON_NUISANCE, VEHICLE_NUISANCE, Camera
+from keras_reid.data.synthetic.domains import in_domain
 from keras_reid.data.synthetic.person import Person
 from keras_reid.data.synthetic.streams import stream
 from keras_reid.data.synthetic.vehicle import Vehicle
@@ -13,29 +14,33 @@ KINDS = {"person": (Person, PERSON_NUISANCE), "vehicle": (Vehicle, VEHICLE_NUISA
 class Studio:
     """Takes the pictures of one kind and seed.
 
-    An image depends on (kind, seed, part, identity, camera, shot) and its size alone, not on what was drawn
-    before. What belongs to a moment (pose, direction, background, occluder, noise) is drawn anew for each image,
-    so nothing but the subject itself tells who it is.
+    An image depends on (kind, seed, domain, part, identity, camera, shot), its size and the view alone, not on what
+    was drawn before. What belongs to a moment (pose, direction, background, occluder, noise) is drawn anew for each
+    image, so nothing but the subject itself tells who it is.
 
     Args:
         kind: "person" or "vehicle".
         seed: integer; another seed gives other identities and cameras.
+        domain: a key of `DOMAINS`.
+        queries: the view of the part "query", one of `VIEWS`. Of the same moment a cut picture shows the same pixels.
 
     Example:
         >>> Studio("person", seed=0).take("train", identity=1, camera=1, shot=0, size=(128, 64)).size
         (64, 128)
     """
 
-    def __init__(self, kind, seed):
-        self.kind, self.seed = kind, seed
-        self._build, self._nuisance = KINDS[kind]
+    def __init__(self, kind, seed, domain="day", queries="whole"):
+        self.kind, self.seed, self.queries = kind, seed, queries
+        self._build, nuisance = KINDS[kind]
+        self._nuisance = in_domain(nuisance, domain)
         self._subject = functools.lru_cache(maxsize=4)(self._draw_subject)
         self._camera = functools.cache(self._draw_camera)
 
     def take(self, part, identity, camera, shot, size):
-        """One image as a `PIL.Image`; `size` is (height, width) in pixels."""
+        """One image as a `PIL.Image`; `size` is (height, width) in pixels, before it is cut."""
+        view = self.queries if part == "query" else "whole"
         moment = stream(self.seed, self.kind, "moment", part, identity, camera, shot)
-        return self._camera(camera).take(self._subject(identity), moment, size)
+        return self._camera(camera).take(self._subject(identity), moment, size, view=view)
 
     def jpeg_quality(self, camera):
         """With which a camera stores its pictures, 1–95."""

@@ -109,9 +109,12 @@ def test_every_setting_has_a_folder_of_its_own(monkeypatch):
         Synthetic(kind="vehicle"),
         Synthetic(seed=1),
         Synthetic(image_size=(64, 32)),
+        Synthetic(domain="evening"),
+        Synthetic(queries="partial"),
+        Synthetic(queries="occluded"),
     ]
     folders = {str(each.folder("data")) for each in readers}
-    assert len(folders) == len(readers)
+    assert len(folders) == len(readers) == len({each.name for each in readers}) + 1  # no size in the name
     assert Synthetic(processes=7).folder("data") == Synthetic().folder("data")
     before = Synthetic().folder("data")
     monkeypatch.setattr(generate, "VERSION", generate.VERSION + 1)
@@ -127,6 +130,17 @@ def test_image_size_is_an_option(tmp_path, monkeypatch):
         assert image.size == (24, 40)
 
 
+def test_only_the_queries_have_another_view(root, tmp_path):
+    whole, partial = Synthetic("tiny"), Synthetic("tiny", queries="partial", processes=1)
+    whole.read(root)
+    dataset = partial.read(tmp_path)
+    before, after = digests(whole.folder(root)), digests(partial.folder(tmp_path))
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {f"query/{os.path.basename(s.path)}" for s in dataset.query}
+    manifest = json.loads((partial.folder(tmp_path) / "manifest.json").read_text())
+    assert manifest["settings"] == settings("person", PRESETS["tiny"], 0, queries="partial")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -135,6 +149,8 @@ def test_image_size_is_an_option(tmp_path, monkeypatch):
         ({"seed": -1}, r"`seed` must be an integer, 0 or larger. Received: seed=-1"),
         ({"seed": 0.5}, r"Received: seed=0.5"),
         ({"processes": 0}, r"`processes` must be at least 1"),
+        ({"domain": "night"}, r"`domain` .* 'day', 'evening'.* Received: 'night'"),
+        ({"queries": "half"}, r"`queries` .* 'whole', 'partial', 'occluded'.* Received: 'half'"),
         ({"image_size": (8, 64)}, r"`image_size` must be \(height, width\), each at least 16"),
     ],
 )
@@ -144,7 +160,7 @@ def test_wrong_arguments(arguments, message):
 
 
 def test_a_failure_leaves_nothing(tmp_path, monkeypatch):
-    def fail(folder, *_):
+    def fail(folder, *_, **__):
         (folder / "train").mkdir()
         raise KeyboardInterrupt
 

@@ -177,3 +177,52 @@ def test_contact_sheet(kind):
     assert not np.array_equal(
         sheet, contact_sheet(kind, "tiny", identities=2, part="query").resize(sheet.size)
     )
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_a_partial_picture_is_a_part_of_the_whole_one(kind):
+    whole, partial = Studio(kind, seed=0), Studio(kind, seed=0, queries="partial")
+    shares = []
+    for identity in range(1, 9):
+        picture = pixels(whole, "query", identity, 1, 0).astype("uint8")
+        part = pixels(partial, "query", identity, 1, 0).astype("uint8")
+        windows = np.lib.stride_tricks.sliding_window_view(picture, part.shape)
+        assert (windows == part).all(axis=(-3, -2, -1)).any()
+        shares.append(part.shape[0] / picture.shape[0])
+    assert 0.4 < min(shares) < max(shares) < 0.75
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_an_occluded_picture_hides_a_half_and_leaves_the_rest(kind):
+    whole, occluded = Studio(kind, seed=0), Studio(kind, seed=0, queries="occluded")
+    shares = []
+    for identity in range(1, 9):
+        pair = (pixels(studio, "query", identity, 1, 0) for studio in (whole, occluded))
+        shares.append((np.abs(np.subtract(*pair)) > 20).any(axis=-1).mean())  # noise is far below 20
+    assert 0.25 < np.mean(shares) < 0.6
+
+
+@pytest.mark.parametrize("view", ["partial", "occluded"])
+def test_views_are_of_queries_alone(view):
+    for part in ("train", "gallery"):
+        images = [pixels(Studio("person", 0, queries=queries), part, 1, 1, 0) for queries in ("whole", view)]
+        np.testing.assert_array_equal(*images)
+
+
+@pytest.mark.parametrize("kind", SIZES)
+def test_evening_is_darker_and_of_many_colours(kind):
+    def statistics(domain):
+        studio = Studio(kind, 0, domain)
+        cameras = np.array(
+            [
+                np.mean(
+                    [pixels(studio, "train", identity, camera, 0) for identity in (1, 5, 9)], axis=(0, 1, 2)
+                )
+                for camera in range(1, 7)
+            ]
+        )
+        return cameras.mean(), np.std(cameras[:, 0] / cameras[:, 2])
+
+    (day_light, day_colours), (light, colours) = statistics("day"), statistics("evening")
+    assert light < 0.8 * day_light
+    assert colours > 1.5 * day_colours

@@ -1,0 +1,50 @@
+"""What query images show of their subject: all of it, a part, or what something in front leaves of it."""
+
+import numpy as np
+
+from keras_reid.data.synthetic.backgrounds import cloudy
+from keras_reid.data.synthetic.streams import between, choose
+
+VIEWS = ("whole", "partial", "occluded")
+_PARTIAL_HEIGHT = (0.45, 0.7)  # share of the picture
+_PARTIAL_WIDTH = (0.75, 1.0)
+_OCCLUDED = (0.35, 0.55)  # share of the picture that is hidden
+
+
+def cut(rng, picture):
+    """The upper, middle or lower part of a picture, as where a subject stands half outside of a camera's view.
+
+    Args:
+        rng: draws the part.
+        picture: a `PIL.Image`.
+
+    Returns:
+        a smaller `PIL.Image`, 45 to 70 % of the height, 75 to 100 % of the width.
+    """
+    width, height = picture.size
+    tall, wide = round(between(rng, _PARTIAL_HEIGHT) * height), round(between(rng, _PARTIAL_WIDTH) * width)
+    left = int(rng.integers(0, width - wide + 1))
+    top = {"top": 0, "middle": (height - tall) // 2, "bottom": height - tall}[
+        choose(rng, {"top": 2, "middle": 1, "bottom": 1})
+    ]
+    return picture.crop((left, top, left + wide, top + tall))
+
+
+def hide(rng, picture, brightness):
+    """Draws something large over 35 to 55 % of `picture` `(height, width, 3)`, in place: from below or from a side.
+
+    Args:
+        rng: draws the thing.
+        picture: float, 0–1.
+        brightness: of the light on it.
+    """
+    height, width = picture.shape[:2]
+    share = between(rng, _OCCLUDED)
+    side = choose(rng, {"below": 2, "left": 1, "right": 1})
+    area = {
+        "below": np.s_[round((1 - share) * height) :],
+        "left": np.s_[:, : round(share * width)],
+        "right": np.s_[:, round((1 - share) * width) :],
+    }[side]
+    colour = np.clip(between(rng, (0.2, 0.7)) + rng.normal(0, 0.08, 3), 0.1, 0.9) * brightness
+    picture[area] = (colour * (0.8 + 0.4 * cloudy(rng, height, width, (8, 16, 40)))[..., None])[area]
