@@ -87,6 +87,16 @@ def test_parts_that_do_not_fit_are_one_clear_line(parts, message):
         assert noise not in str(caught.value)
 
 
+@pytest.mark.parametrize("counting", ["epochs", "original"])
+def test_a_delay_longer_than_the_training_is_refused_by_its_field(counting):
+    schedule = ex.Cosine(delay_epochs=4, counting=counting)
+    experiment = ex.Experiment(model=SMALL, schedule=schedule, training=ex.Training(epochs=4))
+    with pytest.raises(
+        UserError, match=r"^schedule: the delay must end .* delay_epochs=4, warmup_steps=\d+, 4 epochs"
+    ):
+        ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
+
+
 def test_several_maps_may_go_to_parts_of_ones_own():
     class Sum(keras.layers.Layer):
         def call(self, maps):

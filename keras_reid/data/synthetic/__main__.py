@@ -8,8 +8,6 @@ import dataclasses
 import pathlib
 from typing import Literal
 
-import tyro
-
 from keras_reid import command_line
 from keras_reid.data.synthetic.reader import Synthetic
 from keras_reid.data.synthetic.sheet import contact_sheet
@@ -41,9 +39,7 @@ class Options:
 
 
 def main(arguments):
-    options = tyro.cli(
-        Options, args=arguments, prog="python -m keras_reid.data.synthetic", description=Options.__doc__
-    )
+    options = command_line.parse(Options, arguments, prog="python -m keras_reid.data.synthetic")
     variants = {"domain": options.domain, "queries": options.queries}
     reader = Synthetic(options.preset, options.kind, options.seed, options.processes, **variants)
     if options.output.suffix.lower() in PICTURES:

@@ -168,6 +168,12 @@ class Cosine(_Schedule):
         from keras_reid.training import CosineAfterDelay
 
         first, last = self._span(steps_per_epoch, epochs)
+        if not 0 <= first < last:
+            raise ValueError(
+                "the delay must end before the training does. "
+                f"Received: delay_epochs={self.delay_epochs}, warmup_steps={self.warmup_steps}, "
+                f"{epochs} epochs of {steps_per_epoch:g} steps"
+            )
         return CosineAfterDelay(
             learning_rate,
             delay_steps=first * steps_per_epoch,

@@ -237,3 +237,8 @@ def test_command(tmp_path, capsys):
     main(["--preset", "tiny", "--kind", "vehicle", "--output", str(tmp_path)])
     assert "vehicle-tiny-0" in capsys.readouterr().out
     assert len(list(tmp_path.rglob("*.jpg"))) == 120
+
+
+def test_the_command_refuses_in_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"^invalid choice 'night' for argument '--domain'.*'evening'"):
+        main(["--domain", "night", "--output", str(tmp_path / "sheet.png")])
