@@ -1,19 +1,20 @@
 """Latency of a TensorRT engine: `python benchmarks/tensorrt_latency.py exports/tensorrt/float16/model.engine`.
 
 For machines with a GPU. One request after the other, each from pixels in the processor's memory to embeddings there,
-for each size of batch, after ten that warm up. Adds a row for each to benchmarks/results/tensorrt_latency.csv.
+for each size of batch, after ten that warm up. A row for each is put into benchmarks/results/tensorrt_latency.csv, in
+place of an earlier one of the same engine, device and version.
 
 - p50_ms, p99_ms: of a request.
 - images_per_second: at the median.
 """
 
 import argparse
-import csv
 import datetime
 import pathlib
 import time
 
 import numpy as np
+from measuring import add_row
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
@@ -24,6 +25,7 @@ COLUMNS = (
     *("engine", "precision", "height", "width", "batch", "p50_ms", "p99_ms", "images_per_second"),
     *("device", "package", "version", "date"),
 )
+KEY = ("engine", "precision", "height", "width", "batch", "device", "package", "version")
 WARM_UP = 10
 
 
@@ -80,14 +82,8 @@ def main(arguments):
     except RuntimeError as error:
         raise UserError(str(error)) from None
     name = str(options.engine.parent)
-    options.output.parent.mkdir(parents=True, exist_ok=True)
     for row in rows(model, name, options.batches, options.repeats, model.device):
-        new = not options.output.exists()
-        with open(options.output, "a", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        add_row(options.output, COLUMNS, KEY, row)
         print(
             f"batch {row['batch']}: p50 {row['p50_ms']} ms, p99 {row['p99_ms']} ms, {row['images_per_second']} img/s"
         )

@@ -86,10 +86,12 @@ def _blocks(size, new_size):
         places: int32 `(blocks, window)`, the input rows that a block needs.
         weights: float32 `(blocks, block, window)`; each row adds up to 1.
     """
+    # In a graph, TensorFlow makes a division by a constant a product with its inverse. In float64 the rounding of that
+    # is lost on the way to float32, so that an image has the same pixels in every program.
+    scale = tf.cast(tf.cast(size, tf.float64) / new_size, tf.float32)
     size = tf.cast(size, tf.float32)
     block = min(_BLOCK, new_size)
     count = -(-new_size // block)
-    scale = size / new_size
     radius = 2.0 * tf.maximum(scale, 1.0)  # of the filter, in input pixels
     # The last block may reach beyond the image; what it makes there is cut off.
     centres = tf.reshape((tf.range(count * block, dtype=tf.float32) + 0.5) * scale, (count, block))

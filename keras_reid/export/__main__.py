@@ -80,6 +80,7 @@ def main(arguments):
         with put_in_place(target, FORMATS[form].marker) as folder:
             print(f"{form} {precision}: writing, and comparing with the model", flush=True)
             parity = FORMATS[form].write(model, folder, precision, context)
+        context.written[form, precision] = target
         _print_result(target, parity, replaced)
 
 
@@ -96,7 +97,9 @@ def _check(options):
             raise UserError(f"--batch-sizes are numbers of images, 1 to {_LARGEST_BATCH}. Received: {size}")
     for name in ("max_image_bytes", "max_megapixels"):
         if not 0 < getattr(options, name) < _NO_LIMIT:
-            raise UserError(f"--{name.replace('_', '-')} must be above 0. Received: {getattr(options, name)}")
+            raise UserError(
+                f"--{name.replace('_', '-')} must be above 0 and below {_NO_LIMIT}. Received: {getattr(options, name)}"
+            )
     find_model_file(options.run_or_model)
     targets = {
         (form, precision): options.output / form / precision

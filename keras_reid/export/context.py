@@ -15,6 +15,8 @@ class ExportContext:
         batch_sizes: sizes of batch that a server will ask for: of warm-up requests and optimisation profiles.
         max_image_bytes: largest file that the artefact decodes.
         max_megapixels: largest image that the artefact decodes, in millions of pixels.
+        exact_map: what `quantized.map_loss` has measured: the model's own mAP, by `id` of a test set.
+        written: folders of what the command has put in place so far: `{(format, precision): folder}`.
     """
 
     images: TestImages
@@ -24,3 +26,5 @@ class ExportContext:
     batch_sizes: tuple = (1, 2, 4, 8, 16, 32)
     max_image_bytes: int = 20_000_000
     max_megapixels: float = 25.0
+    exact_map: dict = dataclasses.field(default_factory=dict)
+    written: dict = dataclasses.field(default_factory=dict)

@@ -31,7 +31,7 @@ def checked_images(contents, max_bytes, max_megapixels):
         >>> checked_images(tf.constant([b"text"]), 1000, 1.0)  # doctest: +SKIP
         InvalidArgumentError: image_bytes[0] must be a JPEG, PNG or BMP file. Received: 4 bytes that begin otherwise
     """
-    length = tf.strings.length(contents)
+    length, most = tf.strings.length(contents), int(max_megapixels * 1e6)
     is_jpeg, is_png, is_bmp = (
         tf.strings.substr(contents, 0, len(magic)) == magic for magic in (_JPEG, _PNG, _BMP)
     )
@@ -59,7 +59,8 @@ def checked_images(contents, max_bytes, max_megapixels):
             (length,),
         ),
         (
-            width * height <= int(max_megapixels * 1e6),
+            # Each side as well: the product of two that a PNG may claim does not fit into 64 bits.
+            (width <= most) & (height <= most) & (width * height <= most),
             f"have at most {max_megapixels:g} megapixels. Received: {{}} x {{}} pixels. "
             "Send it smaller, or export the model with a higher --max-megapixels",
             (width, height),

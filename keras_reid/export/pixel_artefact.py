@@ -34,5 +34,5 @@ def write_artefact(model, folder, precision, context, runner, export, load, fact
     export(folder, calibration)
     parity = verify(context.images, folder, runner, precision, signatures=("pixels",), facts=facts)
     if precision == "int8":
-        quantized.add_map_loss(parity, folder, load(folder), model, context.test_sets)
+        quantized.add_map_loss(parity, folder, load(folder), model, context)
     return parity

@@ -3,6 +3,7 @@
 import concurrent.futures
 import json
 import multiprocessing
+import shutil
 
 from keras_reid.errors import UserError
 from keras_reid.export import onnx
@@ -31,9 +32,10 @@ def check(precision, options):
 def write(model, folder, precision, context):
     """Writes `model.onnx`, `model.engine`, `engine.json` and their `parity.json`, as the command does. See `Format`.
 
-    The ONNX is verified first, as in its own format. Then the engine is built by `tensorrt` where that is installed,
-    else by `tensorrt_rtx`, and compared with the model on the first GPU. Where neither is installed, `build.sh` holds
-    trtexec's command instead. Without a GPU nothing can be compared: `parity.json` says `"verified": false` and why.
+    The ONNX is verified first, as in its own format; one that the same command exported before is copied. Then the
+    engine is built by `tensorrt` where that is installed, else by `tensorrt_rtx`, and compared with the model on the
+    first GPU. Where neither is installed, `build.sh` holds trtexec's command instead. Without a GPU nothing can be
+    compared: `parity.json` says `"verified": false` and why.
 
     The optimisation profile goes from 1 to the largest of `context.batch_sizes`, and is tuned for the middle one.
 
@@ -60,7 +62,7 @@ def write(model, folder, precision, context):
     batches = profile(context.batch_sizes)
     # Before version 10, TensorRT finds the scales of int8 itself.
     calibrates = trt is not None and not is_typed(trt) and precision == "int8"
-    parity = onnx.write(model, folder, "float32" if calibrates else precision, context)
+    parity = _write_onnx(model, folder, "float32" if calibrates else precision, context)
     engine = None
     if trt is None:
         command = trtexec_command(model.image_size, precision, batches)
@@ -96,6 +98,15 @@ def write(model, folder, precision, context):
         signatures=("pixels",),
         facts={"engine": engine, **{name: parity[name] for name in _OF_THE_ONNX if name in parity}},
     )
+
+
+def _write_onnx(model, folder, precision, context):
+    """What `onnx.write` writes and returns."""
+    earlier = context.written.get(("onnx", precision))
+    if earlier is None:
+        return onnx.write(model, folder, precision, context)
+    shutil.copytree(earlier, folder)
+    return json.loads((folder / "parity.json").read_text(encoding="utf-8"))
 
 
 def profile(batch_sizes):

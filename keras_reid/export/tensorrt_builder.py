@@ -7,7 +7,7 @@ import pathlib
 import time
 
 from keras_reid.errors import UserError
-from keras_reid.export.tensorrt_calibrator import image_calibrator
+from keras_reid.export.tensorrt_calibrator import image_calibrator, keep
 from keras_reid.export.tensorrt_model import Cuda, quiet_logger
 from keras_reid.files import write_json
 
@@ -23,7 +23,7 @@ def find_tensorrt():
     for package in PACKAGES:
         try:
             return importlib.import_module(package)
-        except ImportError:
+        except (ImportError, OSError):  # OSError: a library that it loads by itself
             continue
     return None
 
@@ -107,8 +107,7 @@ def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=No
         )
     pathlib.Path(engine_file).write_bytes(bytes(engine))
     if cache is not None:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.write_bytes(bytes(config.get_timing_cache().serialize()))
+        keep(cache, bytes(config.get_timing_cache().serialize()))
     told = {
         "package": trt.__name__,
         "version": trt.__version__,

@@ -1,8 +1,11 @@
 """Scales for int8 by TensorRT's own calibration, as its versions before 10 do it."""
 
+import contextlib
 import pathlib
 
 import numpy as np
+
+from keras_reid.files import written_aside
 
 
 def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
@@ -48,7 +51,12 @@ def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
             return cache_file.read_bytes() if cache_file.is_file() else None
 
         def write_calibration_cache(self, cache):
-            cache_file.parent.mkdir(parents=True, exist_ok=True)
-            cache_file.write_bytes(bytes(cache))
+            keep(cache_file, bytes(cache))
 
     return ImageCalibrator()
+
+
+def keep(file, content):
+    """Writes a cache, whole or not at all: half of one would be read as scales or times, and none only costs time."""
+    with contextlib.suppress(OSError), written_aside(file) as aside:
+        aside.write_bytes(content)

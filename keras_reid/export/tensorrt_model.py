@@ -16,7 +16,8 @@ class TensorRTModel:
     """Runs an engine that `python -m keras_reid.export --format tensorrt` built, on the first GPU.
 
     Memory on the GPU is taken once, for the largest batch of the engine; larger ones are run in parts. CUDA is called
-    through its driver's own library, so no other package is needed. One object serves one thread at a time.
+    through its driver's own library, so no other package is needed. One object serves one thread at a
+    time, not always the same.
 
     Args:
         engine: path of `model.engine`; `engine.json` lies beside it.
@@ -87,6 +88,7 @@ class TensorRTModel:
     predict_on_batch = __call__
 
     def _run(self, images, embeddings):
+        self._cuda.make_current()
         self._context.set_input_shape("images", images.shape)
         self._cuda.copy_in(self._images, images)
         if not self._context.execute_async_v3(self._cuda.stream):
@@ -117,7 +119,8 @@ class Cuda:
         self._call("cuDeviceGet", ctypes.byref(device), ctypes.c_int(0))
         # The primary context is the one that TensorRT itself uses.
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
-        self._call("cuCtxSetCurrent", context)
+        self._context = context
+        self.make_current()
         self._call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(_NON_BLOCKING))
         name, numbers = ctypes.create_string_buffer(256), []
         self._call("cuDeviceGetName", name, ctypes.c_int(len(name)), device)
@@ -126,6 +129,10 @@ class Cuda:
             self._call("cuDeviceGetAttribute", ctypes.byref(number), ctypes.c_int(attribute), device)
             numbers.append(number.value)
         self.name, self.compute_capability, self.stream = name.value.decode(), tuple(numbers), stream.value
+
+    def make_current(self):
+        """For the calling thread: another one than that of the constructor has no context yet."""
+        self._call("cuCtxSetCurrent", self._context)
 
     def allocate(self, size):
         """The address of so many bytes on the GPU, which stay until the process ends."""

@@ -3,12 +3,15 @@
 import concurrent.futures
 import json
 import pathlib
+import re
 import urllib.parse
 
 import numpy as np
 
 from keras_reid.errors import UserError
 from serving.client.failures import Refused, ServingError, with_retries
+
+_HEADER = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class Client:
@@ -65,6 +68,13 @@ class Client:
             raise UserError(f"give a version or a label, not both. Received: {version} and {label!r}")
         if ca and not pathlib.Path(ca).is_file():
             raise UserError(f"{ca}: there is no such file of authorities")
+        for name, value in (headers or {}).items():
+            printable = isinstance(value, str) and value.isascii() and value.isprintable()
+            if not _HEADER.fullmatch(name) or not printable:
+                raise UserError(
+                    "a header must be a name of letters, digits, '-', '_' and '.', and a value of printable ASCII. "
+                    f"Received: {name!r}"
+                )
         self.url, self.batch_size, self.in_flight, self.retries = url, batch_size, in_flight, retries
         self._transport = _transport(url, model, version, label, in_flight, timeout, dict(headers or {}), ca)
 

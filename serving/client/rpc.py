@@ -77,7 +77,7 @@ class GrpcTransport:
         try:
             return method(request, timeout=self.timeout, metadata=self.headers)
         except grpc.RpcError as error:
-            code, text = error.code(), error.details()
+            code, text = error.code(), error.details() or ""
         message = f"{self.target}: {code.name}: {text}"
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             raise ServingError(f"{self.target} gave no answer within {self.timeout:g} s")

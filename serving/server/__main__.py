@@ -47,10 +47,11 @@ def _bound(host, port, option):
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
         if listener:
             listener.close()
-        raise UserError(f"{option}: cannot listen on {host}:{port}: {error.strerror}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}") from None
     return listener
 
 

@@ -27,6 +27,7 @@ from serving.server.served_version import Runtime
 from serving.server.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
+_MOST_MS = 2**31 - 1  # what gRPC's options hold
 
 
 async def serve(options, parameters, listener):
@@ -51,24 +52,29 @@ async def serve(options, parameters, listener):
         loader = _executor(stack, 1, "loader")
         gc.freeze()  # what is imported stays: collections then look only at models and requests
         runtime = Runtime(parameters, batches, workers, admission, metrics)
+        seen = _stamp(options.model_config_file)  # a change from now on is one, however long loading takes
         repository = Repository(_configs(options), _load, loader, runtime)
         await repository.poll()
         if not any(repository.served().values()):
             raise UserError(_nothing(repository, options))
         if not stop.is_set():
-            await _answer(options, listener, repository, admission, metrics, stop)
+            await _answer(options, listener, repository, admission, metrics, stop, seen)
         await repository.close()
 
 
-async def _answer(options, listener, repository, admission, metrics, stop):
+async def _answer(options, listener, repository, admission, metrics, stop, seen):
     def ready():
         return not stop.is_set() and any(repository.served().values())
 
+    idle = options.limits.idle_seconds
+    idle_ms = max(1, int(min(1000 * idle, _MOST_MS)))
     rpc = grpc.aio.server(
         options=[
             ("grpc.max_receive_message_length", options.limits.max_body),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
+            ("grpc.server_handshake_timeout_ms", idle_ms),  # of a connection that says nothing
+            ("grpc.max_connection_idle_ms", idle_ms),
         ]
     )
     add_services(rpc, repository, admission, options.limits, ready)
@@ -86,13 +92,13 @@ async def _answer(options, listener, repository, admission, metrics, stop):
             log_config=None,
             access_log=False,
             server_header=False,
-            timeout_keep_alive=75,
+            timeout_keep_alive=idle,
             timeout_graceful_shutdown=max(1, round(options.grace_seconds)),
         )
     )
     await rpc.start()
     answering = asyncio.create_task(rest.serve(sockets=[listener]))
-    watching = asyncio.create_task(_watch(options, repository))
+    watching = asyncio.create_task(_watch(options, repository, seen))
     while not rest.started:
         if answering.done():
             return await answering  # raises what it failed with
@@ -119,16 +125,15 @@ async def _answer(options, listener, repository, admission, metrics, stop):
         await watching
 
 
-async def _watch(options, repository):
-    """Follows the folder, and the configuration file where there is one."""
+async def _watch(options, repository, seen):
+    """Follows the folder, and the configuration file where there is one, which was read at the time `seen`."""
     if not options.poll_seconds:
         return
     file = options.model_config_file
-    seen = file and file.stat().st_mtime_ns
     while True:
         await asyncio.sleep(options.poll_seconds)
         try:
-            changed = file and file.stat().st_mtime_ns
+            changed = _stamp(file)
             if changed != seen:
                 seen = changed
                 await repository.reconfigure(read_model_config(file))
@@ -139,6 +144,10 @@ async def _watch(options, repository):
             _LOG.error("what was served before stays: %s", error)
         except Exception:
             _LOG.exception("looking for new versions failed")
+
+
+def _stamp(file):
+    return file and file.stat().st_mtime_ns
 
 
 class _Uvicorn(uvicorn.Server):

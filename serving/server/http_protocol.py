@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with a bound on the request's head and one packet for a small answer."""
+"""HTTP/1.1 as uvicorn speaks it, with bounds on the request's head and on waiting for it."""
 
 import asyncio
 
@@ -8,12 +8,22 @@ _MOST = 64 << 10  # bytes of request line and headers, which the parser would ga
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Refuses a request whose head does not end; sends the head of an answer together with its body."""
+    """Refuses a request whose head does not end; sends the head of an answer together with its body.
+
+    Closes a connection that holds no request for the seconds of `timeout_keep_alive`: uvicorn does so after an answer,
+    here also before the first request, while a head comes in pieces, and while a refused body is still being sent.
+    """
 
     _head = 0
 
     def connection_made(self, transport):
         super().connection_made(_Gathering(transport))
+        self._count_from_now()
+        self._close_when_due()
+
+    def on_response_complete(self):
+        super().on_response_complete()
+        self._count_from_now()
 
     def on_headers_complete(self):
         self._head = None  # the body follows
@@ -25,11 +35,23 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def data_received(self, data):
         if self._head is not None:
+            if not self._head:
+                self._count_from_now()
             self._head += len(data)
             if self._head > _MOST + len(data):
                 self.send_400_response("The request line and headers are too long.")
                 return
         super().data_received(data)
+        # A request under way has a time limit of its own.
+        if self.cycle is None or self.cycle.response_complete:
+            self._close_when_due()
+
+    def _count_from_now(self):
+        self._due = self.loop.time() + self.timeout_keep_alive
+
+    def _close_when_due(self):
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_at(self._due, self.timeout_keep_alive_handler)
 
 
 class _Gathering:

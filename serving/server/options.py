@@ -24,6 +24,8 @@ class Limits:
     """more at a time are refused as UNAVAILABLE (503)"""
     timeout_seconds: float = 30.0
     """longest time for a request, after which it is refused as DEADLINE_EXCEEDED (504)"""
+    idle_seconds: float = 75.0
+    """connections that hold no request for so long are closed"""
 
     @property
     def max_body(self):

@@ -62,3 +62,15 @@ def test_the_new_size_is_static():
         tf.TensorSpec((None, None, 3), tf.uint8)
     )
     assert traced.output_shapes == (9, 5, 3)
+
+
+@pytest.mark.parametrize("size", [(96, 48), (384, 129)])
+def test_an_image_has_the_same_pixels_in_every_program(size):
+    traced = tf.function(
+        lambda image: resize_image(image, size), input_signature=[tf.TensorSpec((None, None, 3), tf.uint8)]
+    )
+    for height, width in ((300, 181), (65, 17), (127, 255)):
+        image = np.random.default_rng(height).integers(0, 256, (height, width, 3), np.uint8)
+        in_data = next(iter(tf.data.Dataset.from_tensors(image).map(lambda x: resize_image(x, size))))
+        for resized in (traced(image), in_data, resize_image(image, size, usual=(height, width))):
+            np.testing.assert_array_equal(resized, resize_image(image, size))

@@ -1,5 +1,6 @@
 """Every backbone survives every format: the fused RepVGG, IBN, non-local blocks, GeM."""
 
+import functools
 import importlib
 
 import pytest
@@ -42,11 +43,17 @@ def cases():
             yield pytest.param(name, form, precision, marks=marks, id=f"{name}-{form}-{precision}")
 
 
+@functools.lru_cache(maxsize=1)
+def prepared(name):
+    """The model and its answers, for all formats: no export changes the model."""
+    model = model_of(name)
+    return model, ExportContext(parity.test_images(model))
+
+
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("name", "form", "precision"), list(cases()))
 def test_survives(name, form, precision, tmp_path):
-    model = model_of(name)
-    context = ExportContext(parity.test_images(model))
+    model, context = prepared(name)
     told = FORMATS[form].write(model, tmp_path / "artefact", precision, context)
     assert told["verified"] is True
     assert {batch["batch_size"] for batch in told["batches"]} == {1, 7, 32}

@@ -76,8 +76,8 @@ def no_work(monkeypatch):
         (["--precision", "float32", "float16"], "savedmodel has no float16"),
         (["--batch-sizes", "1", "0"], "--batch-sizes are numbers of images, 1 to 4096. Received: 0"),
         (["--batch-sizes", "5000"], "Received: 5000"),
-        (["--max-image-bytes", "0"], "--max-image-bytes must be above 0. Received: 0"),
-        (["--max-megapixels", "-1"], "--max-megapixels must be above 0. Received: -1"),
+        (["--max-image-bytes", "0"], "--max-image-bytes must be above 0 and below 2147483648. Received: 0"),
+        (["--max-megapixels", "-1"], "--max-megapixels must be above 0 and below .*Received: -1"),
         (["--calibration-images", "nowhere"], "nowhere: there is no such file or folder"),
     ],
 )
@@ -121,6 +121,9 @@ def test_options_reach_the_writer(model_file, tmp_path, monkeypatch, capsys):
     assert (context.max_image_bytes, context.max_megapixels) == (7, 0.5)
     assert context.training_images == (str(tmp_path / "typical.png"),)
     assert context.test_sets == ()
+    assert context.written == {
+        ("savedmodel", precision): tmp_path / "out" / "savedmodel" / precision for precision, _ in asked
+    }
     assert "not verified: there is no GPU" in capsys.readouterr().out
 
 

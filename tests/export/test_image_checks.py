@@ -94,6 +94,10 @@ BAD = {
     "bmp cut off": (BMP[:-1], CUT.format(len(BMP) - 1)),
     "png bomb": (png_that_says(60_000, 60_000), SIZE.format(60_000, 60_000)),
     "png of the largest size": (png_that_says(2**31 - 1, 2**31 - 1), "at most 0.01 megapixels"),
+    "png whose pixels cannot be counted": (
+        png_that_says(2**32 - 1, 2**32 - 1),
+        SIZE.format(2**32 - 1, 2**32 - 1),
+    ),
     "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
     "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
     "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import sys
 import types
@@ -180,7 +181,8 @@ def test_int8_leaves_the_first_convolution_and_the_biases_alone():
 def test_the_loss_of_map_is_written(model, tmp_path):
     (tmp_path / "int8").mkdir()
     told = {"verified": True}
-    quantized.add_map_loss(told, tmp_path / "int8", model, model, [people(model, tmp_path)])
+    asked = dataclasses.replace(context(model), test_sets=(people(model, tmp_path),))
+    quantized.add_map_loss(told, tmp_path / "int8", model, model, asked)
     assert told["map_loss"]["people"]["points"] == 0
     assert told == json.loads((tmp_path / "int8" / "parity.json").read_text())
 
@@ -236,6 +238,14 @@ def test_the_loss_of_map_is_measured_and_limited(model, tmp_path, capsys):
     )
     with pytest.raises(ParityError, match="mAP on people falls by"):
         quantized.map_loss(bad, model, [dataset])
+
+
+def test_the_models_own_map_is_measured_once(model, tmp_path):
+    dataset, known = people(model, tmp_path), {}
+    quantized.map_loss(model, model, [dataset], known)
+    assert known == {id(dataset): 1.0}
+    told = quantized.map_loss(model, None, [dataset], known)["map_loss"]["people"]
+    assert told == {"model": 1.0, "artefact": 1.0, "points": 0.0}
 
 
 def test_a_missing_package_is_named_with_its_extra(model, tmp_path, monkeypatch):

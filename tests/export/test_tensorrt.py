@@ -1,8 +1,10 @@
+import concurrent.futures
 import json
 import pathlib
 import pickle
 import subprocess
 import sys
+import threading
 import types
 
 import numpy as np
@@ -75,6 +77,21 @@ def test_an_engine_that_cannot_run_here_is_marked(model, tmp_path, in_this_proce
     assert (engine["package"], engine["typed"], engine["precision"]) == ("tensorrt_rtx", True, precision)
     assert engine["model"]["image_size"] == [32, 16]
     assert (tmp_path / "engine" / "model.engine").stat().st_size > 1000
+
+
+def test_the_onnx_of_the_same_command_is_taken(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(tensorrt_format, "find_tensorrt", lambda: None)
+    monkeypatch.setattr(onnx_format, "write", lambda *_: pytest.fail("was exported a moment ago"))
+    (tmp_path / "onnx").mkdir()
+    (tmp_path / "onnx" / "model.onnx").write_bytes(b"network")
+    (tmp_path / "onnx" / "parity.json").write_text('{"verified": true}')
+    allowed = context(model, allow_unverified=True, written={("onnx", "float16"): tmp_path / "onnx"})
+    told = tensorrt_format.write(model, tmp_path / "engine", "float16", allowed)
+    assert told["onnx"] == {"verified": True}
+    assert told == json.loads((tmp_path / "engine" / "parity.json").read_text())
+    assert (tmp_path / "engine" / "model.onnx").read_bytes() == b"network"
+    with pytest.raises(pytest.fail.Exception):
+        tensorrt_format.write(model, tmp_path / "other", "float32", allowed)
 
 
 def test_is_refused_without_the_flag(model, tmp_path, in_this_process, no_gpu, monkeypatch):
@@ -184,7 +201,10 @@ class StandInCuda:
     name, compute_capability, stream = "stand-in", (8, 9), 1
 
     def __init__(self):
-        self.memory, self.waited = {}, 0
+        self.memory, self.waited, self.threads = {}, 0, set()
+
+    def make_current(self):
+        self.threads.add(threading.get_ident())
 
     def allocate(self, size):
         self.memory[1000 * (len(self.memory) + 1)] = np.zeros(size, np.uint8)
@@ -251,6 +271,13 @@ def test_what_tensorrt_measured_is_kept(tmp_path, monkeypatch):
     assert noted["timing"] == b"measured"
     noted, _ = build(tmp_path, monkeypatch, "float16", __version__="8.5.0")
     assert noted["timing"] == b""
+
+
+def test_an_engine_is_built_where_nothing_can_be_kept(tmp_path, monkeypatch):
+    (tmp_path / "cache").write_text("no folder")
+    noted, _ = build(tmp_path, monkeypatch, "int8")
+    noted["calibrator"].write_calibration_cache(b"scales")
+    assert noted["calibrator"].read_calibration_cache() is None
 
 
 def test_int8_before_10_is_calibrated_in_batches_and_once(tmp_path, monkeypatch):
@@ -328,6 +355,15 @@ def test_the_wrapper_runs_any_number_in_parts(wrapper):
     np.testing.assert_allclose(model(images), np.repeat(images.mean((1, 2, 3))[:, None], 2, 1), rtol=1e-6)
     assert run.batches == (4, 4, 2)
     assert model(images[:0]).shape == (0, 2)
+
+
+def test_the_wrapper_runs_in_other_threads(wrapper):
+    model = TensorRTModel(wrapper[0])
+    images = np.zeros((1, 4, 2, 3), np.uint8)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        ident = pool.submit(threading.get_ident).result()
+        pool.submit(model, images).result()
+    assert ident in model._cuda.threads
 
 
 def test_the_wrapper_refuses_other_pixels(wrapper):

@@ -5,6 +5,7 @@ import io
 
 import numpy as np
 import pytest
+import urllib3
 from PIL import Image
 
 from tests.serving import tiny
@@ -22,6 +23,13 @@ def jpeg(seed=0, size=(20, 30), format="JPEG"):
 def b64(data):
     """Bytes as JSON has them."""
     return {"b64": base64.b64encode(data).decode()}
+
+
+@pytest.fixture(scope="module")
+def http():
+    """Plain HTTP, nothing repeated."""
+    with urllib3.PoolManager(retries=False, timeout=60) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

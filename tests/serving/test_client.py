@@ -269,6 +269,8 @@ def test_command_says_what_is_wrong(url, model, tmp_path):
         (["--output", output], "at least one image"),
         ([str(tmp_path / "none.jpg"), "--output", output], "no such file or folder"),
         ([str(image), "--output", output, "--header", "token"], "'Name: value'"),
+        ([str(image), "--output", output, "--header", "Authorization: Bearer …"], "printable ASCII.*'Auth"),
+        ([str(image), "--output", output, "--header", "two words: 1"], "a header must be a name of letters"),
         ([str(image), "--output", output, "--model", "other"], "no such model"),
         ([str(image), "--output", output], "a.jpg: "),
     ):

@@ -6,7 +6,6 @@ import socket
 import grpc
 import numpy as np
 import pytest
-import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,12 +41,6 @@ CODES = {
     grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 IMAGE = b"\x89PNG\r\n\x1a\n" + bytes(40)
-
-
-@pytest.fixture(scope="module")
-def http():
-    with urllib3.PoolManager(retries=False, timeout=20) as pool:
-        yield pool
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,6 @@ PREDICT = "/v1/models/reid:predict"
 
 
 @pytest.fixture(scope="module")
-def http():
-    with urllib3.PoolManager(retries=False, timeout=60) as pool:
-        yield pool
-
-
-@pytest.fixture(scope="module")
 def channel(server):
     options = [("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(server.grpc, options=options) as channel:

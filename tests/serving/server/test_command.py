@@ -34,6 +34,8 @@ def ended(*arguments):
         (["MODELS", "--max-rows", "0"], "--max-rows must be above 0"),
         (["MODELS", "--poll-seconds", "-1"], "--poll-seconds must not be negative"),
         (["MODELS", "--host", "256.1.1.1"], "--rest-port: cannot listen on 256.1.1.1"),
+        (["MODELS", "--host", "a..b"], "--rest-port: cannot listen on a..b"),
+        (["MODELS", "--idle-seconds", "0"], "--idle-seconds must be above 0"),
     ],
 )
 def test_mistakes(tmp_path, arguments, words):

@@ -1,8 +1,10 @@
 """Versions come and go while requests are answered."""
 
+import asyncio
 import concurrent.futures
 import shutil
 import threading
+import types
 
 import numpy as np
 import pytest
@@ -144,3 +146,24 @@ def test_models_versions_and_labels_of_a_configuration_file(folder, tmp_path):
         assert ask("people", "/labels/stable") == pytest.approx(30)
     finally:
         server.close()
+
+
+def test_a_configuration_that_changed_while_the_first_versions_were_loaded_is_read(tmp_path):
+    from serving.server.application import _watch
+
+    file = tmp_path / "models.config"
+    file.write_text('model_config_list { config { name: "a" base_path: "b" } }')
+    read = []
+
+    class Repository:
+        async def reconfigure(self, configs):
+            read.extend(config.name for config in configs)
+
+        async def poll(self):
+            raise asyncio.CancelledError
+
+    options = types.SimpleNamespace(poll_seconds=0.001, model_config_file=file)
+    for seen, expected in ((file.stat().st_mtime_ns, []), (0, ["a"])):
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(_watch(options, Repository(), seen))
+        assert read == expected
