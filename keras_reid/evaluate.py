@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid import command_line
+from keras_reid.dsr_options import share_of_dsr, validation_data
 from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.model_file import find_model_file
@@ -30,7 +31,10 @@ class Evaluate:
     """distance between embeddings; by default that of the run or experiment file, else cosine. dsr, for partial images:
     how well the parts of a query can be reconstructed from each of the 100 nearest gallery images, beside cosine"""
     dsr_lambda: float | None = None
-    """share of dsr beside cosine, 0 to 1, by default 0.5; to be chosen on other images than those of the test"""
+    """share of dsr beside cosine, 0 to 1; by default what was chosen when the model was trained, else 0.5"""
+    dsr_validation: str | None = None
+    """choose that share here: a benchmark, or an experiment file with one test set; with other images and identities
+    than those of the test, and queries as partial"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
     remove_camera_bias: bool = False
@@ -46,6 +50,9 @@ class Evaluate:
     single_shot: int | None = None
     """evaluate on a gallery with one image of each identity, drawn this many times (the classic protocol of CUHK03
     has 10)"""
+    recall: tuple[int, ...] = ()
+    """also image retrieval's Recall@K, the share of queries with a match among the K nearest, for these K, such as 1 10
+    100; by default those of the run or experiment file"""
     roc: bool = False
     """also verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
     per_camera: bool = False
@@ -70,13 +77,15 @@ def main(arguments):
     )
     find_model_file(options.run_or_model)
     run = run_directory(options.run_or_model)
-    data, settings = _what(options, run)
+    data, settings, recall = _what(options, run)
+    validation = None if options.dsr_validation is None else validation_data(options, data)
 
     command_line.load_tensorflow()
     from keras_reid.evaluation.draws import evaluate_draws
     from keras_reid.evaluation.table import (
         print_camera_table,
         print_open_set_table,
+        print_recall_table,
         print_roc_table,
         print_table,
     )
@@ -86,6 +95,8 @@ def main(arguments):
 
     model = load_model(options.run_or_model)
     _, tests = read_datasets(data, train=False)
+    if settings["metric"] == "dsr":
+        settings["dsr_lambda"] = share_of_dsr(options, model, validation, tests)
     results, more = {}, {}
     readers = data.test_datasets or [data.dataset]
     for reader, dataset in zip(readers, tests, strict=True):
@@ -95,6 +106,10 @@ def main(arguments):
         )
     summaries = {name: result.to_dict() for name, result in results.items()}
     print_table(results)
+    if recall:
+        for name, result in results.items():
+            summaries[name] |= result.recalls(recall)
+        print_recall_table(summaries, recall)
     if settings["roc"]:
         print_roc_table(summaries)
     for name, extras in more.items():
@@ -126,7 +141,9 @@ def _repetitions(reader, dataset, root):
 
 
 def _what(options, run):
-    """The data to test on and the evaluation settings: the run's own, where the options do not say otherwise."""
+    """The data to test on, the evaluation settings and the K of Recall@K: the run's own, where the options do not say
+    otherwise.
+    """
     experiment = experiment_of(options.dataset, run)
     settings = {"metric": options.metric or "cosine", "flip": options.flip}
     if experiment:
@@ -138,7 +155,12 @@ def _what(options, run):
     settings["memory"] = _memory(options)
     settings |= _post_processing(options, settings["metric"])
     _check_together(options, settings)
-    return chosen_data(options.dataset, experiment, options.root, options.skip_unreadable), settings
+    recall = options.recall or (experiment.evaluation.recall if experiment else ())
+    if min(recall, default=1) < 1:
+        raise UserError(
+            f"--recall takes numbers of images, at least 1. Received: {' '.join(map(str, recall))}"
+        )
+    return chosen_data(options.dataset, experiment, options.root, options.skip_unreadable), settings, recall
 
 
 def _memory(options):
@@ -191,10 +213,14 @@ def _post_processing(options, metric):
         "query_expansion": None if expansion is None else (*expansion, 5)[0],
         "rerank": options.rerank,
     }
+    for name in ("dsr_lambda", "dsr_validation"):
+        if metric != "dsr" and getattr(options, name) is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise UserError(f"{option} is of the share of dsr beside cosine: use --metric dsr with it")
     if metric != "dsr":
-        if options.dsr_lambda is not None:
-            raise UserError("--dsr-lambda is the share of dsr beside cosine: use --metric dsr with it")
         return settings
+    if options.dsr_lambda is not None and options.dsr_validation is not None:
+        raise UserError("--dsr-validation chooses what --dsr-lambda says: leave one of them out")
     if options.rerank:
         raise UserError(
             "--rerank is for distances of embeddings: use --metric cosine or euclidean with it, not dsr"
@@ -202,8 +228,8 @@ def _post_processing(options, metric):
     for name, given in (("--flip", options.flip), ("--remove-camera-bias", options.remove_camera_bias)):
         if given:
             raise UserError(f"{name} is for embeddings, not for feature maps: leave it out with dsr")
-    share = 0.5 if options.dsr_lambda is None else options.dsr_lambda
-    if not 0 <= share <= 1:
+    share = options.dsr_lambda
+    if share is not None and not 0 <= share <= 1:
         raise UserError(f"--dsr-lambda must be from 0 to 1. Received: {share}")
     return {**settings, "flip": False, "dsr_lambda": share}
 

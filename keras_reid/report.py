@@ -9,6 +9,7 @@ import tyro
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
+from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.model_file import find_model_file
 
@@ -99,7 +100,9 @@ def _report(run, root, output=None):
     model = load_model(run.path)
     settings = experiment.evaluation
     evaluations = {
-        dataset.name: evaluate_dataset(model, dataset, settings.metric, settings.batch_size, settings.flip)
+        dataset.name: evaluate_dataset(
+            model, dataset, settings.embedding_metric, settings.batch_size, settings.flip
+        )
         for dataset in tests
     }
     print_table({name: evaluation.result for name, evaluation in evaluations.items()})
@@ -112,7 +115,8 @@ def _compare_with_run(run, evaluations):
     before = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     for name, evaluation in evaluations.items():
         for key in ("rank1", "mAP"):
-            old, new = before.get(name, {}).get(key), getattr(evaluation.result, key)
+            of_embeddings = before.get(cosine_entry(name), before.get(name, {}))
+            old, new = of_embeddings.get(key), getattr(evaluation.result, key)
             if old is not None and abs(old - new) > _SAME:
                 print(
                     f"warning: {key} of {name} is {100 * new:.2f} %, and was {100 * old:.2f} % at the end of the run: "

@@ -103,7 +103,7 @@ def test_each_experiment_of_the_original_is_in_the_table_of_recipes():
     assert set(files) == {
         path
         for path, code in own.items()
-        if "from keras_reid.recipes import" in code and "distill" not in path
+        if "from keras_reid.recipes import" in code and "distill" not in path and "_to_" not in path
     }
     for path, recipe in files.items():
         assert f"from keras_reid.recipes import {recipe}\n" in own[path]
@@ -143,6 +143,24 @@ def test_measured_numbers():
         for cell, value in zip(cells, values, strict=True):
             digits = len(cell.partition(".")[2])
             assert float(cell) == pytest.approx(value, abs=0.51 * 10**-digits)
+
+
+def test_measured_sizes():
+    with open(ROOT / "benchmarks" / "results" / "serving.csv", encoding="utf-8") as stream:
+        measured = [
+            row for row in csv.DictReader(stream) if (row["protocol"], row["input"]) == ("rest", "bytes")
+        ]
+    (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "How large"]
+    for model, clients, *cells in rows[1:]:
+        name = "quickstart" if "quickstart" in model else "resnet50"
+        (row,) = [
+            row
+            for row in measured
+            if row["case"] == "load" and row["model"].startswith(name) and row["clients"] == clients
+        ]
+        for cell, column in zip(cells, ("images_per_second", "p95_ms", "cpu_ms"), strict=True):
+            digits = len(cell.partition(".")[2])
+            assert float(cell) == pytest.approx(float(row[column]), abs=0.51 * 10**-digits)
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -1,5 +1,7 @@
+import json
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ from keras_reid.data import BENCHMARKS, ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 from keras_reid.evaluate import main
+from keras_reid.evaluation import Features, evaluate
+from tests.conftest import ROOT
 
 
 def test_an_unknown_data_set_lists_those_there_are(tmp_path):
@@ -41,6 +45,22 @@ def nothing(tmp_path):
         (["--open-set", "0.5", "--rerank"], "--open-set is for the distances of embeddings as they are"),
         (["--open-set", "1"], "--open-set must lie between 0 and 1. Received: 1.0"),
         (["--protocol", "single"], "protocol"),
+        (["--dsr-lambda", "0.5"], "--dsr-lambda is of the share of dsr.*use --metric dsr"),
+        (["--dsr-validation", "market1501"], "--dsr-validation is of the share of dsr.*use --metric dsr"),
+        (
+            ["--metric", "dsr", "--dsr-lambda", "0.5", "--dsr-validation", "dukemtmc"],
+            "--dsr-validation chooses what --dsr-lambda says: leave one",
+        ),
+        (["--metric", "dsr", "--dsr-lambda", "2"], "--dsr-lambda must be from 0 to 1. Received: 2.0"),
+        (
+            ["--metric", "dsr", "--dsr-validation", "duke"],
+            "--dsr-validation must be one of .*or an experiment file. Received: 'duke'",
+        ),
+        (
+            ["--metric", "dsr", "--dsr-validation", str(ROOT / "experiments" / "partial_dsr.py")],
+            "needs an experiment file with one test set. Received: .*partial_dsr.py with 3",
+        ),
+        (["--recall", "1", "0"], "--recall takes numbers of images, at least 1. Received: 1 0"),
     ],
 )
 def test_options_are_refused_before_anything_is_loaded(nothing, options, message):
@@ -101,3 +121,46 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
     assert line.startswith("error: ")
     assert message in line
     assert bool(embedded) == ("NaN" in message)  # the rest is known before the long work
+
+
+@pytest.mark.parametrize(
+    ("options", "metadata", "share", "said"),
+    [
+        ([], {}, 0.5, "share of dsr: 0.5, chosen nowhere: use --dsr-validation"),
+        ([], {"dsr_lambda": 0.25}, 0.25, "share of dsr: 0.25, chosen when the model was trained"),
+        (["--dsr-lambda", "0.75"], {"dsr_lambda": 0.25}, 0.75, ""),
+        (["--dsr-validation", "dukemtmc"], {"dsr_lambda": 0.25}, 0.9, "share of dsr, chosen on small: 0.9"),
+    ],
+)
+def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata, share, said):
+    used = []
+
+    def read(data, train):
+        part = 0 if data.dataset == BENCHMARKS["market1501"] else 2
+        dataset = ReIDDataset("small", (), samples(part), samples(part + 1), protocol="all")
+        return None, [dataset]
+
+    def evaluated(model, draws, batch_size, **settings):
+        used.append(settings["dsr_lambda"])
+        query, gallery = (Features(np.eye(6), np.arange(6), np.full(6, camera)) for camera in (0, 1))
+        return evaluate(query, gallery), {}
+
+    model = SimpleNamespace(metadata=metadata)
+    monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", read)
+    monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", read)
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path: model)
+    monkeypatch.setattr("keras_reid.evaluation.draws.evaluate_draws", evaluated)
+    monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)
+    main([*nothing, "--metric", "dsr", *options, "--output", str(tmp_path / "out.json")])
+    assert used == [share]
+    assert said in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["settings"]["dsr_lambda"] == share
+
+
+def test_the_share_is_not_chosen_on_the_test(nothing, monkeypatch):
+    dataset = ReIDDataset("small", (), samples(0), samples(1), protocol="all")
+    monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", lambda data, train: (None, [dataset]))
+    monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", lambda data, train: (None, [dataset]))
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path: SimpleNamespace(metadata={}))
+    with pytest.raises(UserError, match=r"12 of 'small' are also tested on, the first is 0_0\.jpg"):
+        main([*nothing, "--metric", "dsr", "--dsr-validation", "dukemtmc"])

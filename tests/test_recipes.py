@@ -1,6 +1,7 @@
 """The values of the original's recipes, written down once more: from its configuration files, not from our recipes."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -177,6 +178,96 @@ VERI_WILD = {
     "schedule.warmup_steps": 5000,
     "training.epochs": 120,
 }
+PARTIAL = {
+    **{key: value for key, value in BOT.items() if key not in _MULTI_STEP and "RandomErasing" not in key},
+    "model.backbone.ibn": True,
+    "model.pooling.type": "NoPooling",
+    "model.head.type": "PartialHead",
+    "model.head.windows": [[2, 2], [4, 2], [6, 2], [8, 2]],
+    "model.image_size": [384, 128],
+    "losses.cross_entropy.label_smoothing": 0.12,
+    "losses.triplet.mining": "weighted",
+    "data.augmentation": ["PadCrop", "Flip"],
+    "data.sampler.identities_per_batch": 64,
+    "optimizer.learning_rate": 7e-4,
+    "schedule.type": "Cosine",
+    "schedule.delay_epochs": 20,
+    "schedule.warmup_steps": 500,
+    "training.epochs": 60,
+    "evaluation.every": 10,
+    "evaluation.metric": "dsr",
+}
+SOP = {
+    **{
+        key: value
+        for key, value in BOT.items()
+        if key not in _MULTI_STEP and not key.startswith("losses.triplet")
+    },
+    "model.pooling.type": "GeM",
+    "model.pooling.p": 3.0,
+    "model.pooling.learnable": False,
+    "model.head.metric_feature": "after",
+    "model.image_size": [224, 224],
+    "data.augmentation": ["RandomAreaCrop", "Flip"],
+    "data.augmentation.RandomAreaCrop.scale": [0.16, 1.0],
+    "data.augmentation.RandomAreaCrop.ratio": [3 / 4, 4 / 3],
+    "data.augmentation.RandomAreaCrop.squashed": True,
+    "data.sampler.type": "ShuffleSampler",
+    "data.sampler.batch_size": 128,
+    "optimizer.type": "SGD",
+    "optimizer.learning_rate": 0.003,
+    "optimizer.momentum": 0.99,
+    "optimizer.nesterov": True,
+    "optimizer.l2_bias": 0.0,
+    "schedule.type": "Cosine",
+    "schedule.delay_epochs": 0,
+    "schedule.floor": 3e-5,
+    "schedule.warmup_steps": 1000,
+    "training.epochs": 100,
+    "training.freeze_backbone_steps": 10**9,
+    "evaluation.every": 10,
+    "evaluation.batch_size": 256,
+    "evaluation.recall": [1, 10, 100, 1000],
+}
+for _key in ("PadCrop.padding", "RandomErasing.probability", "RandomErasing.value"):
+    del SOP[f"data.augmentation.{_key}"]
+for _key in ("identities_per_batch", "images_per_identity"):
+    del SOP[f"data.sampler.{_key}"]
+INSHOP = {
+    **SOP,
+    "data.augmentation.RandomAreaCrop.squashed": False,  # images are not resized before they are cropped
+    "evaluation.recall": [1, 10, 20, 30, 40, 50],
+}
+CARS = {
+    **SOP,
+    "losses.cross_entropy.label_smoothing": 0.4,
+    "data.augmentation": ["RandomAreaCrop", "ColorJitter", "Flip"],
+    "data.augmentation.RandomAreaCrop.ratio": [1.0, 1.0],
+    "data.augmentation.ColorJitter.brightness": 0.3,
+    "data.augmentation.ColorJitter.contrast": 0.3,
+    "data.augmentation.ColorJitter.saturation": 0.3,
+    "data.augmentation.ColorJitter.hue": 0.1,
+    "data.augmentation.ColorJitter.probability": 1.0,
+    "optimizer.learning_rate": 0.05,
+    "optimizer.momentum": 0.0,
+    "optimizer.nesterov": False,
+    "schedule.floor": 5e-4,
+    "evaluation.recall": [1, 2, 4, 8, 16, 32],
+}
+CUB = {
+    **CARS,
+    "losses.cross_entropy.label_smoothing": 0.3,
+    "data.augmentation.RandomAreaCrop.ratio": [3 / 4, 4 / 3],
+    "data.augmentation.RandomAreaCrop.squashed": False,  # the shorter side is resized
+    "data.augmentation.ColorJitter.brightness": 0.25,
+    "data.augmentation.ColorJitter.contrast": 0.25,
+    "data.augmentation.ColorJitter.saturation": 0.25,
+    "data.augmentation.ColorJitter.hue": 0.0,
+    "optimizer.learning_rate": 0.02,
+    "schedule.floor": 2e-5,
+    "schedule.warmup_steps": 450,
+    "training.epochs": 30,
+}
 VALUES = {
     **{
         f"{name}_{recipe}": ({**values, "data.dataset.type": dataset})
@@ -192,6 +283,11 @@ VALUES = {
     "veri_sbs": {**VERI, "data.dataset.type": "VeRi"},
     "vehicleid_bot": {**VEHICLE_ID, "data.dataset.type": "VehicleID"},
     "veriwild_bot": {**VERI_WILD, "data.dataset.type": "VeRiWild"},
+    "partial_dsr": {**PARTIAL, "data.dataset.type": "Market1501"},
+    "sop_retrieval": {**SOP, "data.dataset.type": "StanfordOnlineProducts"},
+    "inshop_retrieval": {**INSHOP, "data.dataset.type": "InShop"},
+    "cars_retrieval": {**CARS, "data.dataset.type": "Cars196"},
+    "cub_retrieval": {**CUB, "data.dataset.type": "CUB200"},
 }
 # Rank-1, mAP and mINP in percent, from the original's model zoo.
 ZOO = """
@@ -240,7 +336,8 @@ def value_at(description, key):
 def test_values_of_the_original(name):
     description = as_dict(load_experiment(experiment_file(name)))
     assert {key: value_at(description, key) for key in VALUES[name]} == VALUES[name]
-    assert set(description["losses"]) == {"cross_entropy", "triplet"}
+    retrieval = name.endswith("_retrieval")
+    assert set(description["losses"]) == {"cross_entropy"} | (set() if retrieval else {"triplet"})
 
 
 def docstring_rows(name):
@@ -295,6 +392,44 @@ def test_arguments_of_a_recipe(name):
     if name != "vit":
         ibn = recipe().model.backbone.ibn
         assert recipe(ibn=not ibn).model.backbone.ibn is not ibn
+
+
+RECALLS = {
+    "cub": "69.46 79.57 87.53 92.61 95.75 97.35",
+    "cars": "92.31 95.99 97.60 98.63 99.24 99.62",
+    "sop": "82.46 92.56 96.78 98.95",
+    "inshop": "91.97 98.29 98.85 99.11 99.24 99.35",
+}
+
+
+@pytest.mark.parametrize("name", RECALLS)
+def test_reference_numbers_of_image_retrieval(name):
+    docstring = experiment_file(f"{name}_retrieval").read_text().split('"""')[1]
+    assert "Reference: FastReID's FastRetri" in docstring
+    assert "  ".join(RECALLS[name].split()) + "; the paper's own code" in docstring
+    ks = load_experiment(experiment_file(f"{name}_retrieval")).evaluation.recall
+    assert f"Recall@{', '.join(map(str, ks[:-1]))} and {ks[-1]} in %" in docstring
+
+
+def test_frozen_batch_normalization_of_image_retrieval():
+    """Every normalisation of the backbone, and nothing else, learns in no step."""
+    import keras
+
+    from keras_reid.experiment.building import build_model, compile_model
+    from keras_reid.models.freezing import Freezing
+
+    experiment = recipes.retrieval(depth=18, pretrained=None)
+    assert experiment.training.freeze_backbone_steps > 10**6
+    small = replace(experiment, model=replace(experiment.model, backbone=ex.ResNet(depth=18, width=4)))
+    model = compile_model(build_model(small, 5), small, steps_per_epoch=2)
+    freezing = Freezing(model, experiment.training.freeze_layers)
+    normalizations = [
+        layer for layer in model.backbone.layers if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    assert len(normalizations) == 20
+    assert {layer.name for layer in freezing.layers} == {layer.name for layer in normalizations}
+    assert len(freezing.learning) == len(model.trainable_variables) - 2 * 20
+    assert recipes.retrieval(backbone=ex.OSNet()).training.freeze_backbone_steps == 0
 
 
 def test_the_vehicle_sets_are_tested_on_all_three_lists():

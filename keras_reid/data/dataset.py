@@ -1,5 +1,6 @@
 """A re-identification data set: a training part, and a test part of queries and gallery."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -7,10 +8,11 @@ import numpy as np
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 
-CROSS_CAMERA, ALL = "cross_camera", "all"
+CROSS_CAMERA, ALL, LEAVE_ONE_OUT = "cross_camera", "all", "leave_one_out"
 PROTOCOLS = {
     CROSS_CAMERA: "cross-camera (gallery images of the query's identity from its own camera do not count)",
     ALL: "all (every gallery image counts, whatever its camera)",
+    LEAVE_ONE_OUT: "leave-one-out (each image is searched for among all the others)",
 }
 NO_CAMERA = -1
 
@@ -30,7 +32,8 @@ class ReIDDataset:
             are in the query too.
         protocol: which gallery samples count for a query. `"cross_camera"`: those of the same identity and
             the same camera are left out (Market-1501's protocol). `"all"`: every one counts, so that no file may
-            be in both. None: cross-camera if every test sample has a camera, else all.
+            be in both. `"leave_one_out"`: query and gallery are the same samples, and each is searched for among all
+            the others (image retrieval's protocol). None: cross-camera if every test sample has a camera, else all.
         split: how the parts were chosen, in words, for the table; empty if the set came with its own split.
         validation: training images that the set's authors set apart for validation; used by `combine_all` alone.
         junk: identities of the test part that are nobody in particular (background); used by `combine_all` alone,
@@ -139,7 +142,8 @@ class ReIDDataset:
 
     def _check_protocol(self):
         if self.protocol not in PROTOCOLS:
-            raise UserError(f"`protocol` must be {CROSS_CAMERA!r} or {ALL!r}. Received: {self.protocol!r}")
+            names = ", ".join(map(repr, PROTOCOLS))
+            raise UserError(f"`protocol` must be one of {names}. Received: {self.protocol!r}")
         if self.protocol == CROSS_CAMERA and (missing := self._without_camera()):
             raise UserError(
                 f"the protocol 'cross_camera' needs the camera of every query and gallery image, but "
@@ -173,6 +177,8 @@ class ReIDDataset:
                     f"{len(both)} files of data set {self.name!r} are in query and gallery, the first is {min(both)}: "
                     "under the protocol 'all' each would find itself; take them out of one of the two"
                 )
+        if self.protocol == LEAVE_ONE_OUT:
+            self._check_leave_one_out(identities)
         if self.protocol == CROSS_CAMERA:
             pairs = {}
             for identity, camera in zip(gallery_identities.tolist(), gallery_cameras.tolist(), strict=True):
@@ -184,6 +190,26 @@ class ReIDDataset:
                     "camera, as the protocol 'cross_camera' asks; check how the cameras are read, or set "
                     "protocol='all'"
                 )
+
+    def _check_leave_one_out(self, identities):
+        if self.query != self.gallery:
+            raise UserError(
+                "the protocol 'leave_one_out' searches for each test image among all the others, so that query and "
+                f"gallery of data set {self.name!r} must hold the same images in the same order. Received: "
+                f"{len(self.query)} and {len(self.gallery)} images that differ; set protocol='all' where the gallery "
+                "has images of its own"
+            )
+        counts = collections.Counter(sample.path for sample in self.query)
+        if twice := [path for path, count in counts.items() if count > 1]:
+            raise UserError(
+                f"{len(twice)} test images of data set {self.name!r} are there twice, the first is {twice[0]}: under "
+                "the protocol 'leave_one_out' it would find itself; take one out"
+            )
+        if np.bincount(identities).max() < 2:
+            raise UserError(
+                f"no identity of the test part of data set {self.name!r} has two images, so that there is nothing to "
+                "find under the protocol 'leave_one_out'; check how the identities are read"
+            )
 
 
 def _numbers(values):

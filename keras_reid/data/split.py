@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from keras_reid.data.dataset import ALL, CROSS_CAMERA, PROTOCOLS, ReIDDataset
+from keras_reid.data.dataset import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS, ReIDDataset
 from keras_reid.errors import UserError
 
 _RULES = {
     CROSS_CAMERA: "the first image of each camera is a query while another camera keeps one in the gallery",
     ALL: "the first image of each identity is the query, the others are gallery",
+    LEAVE_ONE_OUT: "every image of theirs is a query, and gallery for the others",
 }
 
 
@@ -30,7 +31,7 @@ def split_dataset(name, samples, test_identities, seed, protocol):
         samples: list of `Sample`.
         test_identities: share (float, 0.0 … 1.0) or number (int) of identities to test on.
         seed: non-negative integer.
-        protocol: `"cross_camera"`, `"all"` or None.
+        protocol: `"cross_camera"`, `"all"`, `"leave_one_out"` (then every test image is query and gallery) or None.
 
     Returns:
         a `ReIDDataset`; its `split` says all this in words.
@@ -40,7 +41,8 @@ def split_dataset(name, samples, test_identities, seed, protocol):
             protocol.
     """
     if protocol is not None and protocol not in PROTOCOLS:
-        raise UserError(f"`protocol` must be {CROSS_CAMERA!r}, {ALL!r} or None. Received: {protocol!r}")
+        names = ", ".join(map(repr, PROTOCOLS))
+        raise UserError(f"`protocol` must be one of {names}, or None. Received: {protocol!r}")
     groups = group_by_identity(samples)
     held_out = _draw_test_identities(name, list(groups), test_identities, seed)
     train = [sample for sample in samples if str(sample.identity) not in held_out]
@@ -50,6 +52,9 @@ def split_dataset(name, samples, test_identities, seed, protocol):
     protocol = protocol or automatic_protocol(test)
     query, gallery = [], []
     for group in test:
+        if protocol == LEAVE_ONE_OUT:
+            query, gallery = query + group, gallery + group
+            continue
         chosen = _cross_camera_queries(group) if protocol == CROSS_CAMERA else group[: len(group) > 1]
         query += chosen
         gallery += [sample for sample in group if sample not in chosen]

@@ -9,7 +9,9 @@ from keras_reid.evaluation.dsr import (
     choose_dsr_lambda,
     dsr_distance,
     dsr_features,
+    dsr_lambda_for,
     embed_with_maps,
+    evaluate_dsr,
 )
 from keras_reid.evaluation.embedding import embed_paths, l2_normalize
 from keras_reid.evaluation.features import Features
@@ -18,7 +20,7 @@ from keras_reid.evaluation.neighbors import nearest
 from keras_reid.evaluation.open_set import OpenSetResult, evaluate_open_set, without_identities
 from keras_reid.evaluation.query_expansion import alpha_query_expansion, query_expansion
 from keras_reid.evaluation.repeated import RepeatedResult
-from keras_reid.evaluation.rerank import RerankedDistances, k_reciprocal_rerank
+from keras_reid.evaluation.rerank import RerankedDistances, jaccard_neighbors, k_reciprocal_rerank
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.retrieval import evaluate
 from keras_reid.evaluation.roc import RocCurve
@@ -42,12 +44,15 @@ __all__ = [
     "choose_dsr_lambda",
     "dsr_distance",
     "dsr_features",
+    "dsr_lambda_for",
     "embed_paths",
     "embed_with_maps",
     "evaluate",
     "evaluate_camera_pairs",
+    "evaluate_dsr",
     "evaluate_open_set",
     "evaluate_single_shot",
+    "jaccard_neighbors",
     "k_reciprocal_rerank",
     "l2_normalize",
     "nearest",

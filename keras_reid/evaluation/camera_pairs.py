@@ -51,7 +51,7 @@ def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_ca
 
     Args:
         query, gallery, metric, memory: as in `evaluate`.
-        protocol: `"cross_camera"`: a camera's queries are not searched for in its own images; `"all"`: they are.
+        protocol: `"cross_camera"`: a camera's queries are not searched for in its own images; otherwise they are.
 
     Returns:
         `CameraPairs`.

@@ -2,6 +2,9 @@
 
 import dataclasses
 
+import numpy as np
+
+from keras_reid.data.dataset import LEAVE_ONE_OUT
 from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import check_finite, embed_paths
 from keras_reid.evaluation.features import Features
@@ -33,7 +36,7 @@ def evaluate_dataset(
         metric: `"cosine"` or `"euclidean"`.
         batch_size: images in a batch.
         flip: average the embeddings of each image and its mirror image.
-        protocol: `"cross_camera"` or `"all"`; None for the data set's own.
+        protocol: `"cross_camera"`, `"all"` or `"leave_one_out"`; None for the data set's own.
         roc: as in `evaluate`.
         memory: as in `evaluate`.
 
@@ -86,6 +89,8 @@ def evaluate_repetitions(
 def embed_datasets(model, datasets, batch_size=128, flip=False):
     """Query and gallery `Features` of each data set; an image that several hold is embedded once.
 
+    Under the protocol "leave_one_out" both are the same object, with its images numbered.
+
     Args:
         model, batch_size, flip: as in `evaluate_dataset`.
         datasets: `ReIDDataset`s with a test part.
@@ -102,10 +107,15 @@ def embed_datasets(model, datasets, batch_size=128, flip=False):
     rows = {path: row for row, path in enumerate(paths)}
     embeddings = embed_paths(model, paths, batch_size=batch_size, flip=flip)
     check_finite(paths, embeddings)
-    return [
-        tuple(
-            Features(embeddings[[rows[path] for path in part]], *part_labels)
-            for part, part_labels in zip(both, both_labels, strict=True)
-        )
-        for both, both_labels in zip(parts, labels, strict=True)
-    ]
+
+    def features(part, part_labels, images=None):
+        return Features(embeddings[[rows[path] for path in part]], *part_labels, images=images)
+
+    pairs = []
+    for dataset, both, both_labels in zip(datasets, parts, labels, strict=True):
+        if dataset.protocol == LEAVE_ONE_OUT:
+            same = features(both[0], both_labels[0], images=np.arange(len(both[0])))
+            pairs.append((same, same))
+        else:
+            pairs.append(tuple(map(features, both, both_labels)))
+    return pairs

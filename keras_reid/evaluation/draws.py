@@ -3,7 +3,10 @@
 import dataclasses
 
 from keras_reid import evaluation
+from keras_reid.data.dataset import LEAVE_ONE_OUT
+from keras_reid.errors import UserError
 from keras_reid.evaluation.dataset import embed_datasets
+from keras_reid.evaluation.dsr.dataset import CANDIDATES
 
 
 def evaluate_draws(model, draws, batch_size, flip, per_camera=False, open_set=None, **settings):
@@ -30,6 +33,7 @@ def evaluate_draws(model, draws, batch_size, flip, per_camera=False, open_set=No
     protocol = settings.pop("protocol")
     if protocol:  # a data set checks that it can be evaluated under it, before the long work
         draws = [dataclasses.replace(draw, protocol=protocol) for draw in draws]
+    _check_data(draws[0], per_camera, settings)
     if metric == "dsr":
         pairs = [evaluation.dsr_features(model, draw, batch_size) for draw in draws]
     else:
@@ -49,6 +53,28 @@ def evaluate_draws(model, draws, batch_size, flip, per_camera=False, open_set=No
     return (results[0] if len(results) == 1 else evaluation.RepeatedResult(results)), more
 
 
+def _check_data(dataset, per_camera, settings):
+    """Refuses what the data set is not made for, before the long work."""
+    for name, given in (
+        ("a table of camera pairs", per_camera),
+        ("removing the bias of cameras", settings["remove_camera_bias"]),
+    ):
+        missing = [one for one in dict.fromkeys(dataset.query + dataset.gallery) if one.camera is None]
+        if given and missing:
+            raise UserError(
+                f"{name} needs the camera of every query and gallery image, but {len(missing)} of data set "
+                f"{dataset.name!r} have none, the first is {missing[0].path}; leave it out"
+            )
+    if dataset.protocol != LEAVE_ONE_OUT:
+        return
+    for name, given in (("re-ranking", settings["rerank"]), ("the metric dsr", settings["metric"] == "dsr")):
+        if given:
+            raise UserError(
+                f"{name} needs a gallery apart from the queries, and under the protocol 'leave_one_out' of data set "
+                f"{dataset.name!r} each image would be its own nearest; leave it out"
+            )
+
+
 def _score(
     query, gallery, metric, protocol, roc, memory, single_shot, query_expansion, rerank, dsr_lambda=None
 ):
@@ -61,7 +87,7 @@ def _score(
         )
     distances = None
     if metric == "dsr":
-        distances = evaluation.dsr_distance(query, gallery, dsr_lambda, candidates=100)
+        distances = evaluation.dsr_distance(query, gallery, dsr_lambda, candidates=CANDIDATES)
     elif rerank:
         distances = evaluation.k_reciprocal_rerank(query, gallery, metric=metric)
     return evaluation.evaluate(

@@ -23,6 +23,8 @@ class Features:
             evaluated.
         maps: `(n, positions, channels)` or `(n, height, width, channels)`, local features, or None.
         weights: `(n, …)` non-negative weight of each position of `maps`, or None.
+        images: `(n,)` integers, the number of each image, or None. The protocol `"leave_one_out"` needs it where query
+            and gallery are two objects: what has the query's number is the query itself.
 
     Raises:
         UserError: an argument has the wrong shape, length or type, or holds NaN or infinity; the message
@@ -40,6 +42,7 @@ class Features:
     cameras: np.ndarray | None
     maps: np.ndarray | None = None
     weights: np.ndarray | None = None
+    images: np.ndarray | None = None
 
     def __post_init__(self):
         embeddings = _numbers("embeddings", self.embeddings)
@@ -50,8 +53,9 @@ class Features:
             )
         n = len(embeddings)
         checked = {"embeddings": embeddings, "identities": _labels("identities", self.identities, n)}
-        if self.cameras is not None:
-            checked["cameras"] = _labels("cameras", self.cameras, n)
+        for name in ("cameras", "images"):
+            if getattr(self, name) is not None:
+                checked[name] = _labels(name, getattr(self, name), n)
         for name in ("maps", "weights"):
             value = getattr(self, name)
             if value is not None:

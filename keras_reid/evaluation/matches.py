@@ -7,7 +7,7 @@ import numpy as np
 from keras_reid.errors import UserError
 from keras_reid.evaluation.threads import in_threads
 
-PROTOCOLS = ("cross_camera", "all")
+PROTOCOLS = ("cross_camera", "all", "leave_one_out")
 _QUERIES = 64  # compared with an identity at a time
 
 
@@ -17,15 +17,16 @@ class Matches:
     Under `"cross_camera"` a gallery item with the same identity *and* the same camera as the query is junk:
     it neither counts as right nor as wrong. Under `"all"` nothing is junk, and every item of the same
     identity is right. A query's own file among the gallery would be a free hit under `"all"`: leave it out
-    there.
+    there, or take `"leave_one_out"`, under which the query itself is junk and every other item of its identity right.
 
     Args:
         query: `Features`.
         gallery: `Features`.
-        protocol: `"cross_camera"` or `"all"`.
+        protocol: `"cross_camera"`, `"all"` or `"leave_one_out"`.
 
     Raises:
-        UserError: unknown protocol, or `"cross_camera"` without cameras.
+        UserError: unknown protocol, `"cross_camera"` without cameras, or `"leave_one_out"` without the numbers of the
+            images where query and gallery are not the same object.
 
     Example:
         >>> import numpy as np
@@ -47,7 +48,21 @@ class Matches:
                 'Pass them, or use protocol="all".'
             )
         self.itself = query is gallery
-        self.query_cameras, self.gallery_cameras = query.cameras, gallery.cameras
+        if (
+            protocol == "leave_one_out"
+            and not self.itself
+            and (query.images is None or gallery.images is None)
+        ):
+            raise UserError(
+                'the protocol "leave_one_out" must know which gallery item a query is. Received: images=None. Pass '
+                "the same features as query and gallery, or number the `images` of both."
+            )
+        # Junk is what agrees with the query in this, too.
+        by_image = protocol == "leave_one_out" and not self.itself
+        self.query_sources, self.gallery_sources = (
+            part.images if by_image else part.cameras for part in (query, gallery)
+        )
+        self.by_source = by_image or self.cross_camera
         # Stable, so that the positions of one identity come in gallery order.
         self.order = np.argsort(gallery.identities, kind="stable")
         ordered = gallery.identities[self.order]
@@ -112,8 +127,8 @@ class Matches:
         return rows, self.order[np.repeat(first, counts) + within]
 
     def _is_junk(self, queries, positions):
-        if self.cross_camera:  # and so the query itself
-            return self.gallery_cameras[positions] == self.query_cameras[queries]
+        if self.by_source:  # and so the query itself
+            return self.gallery_sources[positions] == self.query_sources[queries]
         return (positions == queries) & self.itself
 
 

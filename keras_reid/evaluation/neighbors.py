@@ -21,7 +21,7 @@ def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", bloc
         gallery: `Features`. Where it is the same object as `query`, no item is its own neighbour.
         k: number of items wanted.
         metric: `"cosine"` or `"euclidean"`.
-        protocol: `"cross_camera"` or `"all"`, as in `evaluate`.
+        protocol: `"cross_camera"`, `"all"` or `"leave_one_out"`, as in `evaluate`.
         block_size: queries in a block; None takes what fits into `memory`.
         memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
 

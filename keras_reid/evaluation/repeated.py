@@ -11,8 +11,8 @@ from keras_reid.evaluation.result import METRICS, SUMMARY, RetrievalResult
 class RepeatedResult:
     """The mean over several draws of one test: VehicleID's ten galleries, CUHK03's single-shot galleries, its splits.
 
-    Has the numbers of `RetrievalResult`: `rank1 … mAP mINP`, `cmc`, `rank(k)`, `num_queries`, `num_valid_queries` (of
-    one draw, in the mean).
+    Has the numbers of `RetrievalResult`: `rank1 … mAP mINP`, `cmc`, `rank(k)`, `recalls(ks)`, `num_queries`,
+    `num_valid_queries` (of one draw, in the mean).
 
     Args:
         results: `RetrievalResult` of each draw.
@@ -41,6 +41,10 @@ class RepeatedResult:
     def rank(self, k):
         """Share of the queries with a hit among the first k."""
         return float(np.mean([result.rank(k) for result in self.results]))
+
+    def recalls(self, ks):
+        """As `RetrievalResult.recalls`."""
+        return {f"recall@{k}": self.rank(k) for k in ks}
 
     def spread(self, name):
         """Standard deviation of a metric between the draws."""

@@ -52,6 +52,10 @@ class RetrievalResult:
         # A gallery smaller than k is exhausted: nothing more can be hit after its last item.
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
+    def recalls(self, ks):
+        """Recall@K, the share of the queries with a match among the K nearest, for each K: `{"recall@1": 0.69, …}`."""
+        return {f"recall@{k}": self.rank(k) for k in ks}
+
     @property
     def rank1(self):
         """Rank-1 accuracy."""

@@ -37,13 +37,13 @@ def evaluate(
 
     Args:
         query: `Features` of the queries.
-        gallery: `Features` of the gallery. Where it is the same object as `query`, no item is compared with itself:
-            `evaluate(features, features, protocol="all")` is the leave-one-out protocol of image retrieval, whose
-            Recall@K is `result.rank(K)`.
+        gallery: `Features` of the gallery. Where it is the same object as `query`, no item is compared with itself.
         metric: `"cosine"`, `"euclidean"`, which uses the embeddings as given, or `"dsr"`, which needs features with
             `maps`: `dsr_distance` of all pairs, with its time and memory.
         protocol: `"cross_camera"`: gallery items with the query's identity and camera are junk; `"all"`:
-            nothing is junk (another copy of a query's own file must then not be in the gallery).
+            nothing is junk (another copy of a query's own file must then not be in the gallery); `"leave_one_out"`:
+            the query itself is junk, and nothing else, image retrieval's protocol: `evaluate(features, features,
+            protocol="leave_one_out")`, whose Recall@K is `result.rank(K)` for any K.
         roc: also measure verification, "is it the same one or not?", over all pairs: `result.roc`.
         memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
         block_size: queries in a block; None takes what fits into `memory`.

@@ -37,6 +37,23 @@ def print_table(results, console=None):
     (console or rich.console.Console()).print(table)
 
 
+def print_recall_table(results, ks, console=None):
+    """Prints Recall@K for each test set and each K, in percent.
+
+    Args:
+        results: name of the test set → `recalls(ks)` of its result, or a dict that holds them.
+        ks: numbers of nearest gallery images.
+        console: a `rich.console.Console`; None prints to standard output.
+    """
+    table = rich.table.Table(caption="Recall@K: queries with a match among the K nearest images.")
+    table.add_column("Test set", overflow="fold")
+    for k in ks:
+        table.add_column(f"Recall@{k}", justify="right")
+    for name, values in results.items():
+        table.add_row(name, *(f"{100 * values[f'recall@{k}']:.2f}" for k in ks))
+    (console or rich.console.Console()).print(table)
+
+
 def print_roc_table(results, console=None):
     """Prints verification for each test set: TPR at three FPRs, AUC and EER, in percent, of the pairs counted.
 

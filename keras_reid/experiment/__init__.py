@@ -13,6 +13,7 @@ from keras_reid.experiment.components import (
     CircleLoss,
     CircleSoftmax,
     ClippedAveragePooling,
+    ClusterMemoryLoss,
     Constant,
     CosFaceLoss,
     Cosine,
@@ -32,6 +33,7 @@ from keras_reid.experiment.components import (
     MultiStep,
     NoPooling,
     OSNet,
+    PartialHead,
     ReductionHead,
     RepVGG,
     ResNeSt,
@@ -40,13 +42,22 @@ from keras_reid.experiment.components import (
     TripletLoss,
     ViT,
 )
-from keras_reid.experiment.experiment import Data, Distillation, Evaluation, Experiment, Model, Training
+from keras_reid.experiment.experiment import (
+    Adaptation,
+    Data,
+    Distillation,
+    Evaluation,
+    Experiment,
+    Model,
+    Training,
+)
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
 
 __all__ = [
     "SGD",
     "Adam",
+    "Adaptation",
     "ArcSoftmax",
     "AttentionPooling",
     "AverageMaxPooling",
@@ -55,6 +66,7 @@ __all__ = [
     "CircleLoss",
     "CircleSoftmax",
     "ClippedAveragePooling",
+    "ClusterMemoryLoss",
     "Component",
     "Constant",
     "CosFaceLoss",
@@ -80,6 +92,7 @@ __all__ = [
     "MultiStep",
     "NoPooling",
     "OSNet",
+    "PartialHead",
     "ReductionHead",
     "RepVGG",
     "ResNeSt",

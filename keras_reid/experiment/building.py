@@ -10,10 +10,12 @@ from keras_reid.experiment.components import (
     SGD,
     Adam,
     ClippedAveragePooling,
+    ClusterMemoryLoss,
     GeM,
     MemoryLoss,
     MultiGranularityHeads,
     NoPooling,
+    PartialHead,
     ViT,
 )
 
@@ -52,6 +54,7 @@ def build_model(experiment, num_classes, backbone=None):
     settings = experiment.model
     if backbone is None:
         backbone = build_backbone(experiment)
+    _check_pooling(settings)
     _check_number_of_maps(backbone, settings)
     parts = {
         "backbone": backbone,
@@ -83,6 +86,15 @@ def _check_number_of_maps(backbone, settings):
         )
 
 
+def _check_pooling(settings):
+    pools = isinstance(settings.pooling, Component) and not isinstance(settings.pooling, NoPooling)
+    if pools and isinstance(settings.head, PartialHead):
+        raise UserError(
+            "model: PartialHead reads the feature map itself, which needs pooling=NoPooling(). Received: "
+            f"{type(settings.pooling).__name__}"
+        )
+
+
 def check_saving(model, experiment):
     """Refuses a model with parts of the user's own that could not be saved, before it is trained.
 
@@ -111,13 +123,14 @@ def _is_described(part):
     )
 
 
-def compile_model(model, experiment, steps_per_epoch):
+def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
     """Compiles a model as the experiment says.
 
     Args:
         model: what `build_model` gave.
         experiment: an `Experiment`.
         steps_per_epoch: batches. The schedule is told the updates of the weights, fewer under gradient accumulation.
+        most_clusters: for which a `ClusterMemoryLoss` needs room; None is one for each identity.
     """
     from keras_reid.models.terms import FunctionLoss
 
@@ -128,7 +141,11 @@ def compile_model(model, experiment, steps_per_epoch):
         if inspect.isfunction(description):
             loss = FunctionLoss(description)
         else:
-            late = {"dim": _feature_dim(model, name)} if isinstance(description, MemoryLoss) else {}
+            late = {}
+            if isinstance(description, MemoryLoss):
+                late = {"dim": _feature_dim(model, name)}
+            elif isinstance(description, ClusterMemoryLoss):
+                late = {"dim": model.embedding_dim, "size": most_clusters or model.head.num_classes}
             loss = _build(f"losses.{name}", description, **late)
         loss.name = name
         losses.append(loss)

@@ -1,13 +1,8 @@
 """Distillation in a run: the teachers, what they give, and the student that learns from them."""
 
-import contextlib
-import os
-import random
-from pathlib import Path
-
 from keras_reid.errors import UserError
 from keras_reid.experiment.building import build_logit_loss, check_saving
-from keras_reid.model_file import find_model_file
+from keras_reid.experiment.trained import check_trained, load_trained, name_of
 
 
 def check_teachers(settings):
@@ -20,12 +15,7 @@ def check_teachers(settings):
         UserError: naming the field and the file.
     """
     for teacher in settings.teachers:
-        if isinstance(teacher, (str, os.PathLike)):
-            with _naming_the_field():
-                if Path(teacher).suffix != ".pth":
-                    find_model_file(teacher)
-                elif not Path(teacher).is_file():
-                    raise UserError(f"{teacher}: there is no such file.")
+        check_trained("distillation.teachers", teacher)
 
 
 def load_teachers(settings):
@@ -35,12 +25,7 @@ def load_teachers(settings):
         UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
     """
     check_teachers(settings)
-    before = random.getstate()  # of which Keras draws the seeds of weights
-    try:
-        with _naming_the_field():
-            return [_load(teacher) for teacher in settings.teachers]
-    finally:
-        random.setstate(before)
+    return load_trained("distillation.teachers", settings.teachers)
 
 
 def outputs_of(settings, teachers, dataset):
@@ -99,24 +84,6 @@ def distilled(student, experiment, teachers, outputs):
         raise UserError(f"distillation: {' '.join(str(error).split())}") from error
 
 
-def _load(teacher):
-    from keras_reid.models import ReIDModel, load_model
-    from keras_reid.weights import build_fastreid
-    from keras_reid.weights.fastreid_yaml import config_beside
-
-    if isinstance(teacher, (str, os.PathLike)):
-        if Path(teacher).suffix == ".pth":
-            return build_fastreid(teacher, config_beside(teacher))
-        return load_model(teacher)
-    model = teacher() if callable(teacher) and not isinstance(teacher, ReIDModel) else teacher
-    if not isinstance(model, ReIDModel):
-        raise UserError(
-            "must hold run directories, .keras files, .pth files of FastReID, or functions that return a ReIDModel. "
-            f"Received: {model!r}"
-        )
-    return model
-
-
 def _weights(settings):
     """By the output that a term compares."""
     return {
@@ -127,16 +94,5 @@ def _weights(settings):
 
 def _named(settings):
     """What a student's metadata say of its teachers."""
-    names = [
-        str(x) if isinstance(x, (str, os.PathLike)) else getattr(x, "__name__", type(x).__name__)
-        for x in settings.teachers
-    ]
+    names = [name_of(teacher) for teacher in settings.teachers]
     return [*names, *(["moving average of itself"] if settings.ema_momentum is not None else [])]
-
-
-@contextlib.contextmanager
-def _naming_the_field():
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"distillation.teachers: {error}") from error

@@ -10,6 +10,7 @@ from keras_reid.data.datasets import Market1501
 from keras_reid.data.samplers import IdentitySampler
 from keras_reid.errors import UserError
 from keras_reid.experiment import components
+from keras_reid.experiment.evaluation_settings import Evaluation, check_dsr
 
 RUNS = Path("runs")
 
@@ -96,22 +97,6 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """How it is tested, during and after training."""
-
-    every: int = 10
-    """epochs between evaluations; 0 evaluates at the end only, which always happens"""
-    metric: Literal["cosine", "euclidean"] = "cosine"
-    """distance between embeddings"""
-    batch_size: int = 128
-    """images"""
-    flip: bool = False
-    """average the embeddings of an image and its mirror image"""
-    projector_images: int = 500
-    """test images in TensorBoard's embedding projector; 0 for none"""
-
-
-@dataclass(frozen=True)
 class Distillation:
     """Teachers from which the model learns beside its own losses. Without teachers and ema_momentum there is none."""
 
@@ -136,6 +121,36 @@ class Distillation:
     def wanted(self):
         """Whether there is any teacher."""
         return bool(self.teachers) or self.ema_momentum is not None
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """A trained model that goes on with images of another domain, whose identities nobody knows. Without a source there
+    is none.
+
+    `data.dataset` is then the target. Of its training part only the images are used, never the identities: before every
+    epoch they are embedded and clustered, and each cluster counts as an identity until the next."""
+
+    source: Any = None
+    """what it starts from: a run directory, a .keras file, FastReID's .pth file, or a function that returns a
+    ReIDModel; with the backbone, pooling and head that `model` describes, whose classifier is left out"""
+    eps: float = 0.6
+    """Jaccard distance of images that are near, above 0 and below 1"""
+    min_samples: int = 4
+    """images near an image, itself counted, that make it the core of a cluster; no cluster has fewer"""
+    k1: int = 30
+    """neighbours from which the Jaccard distance is computed"""
+    k2: int = 6
+    """neighbours, itself counted, over which it is averaged"""
+    target_statistics: bool = True
+    """whether batch normalisation begins with the statistics of the target's images instead of the source's"""
+    steps_per_epoch: int | None = None
+    """steps between two clusterings; none for as many as show each training image once"""
+
+    @property
+    def wanted(self):
+        """Whether there is a source."""
+        return self.source is not None
 
 
 @dataclass(frozen=True)
@@ -166,6 +181,7 @@ class Experiment:
     steps_per_epoch and epochs, or none to leave your own optimizer's alone"""
     training: Training = Training()
     distillation: Distillation = Distillation()
+    adaptation: Adaptation = Adaptation()
     evaluation: Evaluation = Evaluation()
 
     def __post_init__(self):
@@ -190,15 +206,30 @@ class Experiment:
             ("training.log_every", self.training.log_every, 0),
             ("distillation.logit_weight", self.distillation.logit_weight, 0),
             ("distillation.pkt_weight", self.distillation.pkt_weight, 0),
+            ("adaptation.min_samples", self.adaptation.min_samples, 1),
+            ("adaptation.k1", self.adaptation.k1, 1),
+            ("adaptation.k2", self.adaptation.k2, 1),
+            (
+                "adaptation.steps_per_epoch",
+                1 if self.adaptation.steps_per_epoch is None else self.adaptation.steps_per_epoch,
+                1,
+            ),
             ("evaluation.every", self.evaluation.every, 0),
             ("evaluation.batch_size", self.evaluation.batch_size, 1),
+            ("evaluation.recall", min(self.evaluation.recall, default=1), 1),
             ("evaluation.projector_images", self.evaluation.projector_images, 0),
             ("model.image_size", min(self.model.image_size), 1),
         ):
             if value < least:
                 raise UserError(f"{key} must be {least} or more. Received: {value}")
+        if not 0 < self.adaptation.eps < 1:
+            raise UserError(
+                "adaptation.eps, a Jaccard distance, must be above 0 and below 1. "
+                f"Received: {self.adaptation.eps}"
+            )
         if self.training.patience and not self.evaluation.every:
             raise UserError(
                 "training.patience counts evaluations during training, so evaluation.every must be 1 or more. "
                 f"Received: training.patience={self.training.patience}, evaluation.every=0"
             )
+        check_dsr(self.evaluation, self.data.test_datasets or (self.data.dataset,))

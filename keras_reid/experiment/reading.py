@@ -7,7 +7,7 @@ from keras_reid.data.samplers import draw_batches
 from keras_reid.errors import UserError
 
 
-def read_datasets(data, train=True, before_checking=lambda: None):
+def read_datasets(data, train=True, before_checking=lambda: None, identities=True):
     """The training set and the test sets that an experiment's `data` describes, with every image checked.
 
     Args:
@@ -15,6 +15,8 @@ def read_datasets(data, train=True, before_checking=lambda: None):
         train: whether the training part is needed.
         before_checking: called when all sets are read and before every image is decoded, which takes a while: what may
             still fail quickly belongs here.
+        identities: whether the identities of the training part may be used; without, each image is one of its own, and
+            the sampler is not asked whether it can draw them.
 
     Returns:
         The training `ReIDDataset` (None without `train`) and a list of test `ReIDDataset`s.
@@ -27,7 +29,9 @@ def read_datasets(data, train=True, before_checking=lambda: None):
     for reader in readers:
         if id(reader) not in read:
             dataset = read_dataset(reader, data.root)
-            if train and not read:
+            if train and not read and not identities:
+                dataset = _without_identities(dataset)
+            elif train and not read:
                 # Refuses too few identities.
                 draw_batches(data.sampler, *dataset.train_labels(), seed=0, epoch=0)
             read[id(reader)] = dataset
@@ -57,6 +61,12 @@ def read_dataset(reader, root):
     dataset = reader.read(root)
     dataset.print_statistics()
     return dataset
+
+
+def _without_identities(dataset):
+    """The data set with its training images numbered instead."""
+    samples = [replace(sample, identity=number) for number, sample in enumerate(dataset.train)]
+    return replace(dataset, train=samples)
 
 
 def _readable(dataset, skip_unreadable):

@@ -58,7 +58,7 @@ def write_run_report(model, experiment, directory, tests, evaluations, most_pair
     """
     from keras_reid.visualization import draw_ranked_lists, find, write_report
 
-    metric = experiment.evaluation.metric
+    metric = experiment.evaluation.embedding_metric
     findings = [find(model, dataset, evaluations[dataset.name], metric, most_pairs) for dataset in tests]
     page = write_report(directory, findings, model, output)
     for one in findings:

@@ -1,11 +1,12 @@
 """The smallest run of an experiment that still crosses every room."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 from keras_reid.data.samplers import BalancedIdentitySampler, IdentitySampler
 from keras_reid.data.synthetic import Synthetic
 from keras_reid.experiment.components import SGD, Adam, Backbone, Cosine
-from keras_reid.experiment.experiment import RUNS
+from keras_reid.experiment.experiment import RUNS, Experiment
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
@@ -35,7 +36,7 @@ def smoke(experiment):
         data,
         dataset=substitute("data set", data.dataset, Synthetic(preset="tiny")),
         test_datasets=substitute("test sets", data.test_datasets, ()),
-        sampler=substitute("sampler", data.sampler, _sampler(data.sampler)),
+        sampler=substitute("sampler", data.sampler, _sampler(experiment)),
         # The user's data may be read-only, and is no place for ours.
         root=RUNS / f"{experiment.name}-smoke" / "data",
         cache=substitute("cache", data.cache, None),
@@ -81,9 +82,22 @@ def smoke(experiment):
             said.append(f"teachers: {len(untrained)} untrained instead of {distillation.teachers!r}")
         cache = RUNS / f"{experiment.name}-smoke" / "teacher_outputs"
         distillation = replace(distillation, teachers=untrained, cache=cache)
+    adaptation = experiment.adaptation
+    if adaptation.wanted:
+        if adaptation.source != Untrained(model):
+            said.append(f"source: random weights instead of {adaptation.source!r}")
+        # Whatever random weights find alike makes batches.
+        easy = {"eps": 0.9, "min_samples": 1, "k1": 12, "steps_per_epoch": None}
+        for field, value in easy.items():
+            substitute(f"adaptation {field}", getattr(adaptation, field), value)
+        adaptation = replace(adaptation, source=Untrained(model), **easy)
     evaluation = replace(
         experiment.evaluation, every=substitute("evaluation every", experiment.evaluation.every, 0)
     )
+    if evaluation.dsr_validation is not None:
+        validation = Synthetic(preset="tiny", seed=1)
+        validation = substitute("data set for the share of dsr", evaluation.dsr_validation, validation)
+        evaluation = replace(evaluation, dsr_validation=validation)
     changed = replace(
         experiment,
         name=f"{experiment.name}-smoke",
@@ -92,10 +106,27 @@ def smoke(experiment):
         optimizer=optimizer,
         training=training,
         distillation=distillation,
+        adaptation=adaptation,
         schedule=schedule,
         evaluation=evaluation,
     )
     return changed, said
+
+
+@dataclass(frozen=True)
+class Untrained:
+    """Gives a `ReIDModel` with random weights, as an `Adaptation` may start from.
+
+    Args:
+        model: `Experiment.model`.
+    """
+
+    model: Any
+
+    def __call__(self):
+        from keras_reid.experiment.building import build_model
+
+        return build_model(Experiment(model=self.model), num_classes=8)
 
 
 def untrained_teacher():
@@ -110,8 +141,11 @@ def untrained_teacher():
     )
 
 
-def _sampler(sampler):
+def _sampler(experiment):
     """One of the same kind, if it needs nothing else than identities."""
+    if experiment.adaptation.wanted:  # random weights may find one cluster only
+        return IdentitySampler(identities_per_batch=1, images_per_identity=24)
+    sampler = experiment.data.sampler
     kind = type(sampler) if isinstance(sampler, BalancedIdentitySampler) else IdentitySampler
     return kind(**BATCH)
 

@@ -3,6 +3,7 @@
 from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.heads.linear_head import LinearHead
 from keras_reid.heads.multi_granularity_heads import MultiGranularityHeads
+from keras_reid.heads.partial_head import PartialHead
 from keras_reid.heads.reduction_head import ReductionHead
 
-__all__ = ["BNNeckHead", "LinearHead", "MultiGranularityHeads", "ReductionHead"]
+__all__ = ["BNNeckHead", "LinearHead", "MultiGranularityHeads", "PartialHead", "ReductionHead"]

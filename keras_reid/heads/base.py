@@ -114,3 +114,10 @@ class Head(keras.layers.Layer):
         config = dict(config)
         config["classifier"] = keras.saving.deserialize_keras_object(config["classifier"])
         return cls(**config)
+
+
+def another(config):
+    """A new layer from a serialised one, with weights and a name of its own."""
+    if config is not None:
+        config = {**config, "config": {**config["config"], "name": None}}
+    return keras.saving.deserialize_keras_object(config)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_reid.heads.base import another
 from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 
@@ -74,7 +75,7 @@ class MultiGranularityHeads(keras.layers.Layer):
         self.heads = [
             BNNeckHead(
                 num_classes,
-                _another(self.classifier_config),
+                another(self.classifier_config),
                 metric_feature,
                 embedding_dim,
                 reduction_activation,
@@ -83,7 +84,7 @@ class MultiGranularityHeads(keras.layers.Layer):
             )
             for name in self.names
         ]
-        self.poolings = [_another(self.pooling_config) for _ in self.names]
+        self.poolings = [another(self.pooling_config) for _ in self.names]
 
     def build(self, input_shape):
         if len(input_shape) != len(_STRIPS) or any(len(shape) != 4 for shape in input_shape):
@@ -140,13 +141,6 @@ class MultiGranularityHeads(keras.layers.Layer):
         for part in ("classifier", "pooling"):
             config[part] = keras.saving.deserialize_keras_object(config[part])
         return cls(**config)
-
-
-def _another(config):
-    """A new layer from a serialised one, with weights and a name of its own."""
-    if config is not None:
-        config = {**config, "config": {**config["config"], "name": None}}
-    return keras.saving.deserialize_keras_object(config)
 
 
 def _strips(features, count):

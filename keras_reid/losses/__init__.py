@@ -4,6 +4,7 @@
 """
 
 from keras_reid.losses.circle import CircleLoss
+from keras_reid.losses.cluster_memory import ClusterMemoryLoss
 from keras_reid.losses.cosface import CosFaceLoss
 from keras_reid.losses.cross_entropy import CrossEntropy
 from keras_reid.losses.focal import FocalLoss
@@ -14,6 +15,7 @@ from keras_reid.losses.triplet import TripletLoss
 
 __all__ = [
     "CircleLoss",
+    "ClusterMemoryLoss",
     "CosFaceLoss",
     "CrossEntropy",
     "FocalLoss",

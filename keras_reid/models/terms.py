@@ -23,9 +23,10 @@ class LossTerms:
         weights: a number for each; 1 each if `None`.
         over_replicas: on several replicas, whether each loss sees the outputs of all of them (the whole batch) or those
             of its own replica.
+        accuracy: whether the accuracy of the scores is tracked.
     """
 
-    def __init__(self, losses, weights=None, over_replicas=False):
+    def __init__(self, losses, weights=None, over_replicas=False, accuracy=True):
         losses = [losses] if callable(losses) else losses
         self.losses = [loss if isinstance(loss, keras.Loss) else FunctionLoss(loss) for loss in losses]
         if not self.losses:
@@ -38,6 +39,7 @@ class LossTerms:
                 f"loss_weights must have one number a loss. Received: {len(self.weights)} for {len(self.losses)}"
             )
         self.over_replicas = bool(over_replicas)
+        self.accuracy = bool(accuracy)
         self.names = _distinct([loss.name for loss in self.losses])
         self._means = [keras.metrics.Mean(name=name) for name in self.names]
         self._accuracy = keras.metrics.Mean(name="accuracy")
@@ -45,7 +47,7 @@ class LossTerms:
     @property
     def trackers(self):
         """The metrics: a running mean for each weighted term, and the accuracy of the scores (without margin)."""
-        return [*self._means, self._accuracy]
+        return [*self._means, *([self._accuracy] if self.accuracy else [])]
 
     @property
     def state_variables(self):
@@ -124,6 +126,8 @@ class LossTerms:
         """
         for mean, value in zip(self._means, values, strict=True):
             mean.update_state(value * replicas, sample_weight=count)
+        if not self.accuracy:
+            return
         correct = ops.equal(ops.argmax(outputs["scores"], axis=-1), ops.cast(identities, "int32"))
         self._accuracy.update_state(ops.cast(correct, "float32"))
 

@@ -98,7 +98,9 @@ class TrainingModel(keras.Model):
                 keras.optimizers.get(optimizer), warmup_steps, warmup_factor, warmup_kind
             )
             super().compile(optimizer=optimizer, **kwargs)
-            self._terms = LossTerms(losses, loss_weights, losses_over_replicas)
+            # One class is always right, or, in an adaptation, no class at all.
+            accuracy = getattr(self.head, "num_classes", 0) != 1
+            self._terms = LossTerms(losses, loss_weights, losses_over_replicas, accuracy)
             self._guard = FiniteGuard(self._terms.names)
             self.optimizer.build(self.trainable_variables)
         self.freeze_backbone_steps = freeze_backbone_steps
@@ -126,6 +128,11 @@ class TrainingModel(keras.Model):
     def training_state(self):
         """Variables of the losses (their `state_variables`), which a checkpoint needs beside model and optimizer."""
         return [] if self._terms is None else self._terms.state_variables
+
+    @property
+    def losses_by_name(self):
+        """The losses that it was compiled with, by the names under which they are logged."""
+        return {} if self._terms is None else dict(zip(self._terms.names, self._terms.losses, strict=True))
 
     @property
     def nonfinite(self):

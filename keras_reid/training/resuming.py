@@ -5,7 +5,7 @@ import keras
 from keras_reid.training.callbacks.averaged import inner_optimizer
 
 
-def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=()):
+def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(), renewed=False):
     """`model.fit` that begins in the middle of an epoch, where `Checkpoints.restore` says.
 
     Keras' `fit` begins with an epoch. So the rest of a begun one is a `fit` of its own, with the same callbacks, which
@@ -18,6 +18,8 @@ def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(
         epochs: the epoch to stop before.
         steps_per_epoch: of a whole epoch.
         callbacks: of Keras.
+        renewed: whether `batches_from` is called at the beginning of every epoch, when the one before is done, because
+            its batches depend on what was learnt; each epoch is then a `fit`, and it gives the batches of that epoch.
 
     Returns:
         Whether anything was left to do.
@@ -30,7 +32,7 @@ def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(
     options = {"epochs": epochs, "verbose": 0, "shuffle": False}  # the batches come in their order
     if epoch >= epochs:
         return False
-    if step:
+    while step or (renewed and epoch + 1 < epochs):
         rest = _RestOfEpoch()
         left = {"initial_epoch": epoch, "steps_per_epoch": steps_per_epoch - step}
         model.fit(batches_from(epoch, step), callbacks=[*callbacks, rest], **left, **options)

@@ -38,6 +38,8 @@ def write_projector(directory, dataset, query, gallery, images=500):
     from keras_reid.evaluation.embedding import l2_normalize
 
     directory = Path(directory)
+    if dataset.query == dataset.gallery:  # each is there once
+        gallery = gallery[:0]
     samples = [*dataset.query, *dataset.gallery]
     parts = ["query"] * len(dataset.query) + ["gallery"] * len(dataset.gallery)
     identities = np.concatenate([query.identities, gallery.identities])

@@ -40,7 +40,7 @@ def test_the_protocol_follows_the_cameras():
     assert ReIDDataset("x", query=without[:1], gallery=without[1:]).test_labels()[1][1] == [-1]
     with pytest.raises(UserError, match=r"needs the camera of every query.*1 of data set 'x' have none"):
         ReIDDataset("x", query=without[:1], gallery=without[1:], protocol="cross_camera")
-    with pytest.raises(UserError, match=r"`protocol` must be 'cross_camera' or 'all'. Received: 'both'"):
+    with pytest.raises(UserError, match=r"`protocol` must be one of 'cross_camera', .* Received: 'both'"):
         ReIDDataset("x", train=with_cameras, protocol="both")
 
 
@@ -70,6 +70,25 @@ def test_a_query_must_have_a_match():
     ReIDDataset("x", query=same_camera[:1], gallery=same_camera[1:], protocol="all")
     distractors = _samples(("a", 0), ("b", 1), ("a", 1))
     ReIDDataset("x", query=distractors[:2], gallery=distractors[2:])
+
+
+def test_leave_one_out():
+    samples = _samples(("a", None), ("a", None), ("b", 1))
+    dataset = ReIDDataset("x", query=samples, gallery=samples, protocol="leave_one_out")
+    assert dataset.query == dataset.gallery
+    for gallery, received in (
+        (samples[:2], "Received: 3 and 2 images"),
+        (samples[::-1], "in the same order"),
+    ):
+        with pytest.raises(UserError, match=f"gallery of data set 'x' must hold the same images.*{received}"):
+            ReIDDataset("x", query=samples, gallery=gallery, protocol="leave_one_out")
+    twice = [*samples, samples[0]]
+    with pytest.raises(UserError, match=r"1 test images of data set 'x' are there twice, the first is 0_"):
+        ReIDDataset("x", query=twice, gallery=twice, protocol="leave_one_out")
+    with pytest.raises(UserError, match="no identity of the test part of data set 'x' has two images"):
+        ReIDDataset("x", query=samples[1:], gallery=samples[1:], protocol="leave_one_out")
+    with pytest.raises(UserError, match=r"3 files of data set 'x' are in query and gallery"):
+        ReIDDataset("x", query=samples, gallery=samples, protocol="all")
 
 
 def test_query_and_gallery_may_share_files_and_train_identities():

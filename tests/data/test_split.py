@@ -97,12 +97,22 @@ def test_the_order_of_the_samples_does_not_matter():
         ({"test_identities": -1}, "must be a share 0.0 … 1.0 or a number"),
         ({"test_identities": 1.5}, "as a share must be at most 1.0"),
         ({"test_identities": 0.1}, "is less than one of the 2 identities"),
-        ({"protocol": "none"}, "`protocol` must be 'cross_camera', 'all' or None. Received: 'none'"),
+        (
+            {"protocol": "none"},
+            "`protocol` must be one of 'cross_camera', 'all', 'leave_one_out', or None. Received: 'none'",
+        ),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(UserError, match=message):
         _split({"a": {1: 1, 2: 1}, "b": {1: 1, 2: 1}}, **arguments)
+
+
+def test_leave_one_out_takes_every_test_image_as_query_and_gallery():
+    split = _split({"a": {1: 2}, "b": {None: 1}}, test_identities=1.0, protocol="leave_one_out")
+    assert split.query == split.gallery
+    assert [sample.identity for sample in split.query] == ["a", "a", "b"]
+    assert "every image of theirs is a query" in split.split
 
 
 def test_nothing_to_search_for():

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,8 +12,10 @@ from keras_reid.evaluation import (
     choose_dsr_lambda,
     dsr_distance,
     dsr_features,
+    dsr_lambda_for,
     embed_with_maps,
     evaluate,
+    evaluate_dsr,
 )
 from keras_reid.evaluation.dsr import distance as module
 from tests.export.conftest import small_model
@@ -94,13 +97,16 @@ def test_candidates_are_compared_and_come_first(weighted, monkeypatch):
     for share in (0.3, 1.0):
         actual = np.asarray(dsr_distance(query, gallery, lambda_value=share, candidates=5, block_size=3))
         nearest = np.argsort(cosine, axis=1)[:, :5]
-        expected = (1 - share) * cosine + share * bound
+        # The others keep their order also where DSR counts alone.
+        expected = max(1 - share, 1e-3) * cosine + share * bound
         np.put_along_axis(
             expected, nearest, np.take_along_axis((1 - share) * cosine + share * dsr, nearest, axis=1), axis=1
         )
         np.testing.assert_allclose(actual, expected, atol=1e-5)
         first = np.argsort(actual, axis=1, kind="stable")[:, :5]
         np.testing.assert_array_equal(np.sort(first, axis=1), np.sort(nearest, axis=1))
+        others = np.argsort(actual, axis=1)[:, 5:]
+        assert (np.diff(np.take_along_axis(cosine, others, axis=1), axis=1) >= 0).all()
     np.testing.assert_array_equal(np.asarray(dsr_distance(query, gallery, candidates=20)), dsr)
 
 
@@ -191,9 +197,12 @@ def test_maps_of_image_files_are_those_of_the_backbone(tmp_path, monkeypatch):
     for path, image in zip(paths, images, strict=True):
         Image.fromarray(image).save(path)
     model = small_model()
-    embeddings, maps = embed_with_maps(model, paths, batch_size=2)
+    embeddings, maps, weights = embed_with_maps(model, paths, batch_size=2)
     np.testing.assert_allclose(embeddings, model.predict(images, verbose=0), atol=1e-5)
-    np.testing.assert_allclose(maps, model.backbone(model.normalize(images)), atol=1e-5)
+    expected = np.asarray(model.backbone(model.normalize(images)))
+    assert maps.shape == (5, expected[0, ..., 0].size, expected.shape[-1])
+    np.testing.assert_allclose(maps.reshape(expected.shape), expected, atol=1e-5)
+    np.testing.assert_allclose(weights, np.full(maps.shape[:2], 1 / maps.shape[1]), rtol=1e-6)
     with pytest.raises(UserError, match="Pass at least one path"):
         embed_with_maps(model, [])
     with pytest.raises(UserError, match=r"Received: 0"):
@@ -212,8 +221,69 @@ def test_names_the_image_whose_embedding_is_not_finite(monkeypatch):
     def embed(model, paths, batch_size):
         embeddings = np.ones((len(paths), 4), np.float32)
         embeddings[4] = np.inf
-        return embeddings, np.ones((len(paths), 2, 1, 4), np.float32)
+        return embeddings, np.ones((len(paths), 2, 4), np.float32), np.ones((len(paths), 2), np.float32)
 
     monkeypatch.setattr("keras_reid.evaluation.dsr.maps.embed_with_maps", embed)
     with pytest.raises(UserError, match=r"embedding of 1_1.jpg holds NaN or infinity, as do 1 of 6"):
         dsr_features(None, dataset)
+
+
+def partial_model():
+    from keras_reid.heads import PartialHead
+    from keras_reid.models import ReIDModel
+
+    head = PartialHead(5, windows=((2, 2), (6, 3)))
+    model = ReIDModel(small_model().backbone, keras.layers.Identity(), head, image_size=(32, 16))
+    head.occlusion.kernel.assign(np.random.default_rng(0).normal(size=(8, 1)))
+    return model
+
+
+def drawn(folder, protocol="cross_camera"):
+    """Four identities before two cameras: noise of their own, and a part of it as the query."""
+    rng = np.random.default_rng(0)
+    query, gallery = [], []
+    for identity in range(4):
+        image = rng.integers(0, 256, (32, 16, 3), np.uint8)
+        for camera, (part, pixels) in enumerate(((query, image[:20]), (gallery, image))):
+            path = folder / f"{identity}_{camera}.png"
+            Image.fromarray(pixels).save(path)
+            part.append(Sample(str(path), identity, camera))
+    return ReIDDataset("drawn", (), query, gallery, protocol=protocol)
+
+
+def test_maps_of_image_files_are_those_of_the_head_where_it_has_them(tmp_path):
+    dataset, model = drawn(tmp_path), partial_model()
+    images = np.stack([np.asarray(Image.open(sample.path)) for sample in dataset.gallery])
+    embeddings, maps, weights = embed_with_maps(model, [sample.path for sample in dataset.gallery])
+    outputs = model.compute_outputs(images)
+    np.testing.assert_allclose(embeddings, outputs["embedding"], atol=1e-5)
+    np.testing.assert_allclose(maps, outputs["maps"], atol=1e-5)
+    np.testing.assert_allclose(weights, outputs["weights"], atol=1e-5)
+    assert np.ptp(weights) > 1e-3
+    query, gallery = dsr_features(model, dataset)
+    np.testing.assert_array_equal(gallery.maps, maps)
+    assert gallery.weights is None
+    np.testing.assert_allclose(query.weights.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_on_a_data_set(tmp_path):
+    dataset, model = drawn(tmp_path), partial_model()
+    query, gallery = dsr_features(model, dataset)
+    # Fewer gallery images than candidates.
+    distances = dsr_distance(query, gallery, 0.3, candidates=100)
+    expected = evaluate(query, gallery, protocol="cross_camera", distances=distances)
+    assert evaluate_dsr(model, dataset, 0.3).to_dict() == expected.to_dict()
+    share = dsr_lambda_for(model, dataset)
+    assert share == choose_dsr_lambda(distances, query, gallery)
+    best = evaluate_dsr(model, dataset, share)
+    assert (best.rank1, best.mAP) >= max(
+        (result.rank1, result.mAP) for result in (evaluate_dsr(model, dataset, x) for x in (0, 0.3, 1))
+    )
+
+
+def test_a_gallery_of_the_queries_themselves_is_refused(tmp_path):
+    dataset = drawn(tmp_path)
+    images = [*dataset.query, *dataset.gallery]
+    same = ReIDDataset("same", (), images, images, protocol="leave_one_out")
+    with pytest.raises(UserError, match="data set 'same' each image would be its own nearest"):
+        evaluate_dsr(None, same, 0.5)

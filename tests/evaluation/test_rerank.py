@@ -77,7 +77,7 @@ def test_searching_in_many_tiles_changes_nothing(metric, kept, monkeypatch):
     monkeypatch.setattr(search, "_TILE", 16)
     monkeypatch.setattr(weights, "_NUMBERS_A_TURN", 5000)
     monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._KEPT_BYTES", kept)
-    monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._NUMBERS_A_TURN", 700)
+    monkeypatch.setattr("keras_reid.evaluation.rerank.overlap._NUMBERS_A_TURN", 700)
     monkeypatch.setattr("keras_reid.evaluation.rerank.k_reciprocal._TURN_BYTES", 9000)
     actual = np.asarray(k_reciprocal_rerank(query, gallery, 8, 3, metric=metric))
     np.testing.assert_allclose(actual, expected, atol=2e-7)

@@ -3,7 +3,7 @@ import io
 import rich.console
 
 from keras_reid.evaluation import evaluate, evaluate_single_shot, print_table
-from keras_reid.evaluation.table import print_open_set_table, print_roc_table
+from keras_reid.evaluation.table import print_open_set_table, print_recall_table, print_roc_table
 from tests.evaluation.test_retrieval import golden_features
 
 
@@ -21,6 +21,15 @@ def test_percent_with_two_decimals_and_skipped_queries():
         cells = [cell.strip() for cell in line.strip("│").split("│")]
         assert cells == [name, "0.00", "60.00", "100.00", "21.61", "17.38", "5 of 6"]
     assert "Queries without a match in the gallery are left out." in text
+
+
+def test_recall():
+    console = rich.console.Console(file=io.StringIO(), width=100)
+    print_recall_table({"birds": {"recall@1": 0.6946, "recall@1000": 1.0, "mAP": 0.5}}, (1, 1000), console)
+    text = console.file.getvalue()
+    assert "Recall@1000" in text
+    line = next(line for line in text.splitlines() if "birds" in line)
+    assert [cell.strip() for cell in line.strip("│").split("│")] == ["birds", "69.46", "100.00"]
 
 
 def test_no_remark_where_every_query_counts():

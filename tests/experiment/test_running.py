@@ -54,6 +54,7 @@ experiment = ex.Experiment(
     optimizer=keras.optimizers.SGD(0.01),
     schedule=None,
     training=ex.Training(epochs=1),
+    evaluation=ex.Evaluation(recall=(1, 30)),
 )
 """
 
@@ -61,12 +62,19 @@ experiment = ex.Experiment(
 def test_own_parts_everywhere(command, tmp_path):
     file = tmp_path / "own.py"
     file.write_text(OWN.format(decorator='@keras.saving.register_keras_serializable(package="own")'))
-    command("fit", file, cwd=tmp_path)
+    process = command("fit", file, cwd=tmp_path)
     run = tmp_path / "runs" / "own"
+    (final,) = json.loads((run / "metrics.json").read_text()).values()
+    assert final["recall@1"] == final["rank1"] <= final["recall@30"]
+    assert "Recall@30" in process.stdout
     (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
     assert {"mine", "triplet"} <= set(line)
     assert line["learning_rate"] == pytest.approx(0.01)
-    command("evaluate", run, cwd=tmp_path)
+    for options, recalls in (([], ["recall@1", "recall@30"]), (["--recall", "2"], ["recall@2"])):
+        process = command("evaluate", run, *options, cwd=tmp_path)
+        (result,) = json.loads((run / "evaluation.json").read_text())["results"].values()
+        assert [key for key in result if key.startswith("recall")] == recalls
+        assert recalls[-1].title() in process.stdout
     query = next((tmp_path / "datasets").rglob("query"))
     command("embed", run, query, "--output", tmp_path / "e.npz", cwd=tmp_path)
     with np.load(tmp_path / "e.npz") as file:
@@ -93,6 +101,7 @@ def test_a_part_that_cannot_be_saved_is_refused_before_training(command, tmp_pat
         ({"training": Training(checkpoint_minutes=-1)}, r"training\.checkpoint_minutes must be 0 or more"),
         ({"training": Training(precise_bn_batches=-1)}, r"training\.precise_bn_batches must be 0 or more"),
         ({"training": Training(log_every=-1)}, r"training\.log_every must be 0 or more"),
+        ({"evaluation": Evaluation(recall=(1, 0))}, r"evaluation\.recall must be 1 or more\. Received: 0"),
         ({"evaluation": Evaluation(projector_images=-1)}, r"evaluation\.projector_images must be 0 or more"),
         (
             {"training": Training(patience=3), "evaluation": Evaluation(every=0)},

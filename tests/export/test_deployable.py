@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from keras_reid.evaluation import l2_normalize
 from keras_reid.export.deployable import deployable
-from keras_reid.heads import BNNeckHead
+from keras_reid.heads import BNNeckHead, PartialHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import ReIDModel
 from tests.export.models import BACKBONES, images, model_of, randomize
@@ -171,3 +171,22 @@ def test_tells_what_it_is():
     assert embed.embedding_dim == 16
     with pytest.raises(ValueError, match=r"`dtype` must be one of .* Received: dtype='int8'"):
         deployable(model, "int8")
+
+
+def test_partial_head_keeps_the_foreground_alone():
+    """Neither the whole map's branch nor the larger windows are needed for the embedding."""
+    keras.utils.set_random_seed(0)
+    backbone = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, strides=2)])
+    model = ReIDModel(backbone, keras.layers.Identity(), PartialHead(7), image_size=(32, 16))
+    randomize(model)
+    model.head.occlusion.kernel.assign(np.random.default_rng(0).normal(size=(8, 1)))
+    pixels = images(model)
+    expected = model.predict(pixels, verbose=0)
+    embed = deployable(model)
+    np.testing.assert_allclose(tf.function(embed)(pixels), expected, atol=1e-5 * np.abs(expected).max())
+    kept = {variable.path.partition("/")[2] for variable, _ in embed._values if "head" in variable.path}
+    assert kept == {
+        *("foreground/neck/gamma", "foreground/neck/beta"),
+        *("foreground/neck/moving_mean", "foreground/neck/moving_variance"),
+        *("occlusion/kernel", "occlusion/bias"),
+    }

@@ -1,9 +1,10 @@
 """Augmentations: small frozen dataclasses that are called with images and a seed.
 
 Each has a `stage`. `"image"`: called as `augmentation(image, seed)` with one uint8 image `(height, width,
-3)` of the file's own size, before it is resized. `"batch"`: called as `augmentation(images, seed)` with
-resized images `(batch, height, width, 3)`, uint8 or float 0–255. `seed` is an integer tensor `(2,)`: the
-same seed gives the same result, and images of a batch are drawn for one by one. The dtype stays.
+3)` of the file's own size, before it is resized; `RandomAreaCrop` returns a smaller one. `"batch"`: called as
+`augmentation(images, seed)` with resized images `(batch, height, width, 3)`, uint8 or float 0–255. `seed` is an
+integer tensor `(2,)`: the same seed gives the same result, and images of a batch are drawn for one by one. The
+dtype stays.
 
 A user's own callable without `stage` is taken as `"batch"`; a Keras layer is called as `layer(images,
 training=True)`.
@@ -25,6 +26,7 @@ from keras_reid.data.augmentation.gaussian_blur import GaussianBlur
 from keras_reid.data.augmentation.grayscale import Grayscale
 from keras_reid.data.augmentation.pad_crop import PadCrop
 from keras_reid.data.augmentation.rand_augment import RandAugment
+from keras_reid.data.augmentation.random_area_crop import RandomAreaCrop
 from keras_reid.data.augmentation.random_erasing import RandomErasing
 from keras_reid.data.augmentation.random_patch import RandomPatch
 from keras_reid.data.augmentation.random_resized_crop import RandomResizedCrop
@@ -41,6 +43,7 @@ __all__ = [
     "Grayscale",
     "PadCrop",
     "RandAugment",
+    "RandomAreaCrop",
     "RandomErasing",
     "RandomPatch",
     "RandomResizedCrop",

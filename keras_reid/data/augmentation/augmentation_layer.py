@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_reid.data import augmentation as augmentations
+from keras_reid.data.resizing import resize_image
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -16,7 +17,8 @@ class AugmentationLayer(keras.layers.Layer):
     itself, which is repeatable image by image; a layer's draws go on from call to call.
 
     Args:
-        augmentation: one of this package's, of either stage; one of stage "image" is applied to each image.
+        augmentation: one of this package's, of either stage; one of stage "image" is applied to each image, and a crop
+            of it is enlarged to the old size, which must then be known when the layer is built into a model.
         seed: integer; the same seed gives the same sequence of draws. By default another one each time.
 
     Input: `(batch, height, width, 3)`, uint8 or float 0–255. Output: the same shape and dtype.
@@ -55,6 +57,8 @@ class AugmentationLayer(keras.layers.Layer):
             number, image = number_and_image
             levels = tf.cast(tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0.0, 255.0), tf.uint8)
             changed = self.augmentation(levels, tf.random.experimental.stateless_fold_in(seed, number))
+            if changed.shape != image.shape:  # a crop, or of a size that is not known
+                changed = resize_image(changed, tuple(image.shape[:2]))
             return tf.cast(changed, images.dtype)
 
         numbers = tf.range(tf.shape(images, tf.int64)[0])

@@ -30,7 +30,8 @@ class RandomResizedCrop:
         TensorShape([8, 224, 224, 3])
 
     Source: torchvision's RandomResizedCrop with FastReID's ranges. Deliberate difference: the result has the
-    size of the image, so that a model has one input size; FastReID crops to a size of its own.
+    size of the image, so that a model has one input size; FastReID crops to a size of its own. `RandomAreaCrop` cuts
+    from the file's own image, whose detail a small crop keeps.
     """
 
     stage: ClassVar[str] = "batch"
@@ -45,30 +46,7 @@ class RandomResizedCrop:
 
     def draw(self, shape, seed):
         """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
-        import tensorflow as tf
-
-        draws = tf.random.stateless_uniform((shape[0], 3 + 2 * _TRIES), seed)
-        rows, columns = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
-        log_low, log_high = math.log(self.ratio[0]), math.log(self.ratio[1])
-        area = (self.scale[0] + draws[:, 3 : 3 + _TRIES] * (self.scale[1] - self.scale[0])) * rows * columns
-        ratio = tf.exp(log_low + draws[:, 3 + _TRIES :] * (log_high - log_low))
-        height, width = tf.round(tf.sqrt(area / ratio)), tf.round(tf.sqrt(area * ratio))
-        fits = (height >= 1) & (height <= rows) & (width >= 1) & (width <= columns)
-        first, found = tf.argmax(fits, axis=1), tf.reduce_any(fits, axis=1)
-        height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
-        top = tf.floor(draws[:, 0] * (rows - height + 1))
-        left = tf.floor(draws[:, 1] * (columns - width + 1))
-        # The image's own ratio, or the nearest one within the range; a pixel at least.
-        nearest = tf.clip_by_value(columns / rows, *self.ratio)
-        highest = tf.clip_by_value(tf.round(columns / nearest), 1.0, rows)
-        widest = tf.clip_by_value(tf.round(rows * nearest), 1.0, columns)
-        return {
-            "chosen": draws[:, 2] < self.probability,
-            "top": tf.where(found, top, tf.floor((rows - highest) / 2.0)),
-            "left": tf.where(found, left, tf.floor((columns - widest) / 2.0)),
-            "height": tf.where(found, height, highest),
-            "width": tf.where(found, width, widest),
-        }
+        return draw_rectangles(shape, seed, self.scale, self.ratio, self.probability)
 
     def __call__(self, images, seed):
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
@@ -92,6 +70,44 @@ class RandomResizedCrop:
 
         parameters = [drawn[name] for name in ("top", "height", "left", "width")]
         return change_chosen(images, drawn["chosen"], change, parameters)
+
+
+def draw_rectangles(shape, seed, scale, ratio, probability, unit=1.0):
+    """Rectangles as torchvision's RandomResizedCrop draws them.
+
+    Args:
+        shape: `(batch, height, width, …)` of the images.
+        seed: `(2,)`.
+        scale, ratio, probability: as of `RandomResizedCrop`.
+        unit: what a ratio of 1 is, width / height in pixels.
+
+    Returns:
+        dict as of `RandomResizedCrop.draw`.
+    """
+    import tensorflow as tf
+
+    draws = tf.random.stateless_uniform((shape[0], 3 + 2 * _TRIES), seed)
+    rows, columns = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
+    log_low, log_high = math.log(ratio[0]), math.log(ratio[1])
+    area = (scale[0] + draws[:, 3 : 3 + _TRIES] * (scale[1] - scale[0])) * rows * columns
+    drawn = tf.exp(log_low + draws[:, 3 + _TRIES :] * (log_high - log_low)) * unit
+    height, width = tf.round(tf.sqrt(area / drawn)), tf.round(tf.sqrt(area * drawn))
+    fits = (height >= 1) & (height <= rows) & (width >= 1) & (width <= columns)
+    first, found = tf.argmax(fits, axis=1), tf.reduce_any(fits, axis=1)
+    height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
+    top = tf.floor(draws[:, 0] * (rows - height + 1))
+    left = tf.floor(draws[:, 1] * (columns - width + 1))
+    # The image's own ratio, or the nearest one within the range; a pixel at least.
+    nearest = tf.clip_by_value(columns / rows, ratio[0] * unit, ratio[1] * unit)
+    highest = tf.clip_by_value(tf.round(columns / nearest), 1.0, rows)
+    widest = tf.clip_by_value(tf.round(rows * nearest), 1.0, columns)
+    return {
+        "chosen": draws[:, 2] < probability,
+        "top": tf.where(found, top, tf.floor((rows - highest) / 2.0)),
+        "left": tf.where(found, left, tf.floor((columns - widest) / 2.0)),
+        "height": tf.where(found, height, highest),
+        "width": tf.where(found, width, widest),
+    }
 
 
 def _cubic(start, length, size):

@@ -38,5 +38,6 @@ def contact_sheet(images, seeds=8):
         for seed in range(seeds):
             whole = augmentation.stage == "batch"
             changed = np.asarray(augmentation(images if whole else images[0], (seed, row)))
-            sheet.paste(Image.fromarray(changed[0] if whole else changed), (LABEL + (seed + 1) * wide, top))
+            picture = Image.fromarray(changed[0] if whole else changed).resize(images.shape[2:0:-1])
+            sheet.paste(picture, (LABEL + (seed + 1) * wide, top))
     return sheet

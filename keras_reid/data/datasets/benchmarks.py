@@ -1,13 +1,17 @@
 """Every reader with a test part, by the name of the data set that it reads."""
 
+from keras_reid.data.datasets.cars196 import Cars196
+from keras_reid.data.datasets.cub200 import CUB200
 from keras_reid.data.datasets.cuhk03 import CUHK03
 from keras_reid.data.datasets.dukemtmc import DukeMTMC
+from keras_reid.data.datasets.in_shop import InShop
 from keras_reid.data.datasets.market1501 import Market1501
 from keras_reid.data.datasets.msmt17 import MSMT17
 from keras_reid.data.datasets.occluded_duke import OccludedDuke
 from keras_reid.data.datasets.occluded_reid import OccludedREID
 from keras_reid.data.datasets.partial_ilids import PartialiLIDS
 from keras_reid.data.datasets.partial_reid import PartialREID
+from keras_reid.data.datasets.stanford_online_products import StanfordOnlineProducts
 from keras_reid.data.datasets.vehicleid import VehicleID
 from keras_reid.data.datasets.veri import VeRi
 from keras_reid.data.datasets.veriwild import VeRiWild
@@ -28,4 +32,8 @@ BENCHMARKS = {
     "veri": VeRi(),
     **{f"vehicleid_{size}": VehicleID(size) for size in ("small", "medium", "large", "all")},
     **{f"veriwild_{size}": VeRiWild(size) for size in ("small", "medium", "large")},
+    "cub200": CUB200(),
+    "cars196": Cars196(),
+    "sop": StanfordOnlineProducts(),
+    "inshop": InShop(),
 }

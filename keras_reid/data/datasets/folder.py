@@ -32,7 +32,8 @@ class Folder:
             between folders.
         test_identities: share (0.0 … 1.0) or number of identities to hold out for testing.
         seed: seed of that draw, a non-negative integer.
-        protocol: `"cross_camera"`, `"all"`, or None for cross-camera where the test images allow it.
+        protocol: `"cross_camera"`, `"all"`, `"leave_one_out"`, or None for cross-camera where the test images allow
+            it.
         name: of the data set, for tables and files; empty: the folder's name.
 
     Example:

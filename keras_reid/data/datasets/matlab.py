@@ -10,17 +10,18 @@ from keras_reid.errors import UserError
 
 _COMPRESSED, _MATRIX, _UTF8, _UTF16 = 15, 14, 16, 17
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
-_CELL, _CHAR, _NUMERIC, _COMPLEX = 1, 4, range(6, 16), 0x800
+_CELL, _STRUCT, _CHAR, _NUMERIC, _COMPLEX = 1, 2, 4, range(6, 16), 0x800
 
 
 def read_matlab(file):
-    """Variables of a MATLAB file ("level 5", versions 5 to 7): real numbers, texts of one line, and cells of those.
+    """Variables of a MATLAB file ("level 5", versions 5 to 7): real numbers, texts of one line, cells and structures.
 
     Args:
         file: path of the file.
 
     Returns:
-        dict: name → array with MATLAB's shape for numbers, str for a text, list in MATLAB's order for a cell.
+        dict: name → array with MATLAB's shape for numbers, str for a text, list in MATLAB's order for a cell, and for
+        a structure dict: field → list of its values in MATLAB's order.
 
     Raises:
         UserError: if the file is of another kind or damaged, or holds other classes of variables.
@@ -34,7 +35,7 @@ def read_matlab(file):
         return dict(_matrix(*element, order) for element in _elements(data[128:], order))
     except (struct.error, ValueError, IndexError, KeyError, zlib.error) as error:
         raise UserError(
-            f"{file} is damaged, or holds something else than numbers, texts and cells: {error}"
+            f"{file} is damaged, or holds something else than numbers, texts, cells and structures: {error}"
         ) from None
 
 
@@ -69,18 +70,25 @@ def _matrix(kind, content, order):
     flags = struct.unpack_from(f"{order}I", flags[1])[0]
     variable = flags & 0xFF
     shape = tuple(_array(*shape, order).tolist())
-    name = name[1].decode("latin-1")
+    own = name[1].decode("latin-1")
     if variable == _CELL:
-        return name, [_matrix(*value, order)[1] for value in values[: prod(shape)]]
+        return own, [_matrix(*value, order)[1] for value in values[: prod(shape)]]
+    if variable == _STRUCT:
+        # The longest a name may be, with the zero at its end; all names; then element by element its fields.
+        width = int(_array(*values[0], order)[0])
+        names = [values[1][1][start : start + width] for start in range(0, len(values[1][1]), width)]
+        names = [name.split(b"\0")[0].decode("latin-1") for name in names]
+        fields = [_matrix(*value, order)[1] for value in values[2 : 2 + prod(shape) * len(names)]]
+        return own, {name: fields[place :: len(names)] for place, name in enumerate(names)}
     if variable == _CHAR and prod(shape[:-1]) <= 1:
         kind, text = values[0]
         if kind in (_UTF8, _UTF16):
             encoding = "utf-8" if kind == _UTF8 else {"<": "utf-16-le", ">": "utf-16-be"}[order]
-            return name, text.decode(encoding)
-        return name, "".join(map(chr, _array(kind, text, order).tolist()))
+            return own, text.decode(encoding)
+        return own, "".join(map(chr, _array(kind, text, order).tolist()))
     if variable not in _NUMERIC or flags & _COMPLEX:
-        raise ValueError(f"variable {name!r} is of class {variable}, shape {shape}")
-    return name, _array(*values[0], order).reshape(shape, order="F")
+        raise ValueError(f"variable {own!r} is of class {variable}, shape {shape}")
+    return own, _array(*values[0], order).reshape(shape, order="F")
 
 
 def _array(kind, content, order):

@@ -13,6 +13,8 @@ from keras_reid.evaluation.neighbors import nearest
 from keras_reid.progress import progress
 
 _MAP_BYTES = 128 * 2**20
+# Least share of the cosine distance of what is no candidate: with λ = 1 all of it would be equally far.
+_LEAST_COSINE = np.float32(1e-3)
 
 
 def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001, block_size=None):
@@ -34,7 +36,8 @@ def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001,
         gallery: `Features` of m images with `maps` of as many channels.
         lambda_value: share λ of DSR, 0…1. Not to be chosen on the test set: see `choose_dsr_lambda`.
         candidates: compare only this many gallery items with the smallest cosine distance to a query; the others
-            count as not reconstructed at all (`DSR = Σ_j w_j`) and come after them. None compares all.
+            count as not reconstructed at all (`DSR = Σ_j w_j`) and come after them, in the order of their cosine
+            distance also where λ is 1. None compares all.
         ridge: above 0.
         block_size: queries in a block; None takes as many as fit into 256 MiB.
 
@@ -110,11 +113,12 @@ class DSRDistances(Blockwise):
         share = self.lambda_value
         for start, block in self.cosine.blocks():
             rows = slice(start, start + len(block))
-            block *= 1 - share
             if self.candidates is None:
+                block *= 1 - share
                 block += share * self.values[rows]
             else:
-                compared = np.take_along_axis(block, self.candidates[rows], axis=1)
+                compared = (1 - share) * np.take_along_axis(block, self.candidates[rows], axis=1)
+                block *= max(1 - share, _LEAST_COSINE)
                 block += share * self.not_reconstructed[rows]
                 np.put_along_axis(block, self.candidates[rows], compared + share * self.values[rows], axis=1)
             yield start, block

@@ -1,6 +1,5 @@
 """k-reciprocal re-ranking."""
 
-import itertools
 import numbers
 
 import numpy as np
@@ -10,10 +9,10 @@ from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
+from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
 
-_NUMBERS_A_TURN = 2**22
 _TURN_BYTES = 128 * 2**20
 # Distances of query and gallery that come by while neighbours are looked for are kept, where they take no more.
 _KEPT_BYTES = 256 * 2**20
@@ -159,19 +158,6 @@ class RerankedDistances(Blockwise):
     def _subtract_overlap(self, start, block):
         m = self.shape[1]
         weights = self.weights.rows(start, start + len(block))
-        owners = np.repeat(np.arange(len(block)), weights.counts)
-        # As many queries at a time as keep the lists of pairs and the sums in tens of megabytes.
-        pairs = np.bincount(owners, self.gallery_weights.counts[weights.columns], minlength=len(block))
-        turns = np.cumsum(pairs + m) // _NUMBERS_A_TURN
-        edges = [0, *(np.flatnonzero(np.diff(turns)) + 1), len(block)]
-        for first, last in itertools.pairwise(edges):
-            turn = weights.rows(first, last)
-            entries, counts = self.gallery_weights.entries_of(turn.columns)
-            shared = np.minimum(self.gallery_weights.values[entries], np.repeat(turn.values, counts))
-            cells = np.repeat(owners[weights.starts[first] : weights.starts[last]] - first, counts) * m
-            cells += self.gallery_weights.columns[entries]
-            sums = np.bincount(cells, shared, minlength=(last - first) * m)
-            cells = np.flatnonzero(sums)
-            sums = np.minimum(sums[cells], 1)
+        for first, last, cells, sums in overlaps(weights, self.gallery_weights, m):
             part = block[first:last].reshape(-1)
             part[cells] -= (1 - self.lambda_value) * (sums / (2 - sums)).astype(np.float32)

@@ -22,10 +22,12 @@ from keras_reid.experiment.components.heads import (
     LinearClassifier,
     LinearHead,
     MultiGranularityHeads,
+    PartialHead,
     ReductionHead,
 )
 from keras_reid.experiment.components.losses import (
     CircleLoss,
+    ClusterMemoryLoss,
     CosFaceLoss,
     CrossEntropy,
     FocalLoss,
@@ -57,6 +59,7 @@ __all__ = [
     "CircleLoss",
     "CircleSoftmax",
     "ClippedAveragePooling",
+    "ClusterMemoryLoss",
     "Constant",
     "CosFaceLoss",
     "CosSoftmax",
@@ -76,6 +79,7 @@ __all__ = [
     "MultiStep",
     "NoPooling",
     "OSNet",
+    "PartialHead",
     "ReductionHead",
     "RepVGG",
     "ResNeSt",

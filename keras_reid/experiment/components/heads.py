@@ -101,3 +101,12 @@ class MultiGranularityHeads(_Head):
 
     def build(self, num_classes):
         return replace(self, pooling=build(self.pooling))._construct_with_classifier(num_classes)
+
+
+@dataclass(frozen=True)
+class PartialHead(_Head):
+    """`keras_reid.heads.PartialHead`."""
+
+    builds: ClassVar[str] = "keras_reid.heads.PartialHead"
+    windows: tuple[tuple[int, int], ...] = ((2, 2), (4, 2), (6, 2), (8, 2))
+    """side and stride of square windows, in positions of the feature map, the smallest first"""

@@ -40,6 +40,17 @@ class CircleLoss(Component):
 
 
 @dataclass(frozen=True)
+class ClusterMemoryLoss(Component):
+    """`keras_reid.losses.ClusterMemoryLoss`, for an `Adaptation`."""
+
+    builds: ClassVar[str] = "keras_reid.losses.ClusterMemoryLoss"
+    temperature: float = 0.05
+    """divides the similarities to the clusters"""
+    momentum: float = 0.1
+    """how much of a cluster's feature stays in a step, the rest being the batch's mean"""
+
+
+@dataclass(frozen=True)
 class CosFaceLoss(Component):
     """`keras_reid.losses.CosFaceLoss`."""
 

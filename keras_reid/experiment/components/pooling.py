@@ -65,6 +65,6 @@ class IdentityPooling(Component):
 
 @dataclass(frozen=True)
 class NoPooling(Component):
-    """Nothing: for heads that pool feature maps themselves, as `MultiGranularityHeads`."""
+    """Nothing: for heads that pool feature maps themselves, as `MultiGranularityHeads` and `PartialHead`."""
 
     builds: ClassVar[str] = "keras.layers.Identity"

@@ -5,7 +5,14 @@ import numpy as np
 import pytest
 
 from keras_reid.data import ReIDDataset, Sample, ShuffleSampler
-from keras_reid.data.augmentation import AugmentationLayer, Cutout, Flip, RandAugment, RandomErasing
+from keras_reid.data.augmentation import (
+    AugmentationLayer,
+    Cutout,
+    Flip,
+    RandAugment,
+    RandomAreaCrop,
+    RandomErasing,
+)
 from keras_reid.data.pipeline import train_batches
 from tests.data.images import write_image
 from tests.harness import rebuilt
@@ -14,7 +21,9 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (6, 12, 8, 3), dtype=np.uint8
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize("augmentation", [Flip(1.0), RandAugment(1, 5.0)], ids=["batch", "image"])
+@pytest.mark.parametrize(
+    "augmentation", [Flip(1.0), RandAugment(1, 5.0), RandomAreaCrop()], ids=["batch", "image", "crop"]
+)
 def test_works_in_training_only(augmentation, dtype):
     layer = AugmentationLayer(augmentation, seed=1)
     images = IMAGES.astype(dtype)

@@ -17,6 +17,7 @@ from keras_reid.data.augmentation import (
     Grayscale,
     PadCrop,
     RandAugment,
+    RandomAreaCrop,
     RandomErasing,
     RandomPatch,
     RandomResizedCrop,
@@ -199,6 +200,22 @@ def test_random_resized_crop():
     assert (never["height"] == WIDTH).all()
     assert (never["width"] == WIDTH).all()
     assert (never["top"] == (HEIGHT - WIDTH) / 2).all()
+
+
+def test_random_area_crop():
+    settings = {"scale": (0.05, 0.2), "ratio": (0.5, 2.0)}
+    plain = _draw(RandomAreaCrop(**settings, probability=0.6), height=4000, width=2000)
+    expected = _draw(RandomResizedCrop(**settings, probability=0.6), height=4000, width=2000)
+    assert all((plain[name] == expected[name]).all() for name in expected)
+    squashed = _draw(RandomAreaCrop(**settings, squashed=True), height=4000, width=2000)
+    assert squashed["chosen"].all()
+    assert_uniform_nearly(squashed["height"] * squashed["width"] / 8e6, 0.05, 0.2)
+    # A share of the width over a share of the height.
+    ratio = (squashed["width"] / 2000) / (squashed["height"] / 4000)
+    assert_uniform_nearly(np.log(ratio), math.log(0.5), math.log(2.0))
+    own = _draw(RandomAreaCrop((0.25, 0.25), (1.0, 1.0), squashed=True), draws=10)
+    assert (own["height"] == HEIGHT / 2).all()
+    assert (own["width"] == WIDTH / 2).all()
 
 
 def test_auto_augment():

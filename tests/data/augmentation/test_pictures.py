@@ -16,6 +16,7 @@ from keras_reid.data.augmentation import (
     GaussianBlur,
     Grayscale,
     RandAugment,
+    RandomAreaCrop,
     RandomPatch,
     RandomResizedCrop,
 )
@@ -109,6 +110,25 @@ def test_random_resized_crop_is_pillows_crop_and_resize():
         difference = np.abs(result.astype(int) - expected)
         assert difference.max() <= 1
         assert difference.mean() < 0.05
+
+
+@pytest.mark.parametrize("squashed", [False, True])
+def test_random_area_crop_is_a_part_of_the_image(squashed):
+    image = np.asarray(random_image(90, 60, 1))
+    crop = RandomAreaCrop(squashed=squashed)
+    for seed in range(8):
+        drawn = {name: int(value[0]) for name, value in crop.draw((1, 90, 60, 3), (seed, 2)).items()}
+        rows = slice(drawn["top"], drawn["top"] + drawn["height"])
+        columns = slice(drawn["left"], drawn["left"] + drawn["width"])
+        result = crop(image, (seed, 2))
+        np.testing.assert_array_equal(result, image[rows, columns])
+        in_graph = tf.function(crop, autograph=False)(image, tf.constant((seed, 2)))
+        np.testing.assert_array_equal(in_graph, result)
+    np.testing.assert_array_equal(RandomAreaCrop(probability=0.0)(image, SEED), image)
+    tiny = np.full((1, 1, 3), 9, np.uint8)
+    np.testing.assert_array_equal(crop(tiny, SEED), tiny)
+    floats = image.astype(np.float32) + 0.25
+    assert crop(floats, SEED).dtype == np.float32
 
 
 def test_gaussian_blur_is_its_formula():
@@ -223,6 +243,8 @@ def test_rand_augment_eagerly_and_in_tf_data():
         (lambda: GaussianBlur((0, 1)), "`sigma` must be"),
         (lambda: RandAugment(operations=0), "`operations` must be an integer of at least 1"),
         (lambda: RandAugment(magnitude=11), "`magnitude` must be a number from 0 to 10"),
+        (lambda: RandomAreaCrop(scale=(0.5, 1.1)), "`scale` must be"),
+        (lambda: RandomAreaCrop(ratio=(0, 1)), "`ratio` must be"),
         (lambda: RandomPatch(area=(0.0, 0.5)), "`area` must be"),
         (lambda: RandomPatch(aspect=(2, 1)), "`aspect` must be"),
         (lambda: RandomResizedCrop(scale=(0.5, 1.1)), "`scale` must be"),
@@ -236,6 +258,7 @@ def test_rand_augment_eagerly_and_in_tf_data():
                 GaussianBlur,
                 Grayscale,
                 RandAugment,
+                RandomAreaCrop,
                 RandomPatch,
                 RandomResizedCrop,
             )

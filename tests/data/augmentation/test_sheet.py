@@ -14,10 +14,10 @@ def test_sheet_of_a_folder(tmp_path, capsys):
         write_image(tmp_path / "images" / f"{number}.jpg", number)
     output = tmp_path / "new" / "sheet.png"
     main([str(output), "--folder", str(tmp_path / "images"), "--seeds", "2", "--size", "20", "10"])
-    # For the names 170; pictures of 20 × 10, and 3 between them: thirteen rows, three columns.
+    # For the names 170; pictures of 20 × 10, and 3 between them: fourteen rows, three columns.
     with Image.open(output) as sheet:
-        assert sheet.size == (170 + 3 * 13 + 3, 13 * 23 + 3)
-    assert "212 × 302 pixels" in capsys.readouterr().out
+        assert sheet.size == (170 + 3 * 13 + 3, 14 * 23 + 3)
+    assert "212 × 325 pixels" in capsys.readouterr().out
 
 
 def test_first_column_shows_the_image_as_it_was():

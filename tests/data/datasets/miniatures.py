@@ -20,6 +20,32 @@ bgYIYIXymYGYEYo5gbiwNLWoMj4zpQKqjgWql5mBl0EWSAMAktwEnA8AAAA3AAAAeJzjY2Bg8ABiNiDm
 0hNzclKLKuMzUyrA6ligelkY+BjkgDQAon4FWw8AAAAuAAAAeJzjY2BgiABiNiDmAGJOBghghfLlgJgRikFiyYm5nilAmgkmhxcw
 MAAAlc8CzA==
 """)
+# Written by SciPy 1.17: structures `annotations` of (path, class); a box and a division into parts are there, too.
+# car_ims/000001.jpg … 000005.jpg of the classes 1, 98, 99, 99, 196; then of the other layout 00001.jpg and 00002.jpg of
+# the classes 14 and 99, and of 99 and 3.
+CARS_ANNOS, CARS_TRAIN, CARS_TEST = map(
+    base64.b64decode,
+    (
+        """
+TUFUTEFCIDUuMCBNQVQtZmlsZSBQbGF0Zm9ybTogcG9zaXgsIENyZWF0ZWQgb246IE1vbiBOb3YgMjMgMDI6NTU6MzcgMjAyNgAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSU0PAAAAuAAAAHic42NgYMhgZWBgA9IcQMzEAAGsUD4jlA2iuYE4MS8vvySxJDM/
+rxiqjoVBECrvAsRFqTlA2bLU+Mzc+ILEkgyGpKT8ivgKQwY4SM5JLC5mQAIlqcUlDOiAD4g9GBDuYsHiLiEoDQICUH5yYhHQ6mJ9AxAw1MsqSEeYZ4Bk
+HjcW8xiRzGMBhgQzFn2cBPQxAVmMZOqjmr+NBsbfSQPtb+OB8XfyQPvbZIT623Rg/H2EAn8DAMItOn0=
+""",
+        """
+TUFUTEFCIDUuMCBNQVQtZmlsZSBQbGF0Zm9ybTogcG9zaXgsIENyZWF0ZWQgb246IE1vbiBOb3YgMjMgMDI6NTU6MzcgMjAyNgAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSU0PAAAAjwAAAHic42NgYPBgYmBgA9IcQAxkggErlM8IFQPR3ECcmJeXX5JYkpmf
+VwxVxwJXpwDEaXmJualAOikpvyK+wpAhOSexGKSyJLW4BKSeD4gdGBD2sWCxjxNKg4AAlG8ABIZ6WQXpUHGQOQZI5nBjMYcRyRwWoC+YsejjJKCPCcji
+I1Mfpf41GiD/JlPgXwCBgxbJ
+""",
+        """
+TUFUTEFCIDUuMCBNQVQtZmlsZSBQbGF0Zm9ybTogcG9zaXgsIENyZWF0ZWQgb246IE1vbiBOb3YgMjMgMDI6NTU6MzcgMjAyNgAAAAAAAAAAAAAAAAAA
+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAABSU0PAAAAjwAAAHic42NgYPBgYmBgA9IcQAxkggErlM8IFQPR3ECcmJeXX5JYkpmf
+VwxVxwJXpwDEaXmJualAOikpvyK+wpAhOSexGKSyJLW4BKSeD4gdGBD2sWCxjxNKg4AAlG8ABIZ6WQXpUHGQOQZI5nBjMYcRyRwWoC+YsejjJKCPCchK
+JlMfpf41GiD/kqsPBADOnxa+
+""",
+    ),
+)
 CUHK03_PERSONS = {1: 12, 2: 3}
 CUHK03_TESTS = [[[1, 2], [1, 7], [2, 3]], [[1, 1], [2, 1]]]
 
@@ -181,6 +207,49 @@ def occludedreid(root):
     )
 
 
+def cub200(root):
+    folder = root / "CUB_200_2011"
+    (folder / "images").mkdir(parents=True)
+    classes = {1: 1, 2: 100, 3: 101, 4: 101, 5: 200}
+    lines = [f"{number} {label:03d}.Bird/Bird_{number:04d}.jpg" for number, label in classes.items()]
+    write(folder / "images.txt", *lines)
+    write(folder / "image_class_labels.txt", *(f"{number} {label}" for number, label in classes.items()))
+
+
+def cars196(root):
+    folder = root / "Cars_196"
+    (folder / "car_ims").mkdir(parents=True)
+    (folder / "cars_annos.mat").write_bytes(CARS_ANNOS)
+
+
+def cars196_in_two_folders(root):
+    folder = root / "stanford_cars"
+    (folder / "devkit").mkdir(parents=True)
+    (folder / "devkit" / "cars_train_annos.mat").write_bytes(CARS_TRAIN)
+    (folder / "cars_test_annos_withlabels.mat").write_bytes(CARS_TEST)
+
+
+def sop(root):
+    folder = root / "Stanford_Online_Products"
+    header = "image_id class_id super_class_id path"
+    write(folder / "Ebay_train.txt", header, "1 1 1 bicycle_final/1_0.JPG", "2 10 1 bicycle_final/2_0.JPG")
+    test = [f"{number} 11319 12 toaster_final/3_{number}.JPG" for number in (3, 4)]
+    write(folder / "Ebay_test.txt", header, *test, "5 11320 12 toaster_final/4_0.JPG")
+
+
+def inshop(root):
+    write(
+        root / "InShop" / "list_eval_partition.txt",
+        "5",
+        "image_name item_id evaluation_status",
+        "img/WOMEN/Dresses/id_00000002/02_1_front.jpg     id_00000002 train     ",
+        "img/WOMEN/Dresses/id_00000010/02_1_front.jpg     id_00000010 train     ",
+        "img/MEN/Denim/id_00000001/01_1_front.jpg         id_00000001 query     ",
+        "img/MEN/Denim/id_00000001/01_2_side.jpg          id_00000001 gallery   ",
+        "img/MEN/Denim/id_00000003/01_2_side.jpg          id_00000003 gallery   ",
+    )
+
+
 # By the names in BENCHMARKS; the variants share a miniature.
 BENCHMARK_MINIATURES = {
     "market1501": market1501,
@@ -193,6 +262,10 @@ BENCHMARK_MINIATURES = {
     "veri": veri,
     "vehicleid": vehicleid,
     "veriwild": veriwild,
+    "cub200": cub200,
+    "cars196": cars196,
+    "sop": sop,
+    "inshop": inshop,
 }
 
 # The files of a train-only set below its root, and what they must be read as: (identity, camera), in this order.

@@ -6,7 +6,7 @@ import pytest
 
 from keras_reid.data.datasets.matlab import read_matlab
 from keras_reid.errors import UserError
-from tests.data.datasets.miniatures import NEW_PROTOCOL
+from tests.data.datasets.miniatures import CARS_ANNOS, NEW_PROTOCOL
 
 # Written by scipy.io.savemat, uncompressed: numbers=[[1.5, 2, 3], [4, 5, 6]], small=int8 [[7]], text="Grüße",
 # empty=zeros((0, 0)), cell={"ab", int32 [0, 1, 2], ""}; and a structure.
@@ -48,12 +48,28 @@ def test_compressed(tmp_path):
     assert read["gallery_idx"].tolist() == [[4, 14, 30]]
 
 
-def test_what_it_cannot_read_is_refused(tmp_path):
-    with pytest.raises(
-        UserError, match=r"a\.mat is damaged, or holds something else .*variable 's' is of class 2"
-    ):
-        read_matlab(_file(tmp_path, STRUCTURE))
+def test_structures(tmp_path):
     file = tmp_path / "a.mat"
+    file.write_bytes(CARS_ANNOS)
+    annotations = read_matlab(file)["annotations"]
+    assert list(annotations) == ["relative_im_path", "bbox_x1", "class", "test"]
+    assert annotations["relative_im_path"][1:3] == ["car_ims/000002.jpg", "car_ims/000003.jpg"]
+    assert [label.tolist() for label in annotations["class"]] == [[[1]], [[98]], [[99]], [[99]], [[196]]]
+    assert annotations["class"][0].dtype == np.uint8
+    (structure,) = read_matlab(_file(tmp_path, STRUCTURE)).values()
+    assert isinstance(structure, dict)
+
+
+def test_what_it_cannot_read_is_refused(tmp_path):
+    file = _file(tmp_path, STRUCTURE)
+    data = bytearray(file.read_bytes())
+    assert data[144] == 2  # the class of the first variable
+    data[144] = 5  # sparse
+    file.write_bytes(data)
+    with pytest.raises(
+        UserError, match=r"a\.mat is damaged, or holds something else .*variable 's' is of class 5"
+    ):
+        read_matlab(file)
     for content, message in [
         (NEW_PROTOCOL[:300], "is damaged"),
         (NEW_PROTOCOL[:200] + bytes(20) + NEW_PROTOCOL[220:], "is damaged"),

@@ -1,0 +1,24 @@
+"""DukeMTMC-reID → Market-1501 without the target's identities: clusters and a memory of them.
+
+Paper: Ge et al., Self-paced Contrastive Learning with Hybrid Memory for Domain Adaptive Object Re-ID, NeurIPS 2020
+       (arXiv 2006.02713); Dai et al., Cluster Contrast for Unsupervised Person Re-Identification, ACCV 2022.
+Reference: FastReID, R50; mAP and Rank-1 in %, and what the row is:
+    direct transfer      32.2  64.9
+    stronger baseline    78.0  91.0
+    MLT                  81.5  92.8   not offered
+Ours: not measured.
+Data: ROOT/Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test}, which you must have obtained yourself.
+      The identities of its training part are not used.
+      The source's, DukeMTMC-reID, is withdrawn by its authors: duke_bot.py.
+Time: 50 epochs of 400 steps of 64 images at 256×128, and a forward pass of every training image before each; a GPU is
+      needed.
+
+    python -m keras_reid.fit experiments/duke_bot.py --data.root ROOT
+    python -m keras_reid.fit experiments/duke_to_market.py --data.root ROOT
+Direct transfer: python -m keras_reid.evaluate runs/duke_bot --dataset market1501 --root ROOT
+"""
+
+from keras_reid.data import Market1501
+from keras_reid.recipes import adapt
+
+experiment = adapt("duke_to_market", "runs/duke_bot", Market1501())

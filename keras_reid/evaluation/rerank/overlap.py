@@ -1,0 +1,43 @@
+"""How much of their neighbours' weights two points share."""
+
+import itertools
+
+import numpy as np
+
+_NUMBERS_A_TURN = 2**22
+
+
+def overlaps(weights, by_column, num_columns):
+    """Yields the sums `Σ_c min(V_ic, W_jc)` of the rows i of one matrix and the rows j of another.
+
+    Time: as many additions as pairs of entries stand in one column, and a pass over rows × `num_columns`. Memory: about
+    200 MB; that many rows at a time are taken as keep the lists of pairs and the sums so
+    small.
+
+    Args:
+        weights: `SparseRows` V.
+        by_column: `SparseRows`, W by columns: `W.transposed(…)`.
+        num_columns: rows of W.
+
+    Yields:
+        `(first, last, cells, sums)`: of the rows from `first` to `last` of V the positions `(i − first) · num_columns +
+        j`, ascending, at which the sum is not 0, and these sums, float64, at most 1.
+
+    Example:
+        >>> for first, last, cells, sums in overlaps(weights, weights.transposed(n), n):  # doctest: +SKIP
+        ...     jaccard = 1 - sums / (2 - sums)
+    """
+    size = len(weights.counts)
+    owners = np.repeat(np.arange(size), weights.counts)
+    pairs = np.bincount(owners, by_column.counts[weights.columns], minlength=size)
+    turns = np.cumsum(pairs + num_columns) // _NUMBERS_A_TURN
+    edges = [0, *(np.flatnonzero(np.diff(turns)) + 1), size]
+    for first, last in itertools.pairwise(edges):
+        turn = weights.rows(first, last)
+        entries, counts = by_column.entries_of(turn.columns)
+        shared = np.minimum(by_column.values[entries], np.repeat(turn.values, counts))
+        cells = np.repeat(owners[weights.starts[first] : weights.starts[last]] - first, counts) * num_columns
+        cells += by_column.columns[entries]
+        sums = np.bincount(cells, shared, minlength=(last - first) * num_columns)
+        cells = np.flatnonzero(sums)
+        yield first, last, cells, np.minimum(sums[cells], 1)

@@ -1,0 +1,78 @@
+"""Trained models that an experiment starts from or learns from."""
+
+import contextlib
+import os
+import random
+from pathlib import Path
+
+from keras_reid.errors import UserError
+from keras_reid.model_file import find_model_file
+
+
+def check_trained(field, model):
+    """Looks whether the file of a trained model is there, which costs nothing.
+
+    Args:
+        field: of the experiment, for the error.
+        model: what the experiment says: a path, or anything else, which is not looked at.
+
+    Raises:
+        UserError: naming the field and the file.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        with _naming(field):
+            if Path(model).suffix != ".pth":
+                find_model_file(model)
+            elif not Path(model).is_file():
+                raise UserError(f"{model}: there is no such file.")
+
+
+def load_trained(field, models):
+    """The `ReIDModel`s that an experiment names. The random weights of what is built later are as if there were none.
+
+    Args:
+        field: of the experiment, for the error.
+        models: run directories, .keras files, FastReID's .pth files, `ReIDModel`s, or functions that return one.
+
+    Raises:
+        UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
+    """
+    before = random.getstate()  # of which Keras draws the seeds of weights
+    try:
+        with _naming(field):
+            return [_load(model) for model in models]
+    finally:
+        random.setstate(before)
+
+
+def name_of(model):
+    """What a model's metadata say of another that it learnt from."""
+    if isinstance(model, (str, os.PathLike)):
+        return str(model)
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def _load(trained):
+    from keras_reid.models import ReIDModel, load_model
+    from keras_reid.weights import build_fastreid
+    from keras_reid.weights.fastreid_yaml import config_beside
+
+    if isinstance(trained, (str, os.PathLike)):
+        if Path(trained).suffix == ".pth":
+            return build_fastreid(trained, config_beside(trained))
+        return load_model(trained)
+    model = trained() if callable(trained) and not isinstance(trained, ReIDModel) else trained
+    if not isinstance(model, ReIDModel):
+        raise UserError(
+            "must hold run directories, .keras files, .pth files of FastReID, or functions that return a ReIDModel. "
+            f"Received: {model!r}"
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _naming(field):
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{field}: {error}") from error
