@@ -23,8 +23,10 @@ experiment = ex.Experiment(
     model=ex.Model(
         backbone=ex.ResNet(depth=18, width=32, ibn=True),
         pooling=ex.NoPooling(),
-        # Of a map of 8 × 4 positions, 21 + 12 + 5 windows.
-        head=ex.PartialHead(classifier=ex.CircleSoftmax(scale=32.0), windows=((2, 1), (3, 1), (4, 1))),
+        # Of a map of 8 × 4 positions, 21 windows.
+        head=ex.PartialHead(
+            classifier=ex.CircleSoftmax(scale=32.0), windows=((2, 1),), window_pooling="average"
+        ),
         image_size=(128, 64),
     ),
     optimizer=ex.Adam(learning_rate=1e-3),

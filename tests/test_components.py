@@ -55,7 +55,7 @@ ARGUMENTS = {
         "embedding_dim": 3,
     },
     "LogitDistillationLoss": {"kind": "kl", "temperature": 4.0},
-    "ClusterMemoryLoss": {"dim": 6, "size": 9, "temperature": 0.5, "momentum": 0.3},
+    "ClusterMemoryLoss": {"dim": 6, "max_clusters": 9, "temperature": 0.5, "momentum": 0.3},
     "MemoryLoss": {"dim": 6, "loss": keras_reid.losses.CircleLoss(0.1, 16), "size": 20},
     "MobileNetV2": {
         "width": 0.1,
@@ -96,6 +96,7 @@ ARGUMENTS = {
         "metric_feature": "after",
         "embedding_dim": 3,
         "windows": [[1, 1], [3, 2]],
+        "window_pooling": "average",
     },
     "PatchEmbedding": {"dim": 8, "patch_size": (8, 4), "stride": (4, 2)},
     "ReductionHead": {

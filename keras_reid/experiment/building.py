@@ -145,7 +145,7 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
             if isinstance(description, MemoryLoss):
                 late = {"dim": _feature_dim(model, name)}
             elif isinstance(description, ClusterMemoryLoss):
-                late = {"dim": model.embedding_dim, "size": most_clusters or model.head.num_classes}
+                late = {"dim": model.embedding_dim, "max_clusters": most_clusters or model.head.num_classes}
             loss = _build(f"losses.{name}", description, **late)
         loss.name = name
         losses.append(loss)

@@ -12,10 +12,10 @@ from keras_reid.layers.numerics import at_least_float32, softmax
 class PartialHead(keras.layers.Layer):
     """Two BN-neck heads over one feature map: of the whole map, and of what in it looks like foreground.
 
-    Windows of the map, each the maximum of its positions, give vectors `v_j` at several scales. One linear layer gives
-    each a score, `s_j = sigmoid(a·v_j + b)`: how little it is hidden. The foreground feature is the mean of the
-    smallest windows by their scores, `Σ_j s_j v_j / Σ_j s_j`; the whole feature is the average of the map. Each has a
-    neck and a classifier of its own, and a loss is the mean over the two. The embedding is the foreground's.
+    Windows of the map, each the maximum (or the mean) of its positions, give vectors `v_j` at several scales. One
+    linear layer gives each a score, `s_j = sigmoid(a·v_j + b)`: how little it is hidden. The foreground feature is the
+    mean of the smallest windows by their scores, `Σ_j s_j v_j / Σ_j s_j`; the whole feature is the average of the map.
+    Each has a neck and a classifier of its own, and a loss is the mean over the two. The embedding is the foreground's.
 
     All windows and their scores are given as well: DSR compares images by them (`evaluation.dsr_features`).
 
@@ -31,6 +31,7 @@ class PartialHead(keras.layers.Layer):
         windows: Pairs (side, stride) of square windows, in positions of the map, the smallest first. Where a window
             is larger than the map, it is as large as the map. Defaults to ((2, 2), (4, 2), (6, 2), (8, 2)), which
             makes 110 windows of a map of 24 × 8.
+        window_pooling: "max", or "average", which keeps more of a small map's windows apart. Defaults to "max".
 
     Call arguments:
         inputs: Feature map `(batch, height, width, channels)`, of a known height and width.
@@ -43,7 +44,8 @@ class PartialHead(keras.layers.Layer):
     `(batch, windows)`, the scores divided by their sum; all float32.
 
     Raises:
-        ValueError: as `BNNeckHead`; if a window is no pair of positive integers; if the size of the map is not known.
+        ValueError: as `BNNeckHead`; if a window is no pair of positive integers, or its pooling unknown; if the size of
+            the map is not known.
 
     Example:
         >>> head = keras_reid.heads.PartialHead(num_classes=751)
@@ -63,6 +65,7 @@ class PartialHead(keras.layers.Layer):
         metric_feature="before",
         embedding_dim=None,
         windows=((2, 2), (4, 2), (6, 2), (8, 2)),
+        window_pooling="max",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
@@ -70,6 +73,11 @@ class PartialHead(keras.layers.Layer):
         self.metric_feature = metric_feature
         self.embedding_dim = embedding_dim
         self.windows = _checked(windows)
+        if window_pooling not in ("max", "average"):
+            raise ValueError(
+                f"`window_pooling` of PartialHead must be 'max' or 'average'. Received: {window_pooling!r}"
+            )
+        self.window_pooling = window_pooling
         # Only what they are made from: a layer of our own that is never called would be saved with the model.
         self.classifier_config = keras.saving.serialize_keras_object(classifier)
         self.whole, self.foreground = (
@@ -121,11 +129,11 @@ class PartialHead(keras.layers.Layer):
 
     def _vectors(self, inputs, side, stride):
         """The windows of one kind, `(batch, windows, channels)`."""
-        pooled = ops.max_pool(
-            inputs, _sides(inputs.shape, side, stride), stride, "valid", data_format="channels_last"
-        )
+        pool = ops.max_pool if self.window_pooling == "max" else ops.average_pool
+        sides = _sides(inputs.shape, side, stride)
+        pooled = pool(at_least_float32(inputs), sides, stride, "valid", data_format="channels_last")
         _, height, width, channels = pooled.shape
-        return at_least_float32(ops.reshape(pooled, (-1, height * width, channels)))
+        return ops.reshape(pooled, (-1, height * width, channels))
 
     def get_config(self):
         return {
@@ -135,6 +143,7 @@ class PartialHead(keras.layers.Layer):
             "metric_feature": self.metric_feature,
             "embedding_dim": self.embedding_dim,
             "windows": self.windows,
+            "window_pooling": self.window_pooling,
         }
 
     @classmethod

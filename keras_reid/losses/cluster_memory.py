@@ -14,14 +14,14 @@ class ClusterMemoryLoss(keras.losses.Loss):
     `−log(exp(f · m_y / τ) / Σ_c exp(f · m_c / τ))` for a normalised feature f of cluster y. No gradient flows into the
     memory m: after each call the row of every cluster of the batch becomes `m ← normalised(μ m + (1 − μ) mean f)`, with
     the mean over its features in the batch. So a class needs no weights of its own, and the number of clusters may
-    change from one epoch to the next: `fill` says what the memory begins with. Unfilled it is zeros for `size`
+    change from one epoch to the next: `fill` says what the memory begins with. Unfilled it is zeros for `max_clusters`
     identities, a row of which is set by its first batch: with labels instead of clusters it trains a model as well.
 
     Computes in float32 at least, also under mixed precision.
 
     Args:
         dim: Length of a feature: of the head's embedding.
-        size: Clusters that the memory has room for.
+        max_clusters: Clusters that the memory has room for.
         temperature: τ, positive. Defaults to 0.05.
         momentum: μ, how much of a row stays, from 0 (the row becomes the batch's mean) up to, not including, 1.
             Defaults to 0.1.
@@ -38,13 +38,13 @@ class ClusterMemoryLoss(keras.losses.Loss):
 
     In `fit` it needs Keras' TensorFlow backend: under JAX a loss cannot keep anything from one step to the next.
 
-    Cost: memory 4·size·dim bytes (67 MB for 8155 × 2048), time batch·size·dim.
+    Cost: memory 4·max_clusters·dim bytes (67 MB for 8155 × 2048), time batch·max_clusters·dim.
 
     Raises:
         ValueError: if an argument is out of its range, or `y_pred` does not have `dim` columns.
 
     Example:
-        >>> loss = keras_reid.losses.ClusterMemoryLoss(dim=2, size=5, temperature=1.0)
+        >>> loss = keras_reid.losses.ClusterMemoryLoss(dim=2, max_clusters=5, temperature=1.0)
         >>> loss.fill([[1.0, 0], [0, 1]])
         >>> round(float(loss([0], keras.ops.array([[3.0, 0]]))), 4)  # log(1 + 1 / e)
         0.3133
@@ -59,7 +59,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
     def __init__(
         self,
         dim,
-        size,
+        max_clusters,
         temperature=0.05,
         momentum=0.1,
         reduction="sum_over_batch_size",
@@ -67,7 +67,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        for argument, value in (("dim", dim), ("size", size)):
+        for argument, value in (("dim", dim), ("max_clusters", max_clusters)):
             if not value > 0 or int(value) != value:
                 raise ValueError(
                     f"`{argument}` of ClusterMemoryLoss must be a positive whole number. Received: {argument}={value!r}"
@@ -81,12 +81,12 @@ class ClusterMemoryLoss(keras.losses.Loss):
                 "`momentum` of ClusterMemoryLoss must be from 0 up to, not including, 1. "
                 f"Received: momentum={momentum!r}"
             )
-        self.dim, self.size = int(dim), int(size)
+        self.dim, self.max_clusters = int(dim), int(max_clusters)
         self.temperature, self.momentum = float(temperature), float(momentum)
         self.storing = True
-        self._rows = self._variable("zeros", (self.size, self.dim), "float32", "rows")
+        self._rows = self._variable("zeros", (self.max_clusters, self.dim), "float32", "rows")
         self._clusters = self._variable(
-            lambda shape, dtype: ops.full(shape, self.size, dtype), (), "int32", "count"
+            lambda shape, dtype: ops.full(shape, self.max_clusters, dtype), (), "int32", "count"
         )
 
     @property
@@ -97,15 +97,19 @@ class ClusterMemoryLoss(keras.losses.Loss):
         """Puts one feature for each cluster, `(clusters, dim)`, into the memory, normalised; what was there goes.
 
         Raises:
-            ValueError: if there are none, or more than `size`, or they do not have `dim` columns.
+            ValueError: if there are none, or more than `max_clusters`, or they do not have `dim` columns.
         """
         features = ops.convert_to_tensor(features, "float32")
-        if len(features.shape) != 2 or features.shape[1] != self.dim or not 0 < len(features) <= self.size:
+        if (
+            len(features.shape) != 2
+            or features.shape[1] != self.dim
+            or not 0 < len(features) <= self.max_clusters
+        ):
             raise ValueError(
-                f"ClusterMemoryLoss holds 1 to {self.size} features of length {self.dim}. "
+                f"ClusterMemoryLoss holds 1 to {self.max_clusters} features of length {self.dim}. "
                 f"Received: shape {tuple(features.shape)}"
             )
-        self._rows.assign(ops.pad(l2_normalize(features), [(0, self.size - len(features)), (0, 0)]))
+        self._rows.assign(ops.pad(l2_normalize(features), [(0, self.max_clusters - len(features)), (0, 0)]))
         self._clusters.assign(len(features))
 
     def call(self, y_true, y_pred):
@@ -118,7 +122,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
         clusters, features = as_labels(y_true), l2_normalize(at_least_float32(y_pred))
         rows = ops.cast(ops.stop_gradient(ops.convert_to_tensor(self._rows)), features.dtype)
         logits = ops.matmul(features, ops.transpose(rows)) / self.temperature
-        logits = ops.where(ops.arange(self.size, dtype="int32") < self._clusters, logits, NEVER)
+        logits = ops.where(ops.arange(self.max_clusters, dtype="int32") < self._clusters, logits, NEVER)
         # Not by the differentiable gather of a row: its gradient would be as large as the memory.
         own = ops.sum(features * ops.take(rows, clusters, axis=0), axis=1) / self.temperature
         if self.storing:
@@ -131,7 +135,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
         finite = ops.all(ops.isfinite(features), axis=1, keepdims=True)
         features = ops.where(finite, features, 0.0)
         counted = ops.concatenate([features, ops.cast(finite, "float32")], axis=1)
-        sums = ops.segment_sum(counted, clusters, num_segments=self.size)
+        sums = ops.segment_sum(counted, clusters, num_segments=self.max_clusters)
         counts = sums[:, -1:]
         moved = self.momentum * rows + (1 - self.momentum) * sums[:, :-1] / ops.maximum(counts, 1.0)
         self._rows.assign(ops.where(counts > 0, l2_normalize(moved), rows))
@@ -151,7 +155,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
         return {
             **super().get_config(),
             "dim": self.dim,
-            "size": self.size,
+            "max_clusters": self.max_clusters,
             "temperature": self.temperature,
             "momentum": self.momentum,
         }

@@ -41,7 +41,7 @@ def model():
 
 def make(dataset, model, sampler=None, **options):
     target = Target(dataset, sampler or IdentitySampler(2, 4), **{**EASY, **options})
-    target.memory = ClusterMemoryLoss(dim=8, size=target.most_clusters)
+    target.memory = ClusterMemoryLoss(dim=8, max_clusters=target.most_clusters)
     target.make_batches = functools.partial(train_batches, image_size=(32, 16), seed=0)
     target.set_model(model)
     return target

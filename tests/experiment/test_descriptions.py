@@ -30,7 +30,7 @@ def described(cls):
 # Arguments of constructors that no description has.
 NOT_DESCRIBED = {
     "Keras' own": {"self", "name", "dtype", "kwargs", "reduction", "data_format", "keepdims"},
-    "handed over when the data is known": {"num_classes", "input_shape", "dim"},
+    "handed over when the data is known": {"num_classes", "input_shape", "dim", "max_clusters"},
     "needed by imported weights only": {
         "ibn_last_stage",
         "dilate_last_stage",

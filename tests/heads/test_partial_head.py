@@ -31,17 +31,26 @@ def make(inputs=None, **options):
     return head
 
 
-def windows_of(x, side, stride):
-    """The maxima of all windows that lie wholly in the map."""
+def windows_of(x, side, stride, pool=np.max):
+    """All windows that lie wholly in the map, their maxima unless said otherwise."""
     tall, wide = min(side, x.shape[1]), min(side, x.shape[2])
     return np.stack(
         [
-            x[:, i : i + tall, j : j + wide].max(axis=(1, 2))
+            pool(x[:, i : i + tall, j : j + wide], axis=(1, 2))
             for i in range(0, x.shape[1] - tall + 1, stride)
             for j in range(0, x.shape[2] - wide + 1, stride)
         ],
         axis=1,
     )
+
+
+def test_windows_may_be_averages():
+    x = feature_map()
+    head = make(x, windows=((2, 1), (3, 2)), window_pooling="average")
+    expected = np.concatenate([windows_of(x, 2, 1, np.mean), windows_of(x, 3, 2, np.mean)], axis=1)
+    np.testing.assert_allclose(head(x)["maps"], expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"`window_pooling` .* 'max' or 'average'\. Received: 'mean'"):
+        PartialHead(CLASSES, window_pooling="mean")
 
 
 # The first is the original's, 48 + 33 + 20 + 9.

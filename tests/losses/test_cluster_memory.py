@@ -19,7 +19,7 @@ def unit(x):
 
 
 def filled(clusters=5, **options):
-    loss = ClusterMemoryLoss(dim=6, size=9, **options)
+    loss = ClusterMemoryLoss(dim=6, max_clusters=9, **options)
     loss.fill(batch(10, clusters)[1])
     return loss, unit(batch(10, clusters)[1])
 
@@ -63,7 +63,7 @@ def test_the_order_in_the_batch_does_not_matter():
 
 
 def test_unfilled_it_learns_from_identities():
-    loss = ClusterMemoryLoss(dim=6, size=5, temperature=1.0)
+    loss = ClusterMemoryLoss(dim=6, max_clusters=5, temperature=1.0)
     labels, features = batch(0)
     assert float(loss(labels, features)) == pytest.approx(np.log(5), rel=1e-6)
     assert float(loss(labels, features)) < np.log(5)
@@ -76,7 +76,7 @@ def test_one_cluster_has_nothing_to_tell_apart():
 
 @pytest.mark.parametrize(("sign", "expected"), [(1, np.log1p(np.exp(-20))), (-1, 20 + np.log1p(np.exp(-20)))])
 def test_at_the_ends_of_the_cosine(sign, expected):
-    loss = ClusterMemoryLoss(dim=2, size=4)
+    loss = ClusterMemoryLoss(dim=2, max_clusters=4)
     loss.fill([[1.0, 0], [0, 1]])
     features = np.array([[3.0 * sign, 0]], "float32")
     loss.storing = False
@@ -109,7 +109,7 @@ def test_without_storing_it_stays_as_it_is():
 
 
 def test_restored_it_continues_to_the_bit():
-    (loss, _), other = filled(), ClusterMemoryLoss(dim=6, size=9)
+    (loss, _), other = filled(), ClusterMemoryLoss(dim=6, max_clusters=9)
     loss(*batch(0))
     for variable, value in zip(other.state_variables, values(loss), strict=True):
         variable.assign(value)
@@ -143,7 +143,7 @@ def test_computes_in_float32(dtype):
 def test_value_and_gradient_are_finite_at_the_edges(case, dtype):
     labels, features = edge_cases()[case]
     features = keras.ops.cast(features, dtype)
-    loss = ClusterMemoryLoss(features.shape[1], size=10)
+    loss = ClusterMemoryLoss(features.shape[1], max_clusters=10)
     for _ in range(2):
         assert np.isfinite(float(loss(labels, features)))
         assert_finite(gradients(lambda x: loss(labels, x), features))
@@ -155,7 +155,7 @@ def test_learns_in_a_plain_keras_model_and_is_saved_with_it():
     inputs = np.eye(6, dtype="float32")[labels] + 0.3 * batch(0, size=32)[1]
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8)])
     model.compile(
-        keras.optimizers.Adam(0.02), loss=ClusterMemoryLoss(8, size=4, temperature=0.2, momentum=0.5)
+        keras.optimizers.Adam(0.02), loss=ClusterMemoryLoss(8, max_clusters=4, temperature=0.2, momentum=0.5)
     )
     history = model.fit(inputs, labels, batch_size=8, epochs=8, verbose=0).history["loss"]
     assert history[-1] < 0.5 * history[0]
@@ -164,14 +164,17 @@ def test_learns_in_a_plain_keras_model_and_is_saved_with_it():
 
 def test_round_trip():
     again = rebuilt(ClusterMemoryLoss(6, 9, temperature=0.5, momentum=0.3))
-    assert (again.dim, again.size, again.temperature, again.momentum) == (6, 9, 0.5, 0.3)
+    assert (again.dim, again.max_clusters, again.temperature, again.momentum) == (6, 9, 0.5, 0.3)
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: ClusterMemoryLoss(0, 9), "`dim` of ClusterMemoryLoss must be a positive whole number"),
-        (lambda: ClusterMemoryLoss(6, 2.5), "`size` of ClusterMemoryLoss must be a positive whole number"),
+        (
+            lambda: ClusterMemoryLoss(6, 2.5),
+            "`max_clusters` of ClusterMemoryLoss must be a positive whole number",
+        ),
         (
             lambda: ClusterMemoryLoss(6, 9, temperature=0),
             "`temperature` of ClusterMemoryLoss must be positive",

@@ -110,3 +110,5 @@ class PartialHead(_Head):
     builds: ClassVar[str] = "keras_reid.heads.PartialHead"
     windows: tuple[tuple[int, int], ...] = ((2, 2), (4, 2), (6, 2), (8, 2))
     """side and stride of square windows, in positions of the feature map, the smallest first"""
+    window_pooling: Literal["max", "average"] = "max"
+    """what a window is of its positions"""
