@@ -17,7 +17,7 @@ from keras_reid.data import Synthetic
 experiment = ex.Experiment(
     name="small",
     data=ex.Data(dataset=Synthetic(preset="tiny"), root="{root}"),
-    evaluation=ex.Evaluation(metric="{metric}", flip={flip}),
+    evaluation=ex.Evaluation(metric="{metric}", dsr_lambda={share}, flip={flip}),
 )
 """
 
@@ -34,7 +34,8 @@ def given(tmp_path, root):
     def write(metric="cosine", flip=False):
         small_model().save(tmp_path / "model.keras")
         experiment = tmp_path / "small.py"
-        experiment.write_text(EXPERIMENT.format(root=root, metric=metric, flip=flip))
+        share = 0.5 if metric == "dsr" else None
+        experiment.write_text(EXPERIMENT.format(root=root, metric=metric, flip=flip, share=share))
         return [str(tmp_path / "model.keras"), "--dataset", str(experiment)]
 
     return write
