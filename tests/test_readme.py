@@ -1,6 +1,8 @@
 """What README shows is run."""
 
 import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -35,6 +37,14 @@ def test_plain_keras():
 
 def test_commands_parse():
     doc.check_commands(README)
+
+
+def test_results_of_the_tasks():
+    """The table is the one that the command prints."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "tasks.py"), "--only", "table"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.count("\n") > 6
+    assert printed in README
 
 
 def test_links_and_files_exist():
