@@ -376,7 +376,22 @@ def test_the_change_that_makes_a_row(name, row):
     assert experiment.schedule == unchanged.schedule
 
 
-@pytest.mark.parametrize("name", recipes.__all__)
+def test_arguments_of_adapt():
+    dataset = VehicleID("small")
+    experiment = recipes.adapt("mine", "runs/source", dataset, depth=101, ibn=True)
+    assert (experiment.name, experiment.adaptation.source) == ("mine", "runs/source")
+    assert experiment.data.dataset is dataset
+    backbone = experiment.model.backbone
+    assert (backbone.depth, backbone.ibn, backbone.pretrained) == (
+        101,
+        True,
+        None,
+    )  # the source has the weights
+    own = ex.OSNet()
+    assert recipes.adapt("mine", "runs/source", dataset, backbone=own).model.backbone is own
+
+
+@pytest.mark.parametrize("name", sorted({*recipes.__all__} - {"adapt"}))
 def test_arguments_of_a_recipe(name):
     recipe = getattr(recipes, name)
     dataset = VehicleID("small")
