@@ -92,7 +92,8 @@ def test_a_delay_longer_than_the_training_is_refused_by_its_field(counting):
     schedule = ex.Cosine(delay_epochs=4, counting=counting)
     experiment = ex.Experiment(model=SMALL, schedule=schedule, training=ex.Training(epochs=4))
     with pytest.raises(
-        UserError, match=r"^schedule: the delay must end .* delay_epochs=4, warmup_steps=\d+, 4 epochs"
+        UserError,
+        match=r"^schedule: the delay and the warm-up must end .* delay_epochs=4, warmup_steps=\d+, 4 epochs",
     ):
         ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
 

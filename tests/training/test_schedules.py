@@ -100,7 +100,9 @@ def test_cosine_by_epochs_runs_from_the_delay_to_the_end_whatever_the_warm_up():
 
 
 def test_the_originals_cosine_needs_an_epoch_after_the_warm_up():
-    with pytest.raises(ValueError, match="less than total_steps"):
+    with pytest.raises(
+        ValueError, match=r"the warm-up must end before .*warmup_steps=100, 10 epochs of 10 steps"
+    ):
         Cosine(warmup_steps=100, counting="original").build(1.0, 10, epochs=10)
 
 

@@ -170,7 +170,7 @@ class Cosine(_Schedule):
         first, last = self._span(steps_per_epoch, epochs)
         if not 0 <= first < last:
             raise ValueError(
-                "the delay must end before the training does. "
+                "the delay and the warm-up must end before the training does. "
                 f"Received: delay_epochs={self.delay_epochs}, warmup_steps={self.warmup_steps}, "
                 f"{epochs} epochs of {steps_per_epoch:g} steps"
             )
