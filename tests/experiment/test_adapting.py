@@ -187,7 +187,7 @@ def test_the_memory_is_as_described_and_large_enough():
     ex.compile_model(model, experiment, 5, most_clusters=6)
     memory = adapting.memory_of(model)
     assert (memory.name, memory.temperature, memory.momentum) == ("mine", 0.2, 0.4)
-    assert (memory.size, memory.dim) == (6, 8)
+    assert (memory.max_clusters, memory.dim) == (6, 8)
     assert [metric.name for metric in model.metrics] == ["loss", "mine", "triplet"]  # no accuracy
     assert [tuple(variable.shape) for variable in model.training_state] == [(6, 8), ()]
 
@@ -195,7 +195,7 @@ def test_the_memory_is_as_described_and_large_enough():
 def test_without_an_adaptation_the_memory_is_one_of_identities():
     experiment = described(adaptation=ex.Adaptation())
     model = ex.compile_model(ex.build_model(experiment, 5), experiment, 5)
-    assert adapting.memory_of(model).size == 5
+    assert adapting.memory_of(model).max_clusters == 5
 
 
 @pytest.mark.parametrize(
