@@ -18,6 +18,28 @@ def check_rank(loss, y_pred):
         )
 
 
+def check_whole(loss, **arguments):
+    """Raises ValueError unless each argument is a positive whole number."""
+    for name, value in arguments.items():
+        if not value > 0 or int(value) != value:
+            raise ValueError(
+                f"`{name}` of {type(loss).__name__} must be a positive whole number. Received: {name}={value!r}"
+            )
+
+
+def kept_variable(loss, name, shape, dtype="float32", initializer="zeros"):
+    """What a loss keeps from one step to the next."""
+    # Of several devices each has the same memory; that of the first one's batch, unless the batch is gathered.
+    return keras.Variable(
+        initializer,
+        shape=shape,
+        dtype=dtype,
+        trainable=False,
+        aggregation="only_first_replica",
+        name=f"{loss.name}_{name}",
+    )
+
+
 def as_labels(y_true):
     """Labels `(batch,)` int32 from `(batch,)` or `(batch, 1)` of any type."""
     return ops.cast(ops.reshape(y_true, (-1,)), "int32")

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
-from keras_reid.losses.base import NEVER, as_labels, check_rank
+from keras_reid.losses.base import NEVER, as_labels, check_rank, check_whole, kept_variable
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -67,11 +67,7 @@ class ClusterMemoryLoss(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        for argument, value in (("dim", dim), ("max_clusters", max_clusters)):
-            if not value > 0 or int(value) != value:
-                raise ValueError(
-                    f"`{argument}` of ClusterMemoryLoss must be a positive whole number. Received: {argument}={value!r}"
-                )
+        check_whole(self, dim=dim, max_clusters=max_clusters)
         if not temperature > 0:
             raise ValueError(
                 f"`temperature` of ClusterMemoryLoss must be positive. Received: temperature={temperature!r}"
@@ -84,9 +80,9 @@ class ClusterMemoryLoss(keras.losses.Loss):
         self.dim, self.max_clusters = int(dim), int(max_clusters)
         self.temperature, self.momentum = float(temperature), float(momentum)
         self.storing = True
-        self._rows = self._variable("zeros", (self.max_clusters, self.dim), "float32", "rows")
-        self._clusters = self._variable(
-            lambda shape, dtype: ops.full(shape, self.max_clusters, dtype), (), "int32", "count"
+        self._rows = kept_variable(self, "rows", (self.max_clusters, self.dim))
+        self._clusters = kept_variable(
+            self, "count", (), "int32", lambda shape, dtype: ops.full(shape, self.max_clusters, dtype)
         )
 
     @property
@@ -139,17 +135,6 @@ class ClusterMemoryLoss(keras.losses.Loss):
         counts = sums[:, -1:]
         moved = self.momentum * rows + (1 - self.momentum) * sums[:, :-1] / ops.maximum(counts, 1.0)
         self._rows.assign(ops.where(counts > 0, l2_normalize(moved), rows))
-
-    def _variable(self, initializer, shape, dtype, name):
-        # Of several devices each has the same memory; that of the first one's batch, unless the batch is gathered.
-        return keras.Variable(
-            initializer,
-            shape=shape,
-            dtype=dtype,
-            trainable=False,
-            aggregation="only_first_replica",
-            name=f"{self.name}_{name}",
-        )
 
     def get_config(self):
         return {

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import PairwiseLoss, as_labels, check_rank
+from keras_reid.losses.base import PairwiseLoss, as_labels, check_rank, check_whole, kept_variable
 from keras_reid.losses.cosface import CosFaceLoss
 
 
@@ -71,11 +71,7 @@ class MemoryLoss(keras.losses.Loss):
         dtype=None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        for argument, value in (("dim", dim), ("size", size)):
-            if not value > 0 or int(value) != value:
-                raise ValueError(
-                    f"`{argument}` of MemoryLoss must be a positive whole number. Received: {argument}={value!r}"
-                )
+        check_whole(self, dim=dim, size=size)
         loss = CosFaceLoss(margin=0.25, scale=32.0) if loss is None else loss
         if not isinstance(loss, PairwiseLoss):
             raise ValueError(
@@ -83,10 +79,10 @@ class MemoryLoss(keras.losses.Loss):
             )
         self.dim, self.loss, self.size = int(dim), loss, int(size)
         self.storing = True
-        self._features = self._variable((self.size, self.dim), "float32", "features")
-        self._identities = self._variable((self.size,), "int32", "identities")
-        self._filled = self._variable((self.size,), "bool", "filled")
-        self._next = self._variable((), "int32", "next")
+        self._features = kept_variable(self, "features", (self.size, self.dim))
+        self._identities = kept_variable(self, "identities", (self.size,), "int32")
+        self._filled = kept_variable(self, "filled", (self.size,), "bool")
+        self._next = kept_variable(self, "next", (), "int32")
 
     @property
     def state_variables(self):
@@ -136,17 +132,6 @@ class MemoryLoss(keras.losses.Loss):
         ):
             variable.assign(ops.scatter_update(variable, ops.expand_dims(places, 1), values))
         self._next.assign(ops.mod(self._next + ops.shape(features)[0], self.size))
-
-    def _variable(self, shape, dtype, name):
-        # Of several devices each has the same memory; that of the first one's batch, unless the batch is gathered.
-        return keras.Variable(
-            "zeros",
-            shape=shape,
-            dtype=dtype,
-            trainable=False,
-            aggregation="only_first_replica",
-            name=f"{self.name}_{name}",
-        )
 
     def get_config(self):
         loss = keras.saving.serialize_keras_object(self.loss)
