@@ -130,8 +130,9 @@ def main(arguments):
     parser.add_argument("--data-root", type=pathlib.Path, default=pathlib.Path("datasets"))
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
-    for task in [] if options.only == "table" else [options.only] if options.only else TASKS:
-        machine = measuring.machine()
+    tasks = [task for task in TASKS if options.only in (None, task)]
+    machine = measuring.machine() if tasks else {}
+    for task in tasks:
         for seed in options.seeds:
             for of, way, metrics in TASKS[task](seed, options):
                 row = {"task": of, "way": way, "seed": seed, **machine}
