@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart serve test test-slow lint clean
+.PHONY: help install quickstart serve test test-medium test-slow test-random coverage lint clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -30,11 +30,27 @@ serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the
 		docker compose --file serving/compose.yaml up; \
 	else $(BIN)/python -m serving.server models/reid --batching-config serving/batching.config; fi
 
-test: install lint ## the default tests
-	$(BIN)/python -m pytest
+# Workers of pytest-xdist, one TensorFlow thread each: as many as there are cores, up to 4 (2 GB each).
+WORKERS ?= auto
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup
 
-test-slow: install ## the tests marked slow
-	$(BIN)/python -m pytest -m slow
+test: install lint ## style, and the tests that every change needs
+	$(PYTEST)
+
+test-medium: install ## what the gate runs beyond them
+	$(PYTEST) -m "medium and not slow"
+
+test-slow: install ## what a release needs beyond both
+	$(PYTEST) -m slow
+
+test-random: install ## the tests of `make test` in random order, with other seeds
+	$(PYTEST) -p randomly
+
+coverage: install ## lines executed by `make test test-medium`, child processes included
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadgroup -m "not slow"
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 lint: install ## style
 	$(BIN)/ruff check .

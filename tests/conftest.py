@@ -1,12 +1,35 @@
-"""What several test folders share: commands in processes of their own, and one smoke run to work on."""
+"""What several test folders share: commands, one smoke run to work on, and how tests are spread over workers."""
 
+import fcntl
+import functools
+import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
+if (
+    "PYTEST_XDIST_WORKER" in os.environ
+):  # as many workers as cores: a thread each, also in their child processes
+    for name in (
+        "TF_NUM_INTRAOP_THREADS",
+        "TF_NUM_INTEROP_THREADS",
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+    ):
+        os.environ.setdefault(name, "1")
+
+from tests.commands import run_command, run_process
+
 ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """The tests of a file go to one worker, for its fixtures to be made once, unless it names a group."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.location[0]))
 
 
 @pytest.fixture(autouse=True)
@@ -17,27 +40,50 @@ def seeded():
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """`once("name", make)` → a folder that `make(folder)` filled, once for all workers; whoever changes it copies it."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name, make):
+        path = shared / "once" / name
+        path.mkdir(parents=True, exist_ok=True)
+        with open(path.with_suffix(".lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be making it
+            if not path.with_suffix(".done").exists():
+                make(path)
+                path.with_suffix(".done").touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def command(tmp_path_factory):
-    """`command("fit", "FILE", ...)` runs a command in a folder of its own and returns the finished process."""
+    """`command("fit", "FILE", ...)` runs a command in a folder of its own; returns its exit code and what it said.
+
+    It runs in this process. `command.process("fit", ...)` starts one, for what only a process shows.
+    """
     folder = tmp_path_factory.mktemp("commands")
 
-    def run(name, *arguments, ok=True, cwd=folder):
-        process = subprocess.run(
-            [sys.executable, "-m", f"keras_reid.{name}", *map(str, arguments)],
-            cwd=cwd,
-            capture_output=True,
-            text=True,
-        )
+    def run(name, *arguments, ok=True, cwd=folder, how=run_command):
+        finished = how(name, arguments, cwd)
         if ok:
-            assert process.returncode == 0, process.stdout + process.stderr
-        return process
+            assert finished.returncode == 0, finished.stdout + finished.stderr
+        return finished
 
     run.folder = folder
+    run.process = functools.partial(run, how=run_process)
     return run
 
 
 @pytest.fixture(scope="session")
-def smoke_run(command):
+def smoke_run(command, once):
     """The run directory of `fit experiments/duke_circle.py --smoke`, and what it printed."""
-    process = command("fit", ROOT / "experiments" / "duke_circle.py", "--smoke")
-    return command.folder / "runs" / "duke_circle-smoke", process.stdout
+
+    def make(folder):
+        finished = command("fit", ROOT / "experiments" / "duke_circle.py", "--smoke", cwd=folder)
+        (folder / "printed.txt").write_text(finished.stdout)
+
+    folder = once("smoke", make)
+    return folder / "runs" / "duke_circle-smoke", (folder / "printed.txt").read_text()

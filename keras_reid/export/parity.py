@@ -23,6 +23,8 @@ __all__ = ["COSINE", "TOLERANCE", "ParityError", "TestImages", "test_images", "v
 TOLERANCE = 1e-4
 # Smallest cosine allowed between an embedding of the artefact and the model's, in lower precisions.
 COSINE = {"float16": 0.9995, "bfloat16": 0.9995, "int8": 0.99}
+# Of the process that runs the artefact.
+ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
 _NORM = 0.01  # by how much the length of an embedding may differ, where only the cosine counts
 
 
@@ -144,15 +146,21 @@ def _answers(directory, images, runner, signatures):
             (folder / "encoded" / f"{index:03d}").write_bytes(data)
         np.save(folder / "pixels.npy", images.pixels)
         (folder / "batches.json").write_text(json.dumps(BATCHES))
-        script = pathlib.Path(__file__).with_name("fresh_process.py")
-        done = subprocess.run(
-            [sys.executable, "-P", script, runner, directory, folder, *signatures],
-            env={**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}, no message"]
-            raise ParityError(f"the artefact does not run in a process of its own: {lines[-1]}")
+        complaint = _run_elsewhere(runner, directory, folder, *signatures)
+        if complaint:
+            raise ParityError(f"the artefact does not run in a process of its own: {complaint}")
         with np.load(folder / "answers.npz") as answers:
             return dict(answers)
+
+
+def _run_elsewhere(*words):
+    """Runs `fresh_process.py`; returns the last line of what it complains about, None where it does not."""
+    done = subprocess.run(
+        [sys.executable, "-P", pathlib.Path(__file__).with_name("fresh_process.py"), *words],
+        env={**os.environ, **ENVIRONMENT},
+        capture_output=True,
+        text=True,
+    )
+    if not done.returncode:
+        return None
+    return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}, no message"])[-1]

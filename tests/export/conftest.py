@@ -1,3 +1,9 @@
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -36,3 +42,47 @@ def model_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("model") / "model.keras"
     small_model().save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def other_process():
+    """`other_process(runner, artefact, folder, *signatures)`: the gate's new process, but one for all artefacts."""
+    from keras_reid.export import parity
+
+    script = pathlib.Path(parity.__file__).with_name("fresh_process.py")
+    with subprocess.Popen(
+        [sys.executable, "-P", pathlib.Path(__file__).with_name("artefacts.py"), script],
+        env={**os.environ, **parity.ENVIRONMENT},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+
+        def run(*words):
+            process.stdin.write(json.dumps([str(word) for word in words]) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline()) or None
+
+        yield run
+        process.stdin.close()
+
+
+@pytest.fixture(autouse=True)
+def one_process(request, monkeypatch):
+    """Every test here has the gate in that process; yields what would start a new one."""
+    from keras_reid.export import parity
+
+    starts_one = parity._run_elsewhere
+    # Asked for when it is needed: most tests here have no artefact to compare.
+    run = lambda *words: request.getfixturevalue("other_process")(*words)  # noqa: E731
+    monkeypatch.setattr(parity, "_run_elsewhere", run)
+    return starts_one
+
+
+@pytest.fixture
+def own_process(one_process, monkeypatch):
+    """A new process for each artefact, as outside the tests."""
+    from keras_reid.export import parity
+
+    monkeypatch.setattr(parity, "_run_elsewhere", one_process)

@@ -15,6 +15,7 @@ def verify(model, folder, *arguments, **options):
     return parity.verify(parity.test_images(model), folder, *arguments, **options)
 
 
+@pytest.mark.usefixtures("own_process")
 def test_a_good_artefact_passes_where_keras_is_missing(model, tmp_path):
     export_savedmodel(model, tmp_path / "served", batch_sizes=())
     told = verify(model, tmp_path / "served", facts={"sensors": 3})
@@ -28,6 +29,7 @@ def test_a_good_artefact_passes_where_keras_is_missing(model, tmp_path):
     assert set(told["versions"]) == {"keras_reid", "keras", "tensorflow", "python"}
 
 
+@pytest.mark.usefixtures("own_process")
 def test_an_artefact_that_does_not_run_is_refused(model, tmp_path):
     with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
         verify(model, tmp_path / "nothing")
