@@ -66,12 +66,11 @@ def _main(name):
 
 @contextlib.contextmanager
 def _as_in_a_new_process(module, arguments, cwd):
-    """Keras' names, types and seeds as at its start; afterwards everything of the process as it was before."""
+    """Afterwards everything of the process is as it was before."""
     import keras
 
     argv, path, environment = sys.argv, list(sys.path), dict(os.environ)
     modules, policy = set(sys.modules), keras.config.dtype_policy()
-    keras.backend.clear_session(free_memory=False)
     try:
         with contextlib.chdir(cwd):
             sys.argv = [module, *arguments]

@@ -27,11 +27,13 @@ def workplace(tmp_path, smoke_run, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("page", [page for page in TEXTS if "```python" in TEXTS[page]])
 def test_the_python_blocks_run(page, workplace, capsys):
     doc.run_blocks(TEXTS[page], workplace)
 
 
+@pytest.mark.medium
 def test_an_experiment_of_own_parts_only_is_trained(workplace, command):
     for name, code in doc.file_blocks(TEXTS["plug_in_your_own.md"]).items():
         (workplace / name).write_text(code, encoding="utf-8")

@@ -14,10 +14,10 @@ from keras_reid.experiment import as_dict, build_model, load_experiment, smoke
 from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
-# One of each recipe, beside duke_circle, which is `smoke_run`; the others, which differ in their data, are slow.
-QUICK = ["market_bot", "market_agw", "market_mgn", "market_vit"]
+# One of each recipe; the others, which differ in their data, are slow.
+QUICK = ["duke_circle", "market_bot", "market_agw", "market_mgn", "market_vit"]
 QUICK += ["market_to_duke", "partial_dsr", "cub_retrieval"]
-OTHERS = [file.stem for file in EXPERIMENTS if file.stem not in (*QUICK, "duke_circle")]
+OTHERS = [file.stem for file in EXPERIMENTS if file.stem not in QUICK]
 CLASSES = 751
 # Backbone, neck (without its offset, which is not trained), classifier: of the original, counted there.
 TRAINABLE = {
@@ -86,6 +86,7 @@ def model_as_text(experiment):
     return json.dumps(as_dict(experiment.model))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("file", EXPERIMENTS, ids=shown)
 def test_builds_in_full_size(file):
     trainable = built(model_as_text(without_weights(file.stem)))
@@ -145,6 +146,7 @@ def check_smoke_run(name, folder, printed):
     assert "smoke run: data set: Synthetic(preset='tiny')" in printed[name]
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("name", QUICK)
 def test_smokes(name, smoked):
     check_smoke_run(name, *smoked)

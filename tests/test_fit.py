@@ -39,7 +39,7 @@ def test_a_smoke_run_leaves_everything(smoke_run):
         assert (run / name).is_file(), name
     assert list((run / "tensorboard").rglob("events.*"))
     assert (run / "tensorboard" / "projector_config.pbtxt").is_file()
-    assert "smoke run: backbone depth: 18 instead of 50" in printed
+    assert "smoke run: image size: (64, 32) instead of (128, 64)" in printed
     assert "images/s" in printed
     metrics = json.loads((run / "metrics.json").read_text())
     (result,) = metrics.values()
@@ -60,7 +60,7 @@ def test_a_smoke_run_leaves_everything(smoke_run):
 
 def test_its_model_carries_where_it_comes_from(smoke_run):
     model = keras.saving.load_model(smoke_run[0] / "model.keras")
-    assert model.metadata["provenance"]["experiment"] == "duke_circle-smoke"
+    assert model.metadata["provenance"]["experiment"] == "quickstart-smoke"
     assert model.metadata["image_size"] == [64, 32]
     assert not model.compiled, "the optimizer is not saved"
     best = keras.saving.load_model(smoke_run[0] / "best.keras")
@@ -69,15 +69,15 @@ def test_its_model_carries_where_it_comes_from(smoke_run):
         np.testing.assert_array_equal(np.array(a), np.array(b), err_msg=a.path)
 
 
-def test_a_smoke_run_leaves_the_users_data_alone(smoke_run, command):
+def test_a_smoke_run_leaves_the_users_data_alone(smoke_run):
     run, _ = smoke_run
     assert (run / "data" / "synthetic").is_dir()
-    assert not (command.folder / "datasets").exists()
+    assert not (run.parents[1] / "datasets").exists()
 
 
-def test_evaluate_repeats_the_metrics_of_the_run(smoke_run, command):
-    run, _ = smoke_run
-    process = command("evaluate", run)
+def test_evaluate_repeats_the_metrics_of_the_run(copied_run, command):
+    run = copied_run
+    process = command("evaluate", run, cwd=run.parents[1])
     assert "Rank-1" in process.stdout
     written = json.loads((run / "evaluation.json").read_text())["results"]
     final = json.loads((run / "metrics.json").read_text())
@@ -87,11 +87,11 @@ def test_evaluate_repeats_the_metrics_of_the_run(smoke_run, command):
 
 
 @pytest.mark.slow
-def test_evaluate_flip_and_metric_change_the_result(smoke_run, command):
-    run, _ = smoke_run
+def test_evaluate_flip_and_metric_change_the_result(copied_run, command):
+    run = copied_run
     results = [json.loads((run / "metrics.json").read_text())]
     for options in (("--flip",), ("--metric", "euclidean")):
-        command("evaluate", run, "--output", run / "other.json", *options)
+        command("evaluate", run, "--output", run / "other.json", *options, cwd=run.parents[1])
         results.append(json.loads((run / "other.json").read_text())["results"])
     assert len({next(iter(result.values()))["mAP"] for result in results}) == 3
 
@@ -115,6 +115,7 @@ def duke(tmp_path_factory):
     return root
 
 
+@pytest.mark.medium
 def test_duke_from_its_real_layout_to_a_model_and_again(duke, command):
     arguments = ["--data.root", duke, "--training.epochs", "1", "--schedule.delay-epochs", "0", *SMALL]
     file = ROOT / "experiments" / "duke_circle.py"
@@ -187,23 +188,6 @@ def test_seeds_give_mean_and_spread_and_resume_passes_over_finished_ones(command
     assert (runs[1] / "metrics.json").is_file()
 
 
-def test_skip_unreadable_counts_and_lists(duke, command, tmp_path):
-    root = tmp_path / "duke"
-    shutil.copytree(duke, root)
-    bad = root / "DukeMTMC-reID" / "bounding_box_train" / "0001_c1_f9999999.jpg"
-    bad.write_bytes(b"not an image")
-    arguments = ["fit", ROOT / "experiments" / "duke_circle.py", "--data.root", root, "--name", "skipping"]
-    arguments += ["--training.epochs", "1", "--schedule.delay-epochs", "0", *SMALL]
-    process = command(*arguments, cwd=tmp_path, ok=False)
-    assert process.returncode == 2
-    assert bad.name in process.stderr
-    assert "--skip-unreadable" in process.stderr
-    assert not (tmp_path / "runs" / "skipping").exists(), "what never began leaves nothing"
-    process = command(*arguments, "--skip-unreadable", cwd=tmp_path)
-    assert bad.name in process.stdout + process.stderr
-    command("evaluate", tmp_path / "runs" / "skipping", cwd=tmp_path)
-
-
 @pytest.mark.parametrize("name", ["fit", "evaluate", "embed", "export"])
 def test_help_is_quick_and_light(name):
     code = (
@@ -220,7 +204,7 @@ def test_help_is_quick_and_light(name):
 TINY = """
 import keras
 from keras_reid import experiment as ex
-from keras_reid.data import IdentitySampler, Synthetic
+from keras_reid.data import DukeMTMC, IdentitySampler, Synthetic
 from keras_reid.data.augmentation import Flip
 
 def backbone():
@@ -232,7 +216,7 @@ def backbone():
 experiment = ex.Experiment(
     name="tiny",
     data=ex.Data(
-        dataset=Synthetic(preset="tiny"),
+        dataset={dataset},
         sampler=IdentitySampler(identities_per_batch=4, images_per_identity=3),
         augmentation=(Flip(),),
     ),
@@ -245,10 +229,28 @@ experiment = ex.Experiment(
 """
 
 
-def tiny(folder, more="", fields=""):
+def tiny(folder, more="", fields="", dataset="Synthetic(preset='tiny')"):
     folder.mkdir(exist_ok=True)
-    (folder / "tiny.py").write_text(TINY.format(more=more, fields=fields))
+    (folder / "tiny.py").write_text(TINY.format(more=more, fields=fields, dataset=dataset))
     return folder / "runs" / "tiny"
+
+
+def test_skip_unreadable_counts_and_lists(duke, command, tmp_path):
+    root = tmp_path / "duke"
+    shutil.copytree(duke, root)
+    bad = root / "DukeMTMC-reID" / "bounding_box_train" / "0001_c1_f9999999.jpg"
+    bad.write_bytes(b"not an image")
+    run = tiny(tmp_path, dataset="DukeMTMC()")
+    arguments = ["fit", "tiny.py", "--data.root", root, "--training.epochs", "1"]
+    finished = command(*arguments, cwd=tmp_path, ok=False)
+    assert finished.returncode == 2
+    assert bad.name in finished.stderr
+    assert "--skip-unreadable" in finished.stderr
+    assert not run.exists(), "what never began leaves nothing"
+    finished = command(*arguments, "--skip-unreadable", cwd=tmp_path)
+    assert bad.name in finished.stdout + finished.stderr
+    assert json.loads((run / "metrics.json").read_text())["dukemtmc"]["num_queries"] == 24
+    command("evaluate", run, cwd=tmp_path)
 
 
 @pytest.mark.slow

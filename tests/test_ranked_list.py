@@ -73,9 +73,8 @@ def test_refused_before_anything_is_loaded(tmp_path):
             main(arguments)
 
 
-def test_a_list_as_text_picture_and_page(command, smoke_run, tmp_path, monkeypatch, capsys):
-    run, _ = smoke_run
-    monkeypatch.chdir(command.folder)  # where the data are
+def test_a_list_as_text_picture_and_page(copied_run, tmp_path, capsys):
+    run = copied_run
     main([str(run), "--query", "0", "--top", "3"])
     said = capsys.readouterr().out.replace("\n", "")
     (picture,) = (run / "report").glob("ranked_list_*.png")

@@ -42,16 +42,8 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
             main(arguments)
 
 
-@pytest.fixture(scope="module")
-def run(smoke_run, tmp_path_factory):
-    """A copy of the smoke run, in a working directory of its own that sees the same data."""
-    original, _ = smoke_run
-    folder = tmp_path_factory.mktemp("copied")
-    shutil.copytree(original, folder / "smoke", ignore=shutil.ignore_patterns("checkpoints", "tensorboard"))
-    return folder / "smoke"
-
-
-def test_fit_writes_the_whole_report(run):
+def test_fit_writes_the_whole_report(smoke_run):
+    run, _ = smoke_run
     text = (run / "report" / "index.html").read_text(encoding="utf-8")
     page = Page(text)
     assert page.open == []
@@ -71,7 +63,8 @@ def test_fit_writes_the_whole_report(run):
 
 
 @pytest.mark.slow
-def test_the_report_is_made_anew_and_runs_are_compared(command, run, monkeypatch, capsys):
+def test_the_report_is_made_anew_and_runs_are_compared(copied_run, capsys):
+    run = copied_run
     page = run / "report" / "index.html"
     before, metrics = page.read_text(encoding="utf-8"), json.loads((run / "metrics.json").read_text())
     (run / "report" / "curves.json").unlink()
@@ -81,7 +74,6 @@ def test_the_report_is_made_anew_and_runs_are_compared(command, run, monkeypatch
     (other / "report" / "curves.json").write_text("{}")
     ((name, summary),) = metrics.items()
     (run / "metrics.json").write_text(json.dumps({name: {**summary, "mAP": 0.123}}))
-    monkeypatch.chdir(command.folder)  # where the data are
     main([str(run), str(other)])
     said = capsys.readouterr().out
     assert "no curves yet, so its report is made first" in said
@@ -89,7 +81,7 @@ def test_the_report_is_made_anew_and_runs_are_compared(command, run, monkeypatch
     assert "rank1 of" not in said
     assert (run / "report" / "curves.json").is_file()
     comparison = (run.parent / "comparison.html").read_text(encoding="utf-8")
-    assert "Comparison of smoke and other" in comparison
+    assert "Comparison of quickstart-smoke and other" in comparison
     after = page.read_text(encoding="utf-8")
     # The same numbers and pictures as at the end of the training; the folder has another name.
     assert after.partition("<h2>Retrieval</h2>")[2] == before.partition("<h2>Retrieval</h2>")[2]

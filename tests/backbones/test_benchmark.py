@@ -120,6 +120,7 @@ def test_rows_that_are_there_are_skipped(benchmark, tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out.count(f"is in {file.name}") == len(benchmark.TABLE)
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize(
     ("name", "narrow", "expected"),
     [

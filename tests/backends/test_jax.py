@@ -22,9 +22,12 @@ from tests.harness import randomize
 from tests.losses import FEATURES, LABELS
 from tests.test_components import ARGUMENTS, PACKAGES, public_classes
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("jax") is None, reason='JAX is not installed: pip install -e ".[jax]"'
-)
+pytestmark = [
+    pytest.mark.medium,
+    pytest.mark.skipif(
+        importlib.util.find_spec("jax") is None, reason='JAX is not installed: pip install -e ".[jax]"'
+    ),
+]
 
 ROOT = pathlib.Path(__file__).parents[2]
 TOLERANCE = 1e-4

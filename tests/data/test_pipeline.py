@@ -11,7 +11,9 @@ from keras_reid.data.pipeline import train_batches
 from keras_reid.errors import UserError
 from tests.data.images import write_image
 
-EVERYTHING = (AutoAugment(0.5), PadCrop(2), Flip(), RandomErasing())
+SEVERAL = (PadCrop(2), Flip(), RandomErasing())
+# AutoAugment's operations take seconds to trace.
+EVERYTHING = pytest.param((AutoAugment(0.5), *SEVERAL), marks=pytest.mark.medium)
 SIZE = (20, 10)
 
 
@@ -28,7 +30,7 @@ def dataset(tmp_path_factory):
     return ReIDDataset("mine", train=samples)
 
 
-def _batches(dataset, augmentation=EVERYTHING, sampler=IdentitySampler(3, 2), **arguments):  # noqa: B008
+def _batches(dataset, augmentation=SEVERAL, sampler=IdentitySampler(3, 2), **arguments):  # noqa: B008
     batches, steps = train_batches(dataset, sampler, SIZE, augmentation, **arguments)
     return list(batches.as_numpy_iterator()), steps
 
@@ -57,20 +59,23 @@ def test_batches_without_augmentation_hold_the_right_images(dataset):
 
 
 def test_shapes_are_static(dataset):
-    batches, _ = train_batches(dataset, ShuffleSampler(5), SIZE, EVERYTHING)
+    batches, _ = train_batches(dataset, ShuffleSampler(5), SIZE, SEVERAL)
     images, labels = batches.element_spec
     assert images.shape == (5, *SIZE, 3)
     assert labels["identity"].shape == labels["camera"].shape == (5,)
 
 
-def test_runs_repeat_and_resume_to_the_bit_and_epochs_and_seeds_differ(dataset):
-    whole, steps = _batches(dataset, seed=7, epochs=3)
-    resumed, _ = _batches(dataset, seed=7, epochs=3, first_epoch=1)
+@pytest.mark.parametrize("augmentation", [SEVERAL, EVERYTHING])
+def test_runs_repeat_and_resume_to_the_bit_and_epochs_differ(dataset, augmentation):
+    whole, steps = _batches(dataset, augmentation, seed=7, epochs=3)
+    resumed, _ = _batches(dataset, augmentation, seed=7, epochs=3, first_epoch=1)
     assert len(whole) == 3 * steps
     assert len(resumed) == 2 * steps
     assert _same(whole[steps:], resumed)
     assert not _same(whole[:steps], whole[steps : 2 * steps])
-    # Flips alone are drawn anew in each epoch for each image.
+
+
+def test_seeds_differ(dataset):
     flips = [_batches(dataset, [Flip()], ShuffleSampler(24), seed=seed)[0][0][0] for seed in (1, 1, 2)]
     np.testing.assert_array_equal(flips[0], flips[1])
     assert (flips[0] != flips[2]).any()
@@ -94,7 +99,7 @@ def test_a_run_resumes_in_the_middle_of_an_epoch_to_the_bit(dataset):
     assert _same(whole[2:], resumed)
 
 
-@pytest.mark.parametrize("augmentation", [[Flip(), PadCrop(1)], EVERYTHING, [keras.layers.RandomFlip()]])
+@pytest.mark.parametrize("augmentation", [SEVERAL, EVERYTHING, [keras.layers.RandomFlip()]])
 def test_the_parts_together_are_the_batch(dataset, augmentation):
     def batches(**arguments):
         return _batches(
@@ -192,7 +197,12 @@ def test_a_users_function_may_be_written_with_if(dataset):
 
 
 @pytest.mark.parametrize(
-    "layer", ["RandomFlip", "RandomBrightness", pytest.param("RandAugment", marks=pytest.mark.slow)]
+    "layer",
+    [
+        "RandomFlip",
+        pytest.param("RandomBrightness", marks=pytest.mark.medium),
+        pytest.param("RandAugment", marks=pytest.mark.slow),
+    ],
 )
 def test_keras_layers_take_part_and_resume(dataset, layer):
     def augmentation():

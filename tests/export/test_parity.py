@@ -11,14 +11,16 @@ from keras_reid.export.fresh_process import _Without
 from tests.export.conftest import small_model
 
 
-def verify(model, folder, *arguments, **options):
-    return parity.verify(parity.test_images(model), folder, *arguments, **options)
+@pytest.fixture(scope="module")
+def images():
+    """What the gate asks `small_model`, and its answers."""
+    return parity.test_images(small_model())
 
 
 @pytest.mark.usefixtures("own_process")
-def test_a_good_artefact_passes_where_keras_is_missing(model, tmp_path):
+def test_a_good_artefact_passes_where_keras_is_missing(model, images, tmp_path):
     export_savedmodel(model, tmp_path / "served", batch_sizes=())
-    told = verify(model, tmp_path / "served", facts={"sensors": 3})
+    told = parity.verify(images, tmp_path / "served", facts={"sensors": 3})
     assert told == json.loads((tmp_path / "served" / "parity.json").read_text())
     assert told["verified"] is True
     assert told["sensors"] == 3
@@ -30,9 +32,9 @@ def test_a_good_artefact_passes_where_keras_is_missing(model, tmp_path):
 
 
 @pytest.mark.usefixtures("own_process")
-def test_an_artefact_that_does_not_run_is_refused(model, tmp_path):
+def test_an_artefact_that_does_not_run_is_refused(images, tmp_path):
     with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
-        verify(model, tmp_path / "nothing")
+        parity.verify(images, tmp_path / "nothing")
 
 
 def answering(monkeypatch, change):
@@ -49,7 +51,7 @@ def answering(monkeypatch, change):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16", "int8"])
-def test_nan_and_wrong_shapes_are_refused(model, tmp_path, monkeypatch, precision):
+def test_nan_and_wrong_shapes_are_refused(images, tmp_path, monkeypatch, precision):
     for change, message in (
         (lambda rows: rows * np.nan, "nan"),
         (lambda rows: rows[:, 1:], "gives the shape"),
@@ -57,16 +59,16 @@ def test_nan_and_wrong_shapes_are_refused(model, tmp_path, monkeypatch, precisio
     ):
         answering(monkeypatch, change)
         with pytest.raises(ParityError, match=message):
-            verify(model, tmp_path, precision=precision)
+            parity.verify(images, tmp_path, precision=precision)
     assert not (tmp_path / "parity.json").exists()
 
 
-def test_the_tolerance_decides(model, tmp_path, monkeypatch):
+def test_the_tolerance_decides(images, tmp_path, monkeypatch):
     answering(monkeypatch, lambda rows: rows + np.float32(1e-3))
     with pytest.raises(ParityError, match=r"differ from the model's by up to 0\.001, and at most 0.0001"):
-        verify(model, tmp_path)
+        parity.verify(images, tmp_path)
     assert not (tmp_path / "parity.json").exists()
-    told = verify(model, tmp_path, tolerance=1e-2)
+    told = parity.verify(images, tmp_path, tolerance=1e-2)
     assert told["max_difference"] == pytest.approx(1e-3, rel=0.01)
 
 
@@ -83,22 +85,22 @@ def turned(cosine):
 
 
 @pytest.mark.parametrize(("precision", "least"), [("bfloat16", 0.9995), ("float16", 0.9995), ("int8", 0.99)])
-def test_the_cosine_decides_in_lower_precisions(model, tmp_path, monkeypatch, precision, least):
+def test_the_cosine_decides_in_lower_precisions(images, tmp_path, monkeypatch, precision, least):
     answering(monkeypatch, turned(least + 1e-4))
-    told = verify(model, tmp_path, precision=precision)
+    told = parity.verify(images, tmp_path, precision=precision)
     assert told["least_cosine"] == least
     assert told["min_cosine"] == pytest.approx(least + 1e-4, abs=1e-5)
     answering(monkeypatch, turned(least - 1e-4))
     with pytest.raises(ParityError, match=f"at least {least} is needed in {precision}"):
-        verify(model, tmp_path, precision=precision)
+        parity.verify(images, tmp_path, precision=precision)
     answering(monkeypatch, lambda rows: 2 * rows)
     with pytest.raises(ParityError, match="must have length 1, and are off by up to 1"):
-        verify(model, tmp_path, precision=precision)
+        parity.verify(images, tmp_path, precision=precision)
 
 
-def test_only_the_signatures_that_are_named_are_asked(model, tmp_path, monkeypatch):
+def test_only_the_signatures_that_are_named_are_asked(images, tmp_path, monkeypatch):
     answering(monkeypatch, lambda rows: rows)
-    told = verify(model, tmp_path, runner="onnx", signatures=("pixels",))
+    told = parity.verify(images, tmp_path, runner="onnx", signatures=("pixels",))
     assert {batch["signature"] for batch in told["batches"]} == {"pixels"}
 
 
@@ -108,15 +110,14 @@ def test_a_diverged_model_is_refused(model):
         parity.test_images(model)
 
 
-def test_a_model_in_half_precision_is_asked_in_float32(model):
-    expected = parity.test_images(model).expected
+def test_a_model_in_half_precision_is_asked_in_float32(model, images):
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         mixed = small_model()
     finally:
         keras.config.set_dtype_policy("float32")
     mixed.set_weights(model.get_weights())
-    np.testing.assert_allclose(parity.test_images(mixed).expected, expected, atol=1e-6)
+    np.testing.assert_allclose(parity.test_images(mixed).expected, images.expected, atol=1e-6)
 
 
 def test_the_fresh_process_has_no_keras():

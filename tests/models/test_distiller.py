@@ -213,6 +213,7 @@ def test_moving_average_of_the_student(images):
     assert not equal(before, values(student))
 
 
+@pytest.mark.medium
 @pytest.mark.parametrize("momentum", [None, 0.9])
 def test_continues_to_the_bit(images, tmp_path, momentum):
     teacher = make_model(12, seed=1)

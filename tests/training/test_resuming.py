@@ -37,13 +37,16 @@ def train(position, model, callbacks):
 AVERAGE = {"use_ema": True, "ema_momentum": 0.9}
 
 
-@pytest.mark.parametrize(
-    ("steps", "options"),
-    [
-        *((steps, options) for steps in range(1, STEPS * EPOCHS) for options in ({}, AVERAGE)),
-        (7, {"eager": False, **AVERAGE}),
-    ],
-)
+def stops():
+    """After every step; the first, the last of an epoch and one within an epoch in the default lane."""
+    for steps in range(1, STEPS * EPOCHS):
+        for options in ({}, AVERAGE):
+            quick = options and steps in (1, STEPS, 2 * STEPS + 2)
+            yield pytest.param(steps, options, marks=() if quick else pytest.mark.medium)
+    yield 7, {"eager": False, **AVERAGE}
+
+
+@pytest.mark.parametrize(("steps", "options"), list(stops()))
 def test_any_step_is_as_good_as_the_beginning(tmp_path, steps, options):
     whole, log = make_model(**options), Log()
     assert train(Position(), whole, [log])

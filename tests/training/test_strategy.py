@@ -75,6 +75,7 @@ def assert_same_training(found, name):
     assert found["logs"] == pytest.approx(expected["logs"], rel=1e-5)
 
 
+@pytest.mark.medium
 def test_two_devices_train_as_one_across_the_end_of_freezing_and_warm_up(tmp_path):
     assert_same_training(on_two_devices(tmp_path, "whole")["whole"], "whole")
 

@@ -34,6 +34,20 @@ def names(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the checkpoints of four epochs."""
+    folder = tmp_path_factory.mktemp("trained")
+    fit(make_model(), [Checkpoints(folder)])
+    return folder
+
+
+@pytest.fixture
+def saved(trained, tmp_path):
+    """A copy of it."""
+    return shutil.copytree(trained, tmp_path / "saved")
+
+
 class Counter:
     """Something else that a checkpoint holds."""
 
@@ -116,37 +130,35 @@ def test_a_request_to_stop_saves_after_the_step(tmp_path):
         fit(model, [Checkpoints(tmp_path, every=9, stop=lambda: True)])
 
 
-def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path, capsys):
-    fit(make_model(), [Checkpoints(tmp_path)])
-    newest = tmp_path / "epoch_0004.npz"
+def test_a_damaged_newest_one_falls_back_to_the_one_before(saved, capsys):
+    newest = saved / "epoch_0004.npz"
     newest.write_bytes(newest.read_bytes()[:-10])
-    assert Checkpoints(tmp_path).restore(make_model()) == (3, 0)
+    assert Checkpoints(saved).restore(make_model()) == (3, 0)
     assert "epoch_0004.npz is missing or damaged" in capsys.readouterr().out
-    (tmp_path / "epoch_0003.npz").unlink()
+    (saved / "epoch_0003.npz").unlink()
     with pytest.raises(UserError, match=r"no checkpoint in .* is whole"):
-        Checkpoints(tmp_path).restore(make_model())
+        Checkpoints(saved).restore(make_model())
 
 
 @pytest.mark.parametrize(
     "manifest", [None, "", '{"checkpoints": [{}', '{"checkpoints": [{"file": 1}]}', "[]"]
 )
 @pytest.mark.parametrize("damage", [False, True])
-def test_a_damaged_manifest_is_done_without(tmp_path, manifest, damage, capsys):
-    fit(make_model(), [Checkpoints(tmp_path)])
+def test_a_damaged_manifest_is_done_without(saved, manifest, damage, capsys):
     if manifest is None:
-        (tmp_path / "manifest.json").unlink()
+        (saved / "manifest.json").unlink()
     else:
-        (tmp_path / "manifest.json").write_text(manifest)
+        (saved / "manifest.json").write_text(manifest)
     if damage:
-        newest = tmp_path / "epoch_0004.npz"
+        newest = saved / "epoch_0004.npz"
         content = bytearray(newest.read_bytes())
         content[len(content) // 2] ^= 255
         newest.write_bytes(content)
-    checkpoints, model = Checkpoints(tmp_path), make_model()
+    checkpoints, model = Checkpoints(saved), make_model()
     assert checkpoints.restore(model) == (3 if damage else 4, 0)
     assert "manifest.json is missing or damaged" in capsys.readouterr().out
     checkpoints.save(model, (5, 0))
-    assert Checkpoints(tmp_path).restore(model) == (5, 0)
+    assert Checkpoints(saved).restore(model) == (5, 0)
 
 
 def test_refuses_another_model_and_other_data(tmp_path):
