@@ -32,7 +32,7 @@ from keras_reid.files import written_aside
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = pathlib.Path(__file__).with_name("results") / "test_times.csv"
 LANES = {"default": "not medium and not slow", "medium": "medium and not slow", "slow": "slow"}
-WORKERS = "-n auto --maxprocesses 4 --dist loadgroup"  # as the Makefile
+WORKERS = "-n auto --maxprocesses 4 --dist loadfile"  # as the Makefile
 COLUMNS = ("label", "lane", "run", "level", "name", "cases", "seconds", *measuring.MACHINE)
 SLOWEST = 60
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import functools
+import json
 import os
 import pathlib
 import random
@@ -10,28 +11,30 @@ import shutil
 import numpy as np
 import pytest
 
+from tests.commands import run_command, run_process
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 if (
     "PYTEST_XDIST_WORKER" in os.environ
 ):  # as many workers as cores: a thread each, also in their child processes
-    for name in (
-        "TF_NUM_INTRAOP_THREADS",
-        "TF_NUM_INTEROP_THREADS",
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-    ):
-        os.environ.setdefault(name, "1")
-
-from tests.commands import run_command, run_process
+    os.environ.update({name: "1" for name in THREADS if name not in os.environ})
 
 ROOT = pathlib.Path(__file__).parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """The tests of a file go to one worker, for its fixtures to be made once, unless it names a group."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.location[0]))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """The tests of a file go to one worker, which makes its fixtures once; so do all that ask the embedded server.
+
+    `xdist_group` would say the same, but has no effect with pytest 9.2 and pytest-xdist 3.8.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "tests/serving" if nodeid.startswith("tests/serving/") else nodeid.partition("::")[0]
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(autouse=True)
@@ -81,6 +84,31 @@ def command(tmp_path_factory):
     run.folder = folder
     run.process = functools.partial(run, how=run_process)
     return run
+
+
+@pytest.fixture(scope="module")
+def loaded():
+    """What `load_once` keeps."""
+    return {}
+
+
+@pytest.fixture
+def load_once(loaded, monkeypatch):
+    """Commands get a model that was loaded before again: it is called much faster than one that was not called."""
+    from keras_reid import models
+    from keras_reid.evaluation.calibration.storing import read_metadata
+    from keras_reid.model_file import find_model_file, fingerprint
+
+    real = models.load_model
+
+    def load_model(run_or_model):
+        file = find_model_file(run_or_model)
+        key = (str(file), fingerprint(file), json.dumps(read_metadata(file)))
+        if key not in loaded:
+            loaded[key] = real(run_or_model)
+        return loaded[key]
+
+    monkeypatch.setattr(models, "load_model", load_model)
 
 
 @pytest.fixture(scope="session")

@@ -67,6 +67,7 @@ def test_everything_is_written_into_the_model_and_beside_it(given, tmp_path, cap
     assert "fewer than 50 identities" in told
 
 
+@pytest.mark.medium
 def test_settings_of_the_experiment_and_options_above_them(given, tmp_path):
     found = {}
     for name, metric, flip, options in [

@@ -13,6 +13,8 @@ from keras_reid.model_file import fingerprint
 from keras_reid.models import ReIDModel, load_model
 from tests.export.conftest import small_model
 
+pytestmark = pytest.mark.usefixtures("load_once")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):

@@ -8,6 +8,8 @@ from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import ReIDModel
 
+MEDIUM, SLOW = pytest.mark.medium, pytest.mark.slow  # an import of Keras each
+
 
 def python(code):
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
@@ -23,7 +25,16 @@ def test_everything_named_is_there():
     python("import keras_reid; [getattr(keras_reid, name) for name in dir(keras_reid)]")
 
 
-@pytest.mark.parametrize("order", ["keras_reid, keras", "keras, keras_reid", "keras_reid, tensorflow, keras"])
+@pytest.mark.parametrize(
+    "order",
+    [
+        "keras_reid, keras",
+        *(
+            pytest.param(order, marks=MEDIUM)
+            for order in ("keras, keras_reid", "keras_reid, tensorflow, keras")
+        ),
+    ],
+)
 def test_plain_keras_loads_a_model_in_either_order_of_imports(order, tmp_path):
     model = ReIDModel(ResNet(depth=18, width=8), GeMPooling2D(), BNNeckHead(3), image_size=(32, 16))
     file = tmp_path / "model.keras"
@@ -32,14 +43,11 @@ def test_plain_keras_loads_a_model_in_either_order_of_imports(order, tmp_path):
     assert printed.strip() == "ReIDModel"
 
 
-SLOW = pytest.mark.slow  # an import of Keras each
-
-
 @pytest.mark.parametrize(
     "names",
     [
         "layers import SqueezeExcite",
-        "weights import build_fastreid",
+        pytest.param("weights import build_fastreid", marks=MEDIUM),
         pytest.param("backbones import ResNet", marks=SLOW),
         pytest.param("checkpoints import Report", marks=SLOW),
         pytest.param("heads.bnneck_head import BNNeckHead", marks=SLOW),

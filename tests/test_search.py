@@ -16,11 +16,12 @@ from PIL import Image
 import keras_reid.models
 from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, embed_paths, embedding_store, stored_embedding
-from keras_reid.evaluation.calibration.storing import read_metadata, update_metadata
-from keras_reid.model_file import fingerprint
+from keras_reid.evaluation.calibration.storing import update_metadata
 from keras_reid.search import main
 from tests.evaluation.test_calibration import line
 from tests.export.conftest import small_model
+
+pytestmark = pytest.mark.usefixtures("load_once")
 
 NAMES = ("a b.jpg", "ä–ö [1].png", "c.bmp", "sub/d.png", "sub/e's.JPG")
 GREEN, AMBER, GREY = (0x1A, 0x7F, 0x37), (0x9A, 0x67, 0x00), (0x57, 0x60, 0x6A)
@@ -44,25 +45,6 @@ def models(tmp_path_factory):
     model.save(folder / "calibrated.keras")
     small_model(seed=3).save(folder / "other.keras")
     return folder
-
-
-@pytest.fixture(scope="module")
-def loaded():
-    return {}
-
-
-@pytest.fixture(autouse=True)
-def load_once(loaded, monkeypatch):
-    """A model that was called is called again much faster."""
-    real = keras_reid.models.load_model
-
-    def load_model(file):
-        key = (str(file), fingerprint(file), json.dumps(read_metadata(file)))
-        if key not in loaded:
-            loaded[key] = real(file)
-        return loaded[key]
-
-    monkeypatch.setattr(keras_reid.models, "load_model", load_model)
 
 
 @pytest.fixture
@@ -397,6 +379,7 @@ def test_says_what_is_wrong(album, models, tmp_path):
 def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     code = """
 import sys
+import keras_reid.models
 from keras_reid.errors import UserError
 from keras_reid.search import main
 try:

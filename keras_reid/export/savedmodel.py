@@ -117,7 +117,14 @@ class _Serving(tf.Module):
             return {"images": images}
 
         # One traced copy of the network, which both signatures call.
-        embed_pixels = pixel_function(model)
+        network = pixel_function(model)
+
+        @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
+        def embed_pixels(images):
+            # oneDNN's convolution gives no images a wrong shape (TensorFlow 2.21): one is computed in their place.
+            count = tf.shape(images)[0]
+            in_place = tf.zeros((tf.cast(count == 0, tf.int32), *size, 3), tf.uint8)
+            return {"embedding": network(tf.concat([images, in_place], axis=0))["embedding"][:count]}
 
         @tf.function(input_signature=from_bytes)
         def embed_bytes(image_bytes):

@@ -18,6 +18,12 @@ def model():
     return OSNet(0.25, ibn=True)
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """Without instance normalisation, as it was initialised."""
+    return OSNet(0.25)
+
+
 @pytest.mark.slow
 def test_contract():
     run_model_test(lambda: OSNet(0.25, ibn=True), images(), (2, 4, 2, 128))
@@ -26,7 +32,7 @@ def test_contract():
 @pytest.mark.parametrize(
     ("arguments", "channels", "expected"),
     [
-        ({"width": 1.0}, 512, 1_905_828),
+        pytest.param({"width": 1.0}, 512, 1_905_828, marks=pytest.mark.medium),
         pytest.param({"width": 1.0, "ibn": True}, 512, 1_906_852, marks=pytest.mark.slow),
         pytest.param({"width": 0.75}, 384, 1_087_610, marks=pytest.mark.slow),
         pytest.param({"width": 0.5}, 256, 497_426, marks=pytest.mark.slow),
@@ -60,8 +66,7 @@ def test_instance_normalisation_is_in_the_stem_and_ends_the_blocks_of_the_first_
     np.testing.assert_allclose(norm(x), gamma * expected + beta, rtol=1e-4, atol=1e-5)
 
 
-def test_no_instance_normalisation_by_default():
-    plain = OSNet(0.25)
+def test_no_instance_normalisation_by_default(plain):
     assert not any(isinstance(x, keras.layers.GroupNormalization) for x in plain.layers)
     assert isinstance(plain.get_layer("conv1.bn"), keras.layers.BatchNormalization)
 
@@ -94,8 +99,8 @@ def test_strided_layers_are_padded_on_all_sides(model):
     np.testing.assert_allclose(stem(x[:, :, ::-1])[:, :, ::-1], stem(x), rtol=1e-4, atol=1e-4)
 
 
-def test_initial_weights():
-    model = OSNet(0.25)
+def test_initial_weights(plain):
+    model = plain
     depthwise = [np.asarray(model.get_layer(f"conv4.1.conv2d.{i}.conv2").kernel) for i in range(4)]
     assert np.std(depthwise) == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.1)
     kernel = np.asarray(model.get_layer("conv5.conv").kernel)

@@ -38,7 +38,7 @@ def test_contract(arguments):
         pytest.param({"depth": 34}, 21_284_672, marks=pytest.mark.slow),
         pytest.param({"depth": 50}, 23_508_032, marks=pytest.mark.slow),
         pytest.param({"depth": 50, "ibn": True}, 23_508_032, marks=pytest.mark.slow),
-        ({"depth": 50, "non_local": True}, 23_536_719),
+        pytest.param({"depth": 50, "non_local": True}, 23_536_719, marks=pytest.mark.medium),
         pytest.param({"depth": 101}, 42_500_160, marks=pytest.mark.slow),
         pytest.param({"depth": 101, "non_local": True}, 42_571_873, marks=pytest.mark.slow),
         pytest.param({"depth": 101, "squeeze_excite": True}, 47_243_328, marks=pytest.mark.slow),

@@ -99,7 +99,9 @@ def test_a_run_resumes_in_the_middle_of_an_epoch_to_the_bit(dataset):
     assert _same(whole[2:], resumed)
 
 
-@pytest.mark.parametrize("augmentation", [SEVERAL, EVERYTHING, [keras.layers.RandomFlip()]])
+@pytest.mark.parametrize(
+    "augmentation", [SEVERAL, EVERYTHING, pytest.param([keras.layers.RandomFlip()], marks=pytest.mark.medium)]
+)
 def test_the_parts_together_are_the_batch(dataset, augmentation):
     def batches(**arguments):
         return _batches(

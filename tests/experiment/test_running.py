@@ -59,22 +59,34 @@ experiment = ex.Experiment(
 """
 
 
-def test_own_parts_everywhere(command, tmp_path):
-    file = tmp_path / "own.py"
-    file.write_text(OWN.format(decorator='@keras.saving.register_keras_serializable(package="own")'))
-    process = command("fit", file, cwd=tmp_path)
-    run = tmp_path / "runs" / "own"
+@pytest.fixture
+def own_run(command, tmp_path):
+    """The run of an experiment of own parts, and what `fit` printed."""
+    (tmp_path / "own.py").write_text(
+        OWN.format(decorator='@keras.saving.register_keras_serializable(package="own")')
+    )
+    finished = command("fit", "own.py", cwd=tmp_path)
+    return tmp_path / "runs" / "own", finished.stdout
+
+
+def test_own_parts_everywhere(own_run):
+    run, printed = own_run
     (final,) = json.loads((run / "metrics.json").read_text()).values()
     assert final["recall@1"] == final["rank1"] <= final["recall@30"]
-    assert "Recall@30" in process.stdout
+    assert "Recall@30" in printed
     (line,) = (json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines())
     assert {"mine", "triplet"} <= set(line)
     assert line["learning_rate"] == pytest.approx(0.01)
+
+
+@pytest.mark.medium
+def test_what_is_made_of_own_parts_is_evaluated_embedded_and_exported(own_run, command, tmp_path):
+    run, _ = own_run
     for options, recalls in (([], ["recall@1", "recall@30"]), (["--recall", "2"], ["recall@2"])):
-        process = command("evaluate", run, *options, cwd=tmp_path)
+        finished = command("evaluate", run, *options, cwd=tmp_path)
         (result,) = json.loads((run / "evaluation.json").read_text())["results"].values()
         assert [key for key in result if key.startswith("recall")] == recalls
-        assert recalls[-1].title() in process.stdout
+        assert recalls[-1].title() in finished.stdout
     query = next((tmp_path / "datasets").rglob("query"))
     command("embed", run, query, "--output", tmp_path / "e.npz", cwd=tmp_path)
     with np.load(tmp_path / "e.npz") as file:

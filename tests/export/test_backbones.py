@@ -50,6 +50,7 @@ def prepared(name):
     return model, ExportContext(parity.test_images(model))
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("name", "form", "precision"), list(cases()))
 def test_survives(name, form, precision, tmp_path):

@@ -31,7 +31,6 @@ def test_a_good_artefact_passes_where_keras_is_missing(model, images, tmp_path):
     assert set(told["versions"]) == {"keras_reid", "keras", "tensorflow", "python"}
 
 
-@pytest.mark.usefixtures("own_process")
 def test_an_artefact_that_does_not_run_is_refused(images, tmp_path):
     with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
         parity.verify(images, tmp_path / "nothing")

@@ -15,6 +15,7 @@ def megabytes(folder):
     return sum(file.stat().st_size for file in files) / 1e6
 
 
+@pytest.mark.medium
 def test_small_models_cost_little_more_than_their_weights(tmp_path):
     model = model_of("composite")
     export_savedmodel(model, tmp_path / "served", batch_sizes=())

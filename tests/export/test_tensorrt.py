@@ -62,7 +62,14 @@ def no_gpu(monkeypatch):
 
 
 # TensorRT for RTX builds without a GPU.
-@pytest.mark.parametrize("precision", ["float32", pytest.param("float16", marks=pytest.mark.slow), "int8"])
+@pytest.mark.parametrize(
+    "precision",
+    [
+        "float32",
+        pytest.param("float16", marks=pytest.mark.slow),
+        pytest.param("int8", marks=pytest.mark.medium),
+    ],
+)
 def test_an_engine_that_cannot_run_here_is_marked(model, tmp_path, in_this_process, no_gpu, precision):
     images = tmp_path if precision == "int8" else None
     allowed = context(model, images, allow_unverified=True, batch_sizes=(2, 4, 6))

@@ -8,6 +8,8 @@ from keras_reid.export.tensorrt_builder import build_engine
 from keras_reid.models import ReIDModel
 from tests.export.models import model_of, randomize
 
+pytestmark = pytest.mark.medium
+
 _BOTH = (False, True)
 SEED_BACKBONES = {
     **{

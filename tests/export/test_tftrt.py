@@ -76,6 +76,7 @@ def test_is_a_script_without_this_package(script):
     assert "COPY convert.py" in SCRIPT.with_name("Dockerfile").read_text()
 
 
+@pytest.mark.medium
 def test_says_in_one_line_that_this_tensorflow_has_no_tensorrt(savedmodel, tmp_path):
     done = subprocess.run(
         [sys.executable, SCRIPT, savedmodel, tmp_path / "out"], capture_output=True, text=True

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from serving.client import Client, messages
 
+pytestmark = pytest.mark.medium
+
 BUDGET = settings(
     max_examples=60,
     deadline=None,

@@ -18,6 +18,8 @@ from PIL import Image
 
 from serving.client import Client, messages
 
+pytestmark = pytest.mark.medium
+
 PREDICT = "/v1/models/reid:predict"
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from serving.client import messages
 
+pytestmark = pytest.mark.medium
+
 IDLE = 0.2  # seconds; less than the signature `slow` takes
 PATIENCE = 60
 

@@ -74,6 +74,7 @@ def test_example_with_curl(person, server):
     np.testing.assert_allclose(documents(said)[-1]["predictions"], [expected], atol=1e-5)
 
 
+@pytest.mark.medium
 def test_example_with_official_stubs(person, server):
     folder = person[0]
     code = f"{sys.executable} {SERVING}/examples/grpc_predict.py localhost:8500 person.jpg person.jpg"

@@ -10,6 +10,8 @@ import pytest
 from serving.client import Client
 from serving.publish import publish
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture
 def export(savedmodel, tmp_path):

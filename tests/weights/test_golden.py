@@ -14,10 +14,10 @@ TOLERANCE = 1e-4  # relative L2 error; measured: 2e-6
 @pytest.mark.parametrize(
     "case",
     [
-        "bot_r50",
+        pytest.param("bot_r50", marks=pytest.mark.medium),
         "agw_r18",
-        "sbs_r50_ibn",
-        "bot_r34_ibn_se",
+        pytest.param("sbs_r50_ibn", marks=pytest.mark.medium),
+        pytest.param("bot_r34_ibn_se", marks=pytest.mark.medium),
         "osnet_x0_25",
         pytest.param("sbs_r50", marks=pytest.mark.slow),
         pytest.param("bot_r50_reduced", marks=pytest.mark.slow),

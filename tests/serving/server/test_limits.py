@@ -7,6 +7,8 @@ import pytest
 
 from tests.serving import tiny
 
+pytestmark = pytest.mark.medium
+
 
 @pytest.fixture(scope="module")
 def limited(start, tiny_model, tmp_path_factory):

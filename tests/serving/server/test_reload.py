@@ -13,6 +13,8 @@ from tests.serving import tiny
 from tests.serving.conftest import b64, jpeg
 from tests.serving.running import RunningServer
 
+pytestmark = pytest.mark.medium
+
 BODY = {"signature_name": "pixels", "instances": np.full((1, tiny.HEIGHT, tiny.WIDTH, 3), 10).tolist()}
 
 
