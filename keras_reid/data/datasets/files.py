@@ -130,6 +130,15 @@ def laid_out(title, layout):
     return f"{title} is laid out as {layout} (it has to be put there, nothing is downloaded)"
 
 
+def match_names(pattern, names):
+    """Matches of a pattern with the beginnings of file names, None where a name does not fit.
+
+    A beginning ends before a "_" or ".", so that no number is cut short: `c1` does not fit `c12_…`.
+    """
+    pattern = re.compile(rf"(?:{pattern})[_.][^/]*")
+    return [pattern.fullmatch(name) for name in names]
+
+
 def read_list(file, pattern, form, layout):
     """Matches of a pattern with the lines of a text file; empty lines are passed over.
 
