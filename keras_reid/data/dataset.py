@@ -35,6 +35,7 @@ class ReIDDataset:
             be in both. `"leave_one_out"`: query and gallery are the same samples, and each is searched for among all
             the others (image retrieval's protocol). None: cross-camera if every test sample has a camera, else all.
         split: how the parts were chosen, in words, for the table; empty if the set came with its own split.
+        read_as: how identities and cameras were read, in words, for the table; empty if the set's form is known.
         validation: training images that the set's authors set apart for validation; used by `combine_all` alone.
         junk: identities of the test part that are nobody in particular (background); used by `combine_all` alone,
             which leaves them out.
@@ -58,6 +59,7 @@ class ReIDDataset:
     split: str = ""
     validation: tuple[Sample, ...] = ()
     junk: tuple[int | str, ...] = ()
+    read_as: str = ""
 
     def __post_init__(self):
         for part in ("train", "query", "gallery", "validation", "junk"):
@@ -136,6 +138,8 @@ class ReIDDataset:
         console.print(f"protocol: {PROTOCOLS[self.protocol]}" if self.query else "no test part")
         if self.split:
             console.print(f"split: {self.split}")
+        if self.read_as:
+            console.print(f"read as: {self.read_as}", markup=False)
 
     def _without_camera(self):
         return [sample for sample in self.query + self.gallery if sample.camera is None]
