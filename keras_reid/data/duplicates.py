@@ -17,7 +17,7 @@ def same_contents(paths):
     """Finds files, or records of TFRecord files, that are the same to the byte.
 
     Time: a look at each file, and reading those whose size another has. Of photographs these are few, of small crops
-    nearly all: about 25 µs for one of a few kB that was read before, as by `check_images`, which takes 20 times as long.
+    nearly all: about 25 µs for one of a few kB that was read before, as by `check_images`, which takes 20 times that.
     Memory: about 300 bytes an image.
 
     Args:
