@@ -88,9 +88,7 @@ def main(arguments):
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model)
-    _, (dataset,) = read_datasets(data, train=False)
-    if options.protocol:
-        dataset = dataclasses.replace(dataset, protocol=options.protocol)
+    _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
     ((query, gallery),) = embed_datasets(model, [dataset], options.batch_size, flip)
     calibration = calibrate(
         query,

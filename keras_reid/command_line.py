@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import tempfile
+import warnings
 
 from keras_reid.allocator import keep_freed_memory
 from keras_reid.errors import UserError
@@ -16,8 +17,10 @@ USER_ERROR, INTERRUPTED = 2, 130
 def run(main):
     """Runs a command's `main(arguments)` and exits: 0, 2 for a user's mistake, 130 after Ctrl-C.
 
-    A user's mistake is one line on standard error, without a traceback.
+    A user's mistake is one line on standard error, without a traceback, and a warning to the user one without a place
+    in the code.
     """
+    warnings.showwarning = _show_warning
     try:
         main(sys.argv[1:])
     except UserError as error:
@@ -73,6 +76,14 @@ def parse(target, arguments, **options):
         if not stop.code:
             raise
         raise UserError(_one_line(complaint.getvalue())) from None
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    if category is UserWarning:
+        text = f"warning: {' '.join(str(message).split())}\n"
+    else:
+        text = warnings.formatwarning(message, category, filename, lineno, line)
+    (file or sys.stderr).write(text)
 
 
 def _one_line(box):

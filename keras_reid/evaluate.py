@@ -94,7 +94,7 @@ def main(arguments):
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model)
-    _, tests = read_datasets(data, train=False)
+    _, tests = read_datasets(data, train=False, protocol=options.protocol)
     if settings["metric"] == "dsr":
         settings["dsr_lambda"] = share_of_dsr(options, model, validation, tests)
     results, more = {}, {}

@@ -196,6 +196,26 @@ def test_a_broken_image_is_named_and_nothing_written(folder, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jpg", "out.npz"]
 
 
+def test_images_are_known_by_their_content(folder, tmp_path, capsys):
+    images, output = tmp_path / "images", tmp_path / "out.npz"
+    images.mkdir()
+    for name, source in {"a.jfif": "b.jpg", "b": "a.PNG", "c.frame7": "sub/e.bmp"}.items():
+        shutil.copy(folder / "images" / source, images / name)
+    main([str(folder), str(images), "--output", str(output)])
+    with np.load(output) as saved:
+        assert saved["paths"].tolist() == [str(images / name) for name in ("a.jfif", "b", "c.frame7")]
+    # What is an image and cannot be decoded is named with its kind.
+    with Image.open(images / "b") as image:
+        image.save(images / "d", "TIFF")
+        image.save(images / "e.jp2", "PPM")
+    with pytest.raises(
+        UserError, match=r"^2 of 5 images .*/d: TIFF is not supported; .*/e\.jp2: PPM, PGM or PBM"
+    ):
+        main([str(folder), str(images), "--output", str(output)])
+    main([str(folder), str(images), "--output", str(output), "--skip-unreadable"])
+    assert "left out 2 of 5 images" in capsys.readouterr().err
+
+
 def test_says_what_is_wrong(folder, tmp_path):
     images, output = str(folder / "images"), str(tmp_path / "out.npz")
     (tmp_path / "empty").mkdir()

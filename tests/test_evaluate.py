@@ -109,7 +109,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
         return np.array([[np.nan if path == "2_1.jpg" else 1.0] * 4 for path in paths], np.float32)
 
     monkeypatch.setattr(
-        "keras_reid.experiment.reading.read_datasets", lambda data, train: (None, [dataset()])
+        "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path: None)
     monkeypatch.setattr("keras_reid.evaluation.dataset.embed_paths", embed)
@@ -135,7 +135,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
 def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata, share, said):
     used = []
 
-    def read(data, train):
+    def read(data, train, protocol=None):
         part = 0 if data.dataset == BENCHMARKS["market1501"] else 2
         dataset = ReIDDataset("small", (), samples(part), samples(part + 1), protocol="all")
         return None, [dataset]
@@ -159,8 +159,11 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
 
 def test_the_share_is_not_chosen_on_the_test(nothing, monkeypatch):
     dataset = ReIDDataset("small", (), samples(0), samples(1), protocol="all")
-    monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", lambda data, train: (None, [dataset]))
-    monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", lambda data, train: (None, [dataset]))
+    for module in ("reading", "partial"):
+        monkeypatch.setattr(
+            f"keras_reid.experiment.{module}.read_datasets",
+            lambda data, train, protocol=None: (None, [dataset]),
+        )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path: SimpleNamespace(metadata={}))
     with pytest.raises(UserError, match=r"12 of 'small' are also tested on, the first is 0_0\.jpg"):
         main([*nothing, "--metric", "dsr", "--dsr-validation", "dukemtmc"])

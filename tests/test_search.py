@@ -281,6 +281,16 @@ def test_interrupted_it_goes_on_from_there(album, search, embedded, monkeypatch,
     assert embedded == [sorted(NAMES), sorted(NAMES)[2:]]
 
 
+def test_gallery_images_are_known_by_their_content(album, search):
+    (album / "a b.jpg").rename(album / "frame")
+    with Image.open(album / "frame") as image:
+        image.save(album / "scan", "TIFF")
+    (found,), said = search("query.png")
+    assert "album/frame" in {image["path"] for image in found["images"]}
+    assert "left out 1 of 6 images that cannot be read:" in said
+    assert "album/scan: TIFF is not supported" in said
+
+
 @pytest.mark.slow
 def test_killed_again_and_again_it_ends_with_the_same_list(album, models, search):
     for number in range(300):

@@ -5,15 +5,11 @@ import dataclasses
 
 import numpy as np
 
+from keras_reid.data.protocols import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS
+from keras_reid.data.roles import check_paths
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 
-CROSS_CAMERA, ALL, LEAVE_ONE_OUT = "cross_camera", "all", "leave_one_out"
-PROTOCOLS = {
-    CROSS_CAMERA: "cross-camera (gallery images of the query's identity from its own camera do not count)",
-    ALL: "all (every gallery image counts, whatever its camera)",
-    LEAVE_ONE_OUT: "leave-one-out (each image is searched for among all the others)",
-}
 NO_CAMERA = -1
 
 
@@ -29,19 +25,21 @@ class ReIDDataset:
         train: samples to train on.
         query: test samples to search for.
         gallery: test samples to search among; may hold identities without query (distractors), and files that
-            are in the query too.
+            are in the query too, under the same camera.
         protocol: which gallery samples count for a query. `"cross_camera"`: those of the same identity and
             the same camera are left out (Market-1501's protocol). `"all"`: every one counts, so that no file may
             be in both. `"leave_one_out"`: query and gallery are the same samples, and each is searched for among all
             the others (image retrieval's protocol). None: cross-camera if every test sample has a camera, else all.
         split: how the parts were chosen, in words, for the table; empty if the set came with its own split.
+        read_as: how identities and cameras were read, in words, for the table; empty if the set's form is known.
         validation: training images that the set's authors set apart for validation; used by `combine_all` alone.
         junk: identities of the test part that are nobody in particular (background); used by `combine_all` alone,
             which leaves them out.
 
     Raises:
         UserError: if every part is empty, or only one of query and gallery is; if the protocol is unknown or
-            needs cameras that are missing; if no query has a match in the gallery under the protocol.
+            needs cameras that are missing; if no query has a match in the gallery under the protocol; if a file has two
+            identities, or is in query and gallery where it counts.
 
     Example:
         >>> samples = [Sample(f"{i}_{c}.jpg", identity=i, camera=c) for i in "ab" for c in (0, 1)]
@@ -58,6 +56,7 @@ class ReIDDataset:
     split: str = ""
     validation: tuple[Sample, ...] = ()
     junk: tuple[int | str, ...] = ()
+    read_as: str = ""
 
     def __post_init__(self):
         for part in ("train", "query", "gallery", "validation", "junk"):
@@ -65,6 +64,7 @@ class ReIDDataset:
         if self.protocol is None:
             object.__setattr__(self, "protocol", ALL if self._without_camera() else CROSS_CAMERA)
         self._check_protocol()
+        check_paths(self)
         self._check_parts()
 
     def train_labels(self):
@@ -136,6 +136,8 @@ class ReIDDataset:
         console.print(f"protocol: {PROTOCOLS[self.protocol]}" if self.query else "no test part")
         if self.split:
             console.print(f"split: {self.split}")
+        if self.read_as:
+            console.print(f"read as: {self.read_as}", markup=False)
 
     def _without_camera(self):
         return [sample for sample in self.query + self.gallery if sample.camera is None]

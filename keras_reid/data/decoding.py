@@ -16,8 +16,12 @@ _OTHER_FORMATS = {
     "WebP": rb"RIFF\C{4}WEBP",
     "TIFF": rb"(II\*\x00|MM\x00\*)\C*",
     "HEIC or AVIF": rb"\C{4}ftyp\C*",
-    "JPEG XL": rb"(\xff\n|\x00\x00\x00\x0cJXL )\C*",
+    "JPEG XL": rb"\x00\x00\x00\x0cJXL \C*",
+    "JPEG 2000": rb"\x00\x00\x00\x0cjP  \C*",
+    "PPM, PGM or PBM": rb"P[1-6]\s\C*",
 }
+# A regular expression of TensorFlow takes \xff for a letter of two bytes.
+_OTHER_STARTS = {"JPEG XL": b"\xff\n", "JPEG 2000": b"\xff\x4f\xff\x51"}
 
 
 def decode_image(contents):
@@ -35,8 +39,8 @@ def decode_image(contents):
 
     Raises:
         tf.errors.InvalidArgumentError: if the file is empty, truncated or damaged, or of another format
-            (GIF, WebP, TIFF, JPEG XL, a BMP with a palette or compression, text, ...). The message says
-            which.
+            (GIF, WebP, TIFF, HEIC, JPEG XL, JPEG 2000, PPM, a BMP with a palette or compression, text, ...).
+            The message says which.
 
     Example:
         >>> decode_image(tf.io.read_file("0002_c1s1_000451_03.jpg")).shape
@@ -88,8 +92,10 @@ def _refuse(contents):
     """Fails with the reason why the file is none that can be decoded."""
     start = tf.strings.substr(tf.strings.join([contents, b"\0" * 12]), 0, 12)
     reason = tf.constant("not a JPEG, PNG or BMP image")
-    for name, pattern in _OTHER_FORMATS.items():
-        found = tf.strings.regex_full_match(start, pattern)
+    is_one = {name: tf.strings.regex_full_match(start, pattern) for name, pattern in _OTHER_FORMATS.items()}
+    for name, prefix in _OTHER_STARTS.items():
+        is_one[name] |= tf.strings.substr(start, 0, len(prefix)) == prefix
+    for name, found in is_one.items():
         reason = tf.where(found, f"{name} is not supported; convert it to PNG or JPEG", reason)
     return _fail(tf.where(contents == b"", "the file is empty", reason))
 

@@ -102,6 +102,7 @@ def _write_index(dataset, folder, places):
         "name": dataset.name,
         "protocol": dataset.protocol,
         "split": dataset.split,
+        "read_as": dataset.read_as,
         "junk": [str(identity) for identity in dataset.junk],
     }
     (folder / FACTS).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,5 +1,7 @@
 """Parts for data that comes without: identities to test on, then their query and gallery images."""
 
+import warnings
+
 import numpy as np
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS, ReIDDataset
@@ -18,7 +20,7 @@ def split_dataset(name, samples, test_identities, seed, protocol):
     1. Test identities are drawn at random with `seed`: all their images are test images, all others training
        images.
     2. Protocol, where it is not given: cross-camera if every test image has a camera and every test identity
-       with more than one image was seen by at least two cameras; else all.
+       with more than one image was seen by at least two cameras; else all, with a warning if there are cameras.
     3. Cross-camera: camera by camera, the first image of an identity becomes a query if, with it gone, every
        query so far still finds the identity in the gallery under another camera. With 2 cameras × 1 image,
        the first camera's image is the query and the second's is gallery.
@@ -49,7 +51,7 @@ def split_dataset(name, samples, test_identities, seed, protocol):
     if not held_out:
         return ReIDDataset(name, train, protocol=protocol, split="all identities for training")
     test = [groups[identity] for identity in sorted(held_out)]
-    protocol = protocol or automatic_protocol(test)
+    protocol = protocol or automatic_protocol(name, test)
     query, gallery = [], []
     for group in test:
         if protocol == LEAVE_ONE_OUT:
@@ -67,13 +69,30 @@ def split_dataset(name, samples, test_identities, seed, protocol):
     return ReIDDataset(name, train, query, gallery, protocol, split)
 
 
-def automatic_protocol(groups):
-    """Cross-camera where it can be: lists of one identity's samples each → the name of the protocol."""
-    for group in groups:
-        cameras = {sample.camera for sample in group}
-        if None in cameras or (len(group) > 1 and len(cameras) == 1):
-            return ALL
-    return CROSS_CAMERA
+def automatic_protocol(name, groups):
+    """Cross-camera where it can be; warns where every image has a camera, and it still cannot.
+
+    Args:
+        name: of the data set.
+        groups: lists of one identity's samples each.
+
+    Returns:
+        the name of the protocol.
+    """
+    if any(sample.camera is None for group in groups for sample in group):
+        return ALL
+    single = [group for group in groups if len(group) > 1 and len({sample.camera for sample in group}) == 1]
+    if not single:
+        return CROSS_CAMERA
+    first = single[0][0]
+    warnings.warn(
+        f"{len(single)} of {len(groups)} test identities of data set {name!r} were seen by one camera only, the first "
+        f"is {first.identity!r} by camera {first.camera!r} ({first.path}). So the protocol is 'all': every gallery "
+        "image counts, and results are better than across cameras. If that is no camera, say how to read it (`pattern` "
+        "of Folder, column camera of CSV); if it is, set protocol='cross_camera', or protocol='all' to mean this",
+        stacklevel=2,
+    )
+    return ALL
 
 
 def group_by_identity(samples):

@@ -44,16 +44,16 @@ def evaluate_dataset(
         A `DatasetEvaluation`.
 
     Raises:
-        UserError: if the set has no test part or an image cannot be read; as `evaluate`.
+        UserError: if the set has no test part or none for the protocol, or an image cannot be read; as `evaluate`.
 
     Example:
         >>> evaluate_dataset(model, Market1501().read("datasets")).result.mAP  # doctest: +SKIP
         0.86
     """
+    dataset = _under(dataset, protocol)
     ((query, gallery),) = embed_datasets(model, [dataset], batch_size, flip)
-    protocol = protocol or dataset.protocol
     return DatasetEvaluation(
-        evaluate(query, gallery, metric, protocol=protocol, roc=roc, memory=memory), query, gallery
+        evaluate(query, gallery, metric, protocol=dataset.protocol, roc=roc, memory=memory), query, gallery
     )
 
 
@@ -75,15 +75,20 @@ def evaluate_repetitions(
         >>> evaluate_repetitions(model, draws).result.rank1  # doctest: +SKIP
         0.82
     """
-    datasets = list(datasets)
+    datasets = [_under(dataset, protocol) for dataset in datasets]
     if not datasets:
         raise UserError("`datasets` must hold at least one data set. Received: none.")
     pairs = embed_datasets(model, datasets, batch_size, flip)
     results = tuple(
-        evaluate(*pair, metric, protocol=protocol or dataset.protocol, roc=roc, memory=memory)
+        evaluate(*pair, metric, protocol=dataset.protocol, roc=roc, memory=memory)
         for dataset, pair in zip(datasets, pairs, strict=True)
     )
     return DatasetEvaluation(RepeatedResult(results), *pairs[0])
+
+
+def _under(dataset, protocol):
+    """The data set with another protocol, if one is given: it checks that it can be evaluated under it."""
+    return dataclasses.replace(dataset, protocol=protocol) if protocol else dataset
 
 
 def embed_datasets(model, datasets, batch_size=128, flip=False):

@@ -4,7 +4,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from keras_reid.data.datasets.files import image_files
+from keras_reid.data.datasets.files import NO_IMAGES, image_files
 from keras_reid.errors import UserError
 
 
@@ -12,9 +12,9 @@ def find_images(names):
     """Image files in the order given; a folder stands for all images below it, sorted by path.
 
     Args:
-        names: files and folders. A file is taken whatever its name; in folders, files with the suffix of an image
-            format (upper or lower case) are, except in hidden folders and hidden ones. Formats that cannot be decoded
-            are taken too, so that such a file is named instead of passed over in silence.
+        names: files and folders. A file is taken whatever it is; in folders, what is an image by its suffix or its
+            first bytes (`is_image`) is, except in hidden folders and hidden ones. Formats that cannot be decoded are
+            taken too, so that such a file is named instead of passed over in silence.
 
     Returns:
         list of str.
@@ -32,9 +32,7 @@ def find_images(names):
         if path.is_dir():
             images = image_files(path, recursive=True)
             if not images:
-                raise UserError(
-                    f"{path}: the folder holds no image. Images are files that end in .jpg, .jpeg, .png or .bmp."
-                )
+                raise UserError(f"{path}: the folder holds no image: {NO_IMAGES}.")
             found.extend(str(path / image) for image in images)
         elif path.is_file():
             found.append(str(path))

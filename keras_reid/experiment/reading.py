@@ -3,11 +3,12 @@
 from dataclasses import replace
 
 from keras_reid.data.checking import check_images
+from keras_reid.data.roles import check_contents
 from keras_reid.data.samplers import draw_batches
 from keras_reid.errors import UserError
 
 
-def read_datasets(data, train=True, before_checking=lambda: None, identities=True):
+def read_datasets(data, train=True, before_checking=lambda: None, identities=True, protocol=None):
     """The training set and the test sets that an experiment's `data` describes, with every image checked.
 
     Args:
@@ -17,18 +18,20 @@ def read_datasets(data, train=True, before_checking=lambda: None, identities=Tru
             still fail quickly belongs here.
         identities: whether the identities of the training part may be used; without, each image is one of its own, and
             the sampler is not asked whether it can draw them.
+        protocol: under which the test sets will be evaluated; None for their own.
 
     Returns:
         The training `ReIDDataset` (None without `train`) and a list of test `ReIDDataset`s.
 
     Raises:
-        UserError: for a missing set, two test sets of one name, or an unreadable image (unless `skip_unreadable`).
+        UserError: for a missing set, two test sets of one name, an unreadable image (unless `skip_unreadable`), or
+            files in two roles; see `keras_reid.data.roles`, which also warns.
     """
     read = {}
     readers = [*([data.dataset] if train else []), *(data.test_datasets or [data.dataset])]
     for reader in readers:
         if id(reader) not in read:
-            dataset = read_dataset(reader, data.root)
+            dataset = read_dataset(reader, data.root, protocol)
             if train and not read and not identities:
                 dataset = _without_identities(dataset)
             elif train and not read:
@@ -45,11 +48,16 @@ def read_datasets(data, train=True, before_checking=lambda: None, identities=Tru
         read[reader].test_labels()  # says what is missing before any training
     before_checking()
     checked = {reader: _readable(dataset, data.skip_unreadable) for reader, dataset in read.items()}
-    return (checked[id(data.dataset)] if train else None), [checked[reader] for reader in test_readers]
+    trained, tests = (
+        checked[id(data.dataset)] if train else None,
+        [checked[reader] for reader in test_readers],
+    )
+    check_contents(tests, trained, identities)  # last, as it takes little time for files that were just read
+    return trained, tests
 
 
-def read_dataset(reader, root):
-    """One `ReIDDataset`, with its statistics printed, and no image decoded.
+def read_dataset(reader, root, protocol=None):
+    """One `ReIDDataset`, with its statistics printed, and no image decoded; with another protocol, if one is given.
 
     Raises:
         UserError: if it is missing, or the reader is none.
@@ -59,13 +67,18 @@ def read_dataset(reader, root):
             f"a data set must be an object with read(root), such as data.Folder(). Received: {reader!r}"
         )
     dataset = reader.read(root)
+    if protocol and dataset.query:
+        dataset = replace(dataset, protocol=protocol)
     dataset.print_statistics()
     return dataset
 
 
 def _without_identities(dataset):
     """The data set with its training images numbered instead."""
-    samples = [replace(sample, identity=number) for number, sample in enumerate(dataset.train)]
+    numbers = {}
+    samples = [
+        replace(sample, identity=numbers.setdefault(sample.path, len(numbers))) for sample in dataset.train
+    ]
     return replace(dataset, train=samples)
 
 

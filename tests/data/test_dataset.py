@@ -99,7 +99,9 @@ def test_query_and_gallery_may_share_files_and_train_identities():
 
 def test_statistics():
     train, query = _samples(("a", None), ("b", None)), _samples(("c", 0))
-    dataset = ReIDDataset("mine", train, query, gallery=_samples(("c", 1), ("d", 7)), split="by hand")
+    dataset = ReIDDataset(
+        "mine", train, query, gallery=_samples(("c", 1), ("d", 7)), split="by hand", read_as="[a]_1"
+    )
     assert dataset.statistics() == [
         {"subset": "train", "identities": 2, "images": 2, "cameras": 0},
         {"subset": "query", "identities": 1, "images": 1, "cameras": 1},
@@ -108,5 +110,12 @@ def test_statistics():
     text = io.StringIO()
     dataset.print_statistics(rich.console.Console(file=text, width=200))
     shown = text.getvalue()
-    for part in ("mine", "subset", "gallery", "protocol: cross-camera (", "split: by hand"):
+    for part in (
+        "mine",
+        "subset",
+        "gallery",
+        "protocol: cross-camera (",
+        "split: by hand",
+        "read as: [a]_1",
+    ):
         assert part in shown

@@ -23,7 +23,13 @@ def dataset(tmp_path):
     ]
     # The last two are in both parts.
     return ReIDDataset(
-        "mine", train=samples[:6], query=samples[6:], gallery=samples[4:], split="by hand", junk=(0,)
+        "mine",
+        train=samples[:6],
+        query=samples[6:],
+        gallery=samples[4:],
+        split="by hand",
+        junk=(0,),
+        read_as="x",
     )
 
 
@@ -39,7 +45,7 @@ def test_the_same_images_identities_and_cameras_come_back(dataset, packed):
         for old, new in zip(before, after, strict=True):
             assert (str(old.identity), str(old.camera)) == (new.identity, new.camera)
             assert read_contents(new.path).numpy() == read_contents(old.path).numpy()
-    facts = ("name", "protocol", "split")
+    facts = ("name", "protocol", "split", "read_as")
     assert [getattr(packed, name) for name in facts] == [getattr(dataset, name) for name in facts]
     assert packed.junk == ("0",)
     np.testing.assert_array_equal(packed.train_labels()[0], dataset.train_labels()[0])

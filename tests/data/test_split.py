@@ -61,7 +61,10 @@ def test_every_query_has_a_match_and_nothing_is_shared(protocol):
 
 def test_the_protocol_is_all_without_cameras_or_with_one():
     assert _split({"a": {None: 3}, "b": {None: 1}}).protocol == "all"
-    assert _split({"a": {1: 3}, "b": {1: 1, 2: 1}}).protocol == "all"
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 test identities of data set 'x' .* first is 'a' by camera 1 \(a/1_0"
+    ):
+        assert _split({"a": {1: 3}, "b": {1: 1, 2: 1}}).protocol == "all"
     assert _split({"a": {1: 1}, "b": {1: 1, 2: 1}}).protocol == "cross_camera"
 
 

@@ -51,6 +51,18 @@ def draw(seed, protocol="all"):
     return ReIDDataset(f"set_{seed}", (), query, gallery, protocol=protocol)
 
 
+def test_another_protocol_is_checked_before_anything_is_embedded(embedded):
+    one = ReIDDataset("one", (), SAMPLES, SAMPLES, protocol="cross_camera")
+    for call, argument in ((evaluate_dataset, one), (evaluate_repetitions, [one, draw(1)])):
+        with pytest.raises(UserError, match=r"48 files of data set 'one' are in query and gallery"):
+            call(None, argument, protocol="all")
+    assert embedded == []
+    # Each image among all the others, as the protocol says, and not itself.
+    alone = dataclasses.replace(one, protocol="leave_one_out")
+    found = evaluate_dataset(None, one, protocol="leave_one_out").result
+    assert found.to_dict() == evaluate_dataset(None, alone).result.to_dict()
+
+
 def test_takes_the_protocol_of_the_data_set_unless_told(embedded):
     half = len(SAMPLES) // 2
     for protocol in ("cross_camera", "all"):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from typing import Annotated
 
 import numpy as np
@@ -128,7 +129,12 @@ def _new_split(file):
 
 def _camera(name):
     """0 for the first view of PAIR_PERSON_VIEW_IMAGE.png, 1 for the second."""
-    return int(name.split("_")[2]) - 1
+    match = re.fullmatch(r"\d+_\d+_([12])_\d+\.\w+", name)
+    if match is None:
+        raise UserError(
+            f"CUHK03 names its images PAIR_PERSON_VIEW_IMAGE.png, where VIEW is 1 or 2. Received: {name!r}"
+        )
+    return int(match[1]) - 1
 
 
 if __name__ == "__main__":

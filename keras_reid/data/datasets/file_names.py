@@ -1,15 +1,14 @@
 """Identity and camera from the names of files, as Market-1501 began it and others took it over."""
 
 import os
-import re
 
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images
+from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images, match_names
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 
 _MARKET_NAMES = {
-    "pattern": r"(-?\d+)_c(\d)",
-    "form": "IDENTITY_cCAMERA…, such as 0002_c1s1_000451_03.jpg",
+    "pattern": r"(-?\d+)_c(\d+)(?:s\d+)?",
+    "form": "IDENTITY_cCAMERA_… or IDENTITY_cCAMERAsSEQUENCE_…, such as 0002_c1s1_000451_03.jpg",
 }
 _MARKET_PARTS = ("bounding_box_train", "query", "bounding_box_test")
 
@@ -55,7 +54,7 @@ def read_named(folder, title, pattern, form, identities, cameras):
     Args:
         folder: an existing folder.
         title: what the set is called, for errors.
-        pattern: regular expression for the beginning of a file's name; its groups are the identity and the camera,
+        pattern: regular expression for a file's name up to a "_" or "."; its groups are the identity and the camera,
             both numbers.
         form: how a file is named, for errors.
         identities: `(lowest, highest)` identity that may occur; −1 is left out as junk.
@@ -65,7 +64,7 @@ def read_named(folder, title, pattern, form, identities, cameras):
         UserError: if there is no image, or one does not fit.
     """
     files = list_images(folder)
-    matches = [re.match(pattern, file) for file in files]
+    matches = match_names(pattern, files)
     misfits = [file for file, match in zip(files, matches, strict=True) if match is None]
     if misfits:
         raise UserError(

@@ -2,11 +2,12 @@
 
 import dataclasses
 import os
-import re
+import warnings
 from pathlib import Path
 
-from keras_reid.data.dataset import ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, list_images
+from keras_reid.data.dataset import ALL, CROSS_CAMERA, ReIDDataset
+from keras_reid.data.datasets.files import existing_folder, image_files, list_images
+from keras_reid.data.datasets.folder_labels import labels_by_layout, labels_by_pattern, warn_of_cameras
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import automatic_protocol, group_by_identity, split_dataset
 from keras_reid.errors import UserError
@@ -19,21 +20,24 @@ class Folder:
     """Images in folders: one folder an identity, or a pattern that reads identity and camera from the path.
 
     Without `pattern` the layout is `IDENTITY/CAMERA_anything.jpg`: the folder names the identity, the file
-    name up to its first "_" the camera; a file name without "_" has no camera.
+    name up to its first "_" the camera; a file name without "_" has no camera. Where the file names begin with the
+    identity again, as Market-1501's `0002/0002_c1s1_000451_03.jpg`, the camera is the number after the "c" or "cam"
+    that comes next. The table that `print_statistics` prints says how the first file was read.
 
-    If there are sub-folders named `train`, `query` or `gallery`, each holds that part in this layout.
-    Otherwise test identities are drawn with `seed` and split into query and gallery as
-    `keras_reid.data.split` describes.
+    If there are sub-folders named `train`, `query` or `gallery`, each holds that part in this layout, and other
+    sub-folders with images are refused, or, beside query and gallery, named in a warning. Otherwise test identities are
+    drawn with `seed` and split into query and gallery as `keras_reid.data.split` describes.
 
     Args:
         directory: folder below the root; empty: the root itself.
         pattern: regular expression with a group `identity` and, if there are cameras, a group `camera`. It
             must match the beginning of every image's path, relative to the folder (or part) and with "/"
-            between folders.
+            between folders, and must not end within a number, such as `c(?P<camera>\\d)` on `c12`.
         test_identities: share (0.0 … 1.0) or number of identities to hold out for testing.
         seed: seed of that draw, a non-negative integer.
         protocol: `"cross_camera"`, `"all"`, `"leave_one_out"`, or None for cross-camera where the test images allow
-            it.
+            it; a warning says where it does not although there are cameras, and where these look like dates or like
+            numbers of images.
         name: of the data set, for tables and files; empty: the folder's name.
 
     Example:
@@ -54,33 +58,54 @@ class Folder:
         """Reads the file names below `root`.
 
         Raises:
-            UserError: if the folder is missing or empty, an image does not fit the layout or the pattern, or
-                the parts make no data set.
+            UserError: if the folder is missing or empty, an image does not fit the layout or the pattern, other
+                folders lie beside the parts, or these make no data set.
         """
         folder = existing_folder(Path(root) / self.directory, "the images of the data set are expected there")
         name = self.name or folder.resolve().name
         parts = [part for part in _PARTS if (folder / part).is_dir()]
-        if not parts:
-            samples = self._samples(folder)
-            return split_dataset(name, samples, self.test_identities, self.seed, self.protocol)
-        samples = {part: self._samples(folder / part) for part in parts}
-        protocol = self.protocol
-        if protocol is None and "query" in samples and "gallery" in samples:
-            asked = {str(sample.identity) for sample in samples["query"]}
-            both = group_by_identity(samples["query"] + samples["gallery"])
-            without = any(sample.camera is None for sample in samples["gallery"])
-            protocol = "all" if without else automatic_protocol([both[identity] for identity in asked])
-        return ReIDDataset(name, **samples, protocol=protocol, split="as given by the sub-folders")
+        if parts:
+            _check_beside(folder, parts)
+        samples, read_as = self._samples(folder, parts or [""])
+        if parts:
+            protocol = self.protocol
+            if protocol is None and "query" in samples and "gallery" in samples:
+                asked = {str(sample.identity) for sample in samples["query"]}
+                both = group_by_identity(samples["query"] + samples["gallery"])
+                without = any(sample.camera is None for sample in samples["gallery"])
+                protocol = (
+                    ALL
+                    if without
+                    else automatic_protocol(name, [both[identity] for identity in sorted(asked)])
+                )
+            dataset = ReIDDataset(name, **samples, protocol=protocol, split="as given by the sub-folders")
+        else:
+            dataset = split_dataset(name, samples[""], self.test_identities, self.seed, self.protocol)
+        if (
+            self.pattern is None
+            and self.protocol is None
+            and dataset.query
+            and dataset.protocol == CROSS_CAMERA
+        ):
+            tested = dataset.query + dataset.gallery
+            warn_of_cameras(name, [one.path for one in tested], [one.camera for one in tested])
+        return dataclasses.replace(dataset, read_as=read_as)
 
-    def _samples(self, folder):
-        files = list_images(folder, recursive=True)
-        read = self._read_pattern() if self.pattern is not None else _read_layout
-        samples, misfits = [], []
-        for file in files:
-            if (found := read(file)) is None:
-                misfits.append(file)
-            else:
-                samples.append(Sample(folder / file, *found))
+    def _samples(self, folder, parts):
+        """Part → its samples; and how they were read."""
+        files = [(part, file) for part in parts for file in list_images(folder / part, recursive=True)]
+        paths = [file for _, file in files]
+        if self.pattern is None:
+            labels, rule = labels_by_layout(paths)
+        else:
+            labels, rule = labels_by_pattern(self.pattern, paths)
+        samples = {part: [] for part in parts}
+        for (part, file), label in zip(files, labels, strict=True):
+            if label is not None:
+                samples[part].append(Sample(folder / part / file, *label))
+        misfits = [
+            os.path.join(part, file) for (part, file), label in zip(files, labels, strict=True) if not label
+        ]
         if misfits:
             if self.pattern is None:
                 rule = "the layout is IDENTITY/CAMERA_anything.jpg; for any other give a `pattern`"
@@ -89,29 +114,28 @@ class Folder:
             raise UserError(
                 f"{len(misfits)} of {len(files)} images in {folder} do not fit: {misfits[0]}, …; {rule}"
             )
-        return samples
-
-    def _read_pattern(self):
-        try:
-            pattern = re.compile(self.pattern)
-        except re.error as error:
-            raise UserError(
-                f"`pattern` is not a regular expression: {error}. Received: {self.pattern!r}"
-            ) from None
-        if "identity" not in pattern.groupindex:
-            raise UserError(f"`pattern` needs a group (?P<identity>…). Received: {self.pattern!r}")
-
-        def read(file):
-            match = pattern.match(file)
-            return match and match["identity"] and (match["identity"], match.groupdict().get("camera"))
-
-        return read
+        (_, first), (identity, camera) = files[0], labels[0]
+        return samples, f"{rule}; {first} is identity {identity!r}, camera {camera!r}"
 
 
-def _read_layout(file):
-    """(identity, camera) of IDENTITY/CAMERA_anything.jpg; None for a file that lies higher or deeper."""
-    folder, _, name = file.rpartition("/")
-    if not folder or "/" in folder:
-        return None
-    camera, underscore, _ = os.path.splitext(name)[0].partition("_")
-    return folder, camera if underscore and camera else None
+def _check_beside(folder, parts):
+    """Says what lies beside the parts and is none of them."""
+    beside = {
+        place.name + "/": len(image_files(place, recursive=True))
+        for place in sorted(folder.iterdir())
+        if place.is_dir() and place.name not in parts and not place.name.startswith(".")
+    }
+    beside["the folder itself"] = len(image_files(folder))
+    beside = ", ".join(f"{place} ({count} images)" for place, count in beside.items() if count)
+    if not beside:
+        return
+    there = f"{folder} holds {' and '.join(f'{part}/' for part in parts)}, and beside it {beside}"
+    if {"query", "gallery"} <= set(parts):
+        warnings.warn(f"{there}, which is passed over: only {', '.join(_PARTS)} are parts", stacklevel=3)
+    else:
+        raise UserError(
+            f"{there}. Only {', '.join(_PARTS)} are parts: divide test images into query/ and gallery/ and move the "
+            "rest away, or, where these folders are identities, give a `pattern` and a folder of their own; training "
+            "and test in two folders are two data sets, Folder(directory='train') and Folder(directory='test', "
+            "test_identities=1.0) as test_datasets"
+        )

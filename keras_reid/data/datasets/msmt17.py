@@ -6,12 +6,14 @@ import os
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
+from keras_reid.errors import UserError
 
 _LAYOUT = laid_out(
     "MSMT17",
     "MSMT17_V1/{train,test} or MSMT17_V2/{mask_train_v2,mask_test_v2}, each beside list_train.txt, list_val.txt, "
     "list_query.txt and list_gallery.txt",
 )
+_CAMERAS = 15
 _FORM = "PATH IDENTITY, such as 0000/0000_000_01_0303morning_0008_0.jpg 0, where _01_ is the camera"
 
 
@@ -61,7 +63,11 @@ class MSMT17:
 
 def _read(file, folder, first=0):
     """Samples of a list; `first` is added to the identities."""
-    lines = read_list(file, r"(?P<path>(?:[^_\s]*_){2}(?P<camera>\d+)\S*) +(?P<identity>\d+)", _FORM, _LAYOUT)
+    lines = read_list(
+        file, r"(?P<path>(?:[^_\s]*_){2}(?P<camera>\d+)_\S*) +(?P<identity>\d+)", _FORM, _LAYOUT
+    )
+    if wrong := [line["path"] for line in lines if not 1 <= int(line["camera"]) <= _CAMERAS]:
+        raise UserError(f"{file}: {wrong[0]} tells no camera of MSMT17, which has cameras 1 to {_CAMERAS}")
     return [
         Sample(os.path.join(folder, line["path"]), int(line["identity"]) + first, int(line["camera"]) - 1)
         for line in lines

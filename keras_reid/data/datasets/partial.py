@@ -1,10 +1,9 @@
 """What the test sets of partial and occluded persons have in common."""
 
-import re
 from typing import Literal
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images
+from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images, match_names
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
 
@@ -37,7 +36,7 @@ def read_partial(root, name, title, directory, parts, cameras):
 
 def _read(folder, title, cameras, camera_of_part):
     files = list_images(folder)
-    matches = [re.match(_PATTERNS[cameras], file) for file in files]
+    matches = match_names(_PATTERNS[cameras], files)
     misfits = [file for file, match in zip(files, matches, strict=True) if match is None]
     if misfits:
         form = "IDENTITY_CAMERA…, such as 012_1.jpg; for a copy without cameras there is cameras='part'"

@@ -41,6 +41,7 @@ class Records:
         try:
             facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
             known = {key: facts[key] for key in ("name", "protocol", "split", "junk")}
+            known["read_as"] = facts.get("read_as", "")  # not in what older versions packed
         except (OSError, ValueError, KeyError):
             raise UserError(f"{folder / FACTS} is missing or damaged; pack the data set again") from None
         return ReIDDataset(**known, **parts)

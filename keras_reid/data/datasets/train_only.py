@@ -20,7 +20,7 @@ class _Row:
         title: what the set is called.
         folder: its folder below the root.
         files: patterns of its images' paths below that folder, or the name of a text file that lists them.
-        pattern: regular expression for the beginning of an image's path, with "/" between folders.
+        pattern: regular expression for an image's whole path, with "/" between folders.
         identity: the identity in terms of the pattern's groups.
         camera: the camera, likewise.
         rule: identity → identity, or None for an image that is left out.
@@ -45,7 +45,8 @@ def _without_zeros(identity):
 
 
 _ONE = "cam0"  # the set does not tell its cameras apart
-_FIELDS = r"(?P<identity>[^_/]+)_(?P<camera>[^_./]+)"
+_REST = r"[_.][^/]*"  # what follows a field of a file's name
+_FIELDS = rf"(?P<identity>[^_/]+)_(?P<camera>[^_./]+){_REST}"
 _FOLDER = r"(?P<identity>[^/]+)/"
 
 _ROWS = {
@@ -53,41 +54,41 @@ _ROWS = {
         "AirportALERT",
         "AirportALERT",
         "filepath.txt",
-        r"(?P<camera>[^/]+)/(?P<identity>\d+)/",
+        r"(?P<camera>[^/]+)/(?P<identity>\d+)/.+",
         rule=_tracked,
     ),
-    "caviara": _Row("CAVIARa", "CAVIARa", ("*.jpg",), r"(?P<identity>[^/]{4})", camera=_ONE),
+    "caviara": _Row("CAVIARa", "CAVIARa", ("*.jpg",), r"(?P<identity>\d{4})\d+\.\w+", camera=_ONE),
     "cuhksysu": _Row(
         "CUHK-SYSU",
         "cuhk_sysu",
         ("cropped_images/*.jpg",),
-        r"cropped_images/.*?p(?P<identity>-?\d+)_s\d",
+        r"cropped_images/[^/]*?p(?P<identity>-?\d+)_s\d[^/]*",
         camera="0",
         rule=_without_zeros,
     ),
     "grid": _Row("GRID", "underground_reid", ("images/*.jpeg",), f"images/{_FIELDS}"),
-    "ilids": _Row("iLIDS", "iLIDS", ("*/*.png",), rf"{_FOLDER}(?P<camera>[^_./]+)"),
+    "ilids": _Row("iLIDS", "iLIDS", ("*/*.png",), rf"{_FOLDER}(?P<camera>[^_./]+){_REST}"),
     "lpw": _Row(
         "LPW",
         "pep_256x128/data_slim",
         ("scen1/*/*/*.jpg", "scen2/*/*/*.jpg", "scen3/*/*/*.jpg"),
-        r"(?P<scene>[^/]+)/(?P<camera>[^/]+)/(?P<person>[^/]+)/",
+        r"(?P<scene>[^/]+)/(?P<camera>[^/]+)/(?P<person>[^/]+)/[^/]+",
         identity="{scene}-{person}",
     ),
-    "pes3d": _Row("3DPeS", "3DPeS", ("*/*.bmp",), _FOLDER, camera=_ONE),
+    "pes3d": _Row("3DPeS", "3DPeS", ("*/*.bmp",), rf"{_FOLDER}[^/]+", camera=_ONE),
     "pku": _Row("PKU-Reid", "PKUv1a_128x48", ("*.png",), _FIELDS),
     "prai": _Row("PRAI-1581", "PRAI-1581", ("images/*.jpg",), f"images/{_FIELDS}"),
     "prid": _Row(
         "PRID 2011",
         "prid_2011",
         ("slim_train/**/*.png",),
-        r"(?:[^/]+/)+[^_/]*_(?P<identity>[^_/]+)[^/]*/(?P<camera>[^_./]+)[^/]*$",
+        rf"(?:[^/]+/)+[^_/]*_(?P<identity>[^_/]+)(?:_[^/]*)?/(?P<camera>[^_./]+){_REST}",
     ),
     "saivt": _Row(
         "SAIVT-SoftBio",
         "SAIVT-SoftBio",
         ("cropped_images/*/*.jpeg",),
-        rf"cropped_images/{_FOLDER}[^-/]*-[^-/]*-(?P<camera>[^-./]+)",
+        rf"cropped_images/{_FOLDER}[^-/]*-[^-/]*-(?P<camera>[^-./]+)[-.][^/]*",
     ),
     "senseid": _Row(
         "SenseReID", "SenseReID", ("test_gallery/*.jpg", "test_prob/*.jpg"), f"test_[^/]+/{_FIELDS}"
@@ -96,20 +97,20 @@ _ROWS = {
         "Shinpuhkan",
         "shinpuhkan",
         ("**/*.jpg",),
-        r"(?:[^/]+/)*(?P<identity>[^_/]+)_[^_/]*_(?P<camera>[^_./]+)[^/]*$",
+        rf"(?:[^/]+/)*(?P<identity>[^_/]+)_[^_/]*_(?P<camera>[^_./]+){_REST}",
     ),
     "sysumm01": _Row(  # cameras 3 and 6 are infrared
         "SYSU-MM01",
         "SYSU-MM01",
         ("cam1/*/*.jpg", "cam2/*/*.jpg", "cam4/*/*.jpg", "cam5/*/*.jpg"),
-        rf"(?P<camera>[^/]+)/{_FOLDER}",
+        rf"(?P<camera>[^/]+)/{_FOLDER}[^/]+",
     ),
-    "thermalworld": _Row("ThermalWorld", "thermalworld_rgb", ("*/*.jpg",), _FOLDER, camera=_ONE),
+    "thermalworld": _Row("ThermalWorld", "thermalworld_rgb", ("*/*.jpg",), rf"{_FOLDER}[^/]+", camera=_ONE),
     "viper": _Row(
-        "VIPeR", "VIPeR", ("cam_a/*.bmp", "cam_b/*.bmp"), r"(?P<camera>[^/]+)/(?P<identity>[^_/]+)_"
+        "VIPeR", "VIPeR", ("cam_a/*.bmp", "cam_b/*.bmp"), r"(?P<camera>[^/]+)/(?P<identity>[^_/]+)_[^/]*"
     ),
     "wildtrack": _Row(
-        "WildTrack", "Wildtrack_crop_dataset", ("crop/*/*.png",), rf"crop/{_FOLDER}(?P<camera>[^_./]+)"
+        "WildTrack", "Wildtrack_crop_dataset", ("crop/*/*.png",), rf"crop/{_FOLDER}(?P<camera>[^_./]+){_REST}"
     ),
 }
 
@@ -156,7 +157,7 @@ class TrainOnly:
             _listed(folder / row.files, layout) if isinstance(row.files, str) else _found(folder, row, layout)
         )
         pattern = re.compile(row.pattern)
-        matches = [pattern.match(path) for path in paths]
+        matches = [pattern.fullmatch(path) for path in paths]
         misfits = [path for path, match in zip(paths, matches, strict=True) if match is None]
         if misfits:
             raise UserError(

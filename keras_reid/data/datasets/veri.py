@@ -29,7 +29,7 @@ class VeRi:
             "veri",
             ("image_train", "image_query", "image_test"),
             pattern=r"(\d+)_c(\d{3})",
-            form="IDENTITY_cCAMERA…, such as 0001_c001_00016450_0.jpg",
+            form="IDENTITY_cCAMERA_…, such as 0001_c001_00016450_0.jpg",
             identities=(0, 776),
             cameras=20,
         )

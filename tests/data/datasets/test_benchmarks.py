@@ -17,6 +17,9 @@ from keras_reid.data import (
 from keras_reid.errors import UserError
 from tests.data.datasets import miniatures
 
+_MARKET, _DUKE = "Market-1501-v15.09.15/query", "DukeMTMC-reID/query"
+_OCCLUDED = "Occluded_Duke/bounding_box_test"
+
 
 def _labels(samples):
     return [(sample.identity, sample.camera) for sample in samples]
@@ -127,13 +130,78 @@ def test_names_that_do_not_fit(tmp_path, name, message):
         Market1501().read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("reader", "write", "folder", "name", "message"),
+    [
+        # The first digit alone would be a camera of the set.
+        (
+            Market1501(),
+            miniatures.market1501,
+            _MARKET,
+            "0004_c12s1_0.jpg",
+            "identity 4, camera 12; Market-1501",
+        ),
+        (DukeMTMC(), miniatures.dukemtmc, _DUKE, "0004_c12s1_0.jpg", "identity 4, camera 12; DukeMTMC-reID"),
+        (
+            OccludedDuke(),
+            miniatures.occluded_duke,
+            _OCCLUDED,
+            "0004_c15_f01.jpg",
+            "identity 4, camera 15; Occ",
+        ),
+        (
+            VeRi(),
+            miniatures.veri,
+            "veri/image_query",
+            "0004_c0015_1_0.jpg",
+            r"1 of 2 .*0004_c0015_1_0\.jpg: VeRi-776",
+        ),
+        (
+            Market1501(),
+            miniatures.market1501,
+            _MARKET,
+            "0004_c1x_0.jpg",
+            r"1 of 3 images do not fit.*0004_c1x_0",
+        ),
+        (
+            Market1501(),
+            miniatures.market1501,
+            _MARKET,
+            "0004_c1s1x.jpg",
+            r"1 of 3 images do not fit.*0004_c1s1x",
+        ),
+        (Market1501(), miniatures.market1501, _MARKET, "x0004_c1s1_0.jpg", r"1 of 3 images .*x0004_c1s1_0"),
+        (Market1501(), miniatures.market1501, _MARKET, "0004x_c1s1_0.jpg", r"1 of 3 images .*0004x_c1s1_0"),
+    ],
+)
+def test_no_number_is_cut_short(tmp_path, reader, write, folder, name, message):
+    write(tmp_path)
+    miniatures.touch(tmp_path / folder, name)
+    with pytest.raises(UserError, match=message):
+        reader.read(tmp_path)
+
+
+def test_names_of_derived_copies(tmp_path):
+    # Style transfer and conversion add to the end of a name; identity and camera are as before.
+    miniatures.market1501(tmp_path)
+    names = (
+        "0003_c1s1_000451_03_fake_1to2.jpg",
+        "0003_c2s1_000451_03.jpg.jpg",
+        "0003_c3.png",
+        "0003_c4s2.jpg",
+    )
+    miniatures.touch(tmp_path / "Market-1501-v15.09.15/bounding_box_train", *names)
+    train = Market1501().read(tmp_path).train
+    assert _labels(train) == [(2, 0), *((3, camera) for camera in range(4)), (10, 0), (10, 5)]
+
+
 def test_an_empty_folder(tmp_path):
     miniatures.market1501(tmp_path)
     query = tmp_path / "Market-1501-v15.09.15/query"
     for file in query.iterdir():
         file.unlink()
     miniatures.touch(query, "notes.txt", ".0001_c1s1_1_00.jpg")
-    with pytest.raises(UserError, match=r"no images in .*query: no file there ends in \.jpg"):
+    with pytest.raises(UserError, match=r"no images in .*query: no file there is an image"):
         Market1501().read(tmp_path)
 
 

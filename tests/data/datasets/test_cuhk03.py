@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from keras_reid.data import CUHK03
+from keras_reid.data.datasets import extract_cuhk03
 from keras_reid.data.datasets.extract_cuhk03 import extract, main
 from keras_reid.errors import UserError
 from tests.data.datasets import miniatures
@@ -124,6 +125,14 @@ def test_extracting_says_what_is_wrong_and_writes_nothing(tmp_path):
     with pytest.raises(UserError, match=r"config_labeled\.mat is not a MATLAB file of versions 5 to 7"):
         extract(folder, output)
     assert not output.exists()
+
+
+@pytest.mark.parametrize("name", ["1_001_3_01.png", "1_001_12_01.png", "1_001.png", "1_001_1_01"])
+def test_a_view_that_is_none_is_refused(name):
+    with pytest.raises(
+        UserError, match=f"PAIR_PERSON_VIEW_IMAGE.png, where VIEW is 1 or 2. Received: '{name}'"
+    ):
+        extract_cuhk03._camera(name)
 
 
 def test_the_command_writes_where_it_is_told(tmp_path):

@@ -42,6 +42,22 @@ def test_the_first_version_is_taken(tmp_path):
     assert "MSMT17_V1" in MSMT17().read(tmp_path).train[0].path
 
 
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("0001/0001_000_16_0303morning_0008_0.jpg", r"0001_000_16_\S+ tells no camera of MSMT17, .* 1 to 15"),
+        ("0001/0001_000_00_0303morning_0008_0.jpg", r"0001_000_00_\S+ tells no camera of MSMT17"),
+        ("0001/0001_000_1x_0303morning_0008_0.jpg", r"1 of 3 lines of \S+list_gallery\.txt do not fit"),
+    ],
+)
+def test_cameras_that_are_none(tmp_path, path, message):
+    miniatures.msmt17(tmp_path)
+    with open(tmp_path / "MSMT17_V1" / "list_gallery.txt", "a") as file:
+        file.write(f"{path} 1\n")
+    with pytest.raises(UserError, match=message):
+        MSMT17().read(tmp_path)
+
+
 def test_what_is_missing_or_does_not_fit_is_named(tmp_path):
     miniatures.msmt17(tmp_path)
     folder = tmp_path / "MSMT17_V1"

@@ -46,6 +46,16 @@ def test_a_copy_without_cameras(tmp_path):
         PartialiLIDS("part").read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("cameras", "name"), [("name", "012_1x.jpg"), ("name", "x012_1.jpg"), ("part", "012x.jpg")]
+)
+def test_no_number_is_cut_short(tmp_path, cameras, name):
+    miniatures.occludedreid(tmp_path)
+    miniatures.touch(tmp_path / "OccludedREID/query", name)
+    with pytest.raises(UserError, match=rf"1 of 3 images do not fit, the first is .*/{name}: Occluded-REID"):
+        OccludedREID(cameras).read(tmp_path)
+
+
 def test_a_bad_argument_and_a_missing_part(tmp_path):
     with pytest.raises(
         UserError, match=r"`cameras` of Occluded-REID must be 'name' or 'part'. Received: 'file'"

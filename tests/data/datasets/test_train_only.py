@@ -63,6 +63,24 @@ def test_names_that_do_not_fit_are_counted_and_the_first_is_named(tmp_path):
         TrainOnly("pku").read(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("caviara", "CAVIARa/001.jpg"),  # was identity "001."
+        ("caviara", "CAVIARa/0001001x.jpg"),
+        ("cuhksysu", "cuhk_sysu/cropped_images/p12x_s1_1.jpg"),
+        ("viper", "VIPeR/cam_a/45.bmp"),
+        ("wildtrack", "Wildtrack_crop_dataset/crop/0/_1.png"),
+        ("saivt", "SAIVT-SoftBio/cropped_images/003/003-0001.jpeg"),
+    ],
+)
+def test_a_name_without_its_fields_is_not_guessed_at(tmp_path, name, file):
+    files, _ = miniatures.TRAIN_ONLY[name]
+    miniatures.touch(tmp_path, *files, file)
+    with pytest.raises(UserError, match=rf"1 of {len(files) + 1} images do not fit, the first is \S*{file}:"):
+        TrainOnly(name).read(tmp_path)
+
+
 def test_an_unknown_name():
     with pytest.raises(UserError, match=r"`name` of TrainOnly must be one of airport, .*Received: 'VIPeR'"):
         TrainOnly("VIPeR")
