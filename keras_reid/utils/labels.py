@@ -194,9 +194,12 @@ def _one_a_row(labels, rows, owner):
         raise ValueError(
             f"{owner}: there must be one label a sample. Received: {received} labels for {expected} samples"
         )
-    # Of unknown sizes the reshaping fails in the step, where a comparison would repeat a single label.
     size = ops.shape(rows)[0]
-    return labels if size is None else ops.reshape(labels, (size,))
+    if None not in (expected, received) or None in (size, ops.shape(labels)[0]):
+        return labels  # in a symbolic call no size is known
+    # A comparison would repeat a single label. (TensorFlow removes a reshaping that should fail in the step.)
+    fits = ops.broadcast_to(ops.equal(ops.shape(labels)[0], size), (size,))
+    return ops.where(fits, labels, _no_label(keras.backend.standardize_dtype(labels.dtype)))
 
 
 def _check_32_bits(labels, owner):
