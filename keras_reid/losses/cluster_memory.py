@@ -111,7 +111,7 @@ class ClusterMemoryLoss(LabelLoss):
         self._clusters.assign(len(features))
 
     def labels_below(self, classes):
-        return int(self._clusters)
+        return int(self._clusters.numpy())
 
     def call(self, y_true, y_pred):
         check_rank(self, y_pred)

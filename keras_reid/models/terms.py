@@ -3,11 +3,14 @@
 import contextlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_reid.losses.base import LabelLoss
 from keras_reid.utils.labels import check_labels, known_values
+
+_EXACT_BELOW = 2**24  # in float32
 
 # Reductions that Keras divides by the number of replicas, whose gradients the optimizer adds up.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
@@ -71,6 +74,12 @@ class LossTerms:
         for name, loss in zip(self.names, self.losses, strict=True):
             if isinstance(loss, LabelLoss):
                 check_labels(known, name, loss.labels_below(classes))
+            elif not _has_teacher(loss) and known.dtype.kind in "iuf" and np.any(known >= _EXACT_BELOW):
+                raise ValueError(
+                    f"{name}: Keras gives labels to a loss as float32, which holds whole numbers exactly below "
+                    f"{_EXACT_BELOW}. Received: label {np.max(known)}. Number the identities from 0, "
+                    "numpy.unique(identities, return_inverse=True)[1]."
+                )
 
     @contextlib.contextmanager
     def storing_nothing(self):

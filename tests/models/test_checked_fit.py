@@ -136,6 +136,18 @@ def test_a_loss_of_pairs_takes_any_numbers(labels):
         assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_loss_of_ones_own_gets_floats_which_must_hold_the_labels():
+    def squares(labels, features):
+        return keras.ops.mean(features**2, axis=-1)
+
+    squares.reads = "feature"
+    model = make_model([squares])
+    fit(model, IMAGES, RIGHT + 2**24 - 4)
+    message = r"^squares: Keras gives labels to a loss as float32, .* Received: label 16777216\. Number"
+    with pytest.raises(ValueError, match=message):
+        fit(model, IMAGES, RIGHT + 2**24 - 3)
+
+
 def test_clusters_are_those_of_the_memory():
     loss = ClusterMemoryLoss(dim=4, max_clusters=12)
     model = make_model([loss])

@@ -157,7 +157,7 @@ class SettableRate:
 
     def assign(self, value):
         """Called by Keras where somebody sets `optimizer.learning_rate`."""
-        updates = int(self.optimizer.iterations)
+        updates = int(self.optimizer.iterations.numpy())
         if updates < self.schedule.steps and not self.without_factor:
             raise ValueError(
                 f"the learning rate can be set when the warm-up is over, after {self.schedule.steps} updates: before, "
