@@ -6,6 +6,7 @@ import keras
 
 from keras_reid.layers import LinearClassifier
 from keras_reid.layers.initializers import normal_over_filters
+from keras_reid.layers.margin.base import without_margin
 from keras_reid.layers.numerics import at_least_float32
 
 
@@ -83,9 +84,14 @@ class Head(keras.layers.Layer):
     def call(self, inputs, labels=None, training=False):
         pooled = at_least_float32(inputs)
         before, embedding = self.embed(pooled, training)
-        scores = self.classifier(embedding)
+        if labels is None:
+            logits = scores = self.classifier(embedding)
+        else:
+            with without_margin():
+                scores = self.classifier(embedding)
+            logits = self.classifier(embedding, labels=labels)
         return {
-            "logits": scores if labels is None else self.classifier(embedding, labels=labels),
+            "logits": logits,
             "scores": scores,
             "feature": before if self.metric_feature == "before" else embedding,
             "embedding": embedding,

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.labels import whole_numbers
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -20,12 +21,12 @@ class CameraEmbedding(keras.layers.Layer):
 
     Call arguments:
         tokens: `(batch, tokens, channels)`.
-        cameras: Integers `(batch,)`.
+        cameras: Integers `(batch,)` or `(batch, 1)`.
 
     Output shape: as the tokens'.
 
     Raises:
-        ValueError: if `num_cameras` is not a positive integer.
+        ValueError: if `num_cameras` is not a positive integer, or there is not one camera an image.
 
     Example:
         >>> layer = keras_reid.layers.CameraEmbedding(num_cameras=6)
@@ -59,8 +60,9 @@ class CameraEmbedding(keras.layers.Layer):
 
     def call(self, tokens, cameras):
         embeddings = at_least_float32(self.embeddings)
-        numbers = ops.arange(self.num_cameras, dtype="int32")
-        chosen = ops.cast(ops.equal(ops.cast(cameras, "int32")[:, None], numbers), embeddings.dtype)
+        cameras, _ = whole_numbers(cameras, tokens, "CameraEmbedding")
+        numbers = ops.arange(self.num_cameras, dtype=cameras.dtype)
+        chosen = ops.cast(ops.equal(cameras[:, None], numbers), embeddings.dtype)
         # Where no camera is chosen, all are, with equal shares.
         share = (1.0 - ops.sum(chosen, axis=1, keepdims=True)) / self.num_cameras
         offset = ops.matmul(chosen + share, embeddings[:, 0])[:, None]

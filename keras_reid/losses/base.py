@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
+from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 # Stands for −∞ where a pair does not count: finite, so that no product or difference with it becomes NaN.
 NEVER = -1e9
@@ -15,6 +16,16 @@ def check_rank(loss, y_pred):
         raise ValueError(
             f"{type(loss).__name__} needs `y_pred` of shape (batch, dimensions). "
             f"Received: shape {tuple(y_pred.shape)}"
+        )
+
+
+def check_one_a_row(loss, y_true, y_pred):
+    """Raises ValueError where a teacher's rows are not the student's: one row would be compared with all."""
+    expected, received = y_pred.shape[0], y_true.shape[0]
+    if None not in (expected, received) and expected != received:
+        raise ValueError(
+            f"{type(loss).__name__} compares the same images. Received: {received} rows of the teacher, {expected} of "
+            "the student"
         )
 
 
@@ -40,19 +51,59 @@ def kept_variable(loss, name, shape, dtype="float32", initializer="zeros"):
     )
 
 
-def as_labels(y_true):
-    """Labels `(batch,)` int32 from `(batch,)` or `(batch, 1)` of any type."""
-    return ops.cast(ops.reshape(y_true, (-1,)), "int32")
+class LabelLoss(keras.losses.Loss):
+    """A loss whose `y_true` are labels, one a sample, of any integer type.
+
+    They reach `call` as they are. Keras would turn them into floats of the loss' type first, and float32 does not tell
+    identities above 2²⁴ apart, float16 those above 2¹¹.
+
+    A label that is none raises a ValueError where it is known; in a compiled step, where nothing can, the loss of its
+    sample is NaN, and the gradients of the others are what they would be.
+    """
+
+    def labels_below(self, classes):
+        """Labels are from 0 up to, not including, this number; None for any whole numbers.
+
+        Args:
+            classes: of the head, or None.
+        """
+        return None
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        if sample_weight is not None:
+            _check_weights(self, sample_weight, y_pred)
+        return _WithLabels(self, y_true)(y_pred, y_pred, sample_weight)
 
 
-def same_and_other(y_true):
+class _WithLabels(keras.losses.Loss):
+    """What Keras does around a loss, with labels that it does not touch."""
+
+    def __init__(self, loss, labels):
+        super().__init__(name=loss.name, reduction=loss.reduction, dtype=loss.dtype)
+        self.loss, self.labels = loss, labels
+
+    def call(self, y_true, y_pred):
+        return self.loss.call(self.labels, y_pred)
+
+
+def _check_weights(loss, sample_weight, y_pred):
+    shape = tuple(ops.convert_to_tensor(sample_weight).shape)
+    rows = ops.convert_to_tensor(y_pred).shape[0]
+    one_each = not shape or rows is None or shape[0] in (rows, 1, None)
+    if not one_each or len(shape) > 2 or (len(shape) == 2 and shape[1] not in (1, None)):
+        raise ValueError(
+            f"`sample_weight` of {type(loss).__name__} must be one number a sample, of shape (batch,), or one for all. "
+            f"Received: shape {shape} for {rows} samples"
+        )
+
+
+def same_and_other(labels):
     """Masks `(batch, batch)` of the pairs of one identity, a sample with itself included, and of two."""
-    labels = as_labels(y_true)
     same = ops.expand_dims(labels, 1) == ops.expand_dims(labels, 0)
     return same, ops.logical_not(same)
 
 
-class PairwiseLoss(keras.losses.Loss):
+class PairwiseLoss(LabelLoss):
     """A loss over the cosine similarities of all pairs in the batch.
 
     `log(1 + Σ_n exp(negative_n) Σ_p exp(positive_p))` for each sample.
@@ -80,9 +131,11 @@ class PairwiseLoss(keras.losses.Loss):
         check_rank(self, y_pred)
         features = l2_normalize(y_pred)
         similarities = ops.matmul(features, ops.transpose(features))
-        same, other = same_and_other(y_true)
+        labels, right = whole_numbers(y_true, y_pred, type(self).__name__)
+        same, other = same_and_other(labels)
         itself = ops.eye(ops.shape(y_pred)[0], dtype="bool")
-        return self.of_pairs(similarities, ops.logical_and(same, ops.logical_not(itself)), other)
+        losses = self.of_pairs(similarities, ops.logical_and(same, ops.logical_not(itself)), other)
+        return nan_where_not(right, losses)
 
     def of_pairs(self, similarities, positives, negatives):
         """The loss `(rows,)` of cosine similarities `(rows, columns)` and the masks of the pairs that count."""

@@ -26,7 +26,8 @@ class CircleLoss(PairwiseLoss):
         y_pred: Features `(batch, dim)`; normalised inside.
 
     Raises:
-        ValueError: if `margin` is negative or `scale` is not positive, or `y_pred` is not a matrix.
+        ValueError: if `margin` is negative or `scale` is not positive, `y_pred` is not a matrix, or a label is no
+            whole number (in a compiled step its sample's loss is NaN).
 
     Example:
         >>> loss = keras_reid.losses.CircleLoss(margin=0.25, scale=128)

@@ -4,11 +4,12 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
-from keras_reid.losses.base import NEVER, as_labels, check_rank, check_whole, kept_variable
+from keras_reid.losses.base import NEVER, LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class ClusterMemoryLoss(keras.losses.Loss):
+class ClusterMemoryLoss(LabelLoss):
     """Cross entropy of the similarities to a memory of clusters, which follows the features.
 
     `−log(exp(f · m_y / τ) / Σ_c exp(f · m_c / τ))` for a normalised feature f of cluster y. No gradient flows into the
@@ -41,7 +42,8 @@ class ClusterMemoryLoss(keras.losses.Loss):
     Cost: memory 4·max_clusters·dim bytes (67 MB for 8155 × 2048), time batch·max_clusters·dim.
 
     Raises:
-        ValueError: if an argument is out of its range, or `y_pred` does not have `dim` columns.
+        ValueError: if an argument is out of its range, `y_pred` does not have `dim` columns, or a label is none of the
+            memory's clusters (in a compiled step its sample's loss is NaN, and it does not move the memory).
 
     Example:
         >>> loss = keras_reid.losses.ClusterMemoryLoss(dim=2, max_clusters=5, temperature=1.0)
@@ -108,6 +110,9 @@ class ClusterMemoryLoss(keras.losses.Loss):
         self._rows.assign(ops.pad(l2_normalize(features), [(0, self.max_clusters - len(features)), (0, 0)]))
         self._clusters.assign(len(features))
 
+    def labels_below(self, classes):
+        return int(self._clusters.numpy())
+
     def call(self, y_true, y_pred):
         check_rank(self, y_pred)
         if y_pred.shape[1] != self.dim:
@@ -115,20 +120,25 @@ class ClusterMemoryLoss(keras.losses.Loss):
                 f"ClusterMemoryLoss has a memory of features of length dim={self.dim}. "
                 f"Received: features of length {y_pred.shape[1]}"
             )
-        clusters, features = as_labels(y_true), l2_normalize(at_least_float32(y_pred))
+        clusters, right = class_numbers(
+            y_true, y_pred, "ClusterMemoryLoss", self._clusters.value, kind="cluster"
+        )
+        clusters = ops.maximum(clusters, 0)
+        features = l2_normalize(at_least_float32(y_pred))
         rows = ops.cast(ops.stop_gradient(ops.convert_to_tensor(self._rows)), features.dtype)
         logits = ops.matmul(features, ops.transpose(rows)) / self.temperature
         logits = ops.where(ops.arange(self.max_clusters, dtype="int32") < self._clusters, logits, NEVER)
         # Not by the differentiable gather of a row: its gradient would be as large as the memory.
         own = ops.sum(features * ops.take(rows, clusters, axis=0), axis=1) / self.temperature
         if self.storing:
-            self._follow(ops.cast(ops.stop_gradient(features), "float32"), clusters)
-        return ops.logsumexp(logits, axis=1) - own
+            self._follow(ops.cast(ops.stop_gradient(features), "float32"), clusters, right)
+        return nan_where_not(right, ops.logsumexp(logits, axis=1) - own)
 
-    def _follow(self, features, clusters):
+    def _follow(self, features, clusters, right):
         rows = ops.convert_to_tensor(self._rows)
         # One step that overflows must not spoil all that are compared with it later.
         finite = ops.all(ops.isfinite(features), axis=1, keepdims=True)
+        finite = ops.logical_and(finite, ops.expand_dims(right, 1))
         features = ops.where(finite, features, 0.0)
         counted = ops.concatenate([features, ops.cast(finite, "float32")], axis=1)
         sums = ops.segment_sum(counted, clusters, num_segments=self.max_clusters)

@@ -3,11 +3,12 @@
 import keras
 from keras import ops
 
-from keras_reid.losses.base import as_labels, check_rank
+from keras_reid.losses.base import LabelLoss, check_rank
+from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class CrossEntropy(keras.losses.Loss):
+class CrossEntropy(LabelLoss):
     """Softmax cross-entropy over identities, with label smoothing.
 
     `loss = −Σ_j q_j log softmax(z)_j` with `q_label = 1 − ε` and `q_j = ε / (C − 1)` for the C − 1 other
@@ -29,7 +30,8 @@ class CrossEntropy(keras.losses.Loss):
         y_pred: Logits `(batch, classes)`.
 
     Raises:
-        ValueError: if `label_smoothing` or `alpha` is out of range, or `y_pred` is not a matrix.
+        ValueError: if `label_smoothing` or `alpha` is out of range, `y_pred` is not a matrix, or a label is no class.
+            In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
 
     Example:
         >>> loss = keras_reid.losses.CrossEntropy(label_smoothing=0.1)
@@ -62,10 +64,14 @@ class CrossEntropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
         self.alpha = float(alpha)
 
+    def labels_below(self, classes):
+        return classes
+
     def call(self, y_true, y_pred):
         check_rank(self, y_pred)
         classes = y_pred.shape[-1]
-        target = ops.one_hot(as_labels(y_true), classes, dtype=y_pred.dtype)
+        labels, right = class_numbers(y_true, y_pred, "CrossEntropy", classes)
+        target = ops.one_hot(labels, classes, dtype=y_pred.dtype)
         log_probabilities = ops.log_softmax(y_pred, axis=-1)
         if self.label_smoothing == "adaptive":
             probability = ops.exp(ops.sum(target * log_probabilities, axis=-1, keepdims=True))
@@ -78,7 +84,7 @@ class CrossEntropy(keras.losses.Loss):
             # Keras will divide by the batch.
             nonzero = ops.sum(ops.cast(losses != 0, losses.dtype))
             losses = losses * (ops.cast(ops.shape(losses)[0], losses.dtype) / ops.maximum(nonzero, 1.0))
-        return losses
+        return nan_where_not(right, losses)
 
     def get_config(self):
         return {**super().get_config(), "label_smoothing": self.label_smoothing, "alpha": self.alpha}

@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_reid.losses.base import as_labels, check_rank
+from keras_reid.losses.base import LabelLoss, check_rank
+from keras_reid.utils.labels import class_numbers, nan_where_not
 
 # Floor of 1 − p: with an exponent below 1 the weight's slope at 1 − p = 0 would be infinite. Far below what
 # float32 tells from 0 there (1.2e-7), so that it changes no value.
@@ -11,7 +12,7 @@ _SMALLEST_MISS = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class FocalLoss(keras.losses.Loss):
+class FocalLoss(LabelLoss):
     """Softmax cross-entropy that weighs a sample the less, the better it is classified.
 
     `loss = −alpha · (1 − p)^gamma · log p` for each sample, where `p = softmax(z)_label`; the weight is part
@@ -29,7 +30,8 @@ class FocalLoss(keras.losses.Loss):
         y_pred: Logits `(batch, classes)`.
 
     Raises:
-        ValueError: if `alpha` is not positive, `gamma` is negative, or `y_pred` is not a matrix.
+        ValueError: if `alpha` is not positive, `gamma` is negative, `y_pred` is not a matrix, or a label is no class.
+            In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
 
     Example:
         >>> loss = keras_reid.losses.FocalLoss(alpha=0.25, gamma=2.0)
@@ -54,12 +56,17 @@ class FocalLoss(keras.losses.Loss):
         self.alpha = float(alpha)
         self.gamma = float(gamma)
 
+    def labels_below(self, classes):
+        return classes
+
     def call(self, y_true, y_pred):
         check_rank(self, y_pred)
-        target = ops.one_hot(as_labels(y_true), y_pred.shape[-1], dtype=y_pred.dtype)
+        classes = y_pred.shape[-1]
+        labels, right = class_numbers(y_true, y_pred, "FocalLoss", classes)
+        target = ops.one_hot(labels, classes, dtype=y_pred.dtype)
         log_p = ops.sum(target * ops.log_softmax(y_pred, axis=-1), axis=-1)
         miss = ops.maximum(-ops.expm1(log_p), _SMALLEST_MISS)
-        return -self.alpha * ops.power(miss, self.gamma) * log_p
+        return nan_where_not(right, -self.alpha * ops.power(miss, self.gamma) * log_p)
 
     def get_config(self):
         return {**super().get_config(), "alpha": self.alpha, "gamma": self.gamma}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_reid.losses.base import check_rank
+from keras_reid.losses.base import check_one_a_row, check_rank
 
 KINDS = ("l1", "js", "kl")
 
@@ -36,7 +36,8 @@ class LogitDistillationLoss(keras.losses.Loss):
         reads: "scores": what `models.Distiller` hands over, of student and teacher.
 
     Raises:
-        ValueError: if `kind` is another, `temperature` is not positive, or the scores are no matrices of one shape.
+        ValueError: if `kind` is another, `temperature` is not positive, or the scores are no matrices of one shape, as
+            class labels are not.
 
     Example:
         >>> loss = keras_reid.losses.LogitDistillationLoss("l1")
@@ -77,6 +78,7 @@ class LogitDistillationLoss(keras.losses.Loss):
                 "LogitDistillationLoss compares scores of the same classes. Received: the teacher's of shape "
                 f"{tuple(y_true.shape)}, the student's of shape {tuple(y_pred.shape)}"
             )
+        check_one_a_row(self, y_true, y_pred)
         teacher = ops.stop_gradient(y_true)
         if self.kind == "l1":
             return ops.sum(ops.abs(y_pred - teacher), axis=-1)

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import PairwiseLoss, as_labels, check_rank, check_whole, kept_variable
+from keras_reid.losses.base import LabelLoss, PairwiseLoss, check_rank, check_whole, kept_variable
 from keras_reid.losses.cosface import CosFaceLoss
+from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class MemoryLoss(keras.losses.Loss):
+class MemoryLoss(LabelLoss):
     """A pairwise loss between the batch and a memory of the last features, with their identities.
 
     Each call first puts the batch's normalised features into a ring of `size` places, over the oldest ones. Then the
@@ -30,7 +31,7 @@ class MemoryLoss(keras.losses.Loss):
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
     Call arguments:
-        y_true: Identities `(batch,)` or `(batch, 1)`.
+        y_true: Identities `(batch,)` or `(batch, 1)`, of at most 32 bits.
         y_pred: Features `(batch, dim)`; normalised inside.
 
     Attributes:
@@ -44,7 +45,8 @@ class MemoryLoss(keras.losses.Loss):
 
     Raises:
         ValueError: if `dim` or `size` is not a positive number, `loss` is no pairwise loss, or `y_pred` does not have
-            `dim` columns or has more than `size` rows.
+            `dim` columns or has more than `size` rows, or a label is no whole number of 32 bits (in a compiled step its
+            sample's loss is NaN).
 
     Example:
         >>> loss = keras_reid.losses.MemoryLoss(dim=2, loss=keras_reid.losses.CosFaceLoss(0.25, 2), size=4)
@@ -104,26 +106,28 @@ class MemoryLoss(keras.losses.Loss):
             raise ValueError(
                 f"`size` of MemoryLoss must be at least the batch. Received: size={self.size}, a batch of {rows}"
             )
-        features, identities = l2_normalize(y_pred), as_labels(y_true)
+        features = l2_normalize(y_pred)
+        identities, right = whole_numbers(y_true, y_pred, "MemoryLoss", bits=32)
         places = ops.mod(self._next + ops.arange(ops.shape(y_pred)[0], dtype="int32"), self.size)
         if self.storing:
-            self._store(features, identities, places)
+            self._store(features, identities, places, right)
         counts = ops.convert_to_tensor(self._filled)
         if self.storing:
             itself = ops.expand_dims(places, 1) == ops.arange(self.size, dtype="int32")
             counts = ops.logical_and(counts, ops.logical_not(itself))
         same = ops.expand_dims(identities, 1) == ops.convert_to_tensor(self._identities)
         memory = ops.cast(ops.stop_gradient(ops.convert_to_tensor(self._features)), features.dtype)
-        return self.loss.of_pairs(
+        losses = self.loss.of_pairs(
             ops.matmul(features, ops.transpose(memory)),
             ops.logical_and(counts, same),
             ops.logical_and(counts, ops.logical_not(same)),
         )
+        return nan_where_not(right, losses)
 
-    def _store(self, features, identities, places):
+    def _store(self, features, identities, places, right):
         features = ops.cast(ops.stop_gradient(features), "float32")
         # One step that overflows must not spoil all that are compared with it later.
-        finite = ops.all(ops.isfinite(features), axis=1)
+        finite = ops.logical_and(ops.all(ops.isfinite(features), axis=1), right)
         features = ops.where(ops.expand_dims(finite, 1), features, 0.0)
         for variable, values in (
             (self._features, features),

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import NEVER, check_rank
+from keras_reid.losses.base import NEVER, check_one_a_row, check_rank
 
 # Floor of a similarity in [0, 1], near float32's rounding: opposite features have a probability above 0.
 _SMALLEST_SIMILARITY = 1e-7
@@ -35,7 +35,7 @@ class PKTLoss(keras.losses.Loss):
     Cost: two products of batch² · dim; memory 4 · batch² bytes a matrix.
 
     Raises:
-        ValueError: if the features are no matrices.
+        ValueError: if the features are no matrices, or not of the same number of images.
 
     Example:
         >>> loss = keras_reid.losses.PKTLoss()
@@ -59,6 +59,7 @@ class PKTLoss(keras.losses.Loss):
                 "PKTLoss needs the teacher's features of shape (batch, dimensions). "
                 f"Received: shape {tuple(y_true.shape)}"
             )
+        check_one_a_row(self, y_true, y_pred)
         log_p = _log_probabilities(ops.stop_gradient(y_true))
         log_q = _log_probabilities(y_pred)
         return ops.sum(ops.exp(log_p) * (log_p - log_q), axis=1)

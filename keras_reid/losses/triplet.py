@@ -4,14 +4,15 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize, softmax
-from keras_reid.losses.base import NEVER, check_rank, same_and_other
+from keras_reid.losses.base import NEVER, LabelLoss, check_rank, same_and_other
+from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 # Floor of a squared distance: the root's gradient at 0 would be infinite; below the floor it is 0.
 _SMALLEST_SQUARED_DISTANCE = 1e-12
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class TripletLoss(keras.losses.Loss):
+class TripletLoss(LabelLoss):
     """Triplet loss: a sample must be nearer to its own identity than to any other, by a margin.
 
     `loss = [d_p − d_n + margin]+`, or with margin 0 the soft form `log(1 + exp(d_p − d_n))`, for each sample
@@ -36,7 +37,8 @@ class TripletLoss(keras.losses.Loss):
         y_pred: Features `(batch, dim)`.
 
     Raises:
-        ValueError: if `margin` is negative, `mining` is unknown, or `y_pred` is not a matrix.
+        ValueError: if `margin` is negative, `mining` is unknown, `y_pred` is not a matrix, or a label is no whole
+            number (in a compiled step its sample's loss is NaN).
 
     Example:
         >>> loss = keras_reid.losses.TripletLoss(margin=0.3)
@@ -77,7 +79,8 @@ class TripletLoss(keras.losses.Loss):
     def call(self, y_true, y_pred):
         check_rank(self, y_pred)
         distances = cosine_distances(y_pred) if self.normalize else euclidean_distances(y_pred)
-        same, other = same_and_other(y_true)
+        labels, right = whole_numbers(y_true, y_pred, "TripletLoss")
+        same, other = same_and_other(labels)
         if self.mining == "hard":
             farthest_positive = ops.max(ops.where(same, distances, NEVER), axis=1)
             nearest_negative = ops.min(ops.where(other, distances, -NEVER), axis=1)
@@ -86,7 +89,7 @@ class TripletLoss(keras.losses.Loss):
             nearest_negative = _weighted_mean(distances, -distances, other)
         excess = farthest_positive - nearest_negative
         losses = ops.relu(excess + self.margin) if self.margin > 0 else ops.softplus(excess)
-        return ops.where(ops.any(other, axis=1), losses, 0.0)
+        return nan_where_not(right, ops.where(ops.any(other, axis=1), losses, 0.0))
 
     def get_config(self):
         return {

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_reid.utils.labels import integers, whole_numbers
+
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
@@ -30,7 +32,7 @@ def preprocessing(backbone, metadata, image_size=None, pixel_mean=None, pixel_st
 
 
 def identities_of(labels):
-    """The identity labels of a batch: `{"identity": (batch,), ...}` or simply `(batch,)`."""
+    """The identity labels of a batch, `{"identity": (batch,), ...}` or simply `(batch,)`, as int32 or int64."""
     if isinstance(labels, dict):
         if "identity" not in labels:
             raise ValueError(f'labels must have the key "identity". Received the keys: {sorted(labels)}')
@@ -39,12 +41,19 @@ def identities_of(labels):
         raise ValueError(
             "Training needs identity labels: fit on (images, identities) or a dataset of such pairs."
         )
-    return ops.reshape(ops.cast(labels, "int32"), (-1,))
+    return integers(labels, "identity labels")
 
 
 def cameras_of(labels):
     """The cameras of a batch `(batch,)`, or None where the labels have none."""
     return labels.get("camera") if isinstance(labels, dict) else None
+
+
+def known_cameras(cameras, images, num_cameras):
+    """Cameras `(batch,)` as int32, −1 for every one that is none of the `num_cameras` of the training."""
+    cameras, right = whole_numbers(cameras, images, "cameras")
+    right = ops.logical_and(right, ops.logical_and(cameras >= 0, cameras < num_cameras))
+    return ops.cast(ops.where(right, cameras, -1), "int32")
 
 
 def _check_preprocessing(image_size, pixel_mean, pixel_std):

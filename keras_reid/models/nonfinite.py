@@ -6,6 +6,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_reid.utils.labels import NO_LABELS, of_several, range_in_words
+
 # Images of a replica that are remembered; a variable must have a fixed size.
 _MOST_IMAGES = 4096
 REGULARIZATION, GRADIENT = "regularization", "gradient"
@@ -21,14 +23,34 @@ class NonFinite:
         terms: weighted value of each loss term by name, over all replicas; `"regularization"`, if there is any; and
             `"gradient"`, NaN if it was not finite, else 0. Under float16 loss scaling, where a gradient may overflow
             and the scale is then halved, it is always 0.
-        identities: class numbers of the batch `(batch,)` int32, on several workers of this one's part; the first 4096
+        identities: class numbers of the batch `(batch,)` int64, on several workers of this one's part; the first 4096
             of a replica.
+        labels_below: what they must be below, for the losses; None if any whole numbers will do.
     """
 
     step: int
     learning_rate: float
     terms: dict[str, float]
     identities: np.ndarray
+    labels_below: int | None = None
+
+    @property
+    def wrong_label(self):
+        """Says which label of the batch is no class, with its row; None if all are right."""
+        labels = np.asarray(self.identities)
+        wrong = np.isin(labels, NO_LABELS)
+        rule = "whole numbers"
+        if self.labels_below is not None:
+            wrong |= (labels < 0) | (labels >= self.labels_below)
+            rule = range_in_words(self.labels_below)
+        if not wrong.any():
+            return None
+        row = int(np.argmax(wrong))
+        label = "none" if labels[row] in NO_LABELS else labels[row]
+        return (
+            f"identity labels must be {rule}. Received: label {label} in row {row} of the batch at step {self.step}"
+            f"{of_several(wrong)}. Number the identities from 0, and make as many classes as there are."
+        )
 
     @property
     def culprits(self):
@@ -45,15 +67,18 @@ class FiniteGuard:
 
     Args:
         names: of the loss terms.
+        labels_below: a function that gives what identities must be below, or None.
     """
 
-    def __init__(self, names):
+    def __init__(self, names, labels_below=lambda: None):
+        self.labels_below = labels_below
         self.names = [*names, REGULARIZATION, GRADIENT]
         # Each replica writes its own copy, which aggregation NONE (the default) allows.
         self._step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         self._learning_rate = tf.Variable(0.0, trainable=False)
         self._values = tf.Variable(tf.zeros(len(self.names)), trainable=False)
-        self._identities = tf.Variable(tf.fill((_MOST_IMAGES,), -1), trainable=False)
+        self._identities = tf.Variable(tf.zeros((_MOST_IMAGES,), tf.int64), trainable=False)
+        self._count = tf.Variable(0, trainable=False)
 
     def apply(self, optimizer, gradients, variables, values, regularization, identities):
         """Updates the variables, or remembers why not. Called in the training step, on every replica.
@@ -95,12 +120,13 @@ class FiniteGuard:
         _apply_if(finite, optimizer, gradients, variables)
 
     def _remember(self, step, learning_rate, values, identities):
-        identities = tf.cast(identities, tf.int32)[:_MOST_IMAGES]
-        padding = _MOST_IMAGES - tf.shape(identities)[0]
+        identities = tf.cast(identities, tf.int64)[:_MOST_IMAGES]
+        count = tf.shape(identities)[0]
         self._step.assign(tf.cast(step, tf.int64))
         self._learning_rate.assign(learning_rate)
         self._values.assign(values)
-        self._identities.assign(tf.pad(identities, [[0, padding]], constant_values=-1))
+        self._identities.assign(tf.pad(identities, [[0, _MOST_IMAGES - count]]))
+        self._count.assign(count)
 
     def found(self, strategy):
         """The `NonFinite` that is remembered, or None. Waits for the running step to end."""
@@ -110,9 +136,12 @@ class FiniteGuard:
         terms = dict(zip(self.names, self._values.numpy().tolist(), strict=True))
         if terms[REGULARIZATION] == 0:
             del terms[REGULARIZATION]
-        parts = strategy.experimental_local_results(self._identities)
-        identities = np.concatenate([part.numpy() for part in parts])
-        return NonFinite(step, float(self._learning_rate.numpy()), terms, identities[identities >= 0])
+        parts = [
+            strategy.experimental_local_results(variable) for variable in (self._identities, self._count)
+        ]
+        identities = [part.numpy()[: int(count.numpy())] for part, count in zip(*parts, strict=True)]
+        rate = float(self._learning_rate.numpy())
+        return NonFinite(step, rate, terms, np.concatenate(identities), self.labels_below())
 
 
 def _apply_if(finite, optimizer, gradients, variables):

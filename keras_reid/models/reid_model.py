@@ -1,7 +1,8 @@
 import keras
 from keras import ops
 
-from keras_reid.models.inputs import preprocessing
+from keras_reid.layers.margin.base import without_margin
+from keras_reid.models.inputs import known_cameras, preprocessing
 from keras_reid.models.training_model import TrainingModel
 
 
@@ -100,12 +101,15 @@ class ReIDModel(TrainingModel):
         if getattr(self.backbone, "num_cameras", 0):
             if cameras is None:
                 cameras = ops.zeros_like(images[:, 0, 0, 0], dtype="int32") - 1
-            inputs = {"images": inputs, "cameras": ops.cast(ops.reshape(cameras, (-1,)), "int32")}
+            else:
+                cameras = known_cameras(cameras, images, self.backbone.num_cameras)
+            inputs = {"images": inputs, "cameras": cameras}
         features = self.backbone(inputs, training=training)
         return self.head(self.pooling(features), labels=labels, training=training)
 
     def call(self, images, training=False):
-        return ops.cast(self.compute_outputs(images, training=training)["embedding"], "float32")
+        with without_margin():
+            return ops.cast(self.compute_outputs(images, training=training)["embedding"], "float32")
 
     def fuse(self):
         """A copy for deployment, whose backbone has made its parallel branches one convolution (as `RepVGG` can).

@@ -3,8 +3,14 @@
 import contextlib
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
+
+from keras_reid.losses.base import LabelLoss
+from keras_reid.utils.labels import check_labels, known_values
+
+_EXACT_BELOW = 2**24  # in float32
 
 # Reductions that Keras divides by the number of replicas, whose gradients the optimizer adds up.
 _MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
@@ -53,6 +59,27 @@ class LossTerms:
     def state_variables(self):
         """Variables that losses keep from step to step, such as a memory of features."""
         return [variable for loss in self.losses for variable in getattr(loss, "state_variables", ())]
+
+    def labels_below(self, classes):
+        """Identities must be below this for all losses, with a head of that many classes; None for any numbers."""
+        limits = [loss.labels_below(classes) for loss in self.losses if isinstance(loss, LabelLoss)]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def check_labels(self, labels, classes):
+        """Raises ValueError for what `fit` was given, if it is an array with a label that a loss cannot use."""
+        labels = labels.get("identity") if isinstance(labels, dict) else labels
+        known = None if labels is None else known_values(labels)
+        if known is None:
+            return
+        for name, loss in zip(self.names, self.losses, strict=True):
+            if isinstance(loss, LabelLoss):
+                check_labels(known, name, loss.labels_below(classes))
+            elif not _has_teacher(loss) and known.dtype.kind in "iuf" and np.any(known >= _EXACT_BELOW):
+                raise ValueError(
+                    f"{name}: Keras gives labels to a loss as float32, which holds whole numbers exactly below "
+                    f"{_EXACT_BELOW}. Received: label {np.max(known)}. Number the identities from 0, "
+                    "numpy.unique(identities, return_inverse=True)[1]."
+                )
 
     @contextlib.contextmanager
     def storing_nothing(self):
@@ -128,7 +155,7 @@ class LossTerms:
             mean.update_state(value * replicas, sample_weight=count)
         if not self.accuracy:
             return
-        correct = ops.equal(ops.argmax(outputs["scores"], axis=-1), ops.cast(identities, "int32"))
+        correct = ops.equal(ops.cast(ops.argmax(outputs["scores"], axis=-1), identities.dtype), identities)
         self._accuracy.update_state(ops.cast(correct, "float32"))
 
 

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_reid.models.checked_fit import CheckedFit
 from keras_reid.models.freezing import Freezing, inference_mode
 from keras_reid.models.inputs import cameras_of, identities_of
 from keras_reid.models.nonfinite import FiniteGuard
@@ -12,7 +13,7 @@ from keras_reid.training.schedules import WarmUp
 from keras_reid.training.strategy import over_workers
 
 
-class TrainingModel(keras.Model):
+class TrainingModel(CheckedFit):
     """What `ReIDModel` trains with: losses by what they read, warm-up, freezing, several replicas, a guard.
 
     A subclass has the parts `backbone`, `pooling` and `head`, everything built by its constructor, and
@@ -39,6 +40,8 @@ class TrainingModel(keras.Model):
         freeze_backbone_steps=0,
         freeze_layers=("backbone",),
         losses_over_replicas=False,
+        metrics=None,
+        weighted_metrics=None,
         **kwargs,
     ):
         """Prepares training.
@@ -62,6 +65,10 @@ class TrainingModel(keras.Model):
                 are then found in the whole batch, and training is the same on any number of replicas. A loss that sees
                 its part alone gives the same where it is a mean over images; `CrossEntropy` divides by the images of
                 the part whose loss is not 0. Costs a gathering of features and logits a step.
+            metrics: a list, as of `keras.Model.compile`, of metrics of the identities and the class scores
+                `(batch, classes)`, without margin: `["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5)]`. The
+                accuracy is logged without being asked for. Retrieval is measured by `callbacks.RetrievalEvaluation`.
+            weighted_metrics: likewise, with the sample weights.
             **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
         """
         if "loss" in kwargs:
@@ -86,6 +93,14 @@ class TrainingModel(keras.Model):
             "freeze_layers": list(freeze_layers) if isinstance(freeze_layers, tuple) else freeze_layers,
             "losses_over_replicas": losses_over_replicas,
         }
+        for name, given in (("metrics", metrics), ("weighted_metrics", weighted_metrics)):
+            if given is not None and not isinstance(given, (list, tuple)):
+                raise ValueError(
+                    f"{name} must be a list of metrics of the class scores, for example ['accuracy']. "
+                    f"Received: {given!r}"
+                )
+            # Not the objects, which Keras would save a second time.
+            arguments |= {name: keras.saving.serialize_keras_object(list(given))} if given else {}
         freezing = Freezing(self, freeze_layers)
         if freeze_backbone_steps and not freezing.learning:
             raise ValueError(
@@ -97,15 +112,42 @@ class TrainingModel(keras.Model):
             optimizer = WarmUp.apply(
                 keras.optimizers.get(optimizer), warmup_steps, warmup_factor, warmup_kind
             )
-            super().compile(optimizer=optimizer, **kwargs)
+            super().compile(optimizer=optimizer, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs)
             # One class is always right, or, in an adaptation, no class at all.
-            accuracy = getattr(self.head, "num_classes", 0) != 1
-            self._terms = LossTerms(losses, loss_weights, losses_over_replicas, accuracy)
-            self._guard = FiniteGuard(self._terms.names)
+            accuracy = self.classes != 1
+            asked_for = self._build_compiled_metrics()
+            self._terms = LossTerms(
+                losses, loss_weights, losses_over_replicas, accuracy and "accuracy" not in asked_for
+            )
+            own = ["loss", "learning_rate", *self._terms.names]
+            if taken := [name for name in asked_for if name in own]:
+                raise ValueError(
+                    f"metrics must have other names than what is logged anyway: {', '.join(own)}. "
+                    f"Received: metrics named {', '.join(taken)}. Give them a `name`."
+                )
+            self._guard = FiniteGuard(self._terms.names, lambda: self._terms.labels_below(self.classes))
             self.optimizer.build(self.trainable_variables)
         self.freeze_backbone_steps = freeze_backbone_steps
         self._freezing = freezing
         self._compile_arguments = arguments
+
+    @property
+    def classes(self):
+        """Number of classes of the head, or None."""
+        return getattr(self.head, "num_classes", None)
+
+    def _build_compiled_metrics(self):
+        """Makes the metrics that `compile` was given, because a replica may not in a step. Gives their names."""
+        if self._compile_metrics is None:
+            return []
+        if self.classes == 1:
+            raise ValueError(
+                "metrics compare class scores with identities, and the head has one class. "
+                "Use callbacks.RetrievalEvaluation."
+            )
+        scores = self.compute_outputs(keras.Input((*self.image_size, 3)))["scores"]
+        self._compile_metrics.build(keras.KerasTensor((None,), "int32"), scores)
+        return list(self._compile_metrics.result())
 
     def get_compile_config(self):
         if self._terms is None:
@@ -122,7 +164,10 @@ class TrainingModel(keras.Model):
 
     @property
     def metrics(self):
-        return [] if self._terms is None else [self._loss_tracker, *self._terms.trackers]
+        if self._terms is None:
+            return []
+        compiled = [] if self._compile_metrics is None else [self._compile_metrics]
+        return [self._loss_tracker, *self._terms.trackers, *compiled]
 
     @property
     def training_state(self):
@@ -149,12 +194,16 @@ class TrainingModel(keras.Model):
         Keras 3.15 would draw a batch and reduce it over the replicas, which fails for integers and on several workers.
         """
 
+    def check_compiled(self):
+        """Raises ValueError before `compile`."""
+        if self._terms is None:
+            raise ValueError("compile(optimizer, losses=[...]) must be called before fit.")
+
     def make_train_function(self, force=False):
         """Two compiled steps, a frozen and a full one, chosen by the optimizer's own step counter."""
         if self.train_function is not None and not force:
             return
-        if self._terms is None:
-            raise ValueError("compile(optimizer, losses=[...]) must be called before fit.")
+        self.check_compiled()
         super().make_train_function(force=True)
         full_step = self.train_function
         super().make_train_function(force=True)
@@ -190,7 +239,7 @@ class TrainingModel(keras.Model):
         gradients = tape.gradient(scaled_loss, variables)
         self._guard.apply(self.optimizer, gradients, variables, terms, regularization, identities)
         self.after_update()
-        self._update_metrics(identities, outputs, terms, loss)
+        self._update_metrics(identities, outputs, terms, loss, sample_weight)
         return over_workers({**self.get_metrics_result(), "learning_rate": learning_rate})
 
     def teacher_outputs(self, images, labels):
@@ -207,7 +256,7 @@ class TrainingModel(keras.Model):
         teachers = self.teacher_outputs(images, labels)
         with self._terms.storing_nothing():
             terms = self._terms.values(identities, outputs, sample_weight, teachers)
-        self._update_metrics(identities, outputs, terms, sum(terms))
+        self._update_metrics(identities, outputs, terms, sum(terms), sample_weight)
         return over_workers(self.get_metrics_result())
 
     def predict_on_batch(self, x):
@@ -221,10 +270,12 @@ class TrainingModel(keras.Model):
             self._predict = tf.function(lambda x: self(x, training=False), reduce_retracing=True)
         return self._predict(x).numpy()
 
-    def _update_metrics(self, identities, outputs, terms, loss):
+    def _update_metrics(self, identities, outputs, terms, loss, sample_weight):
         count = ops.shape(identities)[0]
         self._loss_tracker.update_state(loss * _replicas(), sample_weight=count)
         self._terms.update(terms, identities, outputs, count, _replicas())
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(identities, outputs["scores"], sample_weight)
 
 
 def _replicas():

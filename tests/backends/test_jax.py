@@ -80,7 +80,9 @@ def make_case(component):
     """
     case = {"config": keras.saving.serialize_keras_object(component), "trainable": [], "others": []}
     if isinstance(component, keras.losses.Loss):
-        return {**case, "inputs": [LABELS, FEATURES], "calls": [{}], "gradients": True}
+        teacher = getattr(component, "target", None) == "teacher"
+        inputs = [FEATURES[::-1].copy() if teacher else LABELS, FEATURES]
+        return {**case, "inputs": inputs, "calls": [{}], "gradients": True}
     inputs, call_kwargs = component_inputs(component)
     inputs = keras.tree.map_structure(lambda x: x.astype("float32") if x.dtype == "float64" else x, inputs)
     component(inputs, **call_kwargs)

@@ -60,3 +60,24 @@ def test_gradient_reaches_the_embeddings_that_were_used():
 def test_bad_arguments(num_cameras):
     with pytest.raises(ValueError, match="`num_cameras` of CameraEmbedding must be a positive integer"):
         CameraEmbedding(num_cameras)
+
+
+def test_a_camera_of_64_bits_does_not_become_another_one():
+    layer = CameraEmbedding(num_cameras=3)
+    tokens = np.zeros((2, 4, 8), "float32")
+    layer.build(tokens.shape)
+    unknown = np.asarray(layer(tokens, np.array([-1, -1])))
+    np.testing.assert_array_equal(layer(tokens, np.array([2**32, 2**32 + 1])), unknown)
+    compiled = tf.function(layer, input_signature=[tf.TensorSpec((2, 4, 8)), tf.TensorSpec((2,), "int64")])
+    np.testing.assert_allclose(compiled(tokens, np.array([2**32, 2**32 + 1])), unknown, atol=1e-6)
+
+
+def test_cameras_as_a_column_and_of_other_shapes():
+    layer = CameraEmbedding(num_cameras=3)
+    tokens = np.zeros((2, 4, 8), "float32")
+    expected = layer(tokens, np.array([0, 2]))
+    np.testing.assert_array_equal(layer(tokens, np.array([[0], [2]])), expected)
+    with pytest.raises(ValueError, match=r"CameraEmbedding: .* Received: labels of shape \(2, 3\)"):
+        layer(tokens, np.eye(2, 3))
+    with pytest.raises(ValueError, match=r"CameraEmbedding: .* Received: 1 labels for 2 samples"):
+        layer(tokens, np.array([1]))

@@ -28,7 +28,12 @@ IDENTITIES = np.repeat(np.arange(4), 2).astype("int32")
 CASES = {
     # Frozen at first, warmed up, with triplets over the whole batch.
     "whole": {
-        "compile": {"freeze_backbone_steps": 2, "warmup_steps": 3, "losses_over_replicas": True},
+        "compile": {
+            "freeze_backbone_steps": 2,
+            "warmup_steps": 3,
+            "losses_over_replicas": True,
+            "metrics": ["acc"],
+        },
     },
     "layers": {
         "compile": {

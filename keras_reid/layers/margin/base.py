@@ -1,19 +1,39 @@
 """What the classification layers share."""
 
+import contextlib
+import contextvars
+import warnings
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
+from keras_reid.utils.labels import class_numbers, nan_where_not
+
+_needs_no_logits = contextvars.ContextVar("needs_no_logits", default=False)
+
+
+@contextlib.contextmanager
+def without_margin():
+    """Within it a margin layer may be called without labels in training mode: nobody trains on its logits."""
+    token = _needs_no_logits.set(True)
+    try:
+        yield
+    finally:
+        _needs_no_logits.reset(token)
 
 
 class ClassificationLayer(keras.layers.Layer):
     """A matrix of class weights `(dim, num_classes)` without bias, compared with the features in float32.
 
-    Subclasses say whether features and weights are normalised (`cosine`) and what labels do to the
-    similarities (`apply_margin`).
+    Subclasses say whether features and weights are normalised (`cosine`), whether labels do anything (`has_margin`) and
+    what they do to the similarities (`apply_margin`).
+
+    A label that is no class raises a ValueError where it is known; in a compiled step its row is NaN.
     """
 
     cosine = True
+    has_margin = True
 
     def __init__(self, num_classes, scale, **kwargs):
         # The features are taken as they come: casting them to half precision first would defeat the float32
@@ -38,17 +58,24 @@ class ClassificationLayer(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, features, labels=None):
+    def call(self, features, labels=None, training=False):
+        if labels is None and training and self.has_margin and not _needs_no_logits.get():
+            warnings.warn(
+                f"{type(self).__name__} is called in training mode without labels: it trains WITHOUT its margin. Give "
+                "it the labels, layer(features, labels=labels), or take LinearClassifier. (An inference call is one "
+                "with training=False.)",
+                stacklevel=2,
+            )
         features = at_least_float32(features)
         kernel = ops.cast(self.kernel, features.dtype)
         if self.cosine:
             features, kernel = l2_normalize(features), ops.transpose(l2_normalize(ops.transpose(kernel)))
         similarities = ops.matmul(features, kernel)
-        if labels is not None:
-            labels = ops.cast(ops.reshape(labels, (-1,)), "int32")
+        if labels is not None and self.has_margin:
             # A label of -1 matches no class.
+            labels, right = class_numbers(labels, features, type(self).__name__, self.num_classes, lowest=-1)
             is_target = ops.expand_dims(labels, 1) == ops.arange(self.num_classes, dtype="int32")
-            similarities = self.apply_margin(similarities, is_target)
+            similarities = nan_where_not(right, self.apply_margin(similarities, is_target))
         return self.scale * similarities
 
     def apply_margin(self, similarities, is_target):

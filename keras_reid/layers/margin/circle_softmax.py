@@ -27,7 +27,10 @@ class CircleSoftmax(ClassificationLayer):
     Output shape: `(batch, num_classes)`, float32 also under mixed precision.
 
     Raises:
-        ValueError: if `num_classes` or `scale` is not positive, or `margin` is not within 0 and 1.
+        ValueError: if `num_classes` or `scale` is not positive, `margin` is not within 0 and 1, or a label is neither a
+            class nor −1 (in a compiled step its row is NaN).
+
+    Warns where it is called with `training=True` and without labels, and so would train without its margin.
 
     Example:
         >>> classifier = keras_reid.layers.CircleSoftmax(num_classes=751, scale=64, margin=0.35)

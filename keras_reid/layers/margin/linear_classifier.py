@@ -33,9 +33,7 @@ class LinearClassifier(ClassificationLayer):
     """
 
     cosine = False
+    has_margin = False
 
     def __init__(self, num_classes, scale=1.0, **kwargs):
         super().__init__(num_classes, scale, **kwargs)
-
-    def apply_margin(self, similarities, is_target):
-        return similarities

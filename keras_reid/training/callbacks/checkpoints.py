@@ -13,7 +13,7 @@ import numpy as np
 from keras_reid.errors import UserError
 from keras_reid.files import write_json, written_aside
 from keras_reid.full_disk import free_bytes, is_full, megabytes
-from keras_reid.training.callbacks.state import divergence, training_variables
+from keras_reid.training.callbacks.state import RATE, divergence, training_variables, wrong_label
 from keras_reid.training.callbacks.termination import Terminated
 
 KEPT = 2
@@ -116,6 +116,8 @@ class Checkpoints(keras.callbacks.Callback):
             state |= {f"means/{k:04d}": variable for k, variable in enumerate(model.metrics_variables)}
         wrong = divergence(model)
         if wrong:
+            if label := wrong_label(model):
+                raise UserError(f"{label} {self.kept()}")
             raise UserError(f"the training diverged: {wrong}. {self.kept()} {ADVICE}")
         about = {
             "epochs_done": position.epochs,
@@ -183,6 +185,9 @@ class Checkpoints(keras.callbacks.Callback):
                 )
             means = [arrays.pop(name) for name in sorted(arrays) if name.startswith("means/")]
             state = dict(training_variables(model))
+            if not any(name.startswith(RATE) for name in arrays):
+                # Of a version whose warm-up had no rate that can be set: it is what the optimizer has.
+                state = {name: variable for name, variable in state.items() if not name.startswith(RATE)}
             shapes = {name: tuple(variable.shape) for name, variable in state.items()}
             if {name: array.shape for name, array in arrays.items()} != shapes:
                 raise UserError(

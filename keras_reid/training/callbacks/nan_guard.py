@@ -4,15 +4,16 @@ import keras
 
 from keras_reid.errors import UserError
 from keras_reid.training.callbacks.checkpoints import ADVICE
-from keras_reid.training.callbacks.state import divergence
+from keras_reid.training.callbacks.state import divergence, wrong_label
 
 
 class NaNGuard(keras.callbacks.Callback):
     """Stops the training when a loss, a weight or a moving statistic is NaN or infinite.
 
     The message names the loss term, the step, the learning rate and the identities of the batch, where the model keeps
-    them (`ReIDModel.nonfinite`). Looking waits for the running step to end, so it is done every ten steps, and at the
-    end of an epoch, when all variables are looked through too. Nothing is lost by those steps: `Checkpoints` looks
+    them (`ReIDModel.nonfinite`); or the label that is no class, with its row, if that is the reason. Looking waits for
+    the running step to end, so it is done every ten steps, and at the end of an epoch, when all variables are looked
+    through too. Nothing is lost by those steps: `Checkpoints` looks
     itself and never saves a diverged training.
 
     Args:
@@ -42,4 +43,6 @@ class NaNGuard(keras.callbacks.Callback):
         wrong = divergence(self.model, logs, variables, self.names)
         if wrong:
             kept = f" {self.checkpoints.kept()}" if self.checkpoints else ""
+            if label := wrong_label(self.model):
+                raise UserError(label + kept)
             raise UserError(f"the training diverged: {wrong}.{kept} {ADVICE}")

@@ -4,6 +4,9 @@ import math
 
 import numpy as np
 
+from keras_reid.training.callbacks.averaged import inner_optimizer
+
+RATE = "rate"  # of a warm-up
 _VARIABLES, _IDENTITIES = 3, 16  # that a message names
 
 
@@ -13,10 +16,16 @@ def training_variables(model):
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "training": getattr(model, "training_state", ()),
+        RATE: getattr(getattr(inner_optimizer(model), "_learning_rate", None), "state_variables", ()),
     }
     for kind, variables in kinds.items():
         for index, variable in enumerate(variables):
             yield f"{kind}/{index:04d}", variable
+
+
+def wrong_label(model):
+    """Says which label of a batch is no class, where that is why its loss was not finite, or gives None."""
+    return getattr(getattr(model, "nonfinite", None), "wrong_label", None)
 
 
 def divergence(model, logs=None, variables=True, names=None):
@@ -53,7 +62,8 @@ def _sentence(found, names):
     bad = [f"{name} is {value}" for name, value in terms.items() if not math.isfinite(value)]
     good = [f"{name} {value:.4g}" for name, value in terms.items() if math.isfinite(value)]
     numbers = np.unique(np.asarray(found.identities)).tolist()
-    shown = [str(number if names is None else names[number]) for number in numbers[:_IDENTITIES]]
+    known = dict(enumerate(names or ()))
+    shown = [str(known.get(number, number)) for number in numbers[:_IDENTITIES]]
     more = [f"… ({len(numbers)} in all)"] if len(numbers) > _IDENTITIES else []
     return (
         f"{', '.join(bad) or 'the sum of the terms is not finite'} at step {int(found.step)}"

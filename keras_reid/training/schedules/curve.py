@@ -4,6 +4,8 @@ import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_reid.training.schedules.warm_up import SettableRate
+
 
 def learning_rates(optimizer, steps):
     """The learning rates with which a compiled optimizer makes its updates.
@@ -21,6 +23,8 @@ def learning_rates(optimizer, steps):
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     rate = inner._learning_rate
+    if isinstance(rate, SettableRate):
+        rate = rate.schedule
     if not isinstance(rate, LearningRateSchedule):
         return np.full(len(steps), float(optimizer.learning_rate), "float32")
     # Keras hands a schedule the number of the batch, and updates with the last one that it accumulates.

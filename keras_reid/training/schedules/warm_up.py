@@ -18,6 +18,13 @@ class WarmUp(LearningRateSchedule):
     the weights, for the warm-up and for the schedule inside: with `batches_per_update=k` both see ⌊batch/k⌋, so that
     accumulating k batches is the same as a batch k times as large.
 
+    Keras lets nobody set the learning rate of an optimizer with a schedule: in `keras.optimizers.Adam(WarmUp(...))`
+    `keras.callbacks.ReduceLROnPlateau` and `LearningRateScheduler` end in a TypeError when they try. A number that
+    `WarmUp.apply` or `ReIDModel.compile(warmup_steps=...)` warms up can be set: by these callbacks at any time in
+    `ReIDModel.fit`, and elsewhere through `beside_warm_up`; they read and set the rate that the warm-up rises to. By
+    hand it can be set when the warm-up is over. What was set is saved with the model and in checkpoints. With a
+    schedule inside the warm-up both callbacks are refused at the start of `ReIDModel.fit`.
+
     Args:
         learning_rate: a number, or a `LearningRateSchedule`.
         steps: steps of the warm-up, 0 or more.
@@ -66,6 +73,8 @@ class WarmUp(LearningRateSchedule):
         """
         inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
         rate = inner._learning_rate
+        if isinstance(rate, SettableRate):
+            rate = rate.schedule
         warmed = isinstance(rate, cls)
         if warmed:
             rate = rate.learning_rate
@@ -74,7 +83,8 @@ class WarmUp(LearningRateSchedule):
         if steps or warmed or in_batches:
             rate = float(rate.numpy()) if isinstance(rate, keras.Variable) else rate
             # In place: a copy from the config would lose what `exclude_from_weight_decay` said.
-            optimizer.learning_rate = cls(rate, steps, factor, kind, batches_per_update)
+            warm_up = cls(rate, steps, factor, kind, batches_per_update)
+            optimizer.learning_rate = warm_up if callable(rate) else SettableRate(warm_up, inner)
         return optimizer
 
     def __call__(self, step):
@@ -95,6 +105,8 @@ class WarmUp(LearningRateSchedule):
         rate = self.learning_rate
         if isinstance(rate, LearningRateSchedule):
             rate = keras.optimizers.schedules.serialize(rate)
+        elif isinstance(rate, keras.Variable):
+            rate = float(rate.numpy())
         return {
             "learning_rate": rate,
             "steps": self.steps,
@@ -109,3 +121,56 @@ class WarmUp(LearningRateSchedule):
         if isinstance(config["learning_rate"], dict):
             config["learning_rate"] = keras.optimizers.schedules.deserialize(config["learning_rate"])
         return cls(**config)
+
+
+@keras.saving.register_keras_serializable(package="keras_reid")
+class SettableRate:
+    """What `WarmUp.apply` makes an optimizer's learning rate, if that was a number.
+
+    Keras lets nobody set the rate of an optimizer that has a schedule. This is none, for Keras: it is called without a
+    step, and has what Keras needs to set it. Saved with an optimizer, it is a `WarmUp` of the rate as it is then.
+
+    Args:
+        schedule: a `WarmUp` of a number.
+        optimizer: whose updates it counts.
+    """
+
+    def __init__(self, schedule, optimizer):
+        self.schedule, self.optimizer = schedule, optimizer
+        # Not tracked by the optimizer, whose variables stay those of the files that are there.
+        schedule.learning_rate = self._rate = keras.Variable(
+            schedule.learning_rate,
+            dtype="float32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="learning_rate",
+        )
+        self.without_factor = False
+
+    @property
+    def state_variables(self):
+        """What a checkpoint needs."""
+        return [self._rate]
+
+    def __call__(self):
+        return self._rate if self.without_factor else self.schedule(self.optimizer._iterations)
+
+    def assign(self, value):
+        """Called by Keras where somebody sets `optimizer.learning_rate`."""
+        updates = int(self.optimizer.iterations.numpy())
+        if updates < self.schedule.steps and not self.without_factor:
+            raise ValueError(
+                f"the learning rate can be set when the warm-up is over, after {self.schedule.steps} updates: before, "
+                "it is not clear whether a value has the warm-up's factor in it. ReduceLROnPlateau and "
+                "LearningRateScheduler may set it at any time in ReIDModel.fit, and in plain Keras as "
+                "training.beside_warm_up(optimizer, [callbacks]). "
+                f"Received: learning_rate={float(value)} after {updates} updates"
+            )
+        self._rate.assign(value)
+
+    def get_config(self):
+        return self.schedule.get_config()
+
+    @classmethod
+    def from_config(cls, config):
+        return WarmUp.from_config(config)
