@@ -143,7 +143,7 @@ def _reconstruct(maps, weights, gallery_maps, candidates, ridge):
                 continue
             for item, basis in zip(
                 items,
-                reconstruction_bases(gallery_maps[items].astype(np.float32, copy=False), ridge),
+                reconstruction_bases(_single(gallery_maps[items]), ridge),
                 strict=True,
             ):
                 where = (
@@ -152,7 +152,7 @@ def _reconstruct(maps, weights, gallery_maps, candidates, ridge):
                 for start in range(0, len(where), queries_a_turn):
                     part = where[start : start + queries_a_turn]
                     rows = part // values.shape[1]
-                    norms = residual_norms(maps[rows].astype(np.float32, copy=False), basis)
+                    norms = residual_norms(_single(maps[rows]), basis)
                     values.reshape(-1)[part] = np.vecdot(norms, weights[rows])
                 advance(len(where))
     return values
@@ -168,6 +168,11 @@ def _maps(name, features):
             f"Received: shape={maps.shape} of the {name}."
         )
     return maps.reshape(len(maps), -1, maps.shape[-1])
+
+
+def _single(maps):
+    """float32, also of maps that are kept in half precision."""
+    return maps.astype(np.float32, copy=False)
 
 
 def _weights(query, positions):
