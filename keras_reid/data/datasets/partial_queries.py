@@ -97,8 +97,8 @@ class PartialQueries:
         share, place = np.random.default_rng((self.seed, number)).random(2)
         low, high = self.height
         try:
-            with Image.open(path) as file:
-                image = ImageOps.exif_transpose(file).convert("RGB")
+            with Image.open(path) as stored:
+                image = ImageOps.exif_transpose(stored).convert("RGB")
             band = max(1, round(image.height * (low + share * (high - low))))
             top = round(place * (image.height - band))
             part = image.crop((0, top, image.width, top + band))
