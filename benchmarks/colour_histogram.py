@@ -13,7 +13,7 @@ import pathlib
 
 import numpy as np
 from measuring import add_row
-from PIL import Image
+from PIL import Image, ImageOps
 
 from keras_reid import command_line, data
 from keras_reid.evaluation import Features, evaluate
@@ -45,7 +45,8 @@ def striped_histogram(paths, stripes=8, bins=8, size=(128, 64)):
     with progress("counting colours", len(paths)) as advance:
         for histogram, path in zip(histograms, paths, strict=True):
             with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR), int)
+                image = ImageOps.exif_transpose(image).convert("RGB")
+            pixels = np.asarray(image.resize(size[::-1], Image.Resampling.BILINEAR), int)
             red, green, blue = np.moveaxis(pixels * bins // 256, -1, 0)
             cell = (stripe * bins + red) * bins**2 + green * bins + blue
             histogram += np.bincount(cell.ravel(), minlength=stripes * cells)

@@ -67,8 +67,15 @@ def _default_dict(factory=None, *_):
     return {}
 
 
-def _tensor(storage, offset, shape, strides, *_):
-    return StoredTensor.checked(storage, offset, shape, strides)
+def _tensor(storage, offset, shape, strides, _requires_grad=False, _hooks=None, marks=None, *_):
+    """`marks` says which lazy operations PyTorch has not carried out: {"neg": True} on what is to be negated."""
+    marks = marks or {}
+    if not isinstance(marks, dict):
+        raise DamagedFile("the marks of a tensor are no dict")
+    for mark, is_set in marks.items():
+        if is_set and mark != "neg":
+            raise NeedsPyTorch("a tensor with a mark that is not known here")
+    return StoredTensor.checked(storage, offset, shape, strides, bool(marks.get("neg")))
 
 
 def _parameter(tensor, *_):

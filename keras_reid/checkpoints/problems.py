@@ -6,7 +6,13 @@ class DamagedFile(ValueError):
 
 
 class ForeignGlobal(ValueError):
-    """A pickle names a function or class that no weights need. Its only argument is the dotted name."""
+    """A pickle names a function or class that no weights need. Its only argument is the dotted name.
+
+    `whole` says whether all that the pickle holds is such an object, as a module that was saved without
+    `.state_dict()`.
+    """
+
+    whole = False
 
 
 class NeedsPyTorch(ValueError):

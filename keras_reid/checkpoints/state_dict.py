@@ -96,6 +96,9 @@ def _plain(value):
     if not all(hasattr(value, method) for method in ("detach", "is_floating_point", "to_dense")):
         return value
     value = value.detach()  # a parameter, which has a gradient
+    for view in ("conj", "neg"):  # numpy takes none whose signs PyTorch has still to change
+        if getattr(value, f"is_{view}", bool)():
+            value = getattr(value, f"resolve_{view}")()
     if value.is_quantized:
         value = value.dequantize()
     if str(value.layout) != "torch.strided":

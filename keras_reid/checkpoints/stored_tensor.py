@@ -8,6 +8,7 @@ import numpy as np
 from keras_reid.checkpoints.problems import DamagedFile
 
 _MOST_DIMENSIONS = 64  # numpy's own limit; PyTorch's is the same
+_MOST_REPEATED = 2**28  # values, of a tensor that has more of them than its storage: 1 GiB
 
 
 def is_size(number):
@@ -91,15 +92,18 @@ class StoredTensor:
         offset: Position of its first value in the storage.
         shape: Its shape.
         strides: Steps in the storage for each dimension, in values.
+        negative: Whether its values are those of the storage with the opposite sign, as the imaginary part of a
+            conjugate is kept.
     """
 
     storage: Storage
     offset: int
     shape: tuple
     strides: tuple
+    negative: bool = False
 
     @classmethod
-    def checked(cls, storage, offset, shape, strides):
+    def checked(cls, storage, offset, shape, strides, negative=False):
         """The tensor, if the arguments, which come from a file, are of the right types."""
         if (
             not isinstance(storage, Storage)
@@ -109,14 +113,17 @@ class StoredTensor:
             or not all(map(is_size, (offset, *shape, *strides)))
         ):
             raise DamagedFile("a tensor has no proper storage, offset, shape and strides")
-        return cls(storage, offset, shape, strides)
+        if negative and np.dtype(storage.kind.code).kind != "f" and not storage.kind.upper_half:
+            raise DamagedFile(f"a tensor of type {storage.kind.name} is marked as negative")
+        return cls(storage, offset, shape, strides, negative)
 
     def array(self, values):
-        """The tensor as a read-only view of its storage's values.
+        """The tensor as a read-only view of its storage's values, which are negated where it is negative.
 
         Raises:
-            DamagedFile: if the window reaches beyond the storage, or repeats so much of it that it has more
-                values than the storage: a few bytes could then ask for any amount of memory.
+            DamagedFile: if the window reaches beyond the storage, or repeats so much of it, as an expanded tensor does,
+                that it has more than 2²⁸ values and more than the storage: a few bytes could else ask for any amount of
+                memory.
         """
         count = math.prod(self.shape)
         if count == 0:
@@ -126,7 +133,12 @@ class StoredTensor:
                 raise DamagedFile(f"an empty tensor has the shape {self.shape}") from error
         steps = zip(self.shape, self.strides, strict=True)
         last = self.offset + sum((size - 1) * stride for size, stride in steps)
-        if last >= len(values) or count > len(values):
+        if count > max(len(values), _MOST_REPEATED):
+            raise DamagedFile(
+                f"a tensor of shape {self.shape} repeats its storage of {len(values)} values too often: it may have "
+                f"{_MOST_REPEATED}"
+            )
+        if last >= len(values):
             raise DamagedFile(
                 f"a tensor of shape {self.shape} and strides {self.strides} from {self.offset} on does not fit "
                 f"into its storage of {len(values)} values"

@@ -58,9 +58,15 @@ def read_torch_file(path, select):
             archive = archive(file, path)
             return _arrays(archive, select(archive.content))
     except ForeignGlobal as error:
+        remedy = 'torch.save(model.state_dict(), "weights.pth")'
+        if not error.whole:
+            remedy = (
+                'torch.save(checkpoint["model"], "weights.pth"), or checkpoint["model"].state_dict() where that is a '
+                "module"
+            )
         raise UserError(
             f"{path} asks to run `{error}`, which no weights need; nothing was run. If you trust the file, load it "
-            'in PyTorch and save its weights alone: torch.save(checkpoint["model"], "weights.pth")'
+            f"in PyTorch and save its weights alone: {remedy}"
         ) from error
     except DamagedFile as error:
         raise UserError(f"{path} is damaged or cut short: {error}. Fetch or save it again.") from error
@@ -95,19 +101,25 @@ def _arrays(archive, wanted):
     parts, found = {}, {}
     for name, value in wanted.items():
         if isinstance(value, StoredTensor):
-            value = value.array(value.storage.window(_values(archive, value.storage, parts)))
+            value = value.array(value.storage.window(_values(archive, value.storage, value.negative, parts)))
         found[name] = value
     return found
 
 
-def _values(archive, storage, parts):
+def _values(archive, storage, negative, parts):
     """All values of a storage's part of the file. However many views there are of it, it is read and converted once."""
     if not storage.length:
         return storage.kind.values(b"")
-    part = (storage.key, storage.kind)
-    if part not in parts:
-        parts[part] = storage.kind.values(archive.data(storage.key), archive.byte_order)
-    return parts[part]
+    part = (storage.key, storage.kind, negative)
+    if part in parts:
+        return parts[part]
+    if negative:
+        values = -_values(archive, storage, False, parts)
+        values.flags.writeable = False
+    else:
+        values = storage.kind.values(archive.data(storage.key), archive.byte_order)
+    parts[part] = values
+    return values
 
 
 class _ZipArchive:

@@ -77,7 +77,10 @@ class Unpickler:
             while (code := self._source.take(1)) != pickle.STOP:
                 self._step(code)
             return self._pop()
-        except (DamagedFile, ForeignGlobal, NeedsPyTorch):
+        except ForeignGlobal as error:
+            error.whole = not self._stack and not self._outer
+            raise
+        except (DamagedFile, NeedsPyTorch):
             raise
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"its pickle contradicts itself ({type(error).__name__})") from error

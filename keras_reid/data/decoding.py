@@ -6,7 +6,7 @@ Everything here is TensorFlow graph operations, so that it also runs inside `tf.
 import tensorflow as tf
 
 from keras_reid.data.contents import read_contents
-from keras_reid.data.exif import jpeg_orientation, may_have_exif, turn_upright
+from keras_reid.data.exif import may_be_turned, orientation, turn_upright
 
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
@@ -28,8 +28,9 @@ def decode_image(contents):
     """Decodes the bytes of one JPEG, PNG or BMP file to upright RGB pixels.
 
     The result equals `PIL.ImageOps.exif_transpose(image).convert("RGB")` to the bit: grey, palette and CMYK
-    images become RGB, an alpha channel is dropped, the EXIF orientation of a JPEG is applied (that of a PNG
-    is not looked for). A 16-bit PNG keeps its high byte, where PIL would clip a grey one to white.
+    images become RGB, an alpha channel is dropped, and the image is turned as the Exif segments or the XMP of a
+    JPEG and the eXIf chunk of a PNG say. (Not as the text chunks of a PNG say, which PIL looks at besides.) A 16-bit
+    PNG keeps its high byte, where PIL would clip a grey one to white.
 
     Args:
         contents: string tensor `()`, the bytes of the file.
@@ -54,20 +55,21 @@ def decode_image(contents):
     def decode_jpeg():
         return tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
 
-    def decode_jpeg_with_exif():
-        return turn_upright(decode_jpeg(), jpeg_orientation(contents))
-
     def decode_png():
         return tf.io.decode_png(contents, channels=3)
+
+    def decode_turned():
+        image = tf.cond(is_jpeg, decode_jpeg, decode_png)
+        return turn_upright(image, orientation(contents, is_jpeg))
 
     def decode_other():
         is_bmp = tf.strings.substr(start, 0, 2) == b"BM"
         return tf.cond(is_bmp, lambda: _decode_bmp(contents), lambda: _refuse(contents))
 
     # One choice among four and not one inside the other: each costs a tenth of decoding a small image.
-    has_exif = may_have_exif(tf.where(is_jpeg, contents, b""))
-    kind = tf.where(is_jpeg, tf.cast(has_exif, tf.int32), tf.where(is_png, 2, 3))
-    image = tf.switch_case(kind, [decode_jpeg, decode_jpeg_with_exif, decode_png, decode_other])
+    turned = may_be_turned(tf.where(is_jpeg | is_png, contents, b""))
+    kind = tf.where(turned, 2, tf.where(is_jpeg, 0, tf.where(is_png, 1, 3)))
+    image = tf.switch_case(kind, [decode_jpeg, decode_png, decode_turned, decode_other])
     return tf.ensure_shape(image, (None, None, 3))
 
 

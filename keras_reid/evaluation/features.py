@@ -7,6 +7,7 @@ import numpy as np
 from keras_reid.errors import UserError
 
 _CHECK_BYTES = 2**24
+_HALF = ("embeddings", "maps")  # kept in float16, if they come so
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -14,14 +15,16 @@ class Features:
     """Embeddings of one subset (query or gallery) with their labels, checked once.
 
     Args:
-        embeddings: `(n, dim)` numbers, raw or L2-normalised; kept as float32. A float32 array is not copied, nor is
-            a float16 one, which is kept as it is: both may be memory-mapped
-            (`numpy.load("embeddings.npy", mmap_mode="r")`) and larger than the memory.
+        embeddings: `(n, dim)` numbers, raw or L2-normalised. A float32 array is not copied, nor is a float16 one, which
+            takes half the room and is cast to float32 wherever it is computed with: both may be memory-mapped
+            (`numpy.load("embeddings.npy", mmap_mode="r")`) and larger than the memory. Any other type (float64,
+            bfloat16, integers) becomes a float32 copy.
         identities: `(n,)` integers. −1 has no special meaning: readers of data sets drop junk before this
             point.
         cameras: `(n,)` integers, or None where no camera is known; then only `protocol="all"` can be
             evaluated.
-        maps: `(n, positions, channels)` or `(n, height, width, channels)`, local features, or None.
+        maps: `(n, positions, channels)` or `(n, height, width, channels)`, local features of any type as for
+            `embeddings`, or None.
         weights: `(n, …)` non-negative weight of each position of `maps`, or None.
         images: `(n,)` integers, the number of each image, or None. The protocol `"leave_one_out"` needs it where query
             and gallery are two objects: what has the query's number is the query itself.
@@ -83,12 +86,14 @@ class Features:
 def _numbers(name, value):
     array = np.asarray(value)
     try:
+        if array.dtype.kind in "cmM":  # numpy would drop the imaginary part, and count days
+            raise TypeError
         # What does not fit into float32 becomes infinite, and is refused below.
         with np.errstate(over="ignore"):
-            if name != "embeddings" or array.dtype != np.float16:
+            if name not in _HALF or array.dtype != np.float16:
                 array = array.astype(np.float32, copy=False)
     except (TypeError, ValueError):
-        raise UserError(f"`{name}` must hold numbers. Received: dtype={array.dtype}.") from None
+        raise UserError(f"`{name}` must hold real numbers. Received: dtype={array.dtype}.") from None
     step = max(1, _CHECK_BYTES * len(array) // max(1, array.nbytes)) if array.ndim else 1
     for start in range(0, len(array) if array.ndim else 0, step):
         rows = array[start : start + step]

@@ -55,6 +55,7 @@ def alpha_query_expansion(query, gallery, k=5, alpha=3.0, times=1):
     among them, with their cosine similarities s and their embeddings as given. Identities and cameras are not
     used, but the result of a query depends on the other queries.
 
+    Computed in float32 whatever the type of the embeddings.
     Time: half an N × N matrix product for N = n + m images, `times` times. Memory: two copies of the embeddings
     and tens of megabytes; no N × N matrix.
 

@@ -3,11 +3,11 @@
 import inspect
 
 import keras
+from keras import ops
 
 from keras_reid.layers import LinearClassifier
 from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.margin.base import without_margin
-from keras_reid.layers.numerics import at_least_float32
 
 
 class Head(keras.layers.Layer):
@@ -18,8 +18,8 @@ class Head(keras.layers.Layer):
     """
 
     def __init__(self, num_classes, classifier=None, metric_feature="before", **kwargs):
-        # A head costs nothing beside a backbone: it computes in float32 whatever the policy, for exact
-        # distances.
+        # A head costs nothing beside a backbone: it computes in float32 at least, whatever the policy, for exact
+        # distances. Keras would cast the inputs to the policy's type.
         super().__init__(autocast=False, **kwargs)
         if num_classes < 1:
             raise ValueError(
@@ -82,7 +82,7 @@ class Head(keras.layers.Layer):
         raise NotImplementedError
 
     def call(self, inputs, labels=None, training=False):
-        pooled = at_least_float32(inputs)
+        pooled = ops.cast(inputs, self.inner_dtype)
         before, embedding = self.embed(pooled, training)
         if labels is None:
             logits = scores = self.classifier(embedding)

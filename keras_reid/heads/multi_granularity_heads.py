@@ -69,7 +69,9 @@ class MultiGranularityHeads(keras.layers.Layer):
         self.reduction_activation = reduction_activation
         # Only what they are made from: layers of our own that are never called would be saved with the model.
         self.classifier_config = keras.saving.serialize_keras_object(classifier)
-        self.pooling_config = keras.saving.serialize_keras_object(pooling or GeMPooling2D())
+        self.pooling_config = keras.saving.serialize_keras_object(
+            pooling or GeMPooling2D(dtype=self.dtype_policy)
+        )
         self.names = [f"b{branch}_head" for branch in (1, 2, 3)]
         self.names += [f"b{n}{strip + 1}_head" for n in _STRIPS for strip in range(n)]
         self.heads = [

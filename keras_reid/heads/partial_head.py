@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_reid.heads.base import another
 from keras_reid.heads.bnneck_head import BNNeckHead
-from keras_reid.layers.numerics import at_least_float32, softmax
+from keras_reid.layers.numerics import softmax
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -19,7 +19,8 @@ class PartialHead(keras.layers.Layer):
 
     All windows and their scores are given as well: DSR compares images by them (`evaluation.dsr_features`).
 
-    The head computes in float32 also under mixed precision. The scores start equal.
+    The head computes in float32 also under mixed precision, and in float64 with `dtype="float64"`. The scores start
+    equal.
 
     Args:
         num_classes: Number of training identities.
@@ -104,7 +105,7 @@ class PartialHead(keras.layers.Layer):
         self.occlusion.build((batch, None, channels))
 
     def call(self, inputs, labels=None, training=False):
-        inputs = ops.convert_to_tensor(inputs)
+        inputs = ops.cast(inputs, self.whole.inner_dtype)
         vectors = [self._vectors(inputs, *window) for window in self.windows]
         maps = ops.concatenate(vectors, axis=1)
         # The logarithm of the sigmoid: the scores' ratios survive where the scores themselves would all be 0.
@@ -112,7 +113,7 @@ class PartialHead(keras.layers.Layer):
         small = vectors[0].shape[1]
         weights = _shares(scores[:, :small])
         pooled = {
-            "whole": ops.mean(at_least_float32(inputs), axis=(1, 2)),
+            "whole": ops.mean(inputs, axis=(1, 2)),
             "foreground": ops.sum(weights[..., None] * vectors[0], axis=1),
         }
         whole, foreground = (
@@ -131,7 +132,7 @@ class PartialHead(keras.layers.Layer):
         """The windows of one kind, `(batch, windows, channels)`."""
         pool = ops.max_pool if self.window_pooling == "max" else ops.average_pool
         sides = _sides(inputs.shape, side, stride)
-        pooled = pool(at_least_float32(inputs), sides, stride, "valid", data_format="channels_last")
+        pooled = pool(inputs, sides, stride, "valid", data_format="channels_last")
         _, height, width, channels = pooled.shape
         return ops.reshape(pooled, (-1, height * width, channels))
 

@@ -29,3 +29,23 @@ def state_dict():
         "part": matrix[1:3, ::2],
         "row": matrix[2],
     }
+
+
+def views():
+    """Tensors that are no plain window on a storage of their own: negated, repeated, in another order."""
+    matrix, vector = _ramp(4, 6), _ramp(3)
+    return {
+        "imaginary": matrix,  # of a complex tensor, whose conjugate's are negative views
+        "negative": -matrix,
+        "negative.parameter": -matrix,
+        "negative.part": -matrix[1:3, ::2].T,
+        "negative.double": -_ramp(2, 3, dtype="float64"),
+        "negative.half": -_ramp(5, dtype="float16"),
+        "expanded": np.broadcast_to(vector, (4, 3)),
+        "expanded.scalar": np.full(5, np.float32(2.5)),
+        "expanded.middle": np.broadcast_to(matrix[:, None], (4, 2, 6)),
+        "expanded.negative": np.broadcast_to(-matrix[0], (3, 6)),
+        "windows": np.lib.stride_tricks.sliding_window_view(_ramp(6), 3),
+        "diagonal": matrix.diagonal(),
+        "permuted": _ramp(2, 3, 4).transpose(2, 0, 1),
+    }

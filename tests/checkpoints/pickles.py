@@ -36,13 +36,15 @@ def storage(kind="torch.FloatStorage", key="0", length=6, view=None):
     return row(value("storage"), name(kind), value(key), value("cpu"), value(length), *end) + pickle.BINPERSID
 
 
-def tensor(own_storage=None, offset=0, shape=(2, 3), strides=(3, 1)):
+def tensor(own_storage=None, offset=0, shape=(2, 3), strides=(3, 1), marks=None):
     """The instructions that push a tensor."""
+    end = () if marks is None else (value(marks),)
     return call(
         "torch._utils._rebuild_tensor_v2",
         own_storage or storage(),
         *(value(part) for part in (offset, shape, strides, False)),
         call("collections.OrderedDict"),
+        *end,
     )
 
 

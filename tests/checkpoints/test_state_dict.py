@@ -30,6 +30,46 @@ def test_files_of_pytorch(file):
         np.testing.assert_array_equal(state[name], value, err_msg=name, strict=True)
 
 
+@pytest.mark.parametrize("file", ["views_zip", "views_old"])
+def test_views_that_pytorch_saves_as_such(file):
+    state = read_state_dict(FILES / f"{file}.pth")
+    expected = contents.views()
+    assert list(state) == list(expected)
+    for name, value in expected.items():
+        np.testing.assert_array_equal(state[name], value, err_msg=name, strict=True)
+        assert not state[name].flags.writeable
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    ("marks", "values"), [({}, 1), ({"neg": False, "conj": False}, 1), ({"neg": True}, -1), (None, 1)]
+)
+def test_marks_of_a_tensor(write, marks, values, tmp_path):
+    path = write(tmp_path / "a.pth", pickles.mapping(a=pickles.tensor(marks=marks)))
+    expected = values * np.arange(6, dtype="float32").reshape(2, 3)
+    np.testing.assert_array_equal(read_state_dict(path)["a"], expected, strict=True)
+
+
+@WRITERS
+def test_marks_that_are_not_known_need_pytorch(write, tmp_path):
+    path = write(tmp_path / "a.pth", pickles.mapping(a=pickles.tensor(marks={"conj": True})))
+    with pytest.raises(
+        UserError, match="a tensor with a mark that is not known here, which only PyTorch can read"
+    ):
+        read_state_dict(path)
+
+
+@WRITERS
+@pytest.mark.parametrize(
+    ("shape", "strides"), [((4, 3), (0, 1)), ((7,), (0,)), ((5, 2), (1, 1)), ((2, 2, 3), (3, 0, 1))]
+)
+def test_tensors_of_more_values_than_their_storage(write, shape, strides, tmp_path):
+    tensor = pickles.tensor(shape=shape, strides=strides)
+    state = read_state_dict(write(tmp_path / "a.pth", pickles.mapping(a=tensor)))
+    places = sum(np.indices(shape)[axis] * stride for axis, stride in enumerate(strides))
+    np.testing.assert_array_equal(state["a"], places.astype("float32"), strict=True)
+
+
 @pytest.mark.parametrize("file", ["state_dict_zip", "state_dict_old"])
 def test_shared_storage_is_read_once(file):
     state = read_state_dict(FILES / f"{file}.pth")
@@ -199,6 +239,39 @@ class FakeTensor:
         if bad or self.dtype == "torch.bfloat16":
             raise TypeError("can't convert to numpy")
         return np.asarray(self.value, self.dtype.removeprefix("torch."))
+
+
+class LazyTensor(FakeTensor):
+    """Refuses numpy as a negative view or a conjugate does."""
+
+    def __init__(self, value, view, dtype):
+        super().__init__(value, dtype)
+        self.view = view
+
+    def detach(self):
+        return self
+
+    def is_neg(self):
+        return self.view == "neg"
+
+    def is_conj(self):
+        return self.view == "conj"
+
+    def resolve_neg(self):
+        return FakeTensor(np.negative(self.value), self.dtype[6:], gradient=False)
+
+    def resolve_conj(self):
+        return FakeTensor(np.conj(self.value), self.dtype[6:], gradient=False)
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that has negative bit set.")
+
+
+def test_tensors_whose_signs_are_still_to_change():
+    own = {"a": LazyTensor([1.5, -2.0], "neg", "float32"), "b": LazyTensor([1 + 2j], "conj", "complex64")}
+    state = read_state_dict(own)
+    np.testing.assert_array_equal(state["a"], np.array([-1.5, 2.0], "float32"), strict=True)
+    np.testing.assert_array_equal(state["b"], np.array([1 - 2j], "complex64"), strict=True)
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,12 @@ def test_flipped_bits_in_a_zip(path):
         (tensor(shape=(2, 4), strides=(4, 1)), r"shape \(2, 4\) .* does not fit"),
         (tensor(offset=1), "from 1 on does not fit"),
         (tensor(shape=(2, 2), strides=(5, 1)), "does not fit"),
-        (tensor(shape=(7,), strides=(0,)), "does not fit"),
-        (tensor(shape=(2**40, 2**40), strides=(0, 0)), "does not fit"),
+        (tensor(shape=(2**28 + 1,), strides=(0,)), "repeats its storage of 6 values too often"),
+        (tensor(shape=(2**40, 2**40), strides=(0, 0)), "repeats its storage of 6 values too often"),
+        (tensor(shape=(7, 2), strides=(0, 6)), "does not fit"),
+        (tensor(marks=[("neg", True)]), "the marks of a tensor are no dict"),
+        (tensor(storage("torch.IntStorage"), marks={"neg": True}), "of type int32 is marked as negative"),
+        (tensor(storage("torch.BoolStorage"), marks={"neg": True}), "of type bool is marked as negative"),
         (tensor(shape=(0, 2**62, 2**62), strides=(1, 1, 1)), "an empty tensor has the shape"),
         (tensor(shape=(-1, 6), strides=(1, 1)), "no proper storage, offset, shape and strides"),
         (tensor(shape=(2, 3), strides=(-3, 1)), "no proper storage"),
@@ -240,7 +244,7 @@ HOSTILE = {
 def test_nothing_is_run(make, asked, place, protocol, path, tmp_path):
     marker = tmp_path / "ran"
     hostile = pickle.dumps(make(marker), protocol)
-    message = rf" asks to run `({asked})`, which no weights need; nothing was run\. .*torch\.save\(checkpoint"
+    message = rf" asks to run `({asked})`, which no weights need; nothing was run\. .*torch\.save\((checkpoint|model\.)"
     if place == "first":  # where the old format has its magic number
         path.write_bytes(hostile)
         refuses(path, message)
@@ -368,13 +372,23 @@ def test_pickles_beside_the_content(bomb, place, path):
     refuses(path, " is ")
 
 
+def test_a_module_that_was_saved_whole():
+    remedy = r'save its weights alone: torch\.save\(model\.state_dict\(\), "weights\.pth"\)$'
+    refuses(FILES / "module.pth", rf" asks to run `torch\.nn\.modules\.linear\.Linear`.*{remedy}")
+    remedy = r'torch\.save\(checkpoint\["model"\], "weights\.pth"\), or checkpoint\["model"\]\.state_dict\(\) where'
+    refuses(FILES / "module_inside.pth", rf" asks to run `torch\.nn\.modules\.linear\.Linear`.*{remedy}")
+
+
 @WRITERS
+@pytest.mark.parametrize("marks", [None, {"neg": True}], ids=["plain", "negative"])
 @pytest.mark.parametrize("kind", ["torch.FloatStorage", "torch.BFloat16Storage"])
-def test_views_of_a_storage_share_memory(write, kind, path):
+def test_views_of_a_storage_share_memory(write, kind, marks, path):
     """However many views of a storage there are, it is read once."""
     count, size = 500, 40_000
     views = {
-        f"t{i}": tensor(storage(kind, length=size, view=(str(i), i, size - i)), shape=(2,), strides=(1,))
+        f"t{i}": tensor(
+            storage(kind, length=size, view=(str(i), i, size - i)), shape=(2,), strides=(1,), marks=marks
+        )
         for i in range(count)
     }
     data = bytes(size * (4 if kind == "torch.FloatStorage" else 2))

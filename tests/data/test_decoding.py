@@ -107,7 +107,10 @@ def test_in_a_saved_model(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     contents = encoded(IMAGE, exif=exif)
-    np.testing.assert_array_equal(loaded.decode(contents), decode_image(contents))
+    filled, png = contents[:2] + b"\xff" * 9 + contents[2:], encoded(IMAGE, "PNG", exif=exif)
+    for turned in (contents, filled, png):
+        upright = ImageOps.exif_transpose(Image.open(io.BytesIO(turned)))
+        np.testing.assert_array_equal(loaded.decode(turned), np.asarray(upright))
     with pytest.raises(tf.errors.InvalidArgumentError, match="GIF is not supported"):
         loaded.decode(encoded(IMAGE, "GIF"))
 

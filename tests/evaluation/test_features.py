@@ -30,7 +30,7 @@ def test_names_the_first_row_that_is_not_finite(bad):
     ("arguments", "message"),
     [
         ({"embeddings": np.ones(3)}, r"`embeddings` must have the shape \(n, dim\).*shape=\(3,\)"),
-        ({"embeddings": [["a"], ["b"], ["c"]]}, "`embeddings` must hold numbers"),
+        ({"embeddings": [["a"], ["b"], ["c"]]}, "`embeddings` must hold real numbers"),
         ({"identities": [1, 2]}, "`identities` must be as long as `embeddings`. Received: 2 for 3"),
         ({"identities": [0.5, 1.0, 2.0]}, "`identities` must be one integer for each row.*float64"),
         ({"identities": ["a", "b", "c"]}, "return_inverse"),

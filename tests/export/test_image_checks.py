@@ -36,7 +36,12 @@ def with_thumbnail(thumbnail):
 
 
 SMALL = encoded("JPEG", PIXELS[:8, :8])
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+JPEG_TURNED, PNG_TURNED = (encoded(form, exif=TURNED) for form in ("JPEG", "PNG"))
 GOOD = {
+    "turned, behind fill bytes": JPEG_TURNED[:2] + b"\xff" * 3 + JPEG_TURNED[2:],
+    "turned png": PNG_TURNED,
     "jpeg": JPEG,
     "progressive": encoded("JPEG", progressive=True),
     "grey": encoded("JPEG", mode="L"),

@@ -77,6 +77,47 @@ def test_milestones_as_the_original_counts(steps_per_epoch, warmup_steps, milest
     assert list(schedule.marks(steps_per_epoch, 120)) == epochs
 
 
+@pytest.mark.parametrize(
+    ("steps_per_epoch", "warmup_steps", "delay", "milestones", "epochs"),
+    [
+        pytest.param(MARKET, 2000, 30, (40, 90), [70, 120], id="longer than the warm-up"),
+        pytest.param(
+            MARKET, 2000, 9, (40, 90), [49, 99], id="as long as the epochs of the warm-up that do not count"
+        ),
+        pytest.param(MARKET, 2000, 10, (40, 90), [50, 100], id="one more"),
+        pytest.param(MARKET, 2000, 3, (40, 90), [49, 99], id="shorter than the warm-up"),
+        pytest.param(200, 0, 5, (1, 2), [6, 7], id="no warm-up"),
+        pytest.param(12.5, 30, 1, (2,), [4], id="a fraction of updates an epoch"),
+    ],
+)
+def test_milestones_after_a_delay_as_the_original_counts(
+    steps_per_epoch, warmup_steps, delay, milestones, epochs
+):
+    schedule = MultiStep(
+        warmup_steps=warmup_steps, milestones=milestones, counting="original", delay_epochs=delay
+    )
+    # As its trainer does: after epoch e, from 0, the schedule steps if the warm-up is over and the delay, too.
+    expected, counted = [], 0
+    for epoch in range(130):
+        expected.append(0.5 ** sum(counted >= milestone for milestone in milestones))
+        if (epoch + 1) * steps_per_epoch + 1 > warmup_steps and epoch + 1 > delay:
+            counted += 1
+    inside = MultiStep(**{**vars(schedule), "gamma": 0.5}).build(1.0, steps_per_epoch, 130)
+    starts = np.ceil(np.arange(130) * steps_per_epoch)
+    np.testing.assert_array_equal([float(inside(step)) for step in starts], expected)
+    assert (np.flatnonzero(np.diff(expected)) + 1).tolist() == epochs
+    assert list(schedule.marks(steps_per_epoch, 130)) == epochs
+
+
+@pytest.mark.parametrize(("delay", "counting"), [(3, "epochs"), (-1, "original"), (-1, "epochs")])
+def test_a_delay_that_means_nothing_is_refused(delay, counting):
+    schedule = MultiStep(milestones=(4,), delay_epochs=delay, counting=counting)
+    with pytest.raises(
+        ValueError, match=rf"unless counting is 'original'.*delay_epochs={delay}, counting='{counting}'"
+    ):
+        schedule.build(1.0, 10, 9)
+
+
 def test_the_originals_cosine_changes_once_an_epoch_and_ours_at_every_step():
     steps = np.arange(40 * MARKET, 41 * MARKET)
     for counting, different in (("original", 1), ("epochs", MARKET)):

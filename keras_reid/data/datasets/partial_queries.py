@@ -91,16 +91,17 @@ class PartialQueries:
         file = folder / f"{path.stem}-{digest}.png"
         if file.exists():
             return file
-        from PIL import Image
+        from PIL import Image, ImageOps
 
         number = int(hashlib.sha256(path.name.encode()).hexdigest()[:16], 16)
         share, place = np.random.default_rng((self.seed, number)).random(2)
         low, high = self.height
         try:
-            with Image.open(path) as image:
-                band = max(1, round(image.height * (low + share * (high - low))))
-                top = round(place * (image.height - band))
-                part = image.convert("RGB").crop((0, top, image.width, top + band))
+            with Image.open(path) as stored:
+                image = ImageOps.exif_transpose(stored).convert("RGB")
+            band = max(1, round(image.height * (low + share * (high - low))))
+            top = round(place * (image.height - band))
+            part = image.crop((0, top, image.width, top + band))
         except OSError as error:
             raise UserError(f"cannot read {path}: {error}") from error
         folder.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001,
     Time: for each pair of maps `positions · positions' · channels` multiply-adds (110 × 110 × 2048: 25 million,
     about half a millisecond on two cores), so for more than a few thousand images take `candidates`; for each
     gallery map that is compared about as much as for five pairs. Memory: 256 MiB of maps at a time (they may be
-    memory-mapped), and the `(n, m)` or `(n, candidates)` result.
+    memory-mapped, as float32 or float16), and the `(n, m)` or `(n, candidates)` result.
 
     Args:
         query: `Features` of n images with `maps`, and `weights` or none.
@@ -141,14 +141,18 @@ def _reconstruct(maps, weights, gallery_maps, candidates, ridge):
                 items = items[edges[items] < edges[items + 1]]
             if len(items) == 0:
                 continue
-            for item, basis in zip(items, reconstruction_bases(gallery_maps[items], ridge), strict=True):
+            for item, basis in zip(
+                items,
+                reconstruction_bases(_single(gallery_maps[items]), ridge),
+                strict=True,
+            ):
                 where = (
                     np.arange(n) * m + item if candidates is None else places[edges[item] : edges[item + 1]]
                 )
                 for start in range(0, len(where), queries_a_turn):
                     part = where[start : start + queries_a_turn]
                     rows = part // values.shape[1]
-                    norms = residual_norms(maps[rows], basis)
+                    norms = residual_norms(_single(maps[rows]), basis)
                     values.reshape(-1)[part] = np.vecdot(norms, weights[rows])
                 advance(len(where))
     return values
@@ -164,6 +168,11 @@ def _maps(name, features):
             f"Received: shape={maps.shape} of the {name}."
         )
     return maps.reshape(len(maps), -1, maps.shape[-1])
+
+
+def _single(maps):
+    """float32, also of maps that are kept in half precision."""
+    return maps.astype(np.float32, copy=False)
 
 
 def _weights(query, positions):

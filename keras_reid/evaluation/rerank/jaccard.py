@@ -25,7 +25,7 @@ def jaccard_neighbors(embeddings, radius, k1=30, k2=6):
     each pair that is found, and about 200 MB.
 
     Args:
-        embeddings: `(N, dim)`; compared by the cosine.
+        embeddings: `(N, dim)` numbers of any type; compared by the cosine, in float32.
         radius: largest distance of a pair, 0 or more and below 1, the distance of images without common neighbours.
         k1: neighbours in a list, the image itself not counted. Where there are fewer images, the lists are shorter.
         k2: nearest images, itself counted, over which the weights are averaged; 1 does not average.

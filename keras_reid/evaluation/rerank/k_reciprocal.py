@@ -26,10 +26,11 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     squared distance relative to the farthest image from the query. Neighbours are looked for among query and gallery
     together, so the result of a query depends on the other queries. Identities and cameras are not used.
 
-    Exact; no matrix of N = n + m images squared is ever kept. Time: N² · dim / 2 multiply-adds for the neighbours,
-    n · m · dim for the distances, and about 3 ns for each pair. Memory: a copy of the embeddings, about 2 kB for
-    each image, a block of distances. Where n · m distances take at most 256 MiB, they are kept instead of computed
-    again.
+    Exact, but for the rounding of float32: what is equally far from a query may differ by about 1e-7 where λ is not 1.
+    Computed in float32 whatever the type of the embeddings. No matrix of N = n + m images squared is ever
+    kept. Time: N² · dim / 2 multiply-adds for the neighbours, n · m · dim for the distances, and about 3 ns for each
+    pair. Memory: a copy of the embeddings, about 2 kB for each image, a block of distances. Where n · m distances take
+    at most 256 MiB, they are kept instead of computed again.
 
     Args:
         query: `Features` of n images.

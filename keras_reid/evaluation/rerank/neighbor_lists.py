@@ -32,9 +32,13 @@ class NeighborLists:
 def neighbor_lists(points, k, visit=None):
     """The k nearest points of every point (itself among them) and the distance of the farthest.
 
-    Points at equal distances come in the order of their positions. Time: N² · dim multiply-adds, half of the
-    full matrix product, and about 3 ns for each pair. Memory beside the result: tens of megabytes; about 100
-    candidates wait for a place in the list of each point.
+    Points at equal distances come in the order of their positions, the distances being those of the embeddings as
+    given, in float64 and rounded to float32 (`Points.exact_half_distances`). Which of many that are as far as the last
+    come into the list is another matter: the float32 product chooses k + 4, so where more than four beyond the k-th are
+    within its error of it (2e-6 of the squared lengths), any of them may be there instead of one before.
+
+    Time: N² · dim multiply-adds, half of the full matrix product, and about 3 ns for each pair. Memory beside the
+    result: tens of megabytes; about 100 candidates wait for a place in the list of each point.
 
     Args:
         points: `Points`.
@@ -146,7 +150,7 @@ def _order_exactly(points, rows, indices, scores):
     if len(close) == 0:
         return
     near = indices[close]
-    exact = -points.half_distances(np.repeat(rows[close], near.shape[1]), near.reshape(-1)).reshape(
+    exact = -points.exact_half_distances(np.repeat(rows[close], near.shape[1]), near.reshape(-1)).reshape(
         near.shape
     )
     order = np.lexsort((near, -exact), axis=1)

@@ -127,17 +127,25 @@ class MultiStep(_Schedule):
     gamma: float = 0.1
     """factor at each"""
     counting: Literal["epochs", "original"] = "epochs"
-    """what milestones count: epochs; original, as in FastReID, only those that end after the warm-up, so that 40 is
-    epoch 49 where the warm-up ends in the tenth"""
+    """what milestones count: epochs; original, as in FastReID, only those that end after the warm-up and the delay, so
+    that 40 is epoch 49 where the warm-up ends in the tenth"""
+    delay_epochs: int = 0
+    """first epochs that the original's counting leaves out; by epochs, the milestones themselves say where they are"""
 
     def marks(self, steps_per_epoch, epochs):
         """`{epoch: what happens at its start}`, epochs from 0."""
         not_counted = 0
         if self.counting == "original":
-            not_counted = max(self.warmup_epochs(steps_per_epoch), 1) - 1
+            # The first that counts ends after the warm-up, and comes after the delay.
+            not_counted = max(self.warmup_epochs(steps_per_epoch), self.delay_epochs + 1) - 1
         return {milestone + not_counted: "milestone" for milestone in sorted(self.milestones)}
 
     def build(self, learning_rate, steps_per_epoch, epochs):
+        if self.delay_epochs < 0 or (self.delay_epochs and self.counting != "original"):
+            raise ValueError(
+                "delay_epochs of MultiStep must be 0 or more, and 0 unless counting is 'original': by epochs, "
+                f"milestones are where they say. Received: delay_epochs={self.delay_epochs}, counting={self.counting!r}"
+            )
         import keras
 
         # Keras holds a value up to and including its boundary.

@@ -66,8 +66,9 @@ class ClassificationLayer(keras.layers.Layer):
                 "with training=False.)",
                 stacklevel=2,
             )
-        features = at_least_float32(features)
-        kernel = ops.cast(self.kernel, features.dtype)
+        features, kernel = at_least_float32(features), self.kernel
+        dtype = keras.backend.result_type(features.dtype, self.variable_dtype)
+        features, kernel = ops.cast(features, dtype), ops.cast(kernel, dtype)
         if self.cosine:
             features, kernel = l2_normalize(features), ops.transpose(l2_normalize(ops.transpose(kernel)))
         similarities = ops.matmul(features, kernel)

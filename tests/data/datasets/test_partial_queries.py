@@ -56,6 +56,25 @@ def test_queries_are_bands_of_the_whole_width(own, tmp_path):
     assert len(set(tops)) > 1
 
 
+class Lying(Own):
+    """The same images, stored on their side."""
+
+    def read(self, root):
+        whole, exif = super().read(root), Image.Exif()
+        exif[0x0112] = 6
+        for sample in whole.query:
+            with Image.open(sample.path) as image:
+                image.transpose(Image.Transpose.ROTATE_90).save(sample.path, exif=exif)
+        return whole
+
+
+def test_images_are_upright_before_they_are_cut(own, tmp_path):
+    for sample in PartialQueries(Lying(own.folder)).read(tmp_path).query:
+        rows, (width, height) = rows_of(sample)
+        assert width == 40
+        np.testing.assert_array_equal(rows, np.arange(rows[0], rows[0] + height))
+
+
 def test_options(own, tmp_path):
     first = PartialQueries(own).read(tmp_path)
     other = PartialQueries(own, seed=1).read(tmp_path)

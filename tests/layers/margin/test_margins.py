@@ -17,6 +17,23 @@ ALL = [LinearClassifier, *MARGINS]
 
 
 @pytest.mark.parametrize("cls", ALL)
+def test_double_precision_is_kept_whatever_the_features(cls):
+    exact, single = (cls(5, dtype=dtype) for dtype in ("float64", "float32"))
+    for layer in (exact, single):
+        layer.build(FEATURES.shape)
+        layer.set_weights([WEIGHTS.T])
+    expected = exact(FEATURES.astype("float64"), labels=LABELS)
+    for kind in ("float32", "float64"):
+        found = exact(FEATURES.astype("float32").astype(kind), labels=LABELS)
+        assert keras.backend.standardize_dtype(found.dtype) == "float64"
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert (
+        np.abs(np.asarray(single(FEATURES.astype("float32"), labels=LABELS)) - np.asarray(found)).max()
+        > 1e-12
+    )
+
+
+@pytest.mark.parametrize("cls", ALL)
 def test_contract(cls):
     layer = run_layer_test(lambda: cls(5), FEATURES, (8, 5), {"labels": LABELS}, half_dtype="float32")
     assert layer.kernel.shape == (6, 5)
