@@ -253,18 +253,49 @@ def test_skip_unreadable_counts_and_lists(duke, command, tmp_path):
     command("evaluate", run, cwd=tmp_path)
 
 
-@pytest.mark.slow
+def until(process, log, lines):
+    """Waits until a process has written so many lines to a file; fails if it ends before."""
+    while not log.is_file() or len(log.read_text().splitlines()) < lines:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def terminated(tmp_path):
+    """A run that got SIGTERM after two epochs; what it said and its exit code."""
+    run = tiny(tmp_path / "stopped")
+    arguments = [sys.executable, "-m", "keras_reid.fit", "tiny.py", "--training.epochs", "500"]
+    process = subprocess.Popen(arguments, cwd=run.parents[1], stderr=subprocess.PIPE, text=True)
+    until(process, run / "metrics.jsonl", 2)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=120)
+    return run, said, process.returncode
+
+
+def test_sigterm_saves_and_says_how_to_go_on(terminated):
+    run, said, code = terminated
+    assert code == 128 + signal.SIGTERM
+    (line,) = (line for line in said.splitlines() if line.startswith("SIGTERM"))
+    assert line.endswith("in runs/tiny/checkpoints; repeat the command with --resume to continue")
+    assert "Traceback" not in said
+    newest = json.loads((run / "checkpoints" / "manifest.json").read_text())["checkpoints"][0]
+    assert newest["epochs_done"] >= 2
+    assert (run / "checkpoints" / newest["file"]).is_file()
+    assert not (run / "model.keras").exists()
+
+
+@pytest.mark.medium
 def test_the_same_seed_gives_the_same_weights_in_another_process_and_folder(command, tmp_path):
     runs = [tiny(tmp_path / name) for name in ("one", "two", "three")]
     for run, seed in zip(runs, (0, 0, 1), strict=True):
-        command("fit", "tiny.py", "--training.seed", seed, cwd=run.parents[1])
+        command.process("fit", "tiny.py", "--training.seed", seed, cwd=run.parents[1])
     one, two, three = (keras.saving.load_model(run / "model.keras").get_weights() for run in runs)
     for a, b in zip(one, two, strict=True):
         np.testing.assert_array_equal(a, b)
     assert any((a != b).any() for a, b in zip(one, three, strict=True))
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_diverging_run_stops_with_a_line_and_keeps_its_checkpoint(command, tmp_path):
     # NaN from the sixth step on, which is in epoch 2.
     more = """
@@ -287,7 +318,7 @@ def explosive(y_true, y_pred):
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
 
 
-@pytest.mark.slow
+@pytest.mark.medium
 def test_a_full_disk_stops_with_a_line_and_resume_goes_on(command, tmp_path):
     run = tiny(tmp_path / "limited")
     # From the second checkpoint on no file may grow beyond a limit.
@@ -334,7 +365,7 @@ def test_a_killed_run_resumes_to_the_bit(after_lines, command, tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
-    command("fit", file, *arguments, cwd=whole)
+    command.process("fit", file, *arguments, cwd=whole)
 
     log = killed / "runs" / "killed" / "metrics.jsonl"
     process = subprocess.Popen([sys.executable, "-m", "keras_reid.fit", str(file), *arguments], cwd=killed)
@@ -347,7 +378,7 @@ def test_a_killed_run_resumes_to_the_bit(after_lines, command, tmp_path):
     assert process.poll() is None, "the run ended before it could be killed"
     process.send_signal(signal.SIGKILL)
     process.wait()
-    command("fit", file, *arguments, "--resume", cwd=killed)
+    command.process("fit", file, *arguments, "--resume", cwd=killed)
 
     assert [p.name for p in (killed / "runs").iterdir()] == ["killed"]
     one, other = (
@@ -356,8 +387,8 @@ def test_a_killed_run_resumes_to_the_bit(after_lines, command, tmp_path):
     for a, b in zip(one.weights, other.weights, strict=True):
         np.testing.assert_array_equal(np.array(a), np.array(b), err_msg=a.path)
     assert len(log.read_text().splitlines()) == 5
-    assert "finished" in command("fit", file, *arguments, "--resume", cwd=killed, ok=False).stderr
-    other_settings = command(
+    assert "finished" in command.process("fit", file, *arguments, "--resume", cwd=killed, ok=False).stderr
+    other_settings = command.process(
         "fit", file, *arguments, "--training.seed", "1", "--resume", cwd=killed, ok=False
     )
     assert other_settings.returncode == 2
