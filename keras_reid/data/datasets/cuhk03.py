@@ -1,13 +1,13 @@
 """CUHK03."""
 
 import dataclasses
-import json
 from pathlib import PurePath
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
+from keras_reid.files import read_json
 
 _LAYOUT = laid_out(
     "CUHK03",
@@ -68,7 +68,7 @@ def _read_split(file, number):
     if not file.is_file():
         raise UserError(f"{file} does not exist; {_LAYOUT}")
     try:
-        splits = list(json.loads(file.read_text(encoding="utf-8")))
+        splits = list(read_json(file))
         if isinstance(number, bool) or number not in range(len(splits)):
             raise UserError(
                 f"`split_id` must be 0 … {len(splits) - 1} for {file}. Received: split_id={number!r}"

@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-import json
 from pathlib import Path
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.records import COLUMNS, FACTS, INDEX, PARTS
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
+from keras_reid.files import read_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Records:
             )
         parts = _read_index(folder)
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            facts = read_json(folder / FACTS)
             known = {key: facts[key] for key in ("name", "protocol", "split", "junk")}
             known["read_as"] = facts.get("read_as", "")  # not in what older versions packed
         except (OSError, ValueError, KeyError):
