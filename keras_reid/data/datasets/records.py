@@ -37,7 +37,10 @@ class Records:
                 f"neither {root / self.folder} nor {root} has an {INDEX}; "
                 "python -m keras_reid.pack makes such a folder from a data set"
             )
-        parts = _read_index(folder)
+        try:
+            parts = _read_index(folder)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{folder / INDEX}: damaged: {error}; pack the data set again") from None
         try:
             facts = read_json(folder / FACTS)
             known = {key: facts[key] for key in ("name", "protocol", "split", "junk")}
