@@ -36,8 +36,8 @@ class Search:
     gallery: Path | None = None
     """folder of images to search in, with all its sub-folders. A query that lies there is not found itself"""
     model: str | None = None
-    """a run directory (runs/NAME) or a .keras file; by default the run or file that the index was made with, else the newest
-    finished run in runs/"""
+    """a run directory (runs/NAME) or a .keras file; by default what the index was made with, else the newest finished
+    run in runs/"""
     top: int = 10
     """gallery images to show"""
     output: Path | None = None
