@@ -10,6 +10,7 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 _FEW = 50  # identities
 
@@ -56,6 +57,7 @@ class Calibrate:
     """images"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -72,7 +74,7 @@ def main(arguments):
     }
     check_options(**settings)
     memory = None if options.memory is None else parse_memory(options.memory)
-    experiment = experiment_of(options.dataset, run_directory(options.run_or_model))
+    experiment = experiment_of(options.dataset, run_directory(options.run_or_model), options.trust_code)
     data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
     data = dataclasses.replace(data, test_datasets=tuple(data.test_datasets)[:1])
     metric, flip = _distance(options, experiment)
@@ -87,7 +89,7 @@ def main(arguments):
     from keras_reid.files import write_json
     from keras_reid.models import load_model
 
-    model = load_model(options.run_or_model)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
     ((query, gallery),) = embed_datasets(model, [dataset], options.batch_size, flip)
     calibration = calibrate(

@@ -11,6 +11,7 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.evaluation.image_files import ImageFile, find_images
 from keras_reid.model_file import find_model_file, fingerprint
+from keras_reid.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Embed:
     """images"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -52,7 +54,7 @@ def main(arguments):
     from keras_reid.evaluation.embedding_store import EmbeddingStore
     from keras_reid.models import load_model
 
-    model = load_model(options.run_or_model)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
     folder = options.output.with_name(f".{options.output.stem}.part")
     with EmbeddingStore(folder, {"model": fingerprint(file)}) as store:
         try:

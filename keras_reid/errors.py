@@ -3,8 +3,11 @@
 import re
 
 # What Keras puts around the messages of its layers, and colours them with.
-_BEFORE = re.compile(r"Exception encountered when calling [^\n]*\n+|.*Exception encountered:", re.DOTALL)
-_AFTER = re.compile(r"\s*Arguments received by .*", re.DOTALL)
+_CALLING, _ENCOUNTERED, _ARGUMENTS = (
+    "Exception encountered when calling ",
+    "Exception encountered:",
+    "Arguments received by ",
+)
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -18,6 +21,15 @@ class UserError(ValueError):
 
 
 def reason(error):
-    """What an exception says, without colours and what Keras puts around it: the failed layer and its arguments."""
-    text = _AFTER.sub("", _BEFORE.sub("", _COLOURS.sub("", str(error)), count=1))
-    return text.strip() or type(error).__name__
+    """What an exception says, without colours and what Keras puts around it: the failed layer and its arguments.
+
+    Time: that of reading the text a few times, which is as long as the configuration of a model at times.
+    """
+    text = _COLOURS.sub("", str(error))
+    before, calling, after = text.partition(_CALLING)
+    if _ENCOUNTERED in text and (before or not calling):
+        text = text.rpartition(_ENCOUNTERED)[2]
+    elif calling:
+        _, newline, rest = after.partition("\n")
+        text = before + rest.lstrip("\n") if newline else text
+    return text.partition(_ARGUMENTS)[0].strip() or type(error).__name__

@@ -11,6 +11,7 @@ from keras_reid.dsr_options import share_of_dsr, validation_data
 from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Evaluate:
     """images"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
+    trust_code: TrustCode = False
     output: Path | None = None
     """JSON file to write; by default evaluation.json in the run directory, or beside the model"""
 
@@ -93,7 +95,7 @@ def main(arguments):
     from keras_reid.files import write_json
     from keras_reid.models import load_model
 
-    model = load_model(options.run_or_model)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, tests = read_datasets(data, train=False, protocol=options.protocol)
     if settings["metric"] == "dsr":
         settings["dsr_lambda"] = share_of_dsr(options, model, validation, tests)
@@ -144,7 +146,7 @@ def _what(options, run):
     """The data to test on, the evaluation settings and the K of Recall@K: the run's own, where the options do not say
     otherwise.
     """
-    experiment = experiment_of(options.dataset, run)
+    experiment = experiment_of(options.dataset, run, options.trust_code)
     settings = {"metric": options.metric or "cosine", "flip": options.flip}
     if experiment:
         settings["metric"] = options.metric or experiment.evaluation.metric

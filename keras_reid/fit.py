@@ -1,7 +1,6 @@
 """`python -m keras_reid.fit FILE`: trains and evaluates an experiment."""
 
 import dataclasses
-import json
 import statistics
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +13,8 @@ from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.run_directory import RunDirectory, resolve
-from keras_reid.files import write_json
+from keras_reid.files import read_json, write_json
+from keras_reid.trust_option import TrustCode
 
 _NAMED_AFTER_THE_EXPERIMENT = "NAME-schedule.png"
 
@@ -40,6 +40,7 @@ class Fit:
     seeds: tuple[int, ...] = ()
     """run once with each of these seeds, as NAME-seed0 and so on; print mean and spread, and write them to
     runs/NAME-seeds.json"""
+    trust_code: TrustCode = False
     plot_schedule: Annotated[str | None, tyro.conf.arg(metavar="[FILE.png]")] = None
     """train nothing: draw the learning rate over the steps, to NAME-schedule.png unless told, and print it"""
 
@@ -81,17 +82,19 @@ def _run(fit, overrides, seed):
         finished = [run for run in RunDirectory.of(experiment) if run.is_finished()]
         if finished:
             print(f"seed {seed} is finished: {finished[0].path}")
-            return json.loads((finished[0] / "metrics.json").read_text(encoding="utf-8"))
+            return read_json(finished[0] / "metrics.json")
     chief = this_worker().chief
     directory = RunDirectory.unfinished(experiment) if fit.resume and chief else None
     new = directory is None and chief
     if new:
         directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
+    elif chief:
+        directory.note_code(fit.file)
     command_line.load_tensorflow()
     from keras_reid.experiment.running import run
 
     try:
-        return run(experiment, directory, resume=fit.resume)
+        return run(experiment, directory, resume=fit.resume, trust_code=fit.trust_code)
     except UserError:
         if new and not directory.has_begun():
             directory.remove()  # so that the corrected command has the name

@@ -4,8 +4,14 @@ import hashlib
 import json
 import pathlib
 import zipfile
+import zlib
 
 from keras_reid.errors import UserError
+from keras_reid.files import parse_json
+
+_CONFIG = "config.json"
+# Ours have 2 kB, as a backbone is one entry; one that lists every layer, of 1000 layers, about 1 MB.
+_MOST_CONFIG_BYTES = 2**24
 
 
 def find_model_file(run_or_model):
@@ -61,15 +67,16 @@ def fingerprint(file):
         UserError: the file is damaged.
     """
     digest = hashlib.sha256()
+    config = read_config(file)
+    config.pop("compile_config", None)
+    if isinstance(metadata := config["config"].get("metadata"), dict):
+        for name in ("calibration", "threshold"):
+            metadata.pop(name, None)
     try:
         with zipfile.ZipFile(file) as archive:
-            config = json.loads(archive.read("config.json"))
-            config.pop("compile_config", None)
-            for name in ("calibration", "threshold"):
-                (config.get("config", {}).get("metadata") or {}).pop(name, None)
             digest.update(json.dumps(config, sort_keys=True).encode())
             for entry in sorted(archive.namelist()):
-                if entry in ("config.json", "metadata.json"):  # the second says when it was saved
+                if entry in (_CONFIG, "metadata.json"):  # the second says when it was saved
                     continue
                 digest.update(entry.encode())
                 with archive.open(entry) as content:
@@ -78,3 +85,49 @@ def fingerprint(file):
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(f"{file}: not a Keras model file, or a damaged one: {error}.") from error
     return digest.hexdigest()[:32]
+
+
+def read_config(file):
+    """The configuration in a `.keras` file: `{"class_name": …, "config": {…}, …}`, of bounded size and depth.
+
+    Args:
+        file: a `.keras` file.
+
+    Raises:
+        UserError: the file is damaged, or its configuration too large, too deep or of another form.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive, archive.open(_CONFIG) as entry:
+            content = entry.read(_MOST_CONFIG_BYTES + 1)
+    except (
+        KeyError,
+        ValueError,
+        NotImplementedError,
+        RuntimeError,
+        EOFError,
+        zlib.error,
+        zipfile.BadZipFile,
+    ) as error:
+        raise UserError(
+            f"{file}: not a Keras model file: its {_CONFIG} is missing or damaged: {error}."
+        ) from error
+    config = parse_json(content, f"{file}: its {_CONFIG}", _MOST_CONFIG_BYTES)
+    if not (isinstance(config, dict) and isinstance(config.get("config"), dict)):
+        raise UserError(f"{file}: not a Keras model file: its {_CONFIG} describes no model.")
+    return config
+
+
+def experiment_file_of(run_or_model):
+    """The experiment file that belongs to a model, and holds its own classes if it has any; None for a bare model file.
+
+    A model file belongs to a run when it lies in the folder that `fit` wrote, with its command.json; what lies beside
+    another one is nobody's.
+
+    Args:
+        run_or_model: as for `find_model_file`.
+    """
+    path = pathlib.Path(run_or_model)
+    folder = path if path.is_dir() else path.parent
+    file = folder / "experiment.py"
+    in_run = path.is_dir() or (folder / "command.json").is_file()
+    return file if in_run and file.is_file() else None

@@ -13,6 +13,7 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 _MOST_MISSED = 20  # are printed
 
@@ -40,6 +41,7 @@ class RankedListOf:
     output: Path | None = None
     """.png or .jpg, or .html with activation maps; by default report/ranked_list_QUERY.png in the run directory, or
     ranked_list_QUERY.png beside the model"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -57,7 +59,7 @@ def main(arguments):
         )
     file = find_model_file(options.run_or_model)
     run = run_directory(options.run_or_model)
-    experiment = experiment_of(options.dataset, run)
+    experiment = experiment_of(options.dataset, run, options.trust_code)
     data = chosen_data(options.dataset, experiment, options.root)
 
     command_line.load_tensorflow()
@@ -71,7 +73,7 @@ def main(arguments):
     tests = [read_dataset(reader, data.root) for reader in data.test_datasets or [data.dataset]]
     dataset, position = find_query(tests, options.query, options.test_set)
     settings = experiment.evaluation if experiment else Evaluation()
-    model = load_model(options.run_or_model)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
     ((query, gallery),) = embed_datasets(model, [dataset], settings.batch_size, settings.flip)
     paths = [[sample.path for sample in part] for part in (dataset.query, dataset.gallery)]
     (found,) = ranked_lists(

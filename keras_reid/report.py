@@ -1,7 +1,6 @@
 """`python -m keras_reid.report RUN [RUN …]`: the report of a run, or a comparison of several."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,9 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.files import read_json
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 _SAME = 1e-3  # of a metric: what another processor's rounding may change
 
@@ -37,6 +38,7 @@ class Report:
     beside the first"""
     root: Path | None = None
     """folder under which the data sets are looked for; by default that of the run's experiment"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -51,12 +53,12 @@ def main(arguments):
     if options.output and options.output.suffix not in (".html", ".htm"):
         raise UserError(f"--output must be a file that ends in .html. Received: {options.output}")
     if len(runs) == 1:
-        _report(runs[0], options.root, options.output)
+        _report(runs[0], options)
         return
     for run in runs:
         if not (run / "report" / "curves.json").is_file():
             print(f"{run.path}: no curves yet, so its report is made first")
-            _report(run, options.root)
+            _report(run, dataclasses.replace(options, output=None))
     from keras_reid.visualization import write_comparison
 
     output = options.output or runs[0].path.parent / "comparison.html"
@@ -86,9 +88,11 @@ def finished_run(path):
     return run
 
 
-def _report(run, root, output=None):
-    experiment = run.experiment()
-    data = experiment.data if root is None else dataclasses.replace(experiment.data, root=root)
+def _report(run, options):
+    experiment = run.experiment(options.trust_code)
+    data = experiment.data
+    if options.root is not None:
+        data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
     from keras_reid.evaluation import print_table
     from keras_reid.evaluation.dataset import evaluate_dataset
@@ -97,7 +101,7 @@ def _report(run, root, output=None):
     from keras_reid.models import load_model
 
     _, tests = read_datasets(data, train=False)
-    model = load_model(run.path)
+    model = load_model(run.path, trust_code=options.trust_code)
     settings = experiment.evaluation
     evaluations = {
         dataset.name: evaluate_dataset(
@@ -107,12 +111,12 @@ def _report(run, root, output=None):
     }
     print_table({name: evaluation.result for name, evaluation in evaluations.items()})
     _compare_with_run(run, evaluations)
-    write_run_report(model, experiment, run.path, tests, evaluations, output=output)
+    write_run_report(model, experiment, run.path, tests, evaluations, output=options.output)
 
 
 def _compare_with_run(run, evaluations):
     """Says where the model finds other numbers than the run did."""
-    before = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    before = read_json(run / "metrics.json")
     for name, evaluation in evaluations.items():
         for key in ("rank1", "mAP"):
             of_embeddings = before.get(cosine_entry(name), before.get(name, {}))

@@ -11,6 +11,7 @@ import tyro
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
+from keras_reid.trust_option import TrustCode
 
 _PICTURES = Path("search_results")
 
@@ -35,8 +36,8 @@ class Search:
     gallery: Path | None = None
     """folder of images to search in, with all its sub-folders. A query that lies there is not found itself"""
     model: str | None = None
-    """a run directory (runs/NAME) or a .keras file; by default the model that the index was made with, else the newest
-    finished run in runs/"""
+    """a run directory (runs/NAME) or a .keras file; by default what the index was made with, else the newest finished
+    run in runs/"""
     top: int = 10
     """gallery images to show"""
     output: Path | None = None
@@ -52,6 +53,7 @@ class Search:
     """stop at an unreadable gallery image, before anything is embedded, instead of leaving it out and naming it"""
     batch_size: int = 64
     """images"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -63,6 +65,9 @@ def main(arguments):
             raise UserError(
                 f"--{name.replace('_', '-')} must be at least 1. Received: {getattr(options, name)}"
             )
+    if options.trust_code and not options.model:
+        # An index is read from the gallery, which may be a stranger's, and would choose what is executed.
+        raise UserError("--trust-code is for a run that you name: add --model")
     # All that can be wrong is said before the wait for TensorFlow.
     from keras_reid.evaluation.calibration.options import check_prior
 
@@ -99,7 +104,7 @@ def _compare(options):
     from keras_reid.models import load_model
 
     _say_model(named, why)
-    model = load_model(named)
+    model = load_model(named, trust_code=options.trust_code)
     if model.metadata.get(KEY):
         verdict = verify(model, *paths, options.prior)
         print(json.dumps(verdict.to_dict()) if options.json else verdict)
@@ -141,13 +146,13 @@ def _search(options):
 
     _say_model(named, why)
     check_images(queries, remedy=_REMEDY)
-    model = load_model(named)
+    model = load_model(named, trust_code=options.trust_code)
     calibration = Calibration.from_metadata(model.metadata) if model.metadata.get(KEY) else None
     flip = bool(calibration and calibration.flip)
     gallery = update_index(
         scanned,
         model,
-        file,
+        named,
         fingerprint(file),
         index,
         flip=flip,

@@ -14,7 +14,8 @@ from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import resolve
-from keras_reid.files import write_json
+from keras_reid.files import read_json, write_json
+from keras_reid.trust_option import TrustCode
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space
@@ -52,6 +53,7 @@ class Sweep:
     """of what is drawn; that of the training is --training.seed"""
     smoke: bool = False
     """every trial is a smoke run"""
+    trust_code: TrustCode = False
     resume: bool = False
     """continue the newest sweep of this experiment: unfinished and failed trials, and those that have not begun"""
 
@@ -72,13 +74,14 @@ def main(arguments):
     _check(sweep, experiment, dimensions)
     _check_installed(sweep)
     settings = {**dataclasses.asdict(sweep), "overrides": overrides}
-    del settings["resume"]
+    for name in ("resume", "trust_code"):
+        del settings[name]
     folder = _newest(experiment.name, settings) if sweep.resume else _new(experiment.name)
     write_json(folder / "sweep.json", settings)
 
     from keras_reid.tuning.searching import search
 
-    flags = ["--smoke"] if sweep.smoke else []
+    flags = [*(["--smoke"] if sweep.smoke else []), *(["--trust-code"] if sweep.trust_code else [])]
     job = Job(
         command=(sys.executable, "-m", "keras_reid.fit", sweep.file, *flags, *overrides),
         dimensions=tuple(dimensions),
@@ -141,7 +144,7 @@ def _newest(name, settings):
     if not folders:
         raise UserError(f"there is no sweep to resume in {RUNS}/{name}-sweep")
     folder = max(folders, key=lambda folder: (folder / "sweep.json").stat().st_mtime)
-    before = json.loads((folder / "sweep.json").read_text(encoding="utf-8"))
+    before = read_json(folder / "sweep.json")
     changed = [key for key, value in json.loads(json.dumps(settings)).items() if before.get(key) != value]
     if changed:
         raise UserError(

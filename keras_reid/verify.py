@@ -10,6 +10,7 @@ import tyro
 from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,7 @@ class Verify:
     often below one in a hundred; 0.5 is for pairs that are as often the same as not"""
     json: bool = False
     """print it as JSON"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -59,7 +61,8 @@ def main(arguments):
     from keras_reid.evaluation import verify
     from keras_reid.models import load_model
 
-    verdict = verify(load_model(options.run_or_model), options.a, options.b, options.prior)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
+    verdict = verify(model, options.a, options.b, options.prior)
     print(json.dumps(verdict.to_dict()) if options.json else verdict)
 
 

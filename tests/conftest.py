@@ -37,6 +37,18 @@ def pytest_xdist_make_scheduler(config, log):
     return ByFile(config, log)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def configuration(tmp_path_factory):
+    """The user's configuration folder, one for all workers and their child processes: what a worker's run has noted
+    counts for the others, and nothing is written into the real one.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(shared / "configuration"))
+        yield shared / "configuration"
+
+
 @pytest.fixture(autouse=True)
 def seeded():
     """Every test starts from the same random state, alone or among others: Keras draws its seeds from Python's.
@@ -101,11 +113,11 @@ def load_once(loaded, monkeypatch):
 
     real = models.load_model
 
-    def load_model(run_or_model):
+    def load_model(run_or_model, trust_code=False):
         file = find_model_file(run_or_model)
         key = (str(file), fingerprint(file), json.dumps(read_metadata(file)))
         if key not in loaded:
-            loaded[key] = real(run_or_model)
+            loaded[key] = real(run_or_model, trust_code)
         return loaded[key]
 
     monkeypatch.setattr(models, "load_model", load_model)

@@ -1,3 +1,5 @@
+import time
+
 import keras
 import pytest
 
@@ -27,3 +29,20 @@ def test_reason_is_what_the_layer_said():
 )
 def test_reason_of_other_errors(error, expected):
     assert reason(error) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 2_000_000, " " * 2_000_000 + "a", "Exception encountered\n" * 100_000]
+)
+def test_reason_takes_time_as_the_text_is_long(text):
+    # With patterns that begin anew at each character it was minutes.
+    started = time.process_time()
+    assert reason(ValueError(text)) == text.strip()
+    assert time.process_time() - started < 1
+
+
+def test_reason_keeps_what_stands_before_a_layer_and_takes_the_innermost():
+    calling = "before Exception encountered when calling A.call().\n\ninner"
+    assert reason(ValueError(calling)) == "before inner"
+    nested = "No.\n\nException encountered: No either.\n\nException encountered: this.  \n\nArguments received by A: x"
+    assert reason(ValueError(nested)) == "this."

@@ -111,7 +111,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
     monkeypatch.setattr(
         "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
-    monkeypatch.setattr("keras_reid.models.load_model", lambda path: None)
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: None)
     monkeypatch.setattr("keras_reid.evaluation.dataset.embed_paths", embed)
     monkeypatch.setattr(sys, "argv", ["evaluate", *nothing, *options])
     with pytest.raises(SystemExit) as stopped:
@@ -148,7 +148,7 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
     model = SimpleNamespace(metadata=metadata)
     monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", read)
     monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", read)
-    monkeypatch.setattr("keras_reid.models.load_model", lambda path: model)
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: model)
     monkeypatch.setattr("keras_reid.evaluation.draws.evaluate_draws", evaluated)
     monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)
     main([*nothing, "--metric", "dsr", *options, "--output", str(tmp_path / "out.json")])
@@ -164,6 +164,6 @@ def test_the_share_is_not_chosen_on_the_test(nothing, monkeypatch):
             f"keras_reid.experiment.{module}.read_datasets",
             lambda data, train, protocol=None: (None, [dataset]),
         )
-    monkeypatch.setattr("keras_reid.models.load_model", lambda path: SimpleNamespace(metadata={}))
+    monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: SimpleNamespace(metadata={}))
     with pytest.raises(UserError, match=r"12 of 'small' are also tested on, the first is 0_0\.jpg"):
         main([*nothing, "--metric", "dsr", "--dsr-validation", "dukemtmc"])

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import shutil
@@ -22,8 +23,10 @@ SMALL = [
 ]
 
 
-def test_a_smoke_run_leaves_everything(smoke_run):
+def test_a_smoke_run_leaves_everything(smoke_run, configuration):
     run, printed = smoke_run
+    noted = (configuration / "keras_reid" / "noted_experiments").read_text().split()
+    assert hashlib.sha256((run / "experiment.py").read_bytes()).hexdigest() in noted
     for name in (
         "experiment.json",
         "experiment.py",

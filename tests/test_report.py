@@ -95,8 +95,12 @@ def test_missing_data_leaves_what_was_there(tmp_path):
     )
     command = {"file": "x.py", "arguments": [], "smoke": False, "seed": None}
     (tmp_path / "run" / "command.json").write_text(json.dumps(command))
+    with pytest.raises(UserError, match=r"experiment\.py: is not executed, .*--trust-code"):
+        main([run])
     for root in ("one", "two"):
         with pytest.raises(UserError, match=root):
-            main([run, "--root", str(tmp_path / root), "--output", str(tmp_path / "page.html")])
+            main(
+                [run, "--trust-code", "--root", str(tmp_path / root), "--output", str(tmp_path / "page.html")]
+            )
     assert not (tmp_path / "page.html").exists()
     assert not (tmp_path / "run" / "report").exists()

@@ -144,6 +144,14 @@ def test_a_smoke_sweep(searched):
     assert job.directory("trial000").name == "quickstart-smoke-sweep-trial000-smoke"
 
 
+def test_trials_trust_what_the_sweep_is_told_to_trust(searched):
+    job, *_ = searched("--trust-code")
+    assert job.command[-1] == "--trust-code"
+    # No setting of the sweep: those of before the option, and without it, are resumed as well.
+    assert "trust_code" not in (job.sweep / "sweep.json").read_text()
+    assert searched("--resume")[0].sweep == job.sweep
+
+
 def test_an_existing_sweep_is_kept(searched, folder):
     assert searched()[0].sweep.name == "quickstart-sweep"
     assert searched()[0].sweep.name == "quickstart-sweep-2"

@@ -48,9 +48,9 @@ def check_adaptation(experiment):
     check_trained("adaptation.source", settings.source)
 
 
-def load_source(settings):
+def load_source(settings, trust_code=False):
     """The source, a list of one `ReIDModel`, or of none where there is no adaptation."""
-    return load_trained("adaptation.source", [settings.source]) if settings.wanted else []
+    return load_trained("adaptation.source", [settings.source], trust_code) if settings.wanted else []
 
 
 def target_of(experiment, dataset):

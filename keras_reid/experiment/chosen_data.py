@@ -15,19 +15,23 @@ def run_directory(path):
     return RunDirectory(folder) if (folder / "command.json").is_file() else None
 
 
-def experiment_of(dataset, run):
+def experiment_of(dataset, run, trust_code=False):
     """The experiment whose settings a command begins with.
 
     Args:
         dataset: the option `--dataset`: an experiment file, a benchmark or None.
         run: `RunDirectory` or None.
+        trust_code: execute the run's experiment file even if `fit` on this machine has not noted its hash.
 
     Returns:
         an `Experiment`, or None for a model file outside a run.
+
+    Raises:
+        UserError: the experiment file fails, or that of the run may not be executed.
     """
     if dataset and dataset.endswith(".py"):
         return load_experiment(dataset)
-    return run.experiment() if run else None
+    return run.experiment(trust_code) if run else None
 
 
 def chosen_data(dataset, experiment, root=None, skip_unreadable=False):

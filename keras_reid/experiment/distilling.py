@@ -18,14 +18,14 @@ def check_teachers(settings):
         check_trained("distillation.teachers", teacher)
 
 
-def load_teachers(settings):
+def load_teachers(settings, trust_code=False):
     """The teachers as `ReIDModel`s. The student's random weights are as if there were none.
 
     Raises:
         UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
     """
     check_teachers(settings)
-    return load_trained("distillation.teachers", settings.teachers)
+    return load_trained("distillation.teachers", settings.teachers, trust_code)
 
 
 def outputs_of(settings, teachers, dataset):

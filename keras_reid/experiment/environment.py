@@ -2,13 +2,12 @@
 
 import datetime
 import hashlib
-import json
 import os
 import platform
 import subprocess
 from pathlib import Path
 
-from keras_reid.files import write_json
+from keras_reid.files import read_json, write_json
 
 # Beginnings of environment variables' names.
 _FLAGS = (
@@ -37,7 +36,7 @@ def write_environment(file, seed, data_fingerprint):
         data_fingerprint: as `fingerprint` gives.
     """
     file = Path(file)
-    sessions = json.loads(file.read_text(encoding="utf-8"))["sessions"] if file.is_file() else []
+    sessions = read_json(file)["sessions"] if file.is_file() else []
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     session = {"started": now, "versions": versions(), "git": git_revision(), "machine": machine()}
     write_json(file, {"seed": seed, "data_fingerprint": data_fingerprint, "sessions": [*sessions, session]})

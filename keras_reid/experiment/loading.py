@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import runpy
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,13 +11,15 @@ import numpy as np
 from keras_reid.command_line import parse
 from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import Experiment
+from keras_reid.utils.own_code import execute
 
 
-def load_experiment(file):
+def load_experiment(file, source=None):
     """The `experiment` that a Python file defines.
 
     Args:
         file: path of the file; it is executed, so it can do whatever Python can.
+        source: its bytes, where they have been read already.
 
     Raises:
         UserError: if the file is missing, fails, or defines no `experiment` of type `Experiment`.
@@ -33,7 +34,7 @@ def load_experiment(file):
             f"an experiment file is a Python file that defines `experiment`. Received: {str(file)!r}"
         )
     try:
-        names = runpy.run_path(str(file))
+        names = execute(file, source)
     except UserError:
         raise
     except (Exception, SystemExit) as error:

@@ -28,12 +28,13 @@ class Parts:
     """`ReIDModel` from which an adaptation starts"""
 
 
-def read_parts(experiment, strategy):
+def read_parts(experiment, strategy, trust_code=False):
     """Reads the data and builds the models that an experiment names.
 
     Args:
         experiment: an `Experiment`.
         strategy: within whose scope models are built; None for none.
+        trust_code: as in `load_model`, for runs that the experiment names.
 
     Returns:
         `Parts`.
@@ -50,8 +51,8 @@ def read_parts(experiment, strategy):
         check_adaptation(experiment)
         with scope(strategy):
             backbones.append(build_backbone(experiment))
-            teachers.extend(load_teachers(experiment.distillation))
-            sources.extend(load_source(experiment.adaptation))
+            teachers.extend(load_teachers(experiment.distillation, trust_code))
+            sources.extend(load_source(experiment.adaptation, trust_code))
         if experiment.evaluation.dsr_validation is not None:
             validations.append(read_validation(experiment.data, experiment.evaluation.dsr_validation))
 

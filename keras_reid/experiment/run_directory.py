@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
-from keras_reid.files import write_json
+from keras_reid.files import read_json, write_json
+from keras_reid.utils.own_code import is_known, note, source_of_run
 
 
 class RunDirectory:
@@ -29,7 +31,10 @@ class RunDirectory:
 
     @classmethod
     def create(cls, experiment, file, arguments=(), smoke=False, seed=None):
-        """A new folder for a run: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run replaces it."""
+        """A new folder for a run: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run replaces it.
+
+        The hash of the experiment file is noted, so that later commands may execute the copy.
+        """
         description = as_dict(experiment)
         names = itertools.chain([experiment.name], (f"{experiment.name}-{k}" for k in itertools.count(2)))
         if smoke:
@@ -40,6 +45,7 @@ class RunDirectory:
         command = {"file": str(file), "arguments": list(arguments), "smoke": smoke, "seed": seed}
         write_json(run / "command.json", command)
         write_json(run / "experiment.json", description)
+        run.note_code(file)
         return run
 
     @classmethod
@@ -78,7 +84,7 @@ class RunDirectory:
 
     def description(self):
         """The resolved experiment as written when the run began."""
-        return json.loads((self / "experiment.json").read_text(encoding="utf-8"))
+        return read_json(self / "experiment.json")
 
     def has_begun(self):
         """Whether anything was trained."""
@@ -92,19 +98,68 @@ class RunDirectory:
         """Whether the final metrics are there."""
         return (self / "metrics.json").is_file()
 
-    def experiment(self):
-        """The experiment as it was run: the copied file with the same arguments."""
-        command = json.loads((self / "command.json").read_text(encoding="utf-8"))
-        return resolve(self / "experiment.py", command["arguments"], command["smoke"], command["seed"])[0]
+    def note_code(self, file):
+        """Notes the experiment file that the user trains with, so that later commands may execute the run's copy of it.
+
+        It must be the same as the copy, which it need not be when a run is resumed. Says in one line if it cannot be
+        noted: the training goes on.
+        """
+        copy = (self / "experiment.py").read_bytes()
+        if copy == Path(file).read_bytes() and (reason := note(copy)):
+            print(
+                f"warning: {reason}: the hash of {self / 'experiment.py'} is not noted, so later commands need "
+                "--trust-code to execute it",
+                file=sys.stderr,
+            )
+
+    def may_execute(self, trust_code=False):
+        """Whether the run's experiment file may be executed; see `keras_reid.utils.own_code`."""
+        file = self / "experiment.py"
+        return trust_code or (file.is_file() and is_known(file.read_bytes()))
+
+    def command(self):
+        """What `fit` was called with: a dict of `file`, `arguments`, `smoke` and `seed`.
+
+        Raises:
+            UserError: command.json is damaged.
+        """
+        file = self / "command.json"
+        command = read_json(file)
+        if not (
+            isinstance(command, dict)
+            and isinstance(command.get("arguments"), list)
+            and all(isinstance(argument, str) for argument in command["arguments"])
+            and isinstance(command.get("smoke"), bool)
+            and isinstance(command.get("seed"), (int, type(None)))
+        ):
+            raise UserError(f"{file}: must hold the arguments, smoke and seed that `fit` was called with")
+        return command
+
+    def experiment(self, trust_code=False):
+        """The experiment as it was run: the copied file with the same arguments. The file is executed.
+
+        Args:
+            trust_code: execute it even if `fit` on this machine has not noted its hash.
+
+        Raises:
+            UserError: the file may not be executed, or fails; command.json is damaged.
+        """
+        command, file = self.command(), self / "experiment.py"
+        source = source_of_run(file, trust_code)
+        return resolve(file, command["arguments"], command["smoke"], command["seed"], source)[0]
 
 
-def resolve(file, arguments, smoke_run=False, seed=None):
+def resolve(file, arguments, smoke_run=False, seed=None, source=None):
     """The experiment that a file, `--KEY VALUE` arguments and the flags of `fit` ask for.
+
+    `source` is the file's bytes, where they have been read already.
 
     Returns:
         The experiment and the sentences that say what `--smoke` substituted.
     """
-    experiment = override(load_experiment(file), list(arguments), program=f"python -m keras_reid.fit {file}")
+    experiment = override(
+        load_experiment(file, source), list(arguments), program=f"python -m keras_reid.fit {file}"
+    )
     said = []
     if smoke_run:
         experiment, said = smoke(experiment)

@@ -13,7 +13,7 @@ from keras_reid.experiment.training_run import train
 from keras_reid.files import write_json
 
 
-def run(experiment, directory, resume=False):
+def run(experiment, directory, resume=False, trust_code=False):
     """Trains and evaluates an experiment and writes its results to a run directory.
 
     The final metrics and `model.keras` are those of the last epoch; `best.keras` and `best.json` are those of the best
@@ -24,6 +24,7 @@ def run(experiment, directory, resume=False):
         directory: a `RunDirectory`; None in another worker than the chief (see `keras_reid.cluster`), which trains and
             writes nothing.
         resume: continue from the newest checkpoint in the directory, if there is one.
+        trust_code: as in `load_model`, for runs that the experiment names as teachers or source.
 
     Returns:
         The metrics by the name of the test set, as written to `metrics.json`; of the chief only.
@@ -47,7 +48,7 @@ def run(experiment, directory, resume=False):
     keras.utils.set_random_seed(training.seed)
     if training.deterministic:
         tf.config.experimental.enable_op_determinism()
-    parts = read_parts(experiment, strategy)
+    parts = read_parts(experiment, strategy, trust_code)
     dataset, tests = parts.dataset, parts.tests
     with said_in_words(directory):
         taught = outputs_of(experiment.distillation, parts.teachers, dataset)

@@ -27,12 +27,13 @@ def check_trained(field, model):
                 raise UserError(f"{model}: there is no such file.")
 
 
-def load_trained(field, models):
+def load_trained(field, models, trust_code=False):
     """The `ReIDModel`s that an experiment names. The random weights of what is built later are as if there were none.
 
     Args:
         field: of the experiment, for the error.
         models: run directories, .keras files, FastReID's .pth files, `ReIDModel`s, or functions that return one.
+        trust_code: as in `load_model`.
 
     Raises:
         UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
@@ -40,7 +41,7 @@ def load_trained(field, models):
     before = random.getstate()  # of which Keras draws the seeds of weights
     try:
         with _naming(field):
-            return [_load(model) for model in models]
+            return [_load(model, trust_code) for model in models]
     finally:
         random.setstate(before)
 
@@ -52,7 +53,7 @@ def name_of(model):
     return getattr(model, "__name__", type(model).__name__)
 
 
-def _load(trained):
+def _load(trained, trust_code):
     from keras_reid.models import ReIDModel, load_model
     from keras_reid.weights import build_fastreid
     from keras_reid.weights.fastreid_yaml import config_beside
@@ -60,7 +61,7 @@ def _load(trained):
     if isinstance(trained, (str, os.PathLike)):
         if Path(trained).suffix == ".pth":
             return build_fastreid(trained, config_beside(trained))
-        return load_model(trained)
+        return load_model(trained, trust_code)
     model = trained() if callable(trained) and not isinstance(trained, ReIDModel) else trained
     if not isinstance(model, ReIDModel):
         raise UserError(

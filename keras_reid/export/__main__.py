@@ -14,6 +14,7 @@ from keras_reid.experiment.chosen_data import run_directory
 from keras_reid.export.formats import FORMATS, check_combinations
 from keras_reid.export.placing import check_target, put_in_place
 from keras_reid.model_file import find_model_file
+from keras_reid.trust_option import TrustCode
 
 _LARGEST_BATCH = 4096
 _NO_LIMIT = 2**31  # what a file or image may have at most in TensorFlow's decoders
@@ -48,6 +49,7 @@ class Export:
     """so are images of more million pixels, by what their header says"""
     calibration_images: pathlib.Path | None = None
     """folder of some hundred typical images that int8 chooses its scales by; by default the run's training images"""
+    trust_code: TrustCode = False
 
 
 def main(arguments):
@@ -63,7 +65,7 @@ def main(arguments):
     from keras_reid.export.parity_images import test_images
     from keras_reid.models import load_model
 
-    model = load_model(options.run_or_model)
+    model = load_model(options.run_or_model, trust_code=options.trust_code)
     print(f"loaded a model of {model.count_params():,} weights", flush=True)
     test_sets, training_images = _data(options)
     context = ExportContext(
@@ -125,8 +127,15 @@ def _run_data(options):
     if run is None:
         return (), ()
     from keras_reid.experiment.reading import read_dataset
+    from keras_reid.utils.own_code import refusal
 
-    data = run.experiment().data
+    if not run.may_execute(options.trust_code):
+        print(
+            f"the run's images are not known, generated ones take their place: {refusal(run / 'experiment.py')}",
+            flush=True,
+        )
+        return (), ()
+    data = run.experiment(options.trust_code).data
     readers = {id(reader): reader for reader in (data.dataset, *(data.test_datasets or [data.dataset]))}
     try:
         read = {key: read_dataset(reader, data.root) for key, reader in readers.items()}

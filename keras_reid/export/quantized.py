@@ -19,15 +19,20 @@ _NO_IMAGES = (
 
 
 def check_images(precision, options):
-    """Refuses int8 of a model file outside a run where the command's options name no images."""
+    """Refuses int8 where the command's options name no images, and neither does a run whose experiment may be read."""
     from keras_reid.experiment.chosen_data import run_directory
+    from keras_reid.utils.own_code import refusal
 
-    if (
-        precision == "int8"
-        and options.calibration_images is None
-        and run_directory(options.run_or_model) is None
-    ):
+    if precision != "int8" or options.calibration_images is not None:
+        return
+    run = run_directory(options.run_or_model)
+    if run is None:
         raise UserError(_NO_IMAGES)
+    if not run.may_execute(options.trust_code):
+        raise UserError(
+            f"int8 needs the run's training images to choose its scales by: {refusal(run / 'experiment.py')}, or name "
+            "a folder of some hundred images with --calibration-images"
+        )
 
 
 def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):

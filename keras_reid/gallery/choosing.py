@@ -1,11 +1,11 @@
 """Which model searches, where none is named."""
 
-import json
 from pathlib import Path
 
 from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.files import read_json
 from keras_reid.model_file import find_model_file
 
 
@@ -25,9 +25,8 @@ def choose_model(named, index=None):
     if named:
         find_model_file(named)
         return named, "as named"
-    if index and (remembered := _remembered(index)) and remembered.is_file():
+    if index and (remembered := _remembered(index)) and _is_there(remembered):
         find_model_file(remembered)
-        # What lies beside the file of a run, such as own components, is found from there.
         return str(remembered), "that of the index; --model names another"
     runs = [RunDirectory(file.parent) for file in RUNS.glob("*/metrics.json")]
     runs = [run for run in runs if (run / "model.keras").is_file() and not _is_smoke(run)]
@@ -41,16 +40,20 @@ def choose_model(named, index=None):
     return str(newest.path), "the newest finished run; --model names another"
 
 
+def _is_there(model):
+    return (model / "model.keras" if model.is_dir() else model).is_file()
+
+
 def _remembered(index):
     try:
-        stored = json.loads((Path(index) / "store.json").read_text(encoding="utf-8"))
-        return Path(stored["about"]["model_file"])
+        about = read_json(Path(index) / "store.json")["about"]
+        return Path(about["model"] if "model" in about else about["model_file"])  # of older versions
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _is_smoke(run):
     try:
-        return bool(json.loads((run / "command.json").read_text(encoding="utf-8"))["smoke"])
+        return bool(read_json(run / "command.json")["smoke"])
     except (OSError, ValueError, KeyError, TypeError):
         return False

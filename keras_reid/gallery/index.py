@@ -36,7 +36,7 @@ def index_folder(gallery, index=None):
 
 
 def update_index(
-    scan, model, model_file, fingerprint, index=None, *, flip=False, batch_size=64, strict=False
+    scan, model, run_or_model, fingerprint, index=None, *, flip=False, batch_size=64, strict=False
 ):
     """Brings the index of a folder up to date: embeds what is new or has changed, drops what is gone.
 
@@ -49,8 +49,8 @@ def update_index(
     Args:
         scan: `Scan` of the gallery.
         model: a `ReIDModel`.
-        model_file: its file, remembered in the index.
-        fingerprint: that of the file.
+        run_or_model: what it was loaded from, a run directory or a model file, remembered in the index.
+        fingerprint: that of its file.
         index: folder of the index; None for a hidden one in the gallery.
         flip: average the embeddings of each image and its mirror image.
         batch_size: images.
@@ -63,14 +63,14 @@ def update_index(
         UserError: an image cannot be read and `strict`; none can; the index cannot be written.
 
     Example:
-        >>> gallery = update_index(scan("album"), model, file, fingerprint(file))  # doctest: +SKIP
+        >>> gallery = update_index(scan("album"), model, "runs/cats", fingerprint(file))  # doctest: +SKIP
         >>> gallery.embeddings.shape  # doctest: +SKIP
         (1200, 512)
     """
     folder = index_folder(scan.folder, index)
     kind = {"model": fingerprint, "flip": bool(flip)}
     try:
-        with EmbeddingStore(folder, kind, {"model_file": str(Path(model_file).resolve())}) as store:
+        with EmbeddingStore(folder, kind, {"model": str(Path(run_or_model).resolve())}) as store:
             return _update(store, scan, model, flip, batch_size, strict)
     except OSError as error:
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -1,10 +1,10 @@
 """A trial as Ray Tune sees it."""
 
-import json
 import shutil
 
 from ray import tune
 
+from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.tuning.fit_process import FitProcess, final_score
 
 
@@ -47,5 +47,4 @@ def _was_begun(directory, arguments):
     """
     if not (directory / "experiment.json").is_file():
         return False
-    command = json.loads((directory / "command.json").read_text(encoding="utf-8"))
-    return command["arguments"][-len(arguments) :] == arguments
+    return RunDirectory(directory).command()["arguments"][-len(arguments) :] == arguments

@@ -1,9 +1,9 @@
 """Several runs side by side: one page that needs nothing but a browser."""
 
-import json
 import pathlib
 
 from keras_reid.evaluation.table import COLUMNS
+from keras_reid.files import read_json
 from keras_reid.visualization.chart import charts
 from keras_reid.visualization.markup import Markup, markup, note, section, table
 from keras_reid.visualization.page import write_page
@@ -111,4 +111,4 @@ def _curves(curves):
 
 
 def _read(file):
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return read_json(file) if file.is_file() else {}

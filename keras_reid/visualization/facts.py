@@ -1,8 +1,8 @@
 """What a run was: model, training, machine."""
 
 import ast
-import json
 
+from keras_reid.files import read_json
 from keras_reid.progress import clock
 from keras_reid.visualization.markup import Markup, markup
 from keras_reid.visualization.settings import written
@@ -94,4 +94,4 @@ def _code(session):
 
 
 def _read(file):
-    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    return read_json(file) if file.is_file() else None

@@ -1,10 +1,9 @@
 """The report of a run: one page that needs nothing but a browser."""
 
-import json
 import pathlib
 
 from keras_reid.evaluation.table import COLUMNS
-from keras_reid.files import write_json
+from keras_reid.files import read_json, write_json
 from keras_reid.visualization.chart import charts
 from keras_reid.visualization.facts import facts_markup, purpose, run_facts, versions_of
 from keras_reid.visualization.findings_markup import findings_markup
@@ -40,7 +39,7 @@ def write_report(run_directory, findings, model=None, output=None):
     """
     directory = pathlib.Path(run_directory)
     file = directory / "experiment.json"
-    description = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    description = read_json(file) if file.is_file() else {}
     log = read_log(directory / "metrics.jsonl")
     calibration = model.metadata.get("calibration") if model is not None else None
     curves = curves_of(findings)

@@ -1,6 +1,7 @@
 """FastReID's config files."""
 
 import ast
+import math
 import pathlib
 from collections.abc import Mapping
 
@@ -12,6 +13,8 @@ from keras_reid.weights.fastreid_checks import check_names
 _BASE = "_BASE_"
 # What concerns the network and its images; the rest is about training and evaluation.
 _SECTIONS = ("MODEL", "INPUT")
+# The largest of FastReID's has 3 kB and 200 values.
+_MOST_BYTES, _MOST_VALUES = 2**20, 10_000
 
 
 class NoConfig(UserError):
@@ -110,7 +113,8 @@ def _load(path, origins):
         named = f", which {origins[-1]} is based on" if origins else ""
         raise UserError(f"Config file not found: {path}{named}")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        with open(path, "rb") as file:
+            content = _values(path, file.read(_MOST_BYTES + 1))
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path} may hold plain values only: {_where(error)}") from error
     except yaml.MarkedYAMLError as error:
@@ -120,6 +124,37 @@ def _load(path, origins):
     if not isinstance(content, dict):
         raise NoConfig(f"{path} must hold options with their values. Received: {type(content).__name__}")
     return content
+
+
+def _values(path, text):
+    """The values of YAML that may be anybody's: a few lines can stand for more than the memory holds."""
+    if len(text) > _MOST_BYTES:
+        raise UserError(f"{path} must have at most {_MOST_BYTES:,} bytes. Received: more.")
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if (count := _count(node, {})) == math.inf:
+            raise RecursionError
+        if count > _MOST_VALUES:
+            raise UserError(
+                f"{path} must stand for at most {_MOST_VALUES:,} values. Received: aliases of aliases."
+            )
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count(node, counts):
+    """How many values a node stands for, with each alias written out; infinitely many where it holds itself."""
+    if id(node) not in counts:
+        counts[id(node)] = math.inf  # until it is known
+        inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            inner = (one for pair in inner for one in pair)
+        counts[id(node)] = 1 + sum(_count(one, counts) for one in inner)
+    return counts[id(node)]
 
 
 def _where(error):
@@ -147,7 +182,7 @@ def plain_values(value):
         return value
     try:
         return ast.literal_eval(value)
-    except (ValueError, SyntaxError, TypeError, MemoryError):
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
 
 

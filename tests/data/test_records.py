@@ -108,6 +108,7 @@ def test_what_is_missing_or_damaged_is_said(packed, tmp_path):
     for text, message in (
         ("a,b\n", r"index\.csv, line 1: the columns must be"),
         (index.replace("train,", "training,", 1), r"index\.csv, line 2: damaged"),
+        (index.replace("train,", "x" * 200_000, 1), r"index\.csv: damaged: field larger than field limit"),
         (index.replace("images-00000", "images-00009", 1), r"images-00009\.tfrecord does not exist"),
     ):
         (folder / "index.csv").write_text(text)

@@ -64,3 +64,55 @@ def test_knows_the_experiment_as_it_was_run(file):
     run = RunDirectory.create(EXPERIMENT, file, arguments)
     file.unlink()
     assert run.experiment().training.epochs == 7
+
+
+def test_the_copy_in_a_foreign_run_is_executed_only_when_trusted(file, tmp_path, monkeypatch, capsys):
+    run = RunDirectory.create(EXPERIMENT, file)
+    code = f"with open({str(tmp_path / 'ran')!r}, 'a') as ran:\n    ran.write('x')\n"
+    (run / "experiment.py").write_text(file.read_text() + code)
+    assert not run.may_execute()
+    with pytest.raises(UserError, match=r"runs/bot/experiment\.py: is not executed, .*--trust-code"):
+        run.experiment()
+    assert not (tmp_path / "ran").exists()
+    assert run.experiment(trust_code=True).name == EXPERIMENT.name
+    assert (tmp_path / "ran").read_text() == "x"
+    assert "running the code of runs/bot/experiment.py (--trust-code)" in capsys.readouterr().err
+
+
+def test_a_hash_that_cannot_be_noted_is_said_and_stops_nothing(file, tmp_path, monkeypatch, capsys):
+    (tmp_path / "config").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    assert RunDirectory.create(EXPERIMENT, file).path.is_dir()
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: {tmp_path}/config/keras_reid: not a directory: the hash of ")
+    assert "later commands need --trust-code" in said
+    assert said.count("\n") == 1
+
+
+def test_a_resumed_run_is_noted_only_with_the_file_that_it_holds(file, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "first"))
+    run = RunDirectory.create(EXPERIMENT, file)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "second"))  # as a run of before hashes were noted
+    monkeypatch.setattr("keras_reid.utils.own_code._executed", [])
+    other = tmp_path / "other.py"
+    other.write_text(file.read_text() + "# changed\n")
+    run.note_code(other)
+    assert not run.may_execute()
+    run.note_code(file)
+    assert run.may_execute()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 5000 + "]" * 5000, "at most 100 levels"),
+        ("{", "is damaged, for it is no JSON"),
+        ("[]", "must hold the arguments"),
+        ('{"arguments": "--data.root /", "smoke": false, "seed": null}', "must hold the arguments"),
+    ],
+)
+def test_a_damaged_command_is_said_by_name(file, text, said):
+    run = RunDirectory.create(EXPERIMENT, file)
+    (run / "command.json").write_text(text)
+    with pytest.raises(UserError, match=rf"runs/bot/command\.json: .*{said}"):
+        run.experiment()

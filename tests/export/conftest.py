@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 
-def small_model(num_classes=5, seed=0):
+def small_model(num_classes=5, seed=0, pooling=None):
     """A `ReIDModel` of one convolution, with statistics that are not the initial ones."""
     from keras_reid.heads import BNNeckHead
     from keras_reid.layers import GeMPooling2D
@@ -24,7 +24,7 @@ def small_model(num_classes=5, seed=0):
             keras.layers.ReLU(),
         ]
     )
-    model = ReIDModel(backbone, GeMPooling2D(), BNNeckHead(num_classes), image_size=(32, 16))
+    model = ReIDModel(backbone, pooling or GeMPooling2D(), BNNeckHead(num_classes), image_size=(32, 16))
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if "moving" in variable.path or "gamma" in variable.path or "beta" in variable.path:

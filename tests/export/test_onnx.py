@@ -262,7 +262,7 @@ def test_no_such_file(tmp_path):
 def test_what_is_missing_is_said_before_the_model_is_loaded(model_file, tmp_path, monkeypatch):
     from keras_reid.export import litert, optional
 
-    options = types.SimpleNamespace(run_or_model=model_file, calibration_images=None)
+    options = types.SimpleNamespace(run_or_model=model_file, calibration_images=None, trust_code=False)
     onnx_format.check("float32", options)
     for form in (onnx_format, litert):
         with pytest.raises(UserError, match="--calibration-images"):

@@ -54,6 +54,18 @@ def test_what_is_named_comes_first_then_what_the_index_was_made_with(folder):
     assert choose_model(None, "no index")[0] == "runs/new"
 
 
+def test_the_index_remembers_the_run(folder):
+    run("new", 20)
+    old = folder / run("old", 10)
+    (folder / "index").mkdir()
+    (folder / "index" / "store.json").write_text(json.dumps({"about": {"model": str(old)}}))
+    assert choose_model(None, "index") == (str(old), "that of the index; --model names another")
+    (old / "model.keras").unlink()
+    assert choose_model(None, "index")[0] == "runs/new"
+    (folder / "index" / "store.json").write_text("[" * 5000)
+    assert choose_model(None, "index")[0] == "runs/new"
+
+
 def test_nothing_to_choose_from():
     with pytest.raises(UserError, match=r"no finished run in runs/: name .* with --model, or train one"):
         choose_model(None)

@@ -180,3 +180,39 @@ def test_circle_of_files(tmp_path):
     (tmp_path / "b.yml").write_text("_BASE_: a.yml")
     with pytest.raises(UserError, match=r"a\.yml is based on itself: .*a\.yml → .*b\.yml → .*a\.yml$"):
         read_config(tmp_path / "a.yml")
+
+
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]\n" for k in range(1, 30))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (BOMB, "must stand for at most 10,000 values"),
+        (BOMB + "MODEL: {<<: [*a29, *a29]}\n", "must stand for at most 10,000 values"),
+        ("MODEL: &a\n  A: *a\n", "nests its options too deeply"),
+        ("MODEL: " + "[" * 50_000, "nests its options too deeply"),
+        ("MODEL: " + "{A: " * 50_000, "nests its options too deeply"),
+        ("# " + "x" * 2**20, "must have at most 1,048,576 bytes"),
+        ("MODEL: {SCALE: '" + "(" * 5000 + "'}", None),
+    ],
+    ids=["aliases", "merged", "cyclic", "deep list", "deep mapping", "huge", "deep text"],
+)
+def test_files_that_stand_for_more_than_they_hold(tmp_path, text, said):
+    file = tmp_path / "config.yml"
+    file.write_text(text)
+    if said is None:
+        assert read_config(file)["MODEL"]["SCALE"] == "(" * 5000
+        return
+    with pytest.raises(UserError, match=rf"config\.yml {said}"):
+        read_config(file)
+
+
+def test_an_alias_is_its_value(tmp_path):
+    (tmp_path / "config.yml").write_text(
+        "A: &a {DEPTH: 50x}\nMODEL: {BACKBONE: {<<: *a, NORM: BN}, HEADS: *a}\n"
+    )
+    assert read_config(tmp_path / "config.yml")["MODEL"] == {
+        "BACKBONE": {"DEPTH": "50x", "NORM": "BN"},
+        "HEADS": {"DEPTH": "50x"},
+    }

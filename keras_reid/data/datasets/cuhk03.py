@@ -1,13 +1,13 @@
 """CUHK03."""
 
 import dataclasses
-import json
 from pathlib import PurePath
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
+from keras_reid.files import read_json
 
 _LAYOUT = laid_out(
     "CUHK03",
@@ -67,8 +67,12 @@ def _read_split(file, number):
     """Train, query and gallery of one split, lists of (name, identity, camera)."""
     if not file.is_file():
         raise UserError(f"{file} does not exist; {_LAYOUT}")
+    wrong = f"{file} is not a list of splits with train, query and gallery; extract it again"
     try:
-        splits = list(json.loads(file.read_text(encoding="utf-8")))
+        splits = list(read_json(file))
+    except (ValueError, TypeError):
+        raise UserError(wrong) from None
+    try:
         if isinstance(number, bool) or number not in range(len(splits)):
             raise UserError(
                 f"`split_id` must be 0 … {len(splits) - 1} for {file}. Received: split_id={number!r}"
@@ -84,6 +88,4 @@ def _read_split(file, number):
     except UserError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise UserError(
-            f"{file} is not a list of splits with train, query and gallery; extract it again"
-        ) from None
+        raise UserError(wrong) from None

@@ -2,13 +2,13 @@
 
 import csv
 import dataclasses
-import json
 from pathlib import Path
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.records import COLUMNS, FACTS, INDEX, PARTS
 from keras_reid.data.sample import Sample
 from keras_reid.errors import UserError
+from keras_reid.files import read_json
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,9 +37,12 @@ class Records:
                 f"neither {root / self.folder} nor {root} has an {INDEX}; "
                 "python -m keras_reid.pack makes such a folder from a data set"
             )
-        parts = _read_index(folder)
         try:
-            facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+            parts = _read_index(folder)
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise UserError(f"{folder / INDEX}: damaged: {error}; pack the data set again") from None
+        try:
+            facts = read_json(folder / FACTS)
             known = {key: facts[key] for key in ("name", "protocol", "split", "junk")}
             known["read_as"] = facts.get("read_as", "")  # not in what older versions packed
         except (OSError, ValueError, KeyError):

@@ -18,6 +18,7 @@ from keras_reid.data.synthetic.presets import PARTS, PRESETS
 from keras_reid.data.synthetic.studio import KINDS
 from keras_reid.data.synthetic.views import VIEWS
 from keras_reid.errors import UserError
+from keras_reid.files import read_json
 
 
 @dataclass(frozen=True)
@@ -146,8 +147,8 @@ class Synthetic:
 
     def _load(self, folder):
         try:
-            manifest = json.loads((folder / MANIFEST).read_text())
-        except (FileNotFoundError, json.JSONDecodeError) as error:
+            manifest = read_json(folder / MANIFEST)
+        except (FileNotFoundError, UserError) as error:
             raise UserError(
                 f"{folder} has no readable {MANIFEST}, so it is not a complete synthetic data set; "
                 "delete the folder, and it will be drawn anew"

@@ -7,6 +7,7 @@ import zipfile
 
 from keras_reid.errors import UserError
 from keras_reid.files import written_aside
+from keras_reid.model_file import read_config
 
 _CONFIG = "config.json"
 
@@ -23,8 +24,7 @@ def read_metadata(file):
     Raises:
         UserError: the file holds another kind of model.
     """
-    with zipfile.ZipFile(file) as archive:
-        return _metadata(file, _config(file, archive))
+    return _metadata(file, read_config(file))
 
 
 def update_metadata(file, entries):
@@ -40,28 +40,20 @@ def update_metadata(file, entries):
     Raises:
         UserError: the file holds another kind of model.
     """
-    with zipfile.ZipFile(file) as old:
-        config = _config(file, old)
-        _metadata(file, config).update(entries)
-        with written_aside(file) as aside, zipfile.ZipFile(aside, "w") as new:
-            for entry in old.infolist():
-                if entry.filename == _CONFIG:
-                    new.writestr(copy.copy(entry), json.dumps(config))
-                    continue
-                # Not read into memory: weights may be larger.
-                with old.open(entry) as source, new.open(copy.copy(entry), "w") as target:
-                    shutil.copyfileobj(source, target, 2**20)
-
-
-def _config(file, archive):
-    try:
-        return json.loads(archive.read(_CONFIG))
-    except (KeyError, ValueError) as error:
-        raise UserError(f"{file}: not a Keras model file: its config.json is missing or damaged.") from error
+    config = read_config(file)
+    _metadata(file, config).update(entries)
+    with zipfile.ZipFile(file) as old, written_aside(file) as aside, zipfile.ZipFile(aside, "w") as new:
+        for entry in old.infolist():
+            if entry.filename == _CONFIG:
+                new.writestr(copy.copy(entry), json.dumps(config))
+                continue
+            # Not read into memory: weights may be larger.
+            with old.open(entry) as source, new.open(copy.copy(entry), "w") as target:
+                shutil.copyfileobj(source, target, 2**20)
 
 
 def _metadata(file, config):
-    metadata = config.get("config", {}).get("metadata")
+    metadata = config["config"].get("metadata")
     if not isinstance(metadata, dict):
         raise UserError(
             f"{file}: must hold a ReIDModel, which has metadata. Received: {config.get('class_name')}."

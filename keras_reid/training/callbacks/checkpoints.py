@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_reid.errors import UserError
-from keras_reid.files import write_json, written_aside
+from keras_reid.files import read_json, write_json, written_aside
 from keras_reid.full_disk import free_bytes, is_full, megabytes
 from keras_reid.training.callbacks.state import RATE, divergence, training_variables, wrong_label
 from keras_reid.training.callbacks.termination import Terminated
@@ -233,7 +233,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _entries(self):
         """What the manifest lists, or None if it cannot be read."""
         try:
-            manifest = json.loads((self.directory / "manifest.json").read_text(encoding="utf-8"))
+            manifest = read_json(self.directory / "manifest.json")
             return [dict(entry) for entry in manifest["checkpoints"] if entry["file"] and entry["sha256"]]
         except (OSError, ValueError, KeyError, TypeError):
             return None
