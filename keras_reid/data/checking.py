@@ -6,7 +6,9 @@ import sys
 
 import tensorflow as tf
 
-from keras_reid.data.decoding import read_image
+from keras_reid.data.contents import read_contents
+from keras_reid.data.decoding import decode_image
+from keras_reid.data.image_limits import megapixels_allowed, objection
 from keras_reid.errors import UserError
 from keras_reid.progress import progress
 
@@ -17,6 +19,8 @@ _NAMED = 5  # files that an error names one by one; the rest is counted
 
 def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
     """Decodes every file as training and evaluation will, in several threads, and tells which can be read.
+
+    What `keras_reid.data.image_limits` has an objection to counts as unreadable, and is not decoded.
 
     Args:
         paths: image files.
@@ -53,7 +57,8 @@ def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
 def unreadable_images(paths):
     """Why files cannot be read: a dict, place in `paths` → reason, of those that cannot.
 
-    Each is decoded as training and evaluation will, in several threads, with progress.
+    Each is decoded as training and evaluation will, in several threads, with progress. What
+    `keras_reid.data.image_limits` has an objection to is not decoded.
 
     Args:
         paths: image files.
@@ -62,6 +67,7 @@ def unreadable_images(paths):
         >>> unreadable_images(["good.jpg", "truncated.jpg"])
         {1: 'truncated or damaged'}
     """
+    megapixels_allowed()  # a wrong value is not a reason against each file
     reasons = {}
     with (
         progress("checking", total=len(paths)) as advance,
@@ -93,7 +99,10 @@ def _reason_against(path):
     if os.path.isdir(path):
         return "is a folder"
     try:
-        _decode(tf.constant(os.fsencode(path)))
+        contents = _read(tf.constant(os.fsencode(path)))
+        if reason := objection(contents.numpy()):
+            return reason
+        _decode(contents)
     except tf.errors.NotFoundError:
         return "no such file"
     except tf.errors.PermissionDeniedError:
@@ -103,9 +112,12 @@ def _reason_against(path):
     return ""
 
 
+_read = tf.function(read_contents, input_signature=[tf.TensorSpec((), tf.string)])
+
+
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-def _decode(path):
-    return tf.size(read_image(path))  # without a result that needs it, decoding would be optimised away
+def _decode(contents):
+    return tf.size(decode_image(contents))  # without a result that needs it, decoding would be optimised away
 
 
 def _in_short(message):
