@@ -1,4 +1,4 @@
-"""What is refused before it is decoded: no image, too large a file, too many pixels or scans, a file that was cut off."""
+"""What is refused before it is decoded: no image, too many bytes, pixels or scans, a file that was cut off."""
 
 import tensorflow as tf
 
@@ -17,8 +17,9 @@ def checked_images(contents, max_bytes, max_megapixels):
 
     The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a file of few bytes that
     says it holds a huge image is never unpacked. The scans of a JPEG are counted where so many as its bytes can hold
-    would cost more than decoding the largest image: `keras_reid.data.image_limits`. The end of a file tells whether it is whole: a JPEG has its end marker
-    after the last scan, a PNG its last chunk, a BMP all its rows; TensorFlow decodes none that has not.
+    would cost more than decoding the largest image: `keras_reid.data.image_limits`.
+    The end of a file tells whether it is whole: a JPEG has its end marker after the last scan, a PNG its last chunk, a
+    BMP all its rows; TensorFlow decodes none that has not.
     Damage in the middle of a file, and a JPEG cut off inside its header behind a whole thumbnail, are found by the
     decoder alone, whose error does not know the row.
 

@@ -11,6 +11,7 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import tensorflow as tf
 import uvicorn
 
 from keras_reid.errors import UserError
@@ -24,6 +25,8 @@ from serving.server.repository import Repository
 from serving.server.rest import Rest
 from serving.server.rpc import add_services
 from serving.server.served_version import Runtime
+from serving.server.turns import Turns
+from serving.server.uploads import Uploads
 from serving.server.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
@@ -45,13 +48,21 @@ async def serve(options, parameters, listener):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    admission = Admission(options.limits.max_concurrent_requests, metrics)
+    limits = options.limits
+    admission = Admission(limits.max_concurrent_requests, limits.max_pending, metrics)
+    cores = os.cpu_count() or 1
+    heavy = max(1, cores // 2)  # decoding what is heavy leaves the other half to what is light
     with contextlib.ExitStack() as stack:
         batches = _executor(stack, parameters.num_batch_threads, parameters.thread_pool_name)
-        workers = _executor(stack, os.cpu_count() or 1, "worker")
+        workers = _executor(stack, cores, "worker")
+        turns = Turns(_executor(stack, heavy, "heavy"), heavy)
         loader = _executor(stack, 1, "loader")
         gc.freeze()  # what is imported stays: collections then look only at models and requests
-        runtime = Runtime(parameters, batches, workers, admission, metrics)
+        # Each of the heavy ones may hold one of TensorFlow's threads for a second: the others keep theirs.
+        tf.config.threading.set_inter_op_parallelism_threads(cores + heavy)
+        runtime = Runtime(
+            parameters, batches, workers, turns, 1e6 * limits.max_request_megapixels, admission, metrics
+        )
         seen = _stamp(options.model_config_file)  # a change from now on is one, however long loading takes
         repository = Repository(_configs(options), _load, loader, runtime)
         await repository.poll()
@@ -67,6 +78,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
         return not stop.is_set() and any(repository.served().values())
 
     idle = options.limits.idle_seconds
+    uploads = Uploads(options.limits.max_pending)
     idle_ms = max(1, int(min(1000 * idle, _MOST_MS)))
     rpc = grpc.aio.server(
         options=[
@@ -77,12 +89,13 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
             ("grpc.max_connection_idle_ms", idle_ms),
         ]
     )
-    add_services(rpc, repository, admission, options.limits, ready)
+    add_services(rpc, repository, admission, uploads, options.limits, ready)
     try:
         grpc_port = rpc.add_insecure_port(_address(options.host, options.grpc_port))
     except RuntimeError:
         raise UserError(f"--grpc-port: cannot listen on {options.host}:{options.grpc_port}") from None
-    app = Rest(repository, admission, metrics, options.limits, ready).app
+    cors = options.rest_api_enable_cors_support
+    app = Rest(repository, admission, uploads, metrics, options.limits, ready, cors).app
     rest = _Uvicorn(
         uvicorn.Config(
             app,

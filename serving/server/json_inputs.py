@@ -62,6 +62,8 @@ def read_inputs(request, specs, max_rows):
         raise invalid('the body must have either "instances" (rows) or "inputs" (columns), and not both')
     by_rows = "instances" in request
     columns = _from_rows(request["instances"], specs) if by_rows else _from_columns(request["inputs"], specs)
+    if not by_rows:  # TensorFlow Serving takes what the signature needs, and leaves the rest
+        columns = {name: value for name, value in columns.items() if name in specs} or columns
     check_names(columns, specs)
     return {name: _to_array(name, columns[name], spec, max_rows) for name, spec in specs.items()}, by_rows
 
@@ -149,8 +151,10 @@ def _bytes(name, index, item):
             return binascii.a2b_base64(item[_B64], strict_mode=True)
         except ValueError:
             pass
-        try:  # a line break after each 76 characters is usual
-            return binascii.a2b_base64("".join(item[_B64].split()), strict_mode=True)
+        # A line break after each 76 characters is usual, and "=" at the end may be left out.
+        text = "".join(item[_B64].split())
+        try:
+            return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
         except ValueError as error:
             raise invalid(f"{name}[{index}] must be base64: {error}") from None
     if isinstance(item, str):

@@ -18,12 +18,17 @@ class Limits:
     """largest REST body and gRPC message"""
     max_rows: int = 256
     """most rows (images) of a request"""
+    max_request_megapixels: float = 100.0
+    """most pixels, in millions, of the images of a request together, by their headers"""
+    max_pending_mebibytes: int = 256
+    """most that all bodies may hold that have arrived in part, and again all those above 1 MiB that are being
+    answered. Above it the slowest uploads, or the next large request, are refused as UNAVAILABLE (503)"""
     max_nesting: int = 16
     """deepest nesting of a JSON body"""
     max_concurrent_requests: int = 256
-    """more at a time are refused as UNAVAILABLE (503)"""
+    """more at a time, of those that have arrived, are refused as UNAVAILABLE (503)"""
     timeout_seconds: float = 30.0
-    """longest time for a request, after which it is refused as DEADLINE_EXCEEDED (504)"""
+    """longest time for a request from its first byte, after which it is refused as DEADLINE_EXCEEDED (504)"""
     idle_seconds: float = 75.0
     """connections that hold no request for so long are closed"""
 
@@ -31,6 +36,11 @@ class Limits:
     def max_body(self):
         """Bytes."""
         return self.max_body_mebibytes << 20
+
+    @property
+    def max_pending(self):
+        """Bytes; a single body always fits."""
+        return max(self.max_pending_mebibytes, self.max_body_mebibytes) << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +68,8 @@ class Serve:
     """0: any free one"""
     grpc_port: int = 8500
     """0: any free one"""
+    rest_api_enable_cors_support: bool = False
+    """let pages of any web site ask over REST from a browser (OPTIONS, Access-Control-Allow-Origin: *)"""
     poll_seconds: float = 2.0
     """how often to look for new versions; 0: only at the start"""
     grace_seconds: float = 20.0
