@@ -49,7 +49,9 @@ class Rest:
                 Route("/readyz", self._readiness),
                 Route("/metrics", self._page),
                 Route("/monitoring/prometheus/metrics", self._page),  # where TensorFlow Serving has it
-                Route("/v1/{path:path}", self._models, methods=["GET", "POST"]),
+                Route(
+                    "/v1/{path:path}", self._models, methods=["GET", "POST", *(["OPTIONS"] if cors else [])]
+                ),
             ],
             exception_handlers={HTTPException: _not_found},
             middleware=[_CORS] if cors else [],
@@ -67,6 +69,8 @@ class Rest:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def _models(self, http):
+        if http.method == "OPTIONS":  # a browser's question is answered before; others ask what there is
+            return Response(headers={"Allow": "GET, POST, OPTIONS"})
         try:
             match = _PATH.fullmatch(http.url.path)
             if match is None:
