@@ -11,9 +11,9 @@ import re
 from keras_reid.errors import UserError
 
 MOST_MEGAPIXELS = 25.0
-# A progressive JPEG of libjpeg, Photoshop or mozjpeg has 3 to 18. Each costs up to 25 ms of processor time at 25
-# megapixels, and no more than a few bytes of the file.
-MOST_SCANS = 50
+# A progressive JPEG of libjpeg has 10, 18 in CMYK; those of other programs have 3 to 15. Each costs up to 25 ms of
+# processor time at 25 megapixels, and no more than a few bytes of the file.
+MOST_SCANS = 30
 MOST_SEGMENTS = 10_000  # of a JPEG: a file of 20 MB in segments of full length has 300
 VARIABLE = "KERAS_REID_MAX_MEGAPIXELS"
 

@@ -47,7 +47,7 @@ GOOD = {
     "thumbnail": with_thumbnail(SMALL),
     "bytes after a jpeg": JPEG + b"\0" * 100,
     "an image after a jpeg": JPEG + SMALL,
-    "as many scans as may be": jpeg_of_scans(100, 100, 50),
+    "as many scans as may be": jpeg_of_scans(100, 100, 30),
     "a segment that seems to be full of scans": JPEG[:2] + segment(0xFE, b"\xff\xda" * 100) + JPEG[2:],
     "png": PNG,
     "bytes after a png": PNG + b"more",
@@ -105,8 +105,8 @@ BAD = {
     ),
     "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
     "jpeg of many scans": (
-        jpeg_of_scans(100, 100, 51),
-        r"be a JPEG of at most 50 scans. Received: 51 or more",
+        jpeg_of_scans(100, 100, 31),
+        r"be a JPEG of at most 30 scans. Received: 31 or more",
     ),
     "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
     "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),
@@ -148,11 +148,11 @@ COUNTED = [
     JPEG[:2] + COMMENT + JPEG[2:],
     JPEG[:2] + b"\xff" * 9 + COMMENT + JPEG[2:],
     JPEG + COMMENT,
-    jpeg_of_scans(40, 30, 50, between=COMMENT),
-    jpeg_of_scans(40, 30, 51),
-    jpeg_of_scans(40, 30, 60, between=COMMENT),
+    jpeg_of_scans(40, 30, 30, between=COMMENT),
+    jpeg_of_scans(40, 30, 31),
+    jpeg_of_scans(40, 30, 32, between=COMMENT),
     jpeg_of_scans(40, 30, 4, between=COMMENT)[:-30],
-    b"\xff\xd8\xff" + b"\xff\xda" * 51,
+    b"\xff\xd8\xff" + b"\xff\xda" * 31,
 ]
 
 

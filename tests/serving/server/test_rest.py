@@ -249,7 +249,7 @@ def test_base64_without_padding(tiny_server, extra):
     ]
 
 
-@pytest.mark.parametrize("text", ["Q", "QUJD=", "=", "QU=JD", "QUI=="])
+@pytest.mark.parametrize("text", ["Q", "=", "QU=JD", "QUI=="])
 def test_what_is_no_base64(tiny_server, text):
     answer = tiny_server.predict({"instances": [{"b64": text}]})
     assert answer.status_code == 400
