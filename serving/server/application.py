@@ -18,6 +18,7 @@ from keras_reid.errors import UserError
 from keras_reid.files import written_aside
 from serving.server.admission import Admission
 from serving.server.http_protocol import BoundedHttpProtocol
+from serving.server.left_behind import LeftBehind
 from serving.server.loaded_model import LoadedModel
 from serving.server.metrics import Metrics
 from serving.server.model_config import ModelConfig, read_model_config
@@ -30,6 +31,7 @@ from serving.server.uploads import Uploads
 from serving.server.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
+_KEPT = 2  # versions of MODEL_DIR: the one before stays, so that the way back takes no load
 _MOST_MS = 2**31 - 1  # what gRPC's options hold
 
 
@@ -40,6 +42,9 @@ async def serve(options, parameters, listener):
         options: `Serve`.
         parameters: `BatchingParameters`.
         listener: bound socket for REST.
+
+    Returns:
+        whether threads are left behind, for which the end of the process must not wait.
 
     Raises:
         UserError: nothing can be served.
@@ -56,7 +61,6 @@ async def serve(options, parameters, listener):
         batches = _executor(stack, parameters.num_batch_threads, parameters.thread_pool_name)
         workers = _executor(stack, cores, "worker")
         turns = Turns(_executor(stack, heavy, "heavy"), heavy)
-        loader = _executor(stack, 1, "loader")
         gc.freeze()  # what is imported stays: collections then look only at models and requests
         # Each of the heavy ones may hold one of TensorFlow's threads for a second: the others keep theirs.
         tf.config.threading.set_inter_op_parallelism_threads(cores + heavy)
@@ -64,13 +68,16 @@ async def serve(options, parameters, listener):
             parameters, batches, workers, turns, 1e6 * limits.max_request_megapixels, admission, metrics
         )
         seen = _stamp(options.model_config_file)  # a change from now on is one, however long loading takes
-        repository = Repository(_configs(options), _load, loader, runtime)
-        await repository.poll()
-        if not any(repository.served().values()):
-            raise UserError(_nothing(repository, options))
+        repository = Repository(_configs(options), _load, runtime, options.load_seconds)
+        first, stopping = asyncio.create_task(repository.first()), asyncio.create_task(stop.wait())
+        await asyncio.wait([first, stopping], return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        stopping.cancel()
         if not stop.is_set():
+            if not any(repository.served().values()):
+                raise UserError(_nothing(repository, options))
             await _answer(options, listener, repository, admission, metrics, stop, seen)
-        await repository.close()
+        return await repository.close()
 
 
 async def _answer(options, listener, repository, admission, metrics, stop, seen):
@@ -142,14 +149,14 @@ async def _watch(options, repository, seen):
     """Follows the folder, and the configuration file where there is one, which was read at the time `seen`."""
     if not options.poll_seconds:
         return
-    file = options.model_config_file
+    file, disk = options.model_config_file, LeftBehind()
     while True:
         await asyncio.sleep(options.poll_seconds)
         try:
-            changed = _stamp(file)
+            changed = await disk.start(_stamp, file)
             if changed != seen:
                 seen = changed
-                await repository.reconfigure(read_model_config(file))
+                await repository.reconfigure(await disk.start(read_model_config, file, options.models_folder))
                 _LOG.info("%s: read again", file)
             else:
                 await repository.poll()
@@ -183,8 +190,8 @@ def _executor(stack, threads, name):
 
 def _configs(options):
     if options.model_config_file:
-        return read_model_config(options.model_config_file)
-    return [ModelConfig(options.name, options.model_dir)]
+        return read_model_config(options.model_config_file, options.models_folder)
+    return [ModelConfig(options.name, options.model_dir, latest=_KEPT)]
 
 
 def _nothing(repository, options):

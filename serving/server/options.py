@@ -55,11 +55,15 @@ class Serve:
     model_dir: Annotated[tyro.conf.Positional[pathlib.Path | None], tyro.conf.arg(metavar="[MODEL_DIR]")] = (
         None
     )
-    """a folder with one sub-folder a version (1, 2, …), or one SavedModel, which is served as version 1"""
+    """a folder with one sub-folder a version (1, 2, …), of which the two highest are served, or one SavedModel, which
+    is served as version 1"""
     name: str = "reid"
     """name of the model in MODEL_DIR"""
     model_config_file: pathlib.Path | None = None
     """instead of MODEL_DIR: TensorFlow Serving's ModelServerConfig, for several models and for version labels"""
+    models_folder: pathlib.Path | None = None
+    """what /models in --model-config-file stands for, so that serving/models.config serves here what
+    serving/compose.yaml serves"""
     batching_config: pathlib.Path | None = None
     """TensorFlow Serving's batching parameters; without it: batches of up to 32, which wait at most 5 ms"""
     host: str = "127.0.0.1"
@@ -72,6 +76,9 @@ class Serve:
     """let pages of any web site ask over REST from a browser (OPTIONS, Access-Control-Allow-Origin: *)"""
     poll_seconds: float = 2.0
     """how often to look for new versions; 0: only at the start"""
+    load_seconds: float = 600.0
+    """longest time to load and warm up a version, after which it is reported and left behind. Others wait for it for
+    at most 30 s"""
     grace_seconds: float = 20.0
     """how long requests may still take once the server is told to stop"""
     ready_file: pathlib.Path | None = None
@@ -82,9 +89,17 @@ class Serve:
         """Raises `UserError` for what can be seen without loading anything."""
         if (self.model_dir is None) == (self.model_config_file is None):
             raise UserError("give either MODEL_DIR or --model-config-file, and not both")
+        if self.models_folder and not self.model_config_file:
+            raise UserError("--models-folder says what /models in --model-config-file is. Give that file too")
         for path in (self.model_config_file, self.batching_config):
             if path and not path.is_file():
                 raise UserError(f"{path}: no such file")
+        if self.models_folder and not self.models_folder.is_dir():
+            raise UserError(
+                f"{self.models_folder}: no such folder. --models-folder holds one sub-folder a model"
+            )
+        if not self.load_seconds > 0:
+            raise UserError(f"--load-seconds must be above 0. Received: {self.load_seconds}")
         if self.model_dir and not self.model_dir.is_dir():
             raise UserError(
                 f"{self.model_dir}: no such folder. MODEL_DIR holds one sub-folder a version (1, 2, …)"
