@@ -67,15 +67,35 @@ def unreadable_images(paths):
         >>> unreadable_images(["good.jpg", "truncated.jpg"])
         {1: 'truncated or damaged'}
     """
+    return _reasons(_reason_against, paths, "checking")
+
+
+def refused_images(paths):
+    """Why files must not be decoded, as `unreadable_images`, but by their headers alone.
+
+    Whoever leaves unreadable files out when decoding fails has this looked at before: decoding would not fail, but
+    take all memory. Time: about 0.1 ms a file beside reading it.
+
+    Args:
+        paths: image files; one that cannot be read is passed over.
+
+    Example:
+        >>> refused_images(["good.jpg", "bomb.png"])
+        {1: '20000 x 20000 pixels, more than 25 megapixels; make it smaller'}
+    """
+    return _reasons(_header_against, paths, "looking at headers")
+
+
+def _reasons(function, paths, name):
     megapixels_allowed()  # a wrong value is not a reason against each file
     reasons = {}
     with (
-        progress("checking", total=len(paths)) as advance,
+        progress(name, total=len(paths)) as advance,
         concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as threads,
     ):
         for start in range(0, len(paths), _AT_ONCE):
             some = paths[start : start + _AT_ONCE]
-            for place, reason in enumerate(threads.map(_reason_against, some), start):
+            for place, reason in enumerate(threads.map(function, some), start):
                 if reason:
                     reasons[place] = reason
                 advance()
@@ -113,6 +133,14 @@ def _reason_against(path):
 
 
 _read = tf.function(read_contents, input_signature=[tf.TensorSpec((), tf.string)])
+
+
+def _header_against(path):
+    """Why a file must not be decoded; empty where it may, or cannot be read."""
+    try:
+        return objection(_read(tf.constant(os.fsencode(path))).numpy())
+    except tf.errors.OpError:
+        return ""
 
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])

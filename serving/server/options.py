@@ -23,6 +23,8 @@ class Limits:
     max_pending_mebibytes: int = 256
     """most that all bodies may hold that have arrived in part, and again all those above 1 MiB that are being
     answered. Above it the slowest uploads, or the next large request, are refused as UNAVAILABLE (503)"""
+    max_json_values: int = 4_000_000
+    """most numbers and arrays of a JSON body: 30 images of 256x128 pixels; file bytes are one value each"""
     max_nesting: int = 16
     """deepest nesting of a JSON body"""
     max_concurrent_requests: int = 256

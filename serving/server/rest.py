@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST interface."""
 
+import asyncio
 import json
 import logging
 import re
@@ -21,6 +22,7 @@ from serving.server.http_bodies import read_body
 from serving.server.json_outputs import write_outputs
 
 _LOG = logging.getLogger(__name__)
+_MANY = 500_000  # values in JSON that take more than a tenth of a second
 _CORS = Middleware(
     CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
 )
@@ -43,6 +45,7 @@ class Rest:
     def __init__(self, repository, admission, uploads, metrics, limits, ready, cors=False):
         self._repository, self._admission, self._metrics = repository, admission, metrics
         self._uploads, self._limits, self._ready = uploads, limits, ready
+        self._large = asyncio.Lock()
         self.app = Starlette(
             routes=[
                 Route("/healthz", self._health),
@@ -112,12 +115,29 @@ class Rest:
         body = await read_body(http, self._limits.max_body, self._uploads)
         request.enter(len(body))
         with self._repository.use(request, *model) as version:
-            payload = json_inputs.parse(body, self._limits.max_nesting)
+            route, inputs, by_rows = await self._read(body, version)
             del body
-            route = version.model.route(json_inputs.signature_name(payload))
-            inputs, by_rows = json_inputs.read_inputs(payload, route.signature.inputs, self._limits.max_rows)
-            del payload
             return write_outputs(await version.predict(request, route, inputs), by_rows)
+
+    async def _read(self, body, version):
+        """The signature and the arrays of a body. Nothing else goes on meanwhile, so large ones come one at a time,
+        with pauses as long as each has taken.
+        """
+        json_inputs.check_values(body, self._limits.max_json_values)
+        is_large, loop = json_inputs.values(body) > _MANY, asyncio.get_running_loop()
+        if is_large:
+            await self._large.acquire()
+        start = loop.time()
+        try:
+            payload = json_inputs.parse(body, self._limits.max_nesting)
+            route = version.model.route(json_inputs.signature_name(payload))
+            if is_large:
+                await asyncio.sleep(0)
+            inputs, by_rows = json_inputs.read_inputs(payload, route.signature.inputs, self._limits.max_rows)
+            return route, inputs, by_rows
+        finally:
+            if is_large:
+                loop.call_later(loop.time() - start, self._large.release)
 
     async def _metadata(self, _, request, model):
         request.enter(0)

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_reid.data import checking
-from keras_reid.data.checking import check_images, unreadable_images
+from keras_reid.data.checking import check_images, refused_images, unreadable_images
 from keras_reid.errors import UserError
 from tests.data.images import encoded, jpeg_of_scans, png_that_says, random_image, write_image
 
@@ -78,3 +78,11 @@ def test_many_bad_images_are_counted(folder):
 def test_nothing_left_is_an_error_even_when_skipping(folder):
     with pytest.raises(UserError, match=r"1 of 1 images cannot be read: .*nothing would be left"):
         check_images([str(folder / "text.jpg")], skip_unreadable=True)
+
+
+def test_headers_alone(folder, monkeypatch):
+    monkeypatch.setattr(checking, "_decode", None)
+    names = ["good.jpg", "bomb.png", "missing.jpg", "truncated.jpg", "scans.jpg", "folder.jpg", "good.png"]
+    reasons = refused_images([str(folder / name) for name in names])
+    assert list(reasons) == [1, 4]
+    assert reasons[1].startswith("20000 x 20000 pixels")

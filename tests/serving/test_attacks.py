@@ -186,6 +186,25 @@ def test_a_minute_of_images_that_are_dear_to_decode(start, savedmodel):
     assert memory(server) - before < 1500 << 20
 
 
+def test_bodies_that_are_dear_to_parse(server):
+    numbers = b"[" + b"[1,2,3]," * 900_000 + b"[1,2,3]]"
+    lists = b"[]," * 1_900_000 + b"[]"
+    texts = (
+        b'{"signature_name":"pixels","instances":[' + inner + b"]}" for inner in (numbers, lists, lists * 5)
+    )
+    bodies = list(texts)
+
+    def attack(body):
+        with urllib3.PoolManager(retries=False, timeout=120) as pool:
+            return [
+                pool.request("POST", f"{server.rest}/v1/models/reid:predict", body=body).status
+                for _ in range(2)
+            ]
+
+    with good_requests_beside(server), concurrent.futures.ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(attack, bodies)) == [[400, 400]] * 3
+
+
 def test_nothing_is_decoded_for_a_request_that_has_given_up(start, savedmodel):
     server = start(savedmodel, "--poll-seconds", 0, "--timeout-seconds", 0.5)
     dear = {"instances": [b64(jpeg_of_scans(5000, 5000, 30))] * 4}
