@@ -17,6 +17,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     _head = 0
     _half_closed = False
+    _stalled = None
 
     def connection_made(self, transport):
         super().connection_made(_Gathering(transport))
@@ -35,6 +36,16 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._count_from_now()
         if self._half_closed and self.cycle.response_complete:  # the last one
             self.transport.close()
+
+    def pause_writing(self):
+        """So much of an answer waits for the client that nothing more is written."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self):
+        super().resume_writing()
+        if self._stalled:
+            self._stalled.cancel()
 
     def timeout_keep_alive_handler(self):
         if self.transport.get_write_buffer_size():  # would be kept until somebody fetches it
