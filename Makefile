@@ -28,7 +28,8 @@ models/reid: install
 serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the embedded server
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
 		docker compose --file serving/compose.yaml up; \
-	else $(BIN)/python -m serving.server models/reid --batching-config serving/batching.config; fi
+	else $(BIN)/python -m serving.server --model-config-file serving/models.config --models-folder models \
+		--batching-config serving/batching.config; fi
 
 # Workers of pytest-xdist, one TensorFlow thread each: as many as there are cores, up to 4 (2 GB each).
 WORKERS ?= auto

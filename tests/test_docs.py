@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.weights.fastreid_checks import _RULES
 from tests import documentation as doc
 from tests.conftest import ROOT
@@ -163,6 +164,17 @@ def test_measured_sizes():
         for cell, column in zip(cells, ("images_per_second", "p95_ms", "cpu_ms"), strict=True):
             digits = len(cell.partition(".")[2])
             assert float(cell) == pytest.approx(float(row[column]), abs=0.51 * 10**-digits)
+
+
+def test_measured_memory_of_decoding():
+    with open(ROOT / "benchmarks" / "results" / "decoding.csv", encoding="utf-8") as stream:
+        measured = [row for row in csv.DictReader(stream) if float(row["megapixels"]) == MOST_MEGAPIXELS]
+    most = max(int(row["megabytes"]) for row in measured)
+    text = " ".join(TEXTS["deployment.md"].split())
+    assert f"a picture of {MOST_MEGAPIXELS:g} megapixels" in text
+    assert f"needs {most} MB at most" in text
+    (per_pixel,) = re.findall(r"for decoding (\d+) bytes a pixel", text)
+    assert int(per_pixel) == pytest.approx(most / MOST_MEGAPIXELS, abs=1)
 
 
 @pytest.mark.parametrize("page", TEXTS)

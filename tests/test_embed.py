@@ -198,6 +198,21 @@ def test_a_broken_image_is_named_and_nothing_written(folder, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.jpg", "out.npz"]
 
 
+def test_an_image_that_is_too_large_is_refused_by_its_header(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_REID_MAX_MEGAPIXELS", "0.01")
+    large, output = tmp_path / "large.png", tmp_path / "out.npz"
+    Image.new("RGB", (200, 100)).save(large)
+    arguments = [str(folder), str(folder / "images"), str(large), "--output", str(output)]
+    with pytest.raises(
+        UserError, match=r"large\.png: 200 x 100 pixels, more than 0\.01 megapixels; make it sm"
+    ):
+        main(arguments)
+    main([*arguments, "--skip-unreadable"])
+    assert "large.png: 200 x 100 pixels" in capsys.readouterr().err
+    with np.load(output) as saved:
+        assert str(large) not in saved["paths"]
+
+
 def test_images_are_known_by_their_content(folder, tmp_path, capsys):
     images, output = tmp_path / "images", tmp_path / "out.npz"
     images.mkdir()

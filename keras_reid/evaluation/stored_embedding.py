@@ -29,12 +29,14 @@ def embed_into(store, model, images, batch_size=64, flip=False, root=""):
     """
     import tensorflow as tf
 
-    from keras_reid.data.checking import unreadable_images
+    from keras_reid.data.checking import refused_images, unreadable_images
 
     def paths(images):
         return [os.path.join(root, image.path) for image in images]
 
-    left, reasons = list(images), {}
+    refused = refused_images(paths(images))
+    reasons = {images[place].path: reason for place, reason in refused.items()}
+    left = [image for place, image in enumerate(images) if place not in refused]
     with progress("embedding", total=len(left)) as advance:
         while left:
             done = 0

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid import command_line
+from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.errors import UserError
 from keras_reid.evaluation.image_files import find_images
 from keras_reid.experiment.chosen_data import run_directory
@@ -45,7 +46,7 @@ class Export:
     for them. Those of the server's batching configuration"""
     max_image_bytes: int = 20_000_000
     """larger files are refused by the SavedModel before they are decoded"""
-    max_megapixels: float = 25.0
+    max_megapixels: float = MOST_MEGAPIXELS
     """so are images of more million pixels, by what their header says"""
     calibration_images: pathlib.Path | None = None
     """folder of some hundred typical images that int8 chooses its scales by; by default the run's training images"""

@@ -1,5 +1,6 @@
 import dataclasses
 
+from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.export.parity_images import TestImages
 
 
@@ -25,6 +26,6 @@ class ExportContext:
     allow_unverified: bool = False
     batch_sizes: tuple = (1, 2, 4, 8, 16, 32)
     max_image_bytes: int = 20_000_000
-    max_megapixels: float = 25.0
+    max_megapixels: float = MOST_MEGAPIXELS
     exact_map: dict = dataclasses.field(default_factory=dict)
     written: dict = dataclasses.field(default_factory=dict)

@@ -1,8 +1,13 @@
-"""What is refused before it is decoded: no image, too large a file, too many pixels, a file that was cut off."""
+"""What is refused before it is decoded: no image, too many bytes, pixels or scans, a file that was cut off."""
 
 import tensorflow as tf
 
+from keras_reid.data.image_limits import MOST_SCANS
+from keras_reid.export.jpeg_scans import jpeg_scans
+
 _JPEG, _PNG, _BMP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"
+_SCAN = 10  # bytes of the shortest scan
+_LITTLE = 2  # scans of the largest image, which nobody minds
 _HEADER = 32  # bytes; where PNG and BMP say their size
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk: name and checksum
 
@@ -11,8 +16,10 @@ def checked_images(contents, max_bytes, max_megapixels):
     """The same files, if every one may be decoded; else an error that names the first row that may not.
 
     The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a file of few bytes that
-    says it holds a huge image is never unpacked. The end of a file tells whether it is whole: a JPEG has its end marker
-    after the last scan, a PNG its last chunk, a BMP all its rows; TensorFlow decodes none that has not.
+    says it holds a huge image is never unpacked. The scans of a JPEG are counted where so many as its bytes can hold
+    would cost more than decoding the largest image: `keras_reid.data.image_limits`.
+    The end of a file tells whether it is whole: a JPEG has its end marker after the last scan, a PNG its last chunk, a
+    BMP all its rows; TensorFlow decodes none that has not.
     Damage in the middle of a file, and a JPEG cut off inside its header behind a whole thumbnail, are found by the
     decoder alone, whose error does not know the row.
 
@@ -46,6 +53,9 @@ def checked_images(contents, max_bytes, max_megapixels):
         tf.where(is_png, png, tf.where(is_bmp, bmp, jpeg))
         for png, bmp, jpeg in zip(png_size, bmp_size, jpeg_size, strict=True)
     )
+    is_sound = is_jpeg & is_whole & (width <= most) & (height <= most) & (width * height <= most)
+    may_have = tf.cast(length, tf.int64) // _SCAN
+    scans = jpeg_scans(contents, is_sound & (width * height * may_have > _LITTLE * most))
     rules = (
         (
             is_jpeg | is_png | is_bmp,
@@ -64,6 +74,12 @@ def checked_images(contents, max_bytes, max_megapixels):
             f"have at most {max_megapixels:g} megapixels. Received: {{}} x {{}} pixels. "
             "Send it smaller, or export the model with a higher --max-megapixels",
             (width, height),
+        ),
+        (
+            scans <= MOST_SCANS,
+            f"be a JPEG of at most {MOST_SCANS} scans. Received: {{}} or more, which no camera or editor writes. "
+            "Save it anew",
+            (scans,),
         ),
         (
             is_whole,

@@ -8,8 +8,9 @@ what is here maps requests to signatures, batches rows, and watches the folder f
 |---|---|
 | `__main__`, `options`, `application` | the command; starts and stops everything |
 | `model_config`, `batching_config` | read TensorFlow Serving's configuration files |
-| `repository`, `served_version`, `loaded_model`, `warmup` | versions on disk, loading, hot reload |
-| `batcher`, `admission` | from a request's tensors to its answer |
+| `repository`, `served_version`, `loaded_model`, `warmup`, `left_behind` | versions on disk, loading, hot reload |
+| `uploads`, `http_bodies`, `admission` | what arrives, and who gets a place |
+| `decoding`, `turns`, `batcher` | from a request's tensors to its answer |
 | `tensors`, `json_inputs`, `json_outputs`, `proto_tensors` | what a request may hold, in JSON and protobuf |
 | `rest`, `rpc`, `http_protocol`, `messages`, `metrics`, `errors` | the protocols, what is counted and refused |
 """

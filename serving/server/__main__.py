@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import resource
 import socket
 import sys
 
@@ -33,10 +34,18 @@ def main(arguments):
             logging.ERROR
         )  # a line for each client's bad bytes is too much
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+        # A slow client costs a connection and nothing else: as many as the system allows.
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         command_line.load_tensorflow()
         from serving.server.application import serve
 
-        asyncio.run(serve(options, parameters, listener))
+        left_behind = asyncio.run(serve(options, parameters, listener))
+    if left_behind:  # Python would wait for TensorFlow's part in them, or take it away from under it
+        logging.getLogger(__name__).warning("ends without the versions that were still being loaded")
+        logging.shutdown()
+        os._exit(0)
 
 
 def _bound(host, port, option):

@@ -11,12 +11,14 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+import tensorflow as tf
 import uvicorn
 
 from keras_reid.errors import UserError
 from keras_reid.files import written_aside
 from serving.server.admission import Admission
 from serving.server.http_protocol import BoundedHttpProtocol
+from serving.server.left_behind import LeftBehind
 from serving.server.loaded_model import LoadedModel
 from serving.server.metrics import Metrics
 from serving.server.model_config import ModelConfig, read_model_config
@@ -24,9 +26,12 @@ from serving.server.repository import Repository
 from serving.server.rest import Rest
 from serving.server.rpc import add_services
 from serving.server.served_version import Runtime
+from serving.server.turns import Turns
+from serving.server.uploads import Uploads
 from serving.server.warmup import warm_up
 
 _LOG = logging.getLogger(__name__)
+_KEPT = 2  # versions of MODEL_DIR: the one before stays, so that the way back takes no load
 _MOST_MS = 2**31 - 1  # what gRPC's options hold
 
 
@@ -38,6 +43,9 @@ async def serve(options, parameters, listener):
         parameters: `BatchingParameters`.
         listener: bound socket for REST.
 
+    Returns:
+        whether threads are left behind, for which the end of the process must not wait.
+
     Raises:
         UserError: nothing can be served.
     """
@@ -45,21 +53,31 @@ async def serve(options, parameters, listener):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     metrics = Metrics()
-    admission = Admission(options.limits.max_concurrent_requests, metrics)
+    limits = options.limits
+    admission = Admission(limits.max_concurrent_requests, limits.max_pending, metrics)
+    cores = os.cpu_count() or 1
+    heavy = max(1, cores // 2)  # decoding what is heavy leaves the other half to what is light
     with contextlib.ExitStack() as stack:
         batches = _executor(stack, parameters.num_batch_threads, parameters.thread_pool_name)
-        workers = _executor(stack, os.cpu_count() or 1, "worker")
-        loader = _executor(stack, 1, "loader")
+        workers = _executor(stack, cores, "worker")
+        turns = Turns(_executor(stack, heavy, "heavy"), heavy)
         gc.freeze()  # what is imported stays: collections then look only at models and requests
-        runtime = Runtime(parameters, batches, workers, admission, metrics)
+        # Each of the heavy ones may hold one of TensorFlow's threads for a second: the others keep theirs.
+        tf.config.threading.set_inter_op_parallelism_threads(cores + heavy)
+        runtime = Runtime(
+            parameters, batches, workers, turns, 1e6 * limits.max_request_megapixels, admission, metrics
+        )
         seen = _stamp(options.model_config_file)  # a change from now on is one, however long loading takes
-        repository = Repository(_configs(options), _load, loader, runtime)
-        await repository.poll()
-        if not any(repository.served().values()):
-            raise UserError(_nothing(repository, options))
+        repository = Repository(_configs(options), _load, runtime, options.load_seconds)
+        first, stopping = asyncio.create_task(repository.first()), asyncio.create_task(stop.wait())
+        await asyncio.wait([first, stopping], return_when=asyncio.FIRST_COMPLETED)
+        first.cancel()
+        stopping.cancel()
         if not stop.is_set():
+            if not any(repository.served().values()):
+                raise UserError(_nothing(repository, options))
             await _answer(options, listener, repository, admission, metrics, stop, seen)
-        await repository.close()
+        return await repository.close()
 
 
 async def _answer(options, listener, repository, admission, metrics, stop, seen):
@@ -67,6 +85,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
         return not stop.is_set() and any(repository.served().values())
 
     idle = options.limits.idle_seconds
+    uploads = Uploads(options.limits.max_pending)
     idle_ms = max(1, int(min(1000 * idle, _MOST_MS)))
     rpc = grpc.aio.server(
         options=[
@@ -77,12 +96,13 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
             ("grpc.max_connection_idle_ms", idle_ms),
         ]
     )
-    add_services(rpc, repository, admission, options.limits, ready)
+    add_services(rpc, repository, admission, uploads, options.limits, ready)
     try:
         grpc_port = rpc.add_insecure_port(_address(options.host, options.grpc_port))
     except RuntimeError:
         raise UserError(f"--grpc-port: cannot listen on {options.host}:{options.grpc_port}") from None
-    app = Rest(repository, admission, metrics, options.limits, ready).app
+    cors = options.rest_api_enable_cors_support
+    app = Rest(repository, admission, uploads, metrics, options.limits, ready, cors).app
     rest = _Uvicorn(
         uvicorn.Config(
             app,
@@ -129,14 +149,14 @@ async def _watch(options, repository, seen):
     """Follows the folder, and the configuration file where there is one, which was read at the time `seen`."""
     if not options.poll_seconds:
         return
-    file = options.model_config_file
+    file, disk = options.model_config_file, LeftBehind()
     while True:
         await asyncio.sleep(options.poll_seconds)
         try:
-            changed = _stamp(file)
+            changed = await disk.start(_stamp, file)
             if changed != seen:
                 seen = changed
-                await repository.reconfigure(read_model_config(file))
+                await repository.reconfigure(await disk.start(read_model_config, file, options.models_folder))
                 _LOG.info("%s: read again", file)
             else:
                 await repository.poll()
@@ -170,8 +190,8 @@ def _executor(stack, threads, name):
 
 def _configs(options):
     if options.model_config_file:
-        return read_model_config(options.model_config_file)
-    return [ModelConfig(options.name, options.model_dir)]
+        return read_model_config(options.model_config_file, options.models_folder)
+    return [ModelConfig(options.name, options.model_dir, latest=_KEPT)]
 
 
 def _nothing(repository, options):

@@ -11,19 +11,47 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     """Refuses a request whose head does not end; sends the head of an answer together with its body.
 
     Closes a connection that holds no request for the seconds of `timeout_keep_alive`: uvicorn does so after an answer,
-    here also before the first request, while a head comes in pieces, and while a refused body is still being sent.
+    here also before the first request, while a head comes in pieces, while a refused body is still being sent, and
+    where nobody fetches the answer. A client that has sent its request may close its half of the connection.
     """
 
     _head = 0
+    _half_closed = False
+    _stalled = None
 
     def connection_made(self, transport):
         super().connection_made(_Gathering(transport))
         self._count_from_now()
         self._close_when_due()
 
+    def eof_received(self):
+        """Keeps the connection for the answer to a request that is whole."""
+        self._half_closed = (
+            self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
+        )
+        return self._half_closed
+
     def on_response_complete(self):
         super().on_response_complete()
         self._count_from_now()
+        if self._half_closed and self.cycle.response_complete:  # the last one
+            self.transport.close()
+
+    def pause_writing(self):
+        """So much of an answer waits for the client that nothing more is written."""
+        super().pause_writing()
+        self._stalled = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
+
+    def resume_writing(self):
+        super().resume_writing()
+        if self._stalled:
+            self._stalled.cancel()
+
+    def timeout_keep_alive_handler(self):
+        if self.transport.get_write_buffer_size():  # would be kept until somebody fetches it
+            self.transport.abort()
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_headers_complete(self):
         self._head = None  # the body follows

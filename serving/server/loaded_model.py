@@ -45,10 +45,24 @@ class Signature:
         """
         inputs = self.inputs.values()
         return (
-            bool(inputs)
-            and all(spec.batched and not spec.is_string for spec in inputs)
-            and all(spec.shape and spec.shape[0] is None for spec in self.outputs.values())
+            bool(inputs) and all(spec.batched and not spec.is_string for spec in inputs) and self._gives_rows
         )
+
+    @property
+    def takes_images(self):
+        """Whether it takes files, of which each gives a row: so it may be asked for them one by one."""
+        (name, spec), *others = self.inputs.items() or [("", None)]
+        return (
+            not others
+            and name.endswith("_bytes")  # TensorFlow Serving's mark of what is no text
+            and spec.is_string
+            and spec.shape == (None,)
+            and self._gives_rows
+        )
+
+    @property
+    def _gives_rows(self):
+        return all(spec.shape and spec.shape[0] is None for spec in self.outputs.values())
 
 
 class Decoding:
@@ -76,22 +90,26 @@ class Decoding:
             try:
                 self.signature({name: rows[index : index + 1]})
             except ServingError as one:
-                reason = one.message.removeprefix(f"{name}[0]").lstrip(": ")
-                return invalid(f"{name}[{index}] {_sentence(reason, one.message)}")
-        return (
-            error
-            if error.message.startswith(f"{name}[")
-            else invalid(f"{name}[0] {_sentence('', error.message)}")
-        )
+                return self.at(name, index, one)
+        return error if error.message.startswith(f"{name}[") else self.at(name, 0, error)
 
-
-def _sentence(named, message):
-    return named if named and named != message else f"cannot be decoded: {message}"
+    @staticmethod
+    def at(name, index, error):
+        """The refusal of an image that was asked for alone, with its row among others."""
+        if error.code != "INVALID_ARGUMENT":
+            return error
+        reason = error.message.removeprefix(f"{name}[0]").lstrip(": ")
+        if reason in ("", error.message):
+            reason = f"cannot be decoded: {error.message}"
+        return invalid(f"{name}[{index}] {reason}")
 
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """How a signature is served: in itself, or as two, the first for each request, the second for batches."""
+    """How a signature is served: in itself, or as two, the first for each request, the second for batches.
+
+    With `decode` alone it is the signature itself, whose rows may be asked for one by one.
+    """
 
     signature: Signature
     decode: Decoding | None = None
@@ -101,6 +119,8 @@ class Route:
         """All at once, without batching."""
         if self.decode:
             inputs = self.decode(inputs)
+            if not self.merged:
+                return inputs
         return (self.merged or self.signature)(inputs)
 
 
@@ -135,8 +155,9 @@ class LoadedModel:
         """The `Route` of a signature, by name."""
         if name not in self.routes:
             known = ", ".join(sorted(self.routes))
+            # TensorFlow Serving's code. In HTTP it is what a wrong path is.
             raise ServingError(
-                "NOT_FOUND", f"signature_name must be one of {known}. Received: {name[:100]!r}"
+                "FAILED_PRECONDITION", f"signature_name must be one of {known}. Received: {name[:100]!r}", 404
             )
         return self.routes[name]
 
@@ -149,8 +170,10 @@ def _route(signature, signatures):
     if signature.mergeable:
         return Route(signature, merged=signature)
     decode = signatures.get("decode")
-    if decode and signature is not decode and decode.inputs == signature.inputs:
+    if not signature.takes_images:
+        return Route(signature)
+    if decode and decode.takes_images and signature is not decode and decode.inputs == signature.inputs:
         for other in signatures.values():
             if other.mergeable and other.inputs == decode.outputs and other.outputs == signature.outputs:
                 return Route(signature, Decoding(decode), other)
-    return Route(signature)
+    return Route(signature, Decoding(signature))

@@ -6,6 +6,7 @@ import pathlib
 from keras_reid.errors import UserError
 
 _SAVED_MODEL = "saved_model.pb"
+_MOUNTED = "/models"  # where serving/compose.yaml has the folder of models
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,8 +49,13 @@ class ModelConfig:
         return sorted(found)[-self.latest :] if self.latest else sorted(found)
 
 
-def read_model_config(path):
-    """The models of a file in protobuf's text format; relative base paths count from its folder."""
+def read_model_config(path, models_folder=None):
+    """The models of a file in protobuf's text format.
+
+    Args:
+        path: the file; relative base paths count from its folder.
+        models_folder: what `/models` stands for, as where a container has it mounted; None takes it as it is.
+    """
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
 
@@ -59,14 +65,14 @@ def read_model_config(path):
     except (text_format.ParseError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not a ModelServerConfig: {error}") from None
     try:
-        return from_message(message, path.parent)
+        return from_message(message, path.parent, models_folder)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
 
 
-def from_message(message, folder=pathlib.Path()):
+def from_message(message, folder=pathlib.Path(), models_folder=None):
     """The models of a `ModelServerConfig`."""
-    configs = [_model(entry, folder) for entry in message.model_config_list.config]
+    configs = [_model(entry, folder, models_folder) for entry in message.model_config_list.config]
     if not configs:
         raise UserError("model_config_list must name at least one model")
     names = [config.name for config in configs]
@@ -75,7 +81,7 @@ def from_message(message, folder=pathlib.Path()):
     return configs
 
 
-def _model(entry, folder):
+def _model(entry, folder, models_folder):
     if not entry.name or not entry.base_path:
         raise UserError("each model needs a name and a base_path")
     if entry.model_platform not in ("", "tensorflow"):
@@ -91,4 +97,7 @@ def _model(entry, folder):
             raise UserError(f"{entry.name}: the specific policy must name versions")
     elif kind == "latest":
         latest = policy.latest.num_versions or 1
-    return ModelConfig(entry.name, folder / entry.base_path, latest, versions, dict(entry.version_labels))
+    base_path = folder / entry.base_path
+    if models_folder and base_path.is_relative_to(_MOUNTED):
+        base_path = models_folder / base_path.relative_to(_MOUNTED)
+    return ModelConfig(entry.name, base_path, latest, versions, dict(entry.version_labels))

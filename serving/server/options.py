@@ -18,12 +18,19 @@ class Limits:
     """largest REST body and gRPC message"""
     max_rows: int = 256
     """most rows (images) of a request"""
+    max_request_megapixels: float = 100.0
+    """most pixels, in millions, of the images of a request together, by their headers"""
+    max_pending_mebibytes: int = 256
+    """most that all bodies may hold that have arrived in part, and again all those above 1 MiB that are being
+    answered. Above it the slowest uploads, or the next large request, are refused as UNAVAILABLE (503)"""
+    max_json_values: int = 4_000_000
+    """most numbers and arrays of a JSON body: 30 images of 256x128 pixels; file bytes are one value each"""
     max_nesting: int = 16
     """deepest nesting of a JSON body"""
     max_concurrent_requests: int = 256
-    """more at a time are refused as UNAVAILABLE (503)"""
+    """more at a time, of those that have arrived, are refused as UNAVAILABLE (503)"""
     timeout_seconds: float = 30.0
-    """longest time for a request, after which it is refused as DEADLINE_EXCEEDED (504)"""
+    """longest time for a request from its first byte, after which it is refused as DEADLINE_EXCEEDED (504)"""
     idle_seconds: float = 75.0
     """connections that hold no request for so long are closed"""
 
@@ -31,6 +38,11 @@ class Limits:
     def max_body(self):
         """Bytes."""
         return self.max_body_mebibytes << 20
+
+    @property
+    def max_pending(self):
+        """Bytes; a single body always fits."""
+        return max(self.max_pending_mebibytes, self.max_body_mebibytes) << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +57,15 @@ class Serve:
     model_dir: Annotated[tyro.conf.Positional[pathlib.Path | None], tyro.conf.arg(metavar="[MODEL_DIR]")] = (
         None
     )
-    """a folder with one sub-folder a version (1, 2, …), or one SavedModel, which is served as version 1"""
+    """a folder with one sub-folder a version (1, 2, …), of which the two highest are served, or one SavedModel, which
+    is served as version 1"""
     name: str = "reid"
     """name of the model in MODEL_DIR"""
     model_config_file: pathlib.Path | None = None
     """instead of MODEL_DIR: TensorFlow Serving's ModelServerConfig, for several models and for version labels"""
+    models_folder: pathlib.Path | None = None
+    """what /models in --model-config-file stands for, so that serving/models.config serves here what
+    serving/compose.yaml serves"""
     batching_config: pathlib.Path | None = None
     """TensorFlow Serving's batching parameters; without it: batches of up to 32, which wait at most 5 ms"""
     host: str = "127.0.0.1"
@@ -58,8 +74,13 @@ class Serve:
     """0: any free one"""
     grpc_port: int = 8500
     """0: any free one"""
+    rest_api_enable_cors_support: bool = False
+    """let pages of any web site ask over REST from a browser (OPTIONS, Access-Control-Allow-Origin: *)"""
     poll_seconds: float = 2.0
     """how often to look for new versions; 0: only at the start"""
+    load_seconds: float = 600.0
+    """longest time to load and warm up a version, after which it is reported and left behind. Others wait for it for
+    at most 30 s"""
     grace_seconds: float = 20.0
     """how long requests may still take once the server is told to stop"""
     ready_file: pathlib.Path | None = None
@@ -70,9 +91,17 @@ class Serve:
         """Raises `UserError` for what can be seen without loading anything."""
         if (self.model_dir is None) == (self.model_config_file is None):
             raise UserError("give either MODEL_DIR or --model-config-file, and not both")
+        if self.models_folder and not self.model_config_file:
+            raise UserError("--models-folder says what /models in --model-config-file is. Give that file too")
         for path in (self.model_config_file, self.batching_config):
             if path and not path.is_file():
                 raise UserError(f"{path}: no such file")
+        if self.models_folder and not self.models_folder.is_dir():
+            raise UserError(
+                f"{self.models_folder}: no such folder. --models-folder holds one sub-folder a model"
+            )
+        if not self.load_seconds > 0:
+            raise UserError(f"--load-seconds must be above 0. Received: {self.load_seconds}")
         if self.model_dir and not self.model_dir.is_dir():
             raise UserError(
                 f"{self.model_dir}: no such folder. MODEL_DIR holds one sub-folder a version (1, 2, …)"

@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST interface."""
 
+import asyncio
 import json
 import logging
 import re
@@ -8,6 +9,8 @@ from google.protobuf import json_format
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -15,9 +18,14 @@ from starlette.routing import Route
 from serving.server import json_inputs, messages
 from serving.server.admission import within
 from serving.server.errors import ServingError
+from serving.server.http_bodies import read_body
 from serving.server.json_outputs import write_outputs
 
 _LOG = logging.getLogger(__name__)
+_MANY = 500_000  # values in JSON that take more than a tenth of a second
+_CORS = Middleware(
+    CORSMiddleware, allow_origins=["*"], allow_methods=["GET", "POST"], allow_headers=["*"], max_age=600
+)
 _PATH = re.compile(
     r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
     r"(?::(?P<verb>[a-z]+)|/(?P<metadata>metadata))?"
@@ -28,23 +36,28 @@ class Rest:
     """The ASGI application `app`.
 
     Args:
-        repository, admission, metrics: of the server.
+        repository, admission, uploads, metrics: of the server.
         limits: `Limits`.
         ready: function without arguments: should traffic be sent here?
+        cors: whether pages of any origin may ask.
     """
 
-    def __init__(self, repository, admission, metrics, limits, ready):
+    def __init__(self, repository, admission, uploads, metrics, limits, ready, cors=False):
         self._repository, self._admission, self._metrics = repository, admission, metrics
-        self._limits, self._ready = limits, ready
+        self._uploads, self._limits, self._ready = uploads, limits, ready
+        self._large = asyncio.Lock()
         self.app = Starlette(
             routes=[
                 Route("/healthz", self._health),
                 Route("/readyz", self._readiness),
                 Route("/metrics", self._page),
                 Route("/monitoring/prometheus/metrics", self._page),  # where TensorFlow Serving has it
-                Route("/v1/{path:path}", self._models, methods=["GET", "POST"]),
+                Route(
+                    "/v1/{path:path}", self._models, methods=["GET", "POST", *(["OPTIONS"] if cors else [])]
+                ),
             ],
             exception_handlers={HTTPException: _not_found},
+            middleware=[_CORS] if cors else [],
         )
 
     async def _health(self, _):
@@ -59,6 +72,8 @@ class Rest:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def _models(self, http):
+        if http.method == "OPTIONS":  # a browser's question is answered before; others ask what there is
+            return Response(headers={"Allow": "GET, POST, OPTIONS"})
         try:
             match = _PATH.fullmatch(http.url.path)
             if match is None:
@@ -81,7 +96,7 @@ class Rest:
                 raise ServingError(
                     "INVALID_ARGUMENT", f"{action} needs {wanted}. Received: {http.method}", 405
                 )
-            with self._admission.admit("rest", action) as request:
+            with self._admission.count("rest", action) as request:
                 async with within(self._limits.timeout_seconds):
                     version = int(found["version"]) if found["version"] else None
                     return Response(
@@ -97,38 +112,40 @@ class Rest:
             return _refusal(ServingError("INTERNAL", "the server failed; its log says more"))
 
     async def _predict(self, http, request, model):
+        body = await read_body(http, self._limits.max_body, self._uploads)
+        request.enter(len(body))
         with self._repository.use(request, *model) as version:
-            payload = json_inputs.parse(await self._body(http), self._limits.max_nesting)
-            route = version.model.route(json_inputs.signature_name(payload))
-            inputs, by_rows = json_inputs.read_inputs(payload, route.signature.inputs, self._limits.max_rows)
-            del payload
+            route, inputs, by_rows = await self._read(body, version)
+            del body
             return write_outputs(await version.predict(request, route, inputs), by_rows)
 
-    async def _body(self, http):
-        """The body, unless it is too large. What a client still sends then is read and thrown away."""
-        most = self._limits.max_body
-        length = http.headers.get("content-length", "0")
-        pieces, size = [], 0
-        if not length.isdigit() or int(length[:18]) <= most:
-            async for piece in http.stream():
-                size += len(piece)
-                if size > most:
-                    break
-                pieces.append(piece)
-            else:
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        raise ServingError(
-            "INVALID_ARGUMENT",
-            f"the body may have at most {most} bytes. Received: {max(size, int(length[:18] or 0))}; "
-            "send several requests, or use gRPC for pixels",
-            413,
-        )
+    async def _read(self, body, version):
+        """The signature and the arrays of a body. Nothing else goes on meanwhile, so large ones come one at a time,
+        with pauses as long as each has taken.
+        """
+        json_inputs.check_values(body, self._limits.max_json_values)
+        is_large, loop = json_inputs.values(body) > _MANY, asyncio.get_running_loop()
+        if is_large:
+            await self._large.acquire()
+        start = loop.time()
+        try:
+            payload = json_inputs.parse(body, self._limits.max_nesting)
+            route = version.model.route(json_inputs.signature_name(payload))
+            if is_large:
+                await asyncio.sleep(0)
+            inputs, by_rows = json_inputs.read_inputs(payload, route.signature.inputs, self._limits.max_rows)
+            return route, inputs, by_rows
+        finally:
+            if is_large:
+                loop.call_later(loop.time() - start, self._large.release)
 
     async def _metadata(self, _, request, model):
+        request.enter(0)
         with self._repository.use(request, *model) as version:
             return _to_json(messages.metadata(version, any_packed=False))
 
     async def _status(self, _, request, model):
+        request.enter(0)
         answer = messages.status(self._repository.states(*model))
         request.model = model[0]
         return _to_json(answer)

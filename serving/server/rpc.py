@@ -4,6 +4,7 @@ import functools
 import logging
 
 import grpc
+from google.protobuf import wrappers_pb2
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
@@ -24,17 +25,20 @@ def _answers(kind):
     """Makes a gRPC method of one that takes a message of this kind and raises `ServingError`.
 
     The bytes are parsed here, so that what is no such message gets a status of its own. Requests are counted and
-    limited in time.
+    limited in time. They come as a stream of one, which is the same to clients: gRPC would else wait for ever for the
+    end of a message, before anybody is asked.
     """
 
     def decorate(method):
         @functools.wraps(method)
-        async def call(self, contents, context):
+        async def call(self, stream, context):
             try:
-                with self.admission.admit("grpc", method.__name__) as request:
+                with self.admission.count("grpc", method.__name__) as request:
                     left = context.time_remaining()
                     seconds = self.limits.timeout_seconds
                     async with within(seconds if left is None else max(0.0, min(seconds, left))):
+                        contents = await self._received(stream)
+                        request.enter(len(contents))
                         return await method(self, _parsed(kind, contents), request)
             except ServingError as error:
                 refusal = error
@@ -58,22 +62,34 @@ def _parsed(kind, contents):
 
 
 def _refuses(text):
-    async def call(self, contents, context):
+    async def call(self, stream, context):
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
 
     return call
 
 
-class PredictionService:
-    """`Predict` and `GetModelMetadata`.
+class _Service:
+    """What the services share.
 
     Args:
-        repository, admission: of the server.
+        repository, admission, uploads: of the server.
         limits: `Limits`.
     """
 
-    def __init__(self, repository, admission, limits):
-        self.repository, self.admission, self.limits = repository, admission, limits
+    def __init__(self, repository, admission, uploads, limits):
+        self.repository, self.admission, self.uploads, self.limits = repository, admission, uploads, limits
+
+    async def _received(self, stream):
+        """The bytes of the only message."""
+        async with self.uploads.receiving() as upload:
+            with upload.of_unknown_size(self.limits.max_body):
+                async for contents in stream:
+                    return contents
+        raise invalid("the call must send one message. Received: none")
+
+
+class PredictionService(_Service):
+    """`Predict` and `GetModelMetadata`."""
 
     @_answers(predict_pb2.PredictRequest)
     async def Predict(self, message, request):
@@ -103,11 +119,8 @@ class PredictionService:
     MultiInference = _refuses("MultiInference is not implemented here; use Predict")
 
 
-class ModelService:
-    """`GetModelStatus`. Arguments as for `PredictionService`."""
-
-    def __init__(self, repository, admission, limits):
-        self.repository, self.admission, self.limits = repository, admission, limits
+class ModelService(_Service):
+    """`GetModelStatus`."""
 
     @_answers(get_model_status_pb2.GetModelStatusRequest)
     async def GetModelStatus(self, message, request):
@@ -122,34 +135,61 @@ class ModelService:
     )
 
 
-def add_services(server, repository, admission, limits, ready):
-    """Adds both services, and the standard health check for whoever watches the port."""
+class Health(_Service):
+    """The standard health check, for whoever watches the port.
+
+    Args:
+        ready: function without arguments: should traffic be sent here?
+        services: names that may be asked for.
+        others: as for the other services.
+    """
+
+    def __init__(self, ready, services, *others):
+        super().__init__(*others)
+        self._ready, self._services = ready, services
+
+    async def Check(self, stream, context):
+        try:
+            async with within(self.limits.timeout_seconds):
+                # On the wire a HealthCheckRequest is this: a string, the name of a service.
+                name = _parsed(wrappers_pb2.StringValue, await self._received(stream)).value
+            if name and name not in self._services:
+                raise ServingError(
+                    "NOT_FOUND", f"the services are {', '.join(self._services)}. Received: {name[:100]!r}"
+                )
+            return _SERVING if self._ready() else _NOT_SERVING
+        except ServingError as error:
+            refusal = error
+        await context.abort(grpc.StatusCode[refusal.code], refusal.message)
+
+
+def add_services(server, repository, admission, uploads, limits, ready):
+    """Adds both services, and the standard health check."""
+    common = repository, admission, uploads, limits
     services = {
-        "PredictionService": PredictionService(repository, admission, limits),
-        "ModelService": ModelService(repository, admission, limits),
+        "tensorflow.serving.PredictionService": PredictionService(*common),
+        "tensorflow.serving.ModelService": ModelService(*common),
     }
-    handlers = [
-        grpc.method_handlers_generic_handler(f"tensorflow.serving.{name}", _methods(service))
-        for name, service in services.items()
-    ]
-
-    async def check(_, context):
-        return _SERVING if ready() else _NOT_SERVING
-
-    health = {"Check": grpc.unary_unary_rpc_method_handler(check)}
-    handlers.append(grpc.method_handlers_generic_handler("grpc.health.v1.Health", health))
-    server.add_generic_rpc_handlers(handlers)
+    health = Health(ready, tuple(services), *common)
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(name, _methods(service))
+            for name, service in [*services.items(), ("grpc.health.v1.Health", health)]
+        ]
+    )
 
 
 def _methods(service):
     """The handlers of a service: bytes in, messages out. Its methods have names with a capital, as in the protocol."""
     return {
-        name: grpc.unary_unary_rpc_method_handler(
-            getattr(service, name), response_serializer=lambda answer: answer.SerializeToString()
-        )
+        name: grpc.stream_unary_rpc_method_handler(getattr(service, name), response_serializer=_to_bytes)
         for name in dir(service)
         if name[0].isupper()
     }
+
+
+def _to_bytes(answer):
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
 
 
 def _model(spec):

@@ -3,21 +3,10 @@
 import asyncio
 import contextlib
 import dataclasses
-import os
 
 from serving.server.batcher import Batcher
-from serving.server.batching_config import BatchingParameters
-from serving.server.errors import ServingError
+from serving.server.decoding import Decoder
 from serving.server.tensors import row_count
-
-_FEW = 8  # images a call: more would keep the others waiting for the slowest
-_DECODING = BatchingParameters(
-    max_batch_size=_FEW,
-    batch_timeout_micros=0,
-    max_enqueued_batches=1 << 20,  # the number of requests is limited elsewhere
-    num_batch_threads=os.cpu_count() or 1,
-    allowed_batch_sizes=tuple(range(1, _FEW + 1)),  # nothing is filled up
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +17,8 @@ class Runtime:
         parameters: `BatchingParameters`.
         batches: executor for batches, with as many threads as may run at a time.
         workers: executor for decoding and for signatures without batching.
+        turns: `Turns` for decoding what is heavy.
+        max_request_pixels: of the images of a request together.
         admission: `Admission`.
         metrics: `Metrics`.
     """
@@ -35,8 +26,15 @@ class Runtime:
     parameters: object
     batches: object
     workers: object
+    turns: object
+    max_request_pixels: float
     admission: object
     metrics: object
+
+    @staticmethod
+    def in_thread(executor, function, *arguments):
+        """What the function returns in a thread of the executor, to be awaited."""
+        return asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
 
 
 class ServedVersion:
@@ -52,12 +50,8 @@ class ServedVersion:
         self.name, self.number, self.model, self._runtime = name, number, model, runtime
         self._users, self._idle = 0, asyncio.Event()
         self._idle.set()
-        # Requests that arrive together are decoded by one call, for a call costs more than a small image; if it
-        # fails each is decoded by itself, so that only the faulty one fails.
         self._decoders = {
-            route.decode.signature.name: Batcher(
-                route.decode.signature, _DECODING, runtime.workers, lambda: False, lambda _: None
-            )
+            route.decode.signature.name: Decoder(route.decode, runtime)
             for route in model.routes.values()
             if route.decode
         }
@@ -100,20 +94,14 @@ class ServedVersion:
 
     async def predict(self, request, route, inputs):
         """The outputs of a signature for checked inputs: decoded first, so that batches hold only good rows."""
-        loop = asyncio.get_running_loop()
         if route.decode:
-            try:
-                decoder = self._decoders[route.decode.signature.name]
-                inputs = await decoder.submit(inputs, row_count(inputs))
-            except ServingError as error:
-                raise await loop.run_in_executor(
-                    self._runtime.workers, route.decode.named, inputs, error
-                ) from None
+            inputs = await self._decoders[route.decode.signature.name](inputs)
+        request.arrived()
         if route.merged:
             rows = row_count(inputs)
-            request.arrived()
             outputs = await self._batchers[route.merged.name].submit(inputs, rows)
             self._runtime.metrics.rows.labels(self.name).inc(rows)
             return outputs
-        request.arrived()
-        return await loop.run_in_executor(self._runtime.workers, route, inputs)
+        if route.decode:
+            return inputs
+        return await self._runtime.in_thread(self._runtime.workers, route, inputs)

@@ -1,9 +1,9 @@
 import pytest
 
 from keras_reid.data import checking
-from keras_reid.data.checking import check_images, unreadable_images
+from keras_reid.data.checking import check_images, refused_images, unreadable_images
 from keras_reid.errors import UserError
-from tests.data.images import encoded, random_image, write_image
+from tests.data.images import encoded, jpeg_of_scans, png_that_says, random_image, write_image
 
 
 @pytest.fixture
@@ -19,6 +19,8 @@ def folder(tmp_path):
     (tmp_path / "text.jpg").write_text("not an image")
     (tmp_path / "moving.gif").write_bytes(encoded(image, "GIF"))
     (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "bomb.png").write_bytes(png_that_says(20_000, 20_000))
+    (tmp_path / "scans.jpg").write_bytes(jpeg_of_scans(16, 8, 31))
     return tmp_path
 
 
@@ -38,6 +40,11 @@ def test_good_images(folder):
         ("moving.gif", "GIF is not supported; convert it to PNG or JPEG"),
         ("missing.jpg", "no such file"),
         ("folder.jpg", "is a folder"),
+        (
+            "bomb.png",
+            "20000 x 20000 pixels, more than 25 megapixels; make it smaller, or set KERAS_REID_MAX_MEGAPIXELS .*",
+        ),
+        ("scans.jpg", "a JPEG of more than 30 scans, .*; save it anew"),
     ],
 )
 def test_a_bad_image_is_named_with_the_reason(folder, name, reason):
@@ -71,3 +78,11 @@ def test_many_bad_images_are_counted(folder):
 def test_nothing_left_is_an_error_even_when_skipping(folder):
     with pytest.raises(UserError, match=r"1 of 1 images cannot be read: .*nothing would be left"):
         check_images([str(folder / "text.jpg")], skip_unreadable=True)
+
+
+def test_headers_alone(folder, monkeypatch):
+    monkeypatch.setattr(checking, "_decode", None)
+    names = ["good.jpg", "bomb.png", "missing.jpg", "truncated.jpg", "scans.jpg", "folder.jpg", "good.png"]
+    reasons = refused_images([str(folder / name) for name in names])
+    assert list(reasons) == [1, 4]
+    assert reasons[1].startswith("20000 x 20000 pixels")

@@ -8,7 +8,10 @@ import tensorflow as tf
 from PIL import Image
 
 from keras_reid.data.decoding import decode_image
+from keras_reid.data.image_limits import extent
 from keras_reid.export.image_checks import checked_images
+from keras_reid.export.jpeg_scans import jpeg_scans
+from tests.data.images import jpeg_of_scans, segment
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (40, 30, 3), np.uint8)
@@ -49,6 +52,8 @@ GOOD = {
     "thumbnail": with_thumbnail(SMALL),
     "bytes after a jpeg": JPEG + b"\0" * 100,
     "an image after a jpeg": JPEG + SMALL,
+    "as many scans as may be": jpeg_of_scans(100, 100, 30),
+    "a segment that seems to be full of scans": JPEG[:2] + segment(0xFE, b"\xff\xda" * 100) + JPEG[2:],
     "png": PNG,
     "bytes after a png": PNG + b"more",
     "bmp": BMP,
@@ -104,6 +109,10 @@ BAD = {
         SIZE.format(2**32 - 1, 2**32 - 1),
     ),
     "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
+    "jpeg of many scans": (
+        jpeg_of_scans(100, 100, 31),
+        r"be a JPEG of at most 30 scans. Received: 31 or more",
+    ),
     "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
     "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),
 }
@@ -135,3 +144,25 @@ def test_the_limits_are_those_that_are_given():
         checked_images(tf.constant([PNG]), len(PNG), 40 * 30 / 1e6 - 1e-6)
     with pytest.raises(tf.errors.InvalidArgumentError, match="bytes"):
         checked_images(tf.constant([PNG]), len(PNG) - 1, 1.0)
+
+
+COMMENT = segment(0xFE, b"\xff\xda\xff\xd9" * 100)
+COUNTED = [
+    JPEG,
+    encoded("JPEG", progressive=True),
+    JPEG[:2] + COMMENT + JPEG[2:],
+    JPEG[:2] + b"\xff" * 9 + COMMENT + JPEG[2:],
+    JPEG + COMMENT,
+    jpeg_of_scans(40, 30, 30, between=COMMENT),
+    jpeg_of_scans(40, 30, 31),
+    jpeg_of_scans(40, 30, 32, between=COMMENT),
+    jpeg_of_scans(40, 30, 4, between=COMMENT)[:-30],
+    b"\xff\xd8\xff" + b"\xff\xda" * 31,
+]
+
+
+def test_scans_are_counted_as_from_the_bytes_alone():
+    count = tf.function(jpeg_scans)
+    wanted = tf.constant([True] * len(COUNTED) + [False])
+    found = count(tf.constant([*COUNTED, jpeg_of_scans(40, 30, 70)]), wanted).numpy().tolist()
+    assert found == [*(extent(data).scans for data in COUNTED), 0]

@@ -1,15 +1,22 @@
 """Random requests, with a fixed budget: never an answer of 500 or above, never silence, never an end."""
 
+import concurrent.futures
+import gzip
 import json
+import random
 import socket
 
 import grpc
 import numpy as np
 import pytest
+import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from serving.client import Client, messages
+from tests.data.images import jpeg_of_scans, png_that_says
+from tests.serving.beside import good_requests_beside
+from tests.serving.conftest import b64, jpeg
 
 pytestmark = pytest.mark.medium
 
@@ -146,3 +153,112 @@ def test_random_bytes(server, data, port):
             return
     if answer.startswith(b"HTTP/1"):
         assert not answer.startswith((b"HTTP/1.1 5", b"HTTP/1.0 5")) or b" 501 " in answer[:20], answer
+
+
+FILES = [
+    jpeg(),
+    jpeg(size=(300, 200)),
+    jpeg(format="PNG"),
+    jpeg(format="BMP"),
+    jpeg_of_scans(64, 64, 31),
+    jpeg_of_scans(2000, 2000, 4),
+    png_that_says(20000, 20000),
+    IMAGE,
+    b"",
+]
+
+
+def damaged(draw, data):
+    """The data with a few bytes changed, removed, added or repeated; as often as not as it is."""
+    data = bytearray(data)
+    for _ in range(draw.choice([0, 0, 1, 2, 5])):
+        place = draw.randrange(len(data) + 1)
+        kind = draw.randrange(4)
+        if kind == 0:
+            data[place : place + 1] = draw.randbytes(1)
+        elif kind == 1:
+            del data[place : place + draw.randrange(1, 40)]
+        elif kind == 2:
+            data[place:place] = draw.randbytes(draw.randrange(1, 9))
+        else:
+            data[place:place] = data[place : place + draw.randrange(1, 200)]
+    return bytes(data)
+
+
+def any_body(draw):
+    """A body that may be good, damaged in its images or as a whole, packed or not; and its headers."""
+    rows = [b64(damaged(draw, draw.choice(FILES))) for _ in range(draw.choice([1, 1, 2, 5]))]
+    document = draw.choice(
+        [
+            {"instances": rows},
+            {"instances": [{"image_bytes": row} for row in rows]},
+            {"inputs": {"image_bytes": rows, "more": 1}},
+            {"signature_name": "decode", "inputs": rows},
+            {
+                "signature_name": draw.choice(["pixels", "metadata", "other"]),
+                "instances": [draw.randrange(9)],
+            },
+        ]
+    )
+    body = json.dumps(document).encode()
+    if draw.random() < 0.5:
+        body = damaged(draw, body)
+    if draw.random() < 0.2:
+        return damaged(draw, gzip.compress(body)), {"Content-Encoding": "gzip"}
+    return body, {}
+
+
+def any_message(draw):
+    request = messages.PredictRequest(
+        model_spec={
+            "name": draw.choice(["reid", "reid", "reid", "x"]),
+            "signature_name": draw.choice(["", "decode", "x"]),
+        }
+    )
+    images = [damaged(draw, draw.choice(FILES)) for _ in range(draw.choice([1, 1, 2, 5]))]
+    request.inputs.add(key="image_bytes", value=messages.to_tensor(images))
+    data = request.SerializeToString()
+    return damaged(draw, data) if draw.random() < 0.5 else data
+
+
+def fuzz(server, call, requests, calls):
+    """The codes that come back; what is refused says why."""
+    codes = set()
+
+    def ask(seed):
+        draw = random.Random(seed)
+        with urllib3.PoolManager(retries=False, timeout=60) as pool:
+            for _ in range(requests // 4):
+                body, headers = any_body(draw)
+                path = draw.choice(
+                    ["reid:predict", "reid:predict", "reid:predict", "reid/versions/1:predict", "x:predict"]
+                )
+                answer = pool.request("POST", f"{server.rest}/v1/models/{path}", body=body, headers=headers)
+                codes.add(answer.status)
+                assert answer.status < 500, answer.data
+                assert answer.status == 200 or answer.json()["error"]
+        for _ in range(calls // 4):
+            code, text = grpc.StatusCode.OK, ""
+            try:
+                call(any_message(draw), timeout=60)
+            except grpc.RpcError as error:
+                code, text = error.code(), error.details()
+            codes.add(code)
+            assert code in CODES, (code, text)
+
+    with good_requests_beside(server), concurrent.futures.ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(ask, seed) for seed in range(4)]:
+            done.result()
+    return codes
+
+
+SEEN = {200, 400, 404, grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+
+
+def test_400_requests_and_100_calls(server, call):
+    assert fuzz(server, call, 400, 100) >= SEEN
+
+
+@pytest.mark.slow
+def test_20000_requests_and_5000_calls(server, call):
+    assert fuzz(server, call, 20_000, 5000) >= SEEN

@@ -261,7 +261,7 @@ def test_wrong_names_over_grpc(channel):
         predict(channel, "serving_default", name="other", image_bytes=empty)[0] == grpc.StatusCode.NOT_FOUND
     )
     code, text = predict(channel, "other", image_bytes=empty)
-    assert code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND)
+    assert code == grpc.StatusCode.FAILED_PRECONDITION
     assert "other" in text
     assert raw_predict(channel, b"\xff\xff no message")[0] == grpc.StatusCode.INVALID_ARGUMENT
 

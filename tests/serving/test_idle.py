@@ -1,5 +1,6 @@
 """Connections that hold no request are closed; those that wait for an answer are not."""
 
+import pathlib
 import socket
 import time
 import urllib.parse
@@ -57,6 +58,26 @@ def test_rest_closes_it(server, first, piece):
     with connect(server.rest) as connection:
         connection.sendall(first)
         assert is_closed(connection, piece)
+
+
+def test_rest_closes_it_where_nobody_fetches_the_answers(server):
+    ask = b"GET /v1/models/reid/metadata HTTP/1.1\r\nHost: a\r\n\r\n"
+    host, _, port = urllib.parse.urlsplit(server.rest).netloc.rpartition(":")
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(PATIENCE)
+        connection.connect((host, int(port)))
+        connection.sendall(ask * 1500)
+        time.sleep(3)
+        assert is_gone(connection)
+
+
+def is_gone(connection):
+    """Whether the server no longer has the connection, whatever lies in the client's buffers."""
+    mine = f":{connection.getsockname()[1]:04X}"
+    lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()]
+    # As the server's end sees it: established, or closed by the client alone.
+    return not [line for line in lines if line[2].endswith(mine) and line[3] in ("01", "08")]
 
 
 def test_rest_answers_what_takes_longer(server, http):

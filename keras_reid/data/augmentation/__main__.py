@@ -65,9 +65,11 @@ def _read(paths, size):
     import numpy as np
     import tensorflow as tf
 
+    from keras_reid.data.checking import check_images
     from keras_reid.data.decoding import read_image
     from keras_reid.data.resizing import resize_image
 
+    check_images(paths, remedy="repair or remove them")
     images = []
     for path in paths:
         try:

@@ -35,6 +35,16 @@ def ended(*arguments):
         (["MODELS", "--poll-seconds", "-1"], "--poll-seconds must not be negative"),
         (["MODELS", "--host", "256.1.1.1"], "--rest-port: cannot listen on 256.1.1.1"),
         (["MODELS", "--host", "a..b"], "--rest-port: cannot listen on a..b"),
+        (
+            ["MODELS", "--models-folder", "MODELS"],
+            "--models-folder says what /models in --model-config-file is",
+        ),
+        (
+            ["--model-config-file", "setup.cfg", "--models-folder", "missing"],
+            "missing: no such folder. --models-folder holds one sub-folder a model",
+        ),
+        (["MODELS", "--load-seconds", "0"], "--load-seconds must be above 0"),
+        (["MODELS", "--max-request-megapixels", "nan"], "--max-request-megapixels must be above 0"),
         (["MODELS", "--idle-seconds", "0"], "--idle-seconds must be above 0"),
     ],
 )

@@ -1,10 +1,17 @@
 """The files of TensorFlow Serving that the server reads."""
 
+import pathlib
+import re
+
 import pytest
 
+from keras_reid import command_line
 from keras_reid.errors import UserError
 from serving.server.batching_config import BatchingParameters, read_batching_config
 from serving.server.model_config import ModelConfig, read_model_config
+from serving.server.options import Serve
+
+ROOT = pathlib.Path(__file__).parents[3]
 
 
 def written(tmp_path, text):
@@ -107,3 +114,32 @@ def test_versions_are_numbered_folders_or_the_savedmodel_itself(tmp_path):
     (tmp_path / "saved_model.pb").touch()
     assert ModelConfig("a", tmp_path).find() == {1: tmp_path}
     assert ModelConfig("a", tmp_path / "missing").find() == {}
+
+
+def test_where_models_lie_here(tmp_path):
+    text = "".join(
+        f'config {{ name: "{name}" base_path: "{path}" }} '
+        for name, path in (("a", "/models/a"), ("b", "/models"), ("c", "/modelsc"), ("d", "d"))
+    )
+    path = written(tmp_path, f"model_config_list {{ {text} }}")
+
+    def base_paths(folder=None):
+        return [str(config.base_path) for config in read_model_config(path, folder)]
+
+    assert base_paths() == ["/models/a", "/models", "/modelsc", f"{tmp_path}/d"]
+    here = [f"{tmp_path}/x/a", f"{tmp_path}/x", "/modelsc", f"{tmp_path}/d"]
+    assert base_paths(tmp_path / "x") == here
+
+
+def test_make_serve_keeps_the_version_before_and_knows_labels():
+    """What the Makefile starts without Docker, as the documents' way back needs it."""
+    (command,) = re.findall(r"-m serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
+    command = command.replace("\\\n", "")
+    words = command.split()
+    options = command_line.parse(Serve, words, prog="serve")
+    (model,) = read_model_config(ROOT / options.model_config_file, options.models_folder)
+    assert model.base_path == pathlib.Path("models/reid")
+    assert model.latest == 2
+    assert model.labels == {"stable": 1, "canary": 1}
+    for page in ("README.md", "serving/README.md"):
+        assert " ".join(words[:4]) in (ROOT / page).read_text()

@@ -114,13 +114,27 @@ def test_metadata_and_status(predictor, models):
         asked(name="nobody", images=images()),
         asked(version=7, images=images()),
         asked(label="canary", images=images()),
-        asked("nope", images=images()),
     ],
 )
 def test_not_found(predictor, message):
     code, details = refusal(predictor.Predict, message)
     assert code == grpc.StatusCode.NOT_FOUND
     assert "Received" in details
+
+
+def test_an_unknown_signature_has_the_code_of_tensorflow_serving(predictor):
+    code, details = refusal(predictor.Predict, asked("nope", images=images()))
+    assert code == grpc.StatusCode.FAILED_PRECONDITION
+    assert details.startswith("signature_name must be one of ")
+
+
+def test_a_call_without_a_message(tiny_server):
+    call = tiny_server.channel.stream_unary("/tensorflow.serving.PredictionService/Predict")
+    code, details = refusal(call, iter([]))
+    assert (code, details) == (
+        grpc.StatusCode.INVALID_ARGUMENT,
+        "the call must send one message. Received: none",
+    )
 
 
 def broken(change):
@@ -220,7 +234,13 @@ def test_the_clients_deadline_counts(predictor):
 
 def test_health_service(tiny_server):
     check = tiny_server.channel.unary_unary("/grpc.health.v1.Health/Check")
-    assert check(b"", timeout=60) == b"\x08\x01"  # status: SERVING
+    for name in (b"", b"tensorflow.serving.PredictionService", b"tensorflow.serving.ModelService"):
+        message = b"\x0a" + bytes([len(name)]) + name if name else b""
+        assert check(message, timeout=60) == b"\x08\x01"  # status: SERVING
+    code, details = refusal(check, b"\x0a\x04nope")
+    assert code == grpc.StatusCode.NOT_FOUND
+    assert "Received: 'nope'" in details
+    assert refusal(check, b"\xff")[0] == grpc.StatusCode.INVALID_ARGUMENT
 
 
 def test_random_bytes_on_both_ports_disturb_nobody(tiny_server, predictor):

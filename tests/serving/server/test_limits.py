@@ -19,7 +19,7 @@ def limited(start, tiny_model, tmp_path_factory):
     return start(
         *(tiny_model, "--poll-seconds", 0, "--batching-config", batching),
         *("--max-rows", 5, "--max-nesting", 5, "--max-body-mebibytes", 1),
-        *("--max-concurrent-requests", 2, "--timeout-seconds", 3),
+        *("--max-concurrent-requests", 2, "--timeout-seconds", 3, "--max-json-values", 10_000),
     )
 
 
@@ -36,6 +36,18 @@ def test_rows(limited):
 def test_nesting(limited):
     deep = {"signature_name": "pixels", "instances": [[[[[[1]]]]]]}
     assert "nested at most 5 deep. Received: 7" in limited.predict(deep).json()["error"]
+
+
+def test_values(limited):
+    numbers = {"signature_name": "two", "inputs": {"a": [[1, 2]] * 3, "b": [1] * 3, "x": [1] * 9900}}
+    assert limited.predict(numbers).status_code == 200
+    for more in ({"x": [1] * 10_000}, {"x": [[]] * 5000}, {"x": dict.fromkeys(map(str, range(1200)), 1)}):
+        answer = limited.predict({"signature_name": "two", "inputs": {**numbers["inputs"], **more}})
+        assert answer.status_code == 400
+        assert "JSON may have at most 10000 values" in answer.json()["error"]
+    assert (
+        limited.predict({"instances": [{"b64": "QUJD" * 9000}]}).status_code == 400
+    )  # one value, and no image
 
 
 def test_body(limited):

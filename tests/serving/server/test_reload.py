@@ -2,8 +2,12 @@
 
 import asyncio
 import concurrent.futures
+import os
 import shutil
+import signal
+import subprocess
 import threading
+import time
 import types
 
 import numpy as np
@@ -11,7 +15,7 @@ import pytest
 
 from tests.serving import tiny
 from tests.serving.conftest import b64, jpeg
-from tests.serving.running import RunningServer
+from tests.serving.running import ROOT, RunningServer, command
 
 pytestmark = pytest.mark.medium
 
@@ -62,7 +66,10 @@ def versions_change(running, folder, new):
             (new / str(version)).rename(folder / str(version))
             running.wait_for("AVAILABLE", version)
             assert value(running) == pytest.approx(10 * version)
-            running.wait_for("END", version - 1)
+            # The one before stays loaded, the one before that goes.
+            assert value(running, f"/versions/{version - 1}") == pytest.approx(10 * (version - 1))
+            if version > 2:
+                running.wait_for("END", version - 2)
         over.set()
         for future in futures:
             future.result()
@@ -164,8 +171,60 @@ def test_a_configuration_that_changed_while_the_first_versions_were_loaded_is_re
         async def poll(self):
             raise asyncio.CancelledError
 
-    options = types.SimpleNamespace(poll_seconds=0.001, model_config_file=file)
+    options = types.SimpleNamespace(poll_seconds=0.001, model_config_file=file, models_folder=None)
     for seen, expected in ((file.stat().st_mtime_ns, []), (0, ["a"])):
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(_watch(options, Repository(), seen))
         assert read == expected
+
+
+def test_a_version_that_never_loads(folder, tmp_path):
+    """A FIFO in place of the model: it is reported, later changes are made, and the server ends when it is told."""
+    tiny.write(tmp_path / "new" / "3", scale=3)
+    file = tmp_path / "models.config"
+    text = """model_config_list { config { name: "reid" base_path: "/models/models"
+        model_version_policy { latest { num_versions: 2 } } version_labels { key: "stable" value: 1 } } }"""
+    file.write_text(text)
+    server = RunningServer(
+        *(tmp_path, "--model-config-file", file, "--models-folder", tmp_path),
+        *("--poll-seconds", 0.1, "--load-seconds", 1),
+    )
+    try:
+        assert value(server, "/labels/stable") == pytest.approx(10)
+        (folder / "2").mkdir()
+        os.mkfifo(folder / "2" / "saved_model.pb")
+        server.wait_for("LOADING", 2)
+        assert value(server) == pytest.approx(10)
+        message = server.wait_for("END", 2)["status"]["error_message"]
+        assert "2 has not been loaded within 1 s, and is left behind" in message
+        (tmp_path / "new" / "3").rename(folder / "3")
+        server.wait_for("AVAILABLE", 3)
+        assert value(server) == pytest.approx(30)
+        assert value(server, "/labels/stable") == pytest.approx(10)  # the way back takes no load
+        file.write_text(text.replace("value: 1", "value: 3"))
+        while value(server, "/labels/stable") != pytest.approx(30):
+            assert server.process.poll() is None
+    finally:
+        start = time.monotonic()
+        code = server.close(ok=False)
+    assert code == 0, server.log.read_text()
+    assert time.monotonic() - start < 10
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_a_first_version_that_never_loads_does_not_keep_the_server_from_ending(tmp_path):
+    (tmp_path / "models" / "1").mkdir(parents=True)
+    os.mkfifo(tmp_path / "models" / "1" / "saved_model.pb")
+    log = tmp_path / "log"
+    arguments = command(tmp_path / "models", "--rest-port", 0, "--grpc-port", 0)
+    with open(log, "w") as stream:
+        process = subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=stream)
+    try:
+        while "version 1: loading" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0, log.read_text()
+    finally:
+        process.kill()
+    assert "Traceback" not in log.read_text()

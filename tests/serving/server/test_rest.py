@@ -1,5 +1,9 @@
+import asyncio
 import base64
+import gzip
 import json
+import socket
+import types
 
 import numpy as np
 import pytest
@@ -203,3 +207,124 @@ def test_an_endless_head_is_refused(tiny_server):
     answer = tiny_server.http.get(tiny_server.rest + "/healthz", headers={"x": "a" * 300_000}, timeout=60)
     assert answer.status_code == 400
     assert "too long" in answer.text
+
+
+PIXELS = {"signature_name": "pixels", "instances": images().tolist()}
+
+
+def test_a_body_packed_with_gzip(tiny_server):
+    text = json.dumps(PIXELS).encode()
+    expected_answer = tiny_server.predict(PIXELS).json()
+    for packed in (gzip.compress(text), gzip.compress(text[:99]) + gzip.compress(text[99:])):
+        for name in ("gzip", "GZIP", "x-gzip"):
+            answer = tiny_server.predict(packed, headers={"Content-Encoding": name})
+            assert (answer.status_code, answer.json()) == (200, expected_answer)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "status", "words"),
+    [
+        (gzip.compress(b" " * (33 << 20)), "gzip", 413, "Received: more than 33554432, unpacked"),
+        (gzip.compress(b"{}")[:-3], "gzip", 400, "gzip's end is missing"),
+        (b"{}", "gzip", 400, "the body is not gzip"),
+        (b"{}", "br", 415, "Content-Encoding must be gzip, or left out. Received: 'br'"),
+        (gzip.compress(b"[]"), "gzip", 400, "must be a JSON object"),
+    ],
+    ids=["bomb", "cut off", "plain", "brotli", "no object"],
+)
+def test_what_cannot_be_unpacked_is_refused(tiny_server, body, encoding, status, words):
+    answer = tiny_server.predict(body, headers={"Content-Encoding": encoding})
+    assert answer.status_code == status
+    assert words in answer.json()["error"]
+
+
+@pytest.mark.parametrize("extra", [0, 1, 2])
+def test_base64_without_padding(tiny_server, extra):
+    data = jpeg(format="PNG", size=(tiny.HEIGHT, tiny.WIDTH)) + bytes(extra)
+    padded = b64(data)
+    bare = {"b64": padded["b64"].rstrip("=")}
+    assert tiny_server.predict({"instances": [bare, padded]}).json()["predictions"][0] == [
+        pytest.approx(value)
+        for value in tiny_server.predict({"instances": [padded]}).json()["predictions"][0]
+    ]
+
+
+@pytest.mark.parametrize("text", ["Q", "=", "QU=JD", "QUI=="])
+def test_what_is_no_base64(tiny_server, text):
+    answer = tiny_server.predict({"instances": [{"b64": text}]})
+    assert answer.status_code == 400
+    assert "image_bytes[0] must be base64" in answer.json()["error"]
+
+
+def test_columns_that_the_signature_does_not_have_are_left_out(tiny_server):
+    columns = {"a": [[1.5, 2]], "b": [3], "note": "mine", "more": {"deep": [1]}}
+    answer = tiny_server.predict({"signature_name": "two", "inputs": columns})
+    assert answer.json() == {"outputs": {"sum": [6.5], "name_bytes": [b64(b"3")]}}
+    answer = tiny_server.predict({"signature_name": "two", "inputs": {"a": [[1, 2]], "note": 1}})
+    assert (answer.status_code, "must be a, b. Received: a" in answer.json()["error"]) == (400, True)
+
+
+def talk(server, data):
+    """What the server answers to a client that says nothing more after that, until it closes the connection."""
+    host, port = server.rest.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
+        connection.sendall(data)
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(1 << 16), b""))
+
+
+def test_a_client_that_closes_its_half_gets_its_answers(tiny_server):
+    body = json.dumps({**PIXELS, "signature_name": "slow"}).encode()
+    post = b"POST /v1/models/reid:predict HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (
+        len(body),
+        body,
+    )
+    assert talk(tiny_server, post).startswith(b"HTTP/1.1 200")
+    get = b"GET /v1/models/reid HTTP/1.1\r\nHost: a\r\n\r\n"
+    answers = talk(tiny_server, post + get + get)
+    assert answers.count(b"HTTP/1.1 200") == 3
+    assert answers.index(b"predictions") < answers.index(b"model_version_status")
+    assert talk(tiny_server, post[:-1]) == b""  # nothing to wait for
+    assert talk(tiny_server, b"") == b""
+
+
+def app(cors):
+    from serving.server.rest import Rest
+
+    return Rest(None, None, None, None, types.SimpleNamespace(), lambda: True, cors).app
+
+
+def options(app, **headers):
+    """Status and headers of the answer to OPTIONS."""
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "OPTIONS",
+        "path": "/v1/models/reid:predict",
+        "query_string": b"",
+        "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()],
+    }
+    asyncio.run(app(scope, receive, send))
+    return sent[0]["status"], {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+
+
+def test_pages_of_other_sites_may_ask_only_where_the_option_says_so():
+    asked = {"origin": "http://a.example", "access_control_request_method": "POST"}
+    asked["access_control_request_headers"] = "content-type"
+    status, headers = options(app(cors=True), **asked)
+    assert (status, headers["access-control-allow-origin"]) == (200, "*")
+    assert headers["access-control-allow-methods"] == "GET, POST"
+    assert headers["access-control-allow-headers"] == "content-type"
+    status, headers = options(app(cors=True))
+    assert (status, headers["allow"]) == (200, "GET, POST, OPTIONS")
+    for asked_for in (asked, {}):
+        status, headers = options(app(cors=False), **asked_for)
+        assert status == 405
+        assert "access-control-allow-origin" not in headers
