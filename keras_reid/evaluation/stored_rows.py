@@ -77,28 +77,22 @@ def read_form(file, count):
         Damaged: it does not, is of another form, or a row of those holds NaN or infinity.
     """
     try:
-        with open_plain(file) as stream:
-            version = np.lib.format.read_magic(stream)
-            shape, column_major, dtype = np.lib.format.read_array_header_1_0(stream)
-            start = stream.tell()
-            if (
-                version != (1, 0)
-                or column_major
-                or dtype != np.dtype("<f4")
-                or len(shape) != 2
-                or shape[1] < 1
-            ):
-                raise Damaged(
-                    f"is damaged ({file.name} must hold rows of float32; it holds {dtype} {tuple(shape)})"
-                )
-            stream.seek(0, 2)
-            if stream.tell() < start + 4 * shape[1] * count:
-                raise Damaged(f"is damaged ({file.name} has fewer rows than there are images)")
-            rows = np.memmap(stream, "<f4", "r", offset=start, shape=(count, shape[1]))
+        stream = open_plain(file)
     except FileNotFoundError:
         raise Damaged(f"is damaged ({file.name} is missing)") from None
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        raise Damaged(f"is damaged ({file.name})") from None
+    with stream:
+        try:
+            version = np.lib.format.read_magic(stream)
+            shape, by_columns, dtype = np.lib.format.read_array_header_1_0(stream)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            raise Damaged(f"is damaged ({file.name})") from None
+        start = stream.tell()
+        if version != (1, 0) or by_columns or dtype != np.dtype("<f4") or len(shape) != 2 or shape[1] < 1:
+            held = f"{dtype} {tuple(shape)}{', by columns' if by_columns else ''}"
+            raise Damaged(f"is damaged ({file.name} must hold rows of float32; it holds {held})")
+        if stream.seek(0, 2) < start + 4 * shape[1] * count:
+            raise Damaged(f"is damaged ({file.name} has fewer rows than there are images)")
+        rows = np.memmap(stream, "<f4", "r", offset=start, shape=(count, shape[1]))
     for first in range(0, count, _ROWS):
         block = rows[first : first + _ROWS]
         if not np.isfinite(block).all():
