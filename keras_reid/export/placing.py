@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import pathlib
+import stat
 
 from keras_reid.errors import UserError
 from keras_reid.files import folder_beside
@@ -50,11 +51,33 @@ def made_aside(target):
 
 def check_target(target, marker):
     """Refuses a folder that `put_in_place` would not replace, before the long work starts."""
-    if target.exists() and not (target / marker).is_file():
-        raise UserError(
-            f"{target} exists and is no earlier export (it holds no {marker}). "
-            "Remove it or choose another output."
-        )
+    while not _is_replaceable(target, marker):
+        pass
+
+
+def _is_replaceable(target, marker):
+    """True, or an error; False where another process has replaced what stands there while it was looked at."""
+    try:
+        number = os.open(target, os.O_RDONLY)
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:  # a file on the way: said where the folder is to be made
+        return True
+    try:
+        facts = os.fstat(number)
+        if stat.S_ISDIR(facts.st_mode) and marker in os.listdir(number):
+            return True
+    finally:
+        os.close(number)
+    try:
+        if not os.path.samestat(facts, os.stat(target)):
+            return False
+    except FileNotFoundError:
+        return True
+    raise UserError(
+        f"{target} exists and is no earlier export (it holds no {marker}). "
+        "Remove it or choose another output."
+    )
 
 
 def _replace(new, target, aside, marker):
