@@ -389,7 +389,6 @@ def test_says_what_is_wrong(album, models, tmp_path):
 def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     code = """
 import sys
-import keras_reid.models
 from keras_reid.errors import UserError
 from keras_reid.search import main
 try:

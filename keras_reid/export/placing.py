@@ -58,7 +58,7 @@ def check_target(target, marker):
 def _is_replaceable(target, marker):
     """True, or an error; False where another process has replaced what stands there while it was looked at."""
     try:
-        number = os.open(target, os.O_RDONLY)
+        number = os.open(target, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return True
     except NotADirectoryError:  # a file on the way: said where the folder is to be made
