@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_nothing(file, tmp_path, monkeypatch):
 
     monkeypatch.setattr(tf.io.TFRecordWriter, "write", full)
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(OSError, match="No space left on device: .*packed") as caught:
+    with pytest.raises(OSError, match=r"No space left on device: .*packed") as caught:
         main([file, str(tmp_path / "packed"), "--root", str(tmp_path / "images")])
     assert caught.value.filename == str(tmp_path / "packed")
     assert sorted(tmp_path.iterdir()) == before

@@ -6,6 +6,7 @@ import zipfile
 import keras
 
 from keras_reid.errors import UserError, reason
+from keras_reid.full_disk import is_full
 from keras_reid.model_file import find_model_file
 from keras_reid.models.reid_model import ReIDModel
 
@@ -38,6 +39,8 @@ def load_model(run_or_model):
     try:
         model = keras.saving.load_model(file, compile=False)
     except (TypeError, ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
+        if is_full(error):  # Keras unpacks the weights into a temporary file
+            raise
         raise UserError(f"{file}: cannot be loaded: {_first_sentence(error)} {_remedy(error)}") from error
     if not isinstance(model, ReIDModel):
         raise UserError(
