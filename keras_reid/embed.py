@@ -56,10 +56,10 @@ def main(arguments):
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     folder = options.output.with_name(f".{options.output.stem}.part")
-    with EmbeddingStore(folder, {"model": fingerprint(file)}) as store:
+    with EmbeddingStore(folder, {"model": fingerprint(file)}, private=True) as store:
         try:
             count, dim = _embed(store, model, paths, options)
-        except UserError:
+        except Exception:
             if not store.images:
                 store.remove()
             raise

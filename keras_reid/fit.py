@@ -84,21 +84,36 @@ def _run(fit, overrides, seed):
             print(f"seed {seed} is finished: {finished[0].path}")
             return read_json(finished[0] / "metrics.json")
     chief = this_worker().chief
-    directory = RunDirectory.unfinished(experiment) if fit.resume and chief else None
+    directory = _unfinished(experiment) if fit.resume and chief else None
     new = directory is None and chief
     if new:
         directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
     elif chief:
         directory.note_code(fit.file)
-    command_line.load_tensorflow()
-    from keras_reid.experiment.running import run
-
     try:
+        command_line.load_tensorflow()
+        from keras_reid.experiment.running import run
+
         return run(experiment, directory, resume=fit.resume, trust_code=fit.trust_code)
     except UserError:
         if new and not directory.has_begun():
             directory.remove()  # so that the corrected command has the name
         raise
+    finally:
+        if directory is not None:
+            directory.release()
+
+
+def _unfinished(experiment):
+    """The run to be resumed, held; None if it never began."""
+    directory = RunDirectory.unfinished(experiment)
+    if directory is None:
+        return None
+    directory.hold()
+    if directory.is_finished():  # by the process that held it a moment ago
+        directory.release()
+        return _unfinished(experiment)
+    return directory
 
 
 def _with_picture(arguments):

@@ -1,5 +1,6 @@
 """`python -m keras_reid.sweep FILE --search KEY=VALUES …`: tries many settings of an experiment and ranks them."""
 
+import contextlib
 import dataclasses
 import importlib.util
 import json
@@ -13,12 +14,13 @@ import tyro
 from keras_reid import command_line
 from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
-from keras_reid.experiment.run_directory import resolve
+from keras_reid.experiment.run_directory import LOCK, resolve
 from keras_reid.files import read_json, write_json
 from keras_reid.trust_option import TrustCode
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space
+from keras_reid.utils.locks import Held, Lock
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,24 @@ def main(arguments):
     for name in ("resume", "trust_code"):
         del settings[name]
     folder = _newest(experiment.name, settings) if sweep.resume else _new(experiment.name)
+    lock = _held(folder)
+    try:
+        _search(sweep, overrides, experiment, dimensions, settings, folder)
+    finally:
+        lock.release(remove=True)
+
+
+def _held(folder):
+    """The lock on a sweep's folder: two that run the same trials would spoil each other's."""
+    try:
+        return Lock(folder / LOCK)
+    except Held as held:
+        raise UserError(
+            f"{folder} is being written by {held.holder}: wait for its end or stop it, then repeat the command"
+        ) from None
+
+
+def _search(sweep, overrides, experiment, dimensions, settings, folder):
     write_json(folder / "sweep.json", settings)
 
     from keras_reid.tuning.searching import search
@@ -128,9 +148,10 @@ def _new(name):
     number = 1
     while True:
         folder = RUNS / (f"{name}-sweep" if number == 1 else f"{name}-sweep-{number}")
-        if not folder.exists() and not any(RUNS.glob(f"{folder.name}-trial*")):
-            folder.mkdir()
-            return folder
+        if not any(RUNS.glob(f"{folder.name}-trial*")):
+            with contextlib.suppress(FileExistsError):
+                folder.mkdir()
+                return folder
         number += 1
 
 

@@ -269,3 +269,19 @@ def test_nothing_to_embed(folder):
         embed_paths(model, [])
     with pytest.raises(UserError, match="`batch_size` must be at least 1"):
         embed_paths(model, ["a.jpg"], batch_size=0)
+
+
+def test_what_somebody_else_put_where_its_folder_goes_is_refused(folder, tmp_path):
+    """In a folder that all may write to, such as /tmp, the name of the folder beside the output can be guessed."""
+    arguments = [str(folder), str(folder / "images"), "--output", str(tmp_path / "out.npz")]
+    (tmp_path / "victim").mkdir()
+    (tmp_path / ".out.part").symlink_to("victim")
+    with pytest.raises(UserError, match=r"\.out\.part is a link, which is not followed"):
+        main(arguments)
+    (tmp_path / ".out.part").unlink()
+    (tmp_path / ".out.part").mkdir()
+    (tmp_path / ".out.part").chmod(0o777)
+    with pytest.raises(UserError, match=r"\.out\.part is another user's, or all may write to it"):
+        main(arguments)
+    assert list((tmp_path / "victim").iterdir()) == list((tmp_path / ".out.part").iterdir()) == []
+    assert not (tmp_path / "out.npz").exists()

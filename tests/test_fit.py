@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from keras_reid.data import Synthetic
+from keras_reid.utils.locks import Lock
 from tests.conftest import ROOT
 
 SMALL = [
@@ -319,6 +321,57 @@ def explosive(y_true, y_pred):
     assert [path.name for path in (run / "checkpoints").glob("*.npz")] == ["epoch_0001.npz"]
     with np.load(run / "checkpoints" / "epoch_0001.npz") as arrays:
         assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
+
+
+def test_a_run_that_another_process_writes_is_not_resumed(command, tmp_path, monkeypatch):
+    run = tiny(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    run.mkdir(parents=True)
+    monkeypatch.setattr(
+        "keras_reid.fit.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
+    )
+    monkeypatch.setattr(
+        "keras_reid.fit.RunDirectory.unfinished", classmethod(lambda cls, experiment: cls("runs/tiny"))
+    )
+    lock = Lock(run / "lock")
+    before = sorted(run.rglob("*"))
+    process = command("fit", "tiny.py", "--resume", cwd=tmp_path, ok=False)
+    assert process.returncode == 2
+    assert process.stderr.startswith(
+        f"error: runs/tiny is being written by process {os.getpid()}, and a run has one"
+    )
+    assert len(process.stderr.splitlines()) == 1
+    assert sorted(run.rglob("*")) == before
+    lock.release()
+
+
+@pytest.mark.slow
+def test_of_two_that_resume_one_run_the_second_is_refused(command, tmp_path):
+    run = tiny(tmp_path)
+    words = [sys.executable, "-m", "keras_reid.fit", "tiny.py", "--training.epochs", "40"]
+    first = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list((run / "checkpoints").glob("*.npz")) and time.monotonic() < end:
+        time.sleep(0.1)
+    second = subprocess.run([*words, "--resume"], cwd=tmp_path, capture_output=True, text=True)
+    assert second.returncode == 2
+    assert f"runs/tiny is being written by process {first.pid}" in second.stderr
+    first.kill()
+    first.communicate()
+    # The lock has died with its process. Of two at once one goes on, to the end.
+    both = [
+        subprocess.Popen(
+            [*words, "--resume"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    errors = [process.communicate()[1] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 2], errors
+    loser = next(number for number, process in enumerate(both) if process.returncode == 2)
+    assert f"is being written by process {both[1 - loser].pid}" in errors[loser]
+    lines = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert lines == list(range(1, 41))
+    assert not (run / "lock").exists()
 
 
 @pytest.mark.medium

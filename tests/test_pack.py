@@ -2,6 +2,7 @@ import subprocess
 import sys
 
 import pytest
+import tensorflow as tf
 
 from keras_reid.data import Records
 from keras_reid.errors import UserError
@@ -43,6 +44,20 @@ def test_mistakes_are_said(arguments, message, tmp_path, monkeypatch):
     with pytest.raises(UserError, match=message):
         main(arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_nothing(file, tmp_path, monkeypatch):
+    def full(self, record):
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "/x/images-00000.tfrecord; No space left on device"
+        )
+
+    monkeypatch.setattr(tf.io.TFRecordWriter, "write", full)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(OSError, match=r"No space left on device: .*packed") as caught:
+        main([file, str(tmp_path / "packed"), "--root", str(tmp_path / "images")])
+    assert caught.value.filename == str(tmp_path / "packed")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_help_needs_no_tensorflow():

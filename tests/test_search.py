@@ -217,6 +217,28 @@ def test_an_index_elsewhere_leaves_the_gallery_as_it_is(album, search, embedded)
     assert "5 images known" in search("query.png", "--index", "kept/index")[1]
 
 
+def test_links_in_the_place_of_an_index_are_refused(album, search, embedded):
+    """An album of somebody else: its lock as a link once emptied what it led to."""
+    (album.parent / "victim").write_text("dear")
+    index = album / ".keras_reid_index"
+    index.mkdir()
+    (index / "lock").symlink_to(album.parent / "victim")
+    with pytest.raises(
+        UserError, match=r"\.keras_reid_index/lock is a link, which is not followed here: remove it"
+    ):
+        search("query.png")
+    assert (album.parent / "victim").read_text() == "dear"
+    (index / "lock").unlink()
+    index.rename(album.parent / "elsewhere")
+    index.symlink_to(album.parent / "elsewhere")
+    with pytest.raises(UserError, match=r"\.keras_reid_index is a link, .* name the folder that it leads to"):
+        search("query.png")
+    assert list((album.parent / "elsewhere").iterdir()) == []
+    assert embedded == []
+    search("query.png", "--index", "elsewhere")
+    assert len(embedded) == 1
+
+
 def test_an_index_that_cannot_be_written(album, search, monkeypatch):
     def refuse(store):
         raise OSError(30, "Read-only file system", "album")
@@ -389,7 +411,6 @@ def test_says_what_is_wrong(album, models, tmp_path):
 def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     code = """
 import sys
-import keras_reid.models
 from keras_reid.errors import UserError
 from keras_reid.search import main
 try:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import pathlib
 import re
+import secrets
 import sys
 
 from keras_reid.checkpoints.torch_file import why_no_torch_file
@@ -129,7 +130,7 @@ def fetch(name, cache=None):
             )
         return path
     # Beside its place, so that it is moved there in one step, and only when it is whole.
-    aside = path.with_name(f".{path.stem}.part{os.getpid()}{path.suffix}")
+    aside = path.with_name(f".{path.stem}.part{secrets.token_hex(8)}{path.suffix}")
     otherwise = f'put the file at {path}, or pass its path: `pretrained="PATH"`.'
     try:
         try:

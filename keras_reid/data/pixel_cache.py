@@ -3,6 +3,7 @@
 import hashlib
 import mmap
 import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -92,7 +93,7 @@ class PixelCache:
     def _on_disk(cls, paths, folder):
         file = folder / f"{digest_of(paths)}.pixels"
         index = file.with_suffix(".npz")
-        if not _is_whole(file, index):
+        if not _is_whole(file, index, len(paths)):
             try:
                 _write(paths, file, index)
             except OSError as error:
@@ -152,12 +153,19 @@ def digest_of(paths):
     return digest.hexdigest()[:32]
 
 
-def _is_whole(file, index):
+def _is_whole(file, index, count):
+    """Whether the files are there and fit these images; others are made anew."""
     if not (file.is_file() and index.is_file()):
         return False
-    with np.load(index) as sizes:
-        expected = 3 * (sizes["heights"].astype(np.int64) * sizes["widths"]).sum()
-    return file.stat().st_size == expected
+    try:
+        with np.load(index) as sizes:
+            heights, widths = sizes["heights"], sizes["widths"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return False
+    for side in (heights, widths):
+        if side.dtype != np.int32 or side.shape != (count,) or side.min(initial=1) < 1:
+            return False
+    return file.stat().st_size == 3 * (heights.astype(np.int64) * widths).sum()
 
 
 def _available_memory():

@@ -3,10 +3,10 @@
 import csv
 import json
 import os
-import shutil
 from pathlib import Path
 
 from keras_reid.errors import UserError
+from keras_reid.files import folder_beside
 from keras_reid.progress import progress
 
 INDEX, FACTS = "index.csv", "dataset.json"
@@ -39,15 +39,12 @@ def write_records(dataset, folder, shard_bytes=256 * 10**6):
     folder = Path(folder)
     if folder.exists():
         raise UserError(f"{folder} exists already: remove it, or give another folder to write to")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.part{os.getpid()}")
-    aside.mkdir()
-    try:
-        places, shards = _write_images(dataset, aside, shard_bytes)
-        _write_index(dataset, aside, places)
-        os.replace(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    with folder_beside(folder) as aside:
+        new = aside / "new"
+        new.mkdir()
+        places, shards = _write_images(dataset, new, shard_bytes)
+        _write_index(dataset, new, places)
+        os.rename(new, folder)
     return shards
 
 

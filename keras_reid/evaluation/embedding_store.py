@@ -1,10 +1,12 @@
 """Embeddings of image files on the disk, row after row, which survive a kill."""
 
-import fcntl
+import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
+import stat
 import sys
 import time
 from pathlib import Path
@@ -12,12 +14,15 @@ from pathlib import Path
 import numpy as np
 
 from keras_reid.errors import UserError
-from keras_reid.evaluation.image_files import ImageFile
+from keras_reid.evaluation.stored_rows import VERSION, Damaged, read_description, read_form, read_images
 from keras_reid.files import write_json
 from keras_reid.full_disk import is_full
+from keras_reid.utils.locks import Lock
+from keras_reid.utils.plain_files import open_plain
 
 _DATA = re.compile(r"embeddings-\d+\.npy|images-\d+\.jsonl")
-_OWN = re.compile(rf"lock|\.store\.part\d+\.json|{_DATA.pattern}")
+_LEFT_OVER = re.compile(r"\.store\.part\w+\.json")  # of a kill
+_OWN = re.compile(rf"lock|store\.json|{_LEFT_OVER.pattern}|{_DATA.pattern}")
 _SECONDS = 1.0  # after which what is new is written
 _ROWS = 4096  # copied at a time
 
@@ -30,6 +35,9 @@ class EmbeddingStore:
     written when its row is on the disk, so after a kill at any moment every row that has a line is right, and all that
     comes after is cut off.
 
+    Nothing is written through a link, and nothing else than a store is overwritten. Entering it reads all of it once
+    (see `read_form`); what is damaged is thrown away, and `discarded` says what it was.
+
     One process at a time has a store; another waits. Each second the rows that are new are written (4·dim bytes each);
     they, and the list of the images, about 0.3 kB each, are what it keeps in memory.
 
@@ -38,6 +46,8 @@ class EmbeddingStore:
         kind: dict of JSON-able values, what the embeddings depend on, such as the model's fingerprint. What was stored
             of another kind is thrown away, and `discarded` says why.
         about: dict of JSON-able values that is kept along, for a reader of store.json.
+        private: whether the folder must be our own, which others may not write to: for one whose name can be guessed,
+            in a folder where somebody else might have put it.
 
     `images` lists the `ImageFile` of each row that is written; `flush` writes those that wait.
 
@@ -48,42 +58,71 @@ class EmbeddingStore:
         (1, 8)
     """
 
-    def __init__(self, folder, kind, about=None):
+    def __init__(self, folder, kind, about=None, private=False):
+        self.private = private
         self.folder, self.kind, self.about = Path(folder), dict(kind), dict(about or {})
         self.images, self.discarded = [], None
         self._generation, self._dim = 0, None
         self._waiting, self._written = [], time.monotonic()
 
     def __enter__(self):
-        self.folder.mkdir(parents=True, exist_ok=True)
-        names = {file.name for file in self.folder.iterdir()}
-        if "store.json" not in names and not all(map(_OWN.fullmatch, names)):
-            raise UserError(
-                f"{self.folder}: holds other files than embeddings. Name a new or an empty folder."
-            )
-        self._lock = open(self.folder / "lock", "w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{self.folder}: waiting for another process that writes into it", file=sys.stderr)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self._lock = None
+        while self._lock is None:
+            made = self._make_folder()
+            names = {file.name for file in self.folder.iterdir()}
+            if "store.json" not in names and not all(map(_OWN.fullmatch, names)):
+                raise self._foreign()
+            self._new_lock = "lock" not in names
+            try:
+                self._lock = Lock(self.folder / "lock", self._say_waiting)
+            except FileNotFoundError:  # its former owner removed it in between
+                continue
         try:
             self._read()
         except BaseException:
-            self._lock.close()
+            if made:
+                self.remove()
+            self._lock.release(remove=self._new_lock)
             raise
         return self
+
+    def _make_folder(self):
+        """Makes it, or looks at what is there; whether it was made."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(0o700 if self.private else 0o777)
+            return True
+        except FileExistsError:
+            facts = os.lstat(self.folder)
+        if stat.S_ISLNK(facts.st_mode):
+            raise UserError(
+                f"{self.folder} is a link, which is not followed here: remove it, or name the folder that it leads to"
+            )
+        if not stat.S_ISDIR(facts.st_mode):
+            raise UserError(f"{self.folder} must be a folder: remove the file, or name another")
+        if self.private and (facts.st_uid != os.geteuid() or facts.st_mode & stat.S_IWOTH):
+            raise UserError(
+                f"{self.folder} is another user's, or all may write to it, so what it holds cannot be relied on: "
+                "remove it, or write to another folder"
+            )
+        return False
+
+    def _foreign(self):
+        return UserError(f"{self.folder}: holds other files than embeddings. Name a new or an empty folder.")
+
+    def _say_waiting(self, holder):
+        print(f"{self.folder}: waiting for {holder}, which writes into it", file=sys.stderr)
 
     def __exit__(self, kind, *_):
         try:
             self.flush()
-            if kind is KeyboardInterrupt and self.images:
+            if kind is not None and issubclass(kind, KeyboardInterrupt) and self.images:
                 print(
                     f"{self.folder}: {len(self.images)} embeddings are kept, the same command goes on from there",
                     file=sys.stderr,
                 )
         finally:
-            self._lock.close()
+            self._lock.release()
 
     def embeddings(self):
         """`(rows, dim)` float32, memory-mapped; row i is of `images[i]`. It stays as it is when the store changes."""
@@ -91,7 +130,8 @@ class EmbeddingStore:
         if not self.images:
             return np.zeros((0, self._dim or 0), np.float32)
         shape = (len(self.images), self._dim)
-        return np.memmap(self._rows_file, "<f4", "r", offset=self._rows_start, shape=shape)
+        with open_plain(self._rows_file) as file:
+            return np.memmap(file, "<f4", "r", offset=self._rows_start, shape=shape)
 
     def append(self, images, rows):
         """Adds rows.
@@ -134,15 +174,22 @@ class EmbeddingStore:
         old, images = self.embeddings(), self.images
         self._begin(self._generation + 1)
         places = np.flatnonzero(mask)
-        for start in range(0, len(places), _ROWS):
-            some = places[start : start + _ROWS]
-            self._write([images[place] for place in some], old[some])
-        self._describe()
+        try:
+            for start in range(0, len(places), _ROWS):
+                some = places[start : start + _ROWS]
+                self._write([images[place] for place in some], old[some])
+            self._describe()
+        except OSError:  # the disk is full: the old ones count
+            self._begin(self._generation)
+            raise
 
     def remove(self):
         """Removes the folder with all that is in it."""
         self._waiting = []
-        shutil.rmtree(self.folder)
+        # Under another name first: who comes while it is removed makes a new one.
+        going = self.folder.with_name(f"{self.folder.name}.{secrets.token_hex(8)}")
+        os.rename(self.folder, going)
+        shutil.rmtree(going)
 
     @property
     def _rows_file(self):
@@ -154,37 +201,33 @@ class EmbeddingStore:
 
     def _read(self):
         try:
-            stored = json.loads((self.folder / "store.json").read_text(encoding="utf-8"))
-            self._generation = int(stored["generation"])
+            stored = read_description(self.folder / "store.json")
+            self._generation = stored["generation"]
             if stored["kind"] == self.kind:
                 self._read_rows()
-                if stored["about"] != self.about:
+                if stored["about"] != self.about or "version" not in stored:
                     self._describe()
                 return
             self.discarded = "was made with another model or another setting"
         except FileNotFoundError:
             pass
-        except (ValueError, KeyError, TypeError):
-            self.discarded = "is damaged"
+        except Damaged as damage:
+            # Ours for certain only where all of it looks so; a single store.json may be anybody's.
+            names = {file.name for file in self.folder.iterdir()} - {"lock"}
+            if not all(map(_OWN.fullmatch, names)) or (self._new_lock and names == {"store.json"}):
+                raise self._foreign() from None
+            self.discarded = str(damage)
+        self.images = []
         self._begin(self._generation + 1)
         self._describe()
 
     def _read_rows(self):
-        if not self._lines_file.exists():
-            self._begin(self._generation)
-            return
-        whole, _, _ = self._lines_file.read_bytes().rpartition(b"\n")
-        self.images = [ImageFile(*json.loads(line)) for line in whole.splitlines()]
-        self._lines_end = len(whole) + 1 if whole else 0
+        with contextlib.suppress(FileNotFoundError):
+            self.images, self._lines_end = read_images(self._lines_file)
         if not self.images:
             self._begin(self._generation)
             return
-        with open(self._rows_file, "rb") as file:
-            np.lib.format.read_magic(file)
-            shape, _, _ = np.lib.format.read_array_header_1_0(file)
-            self._dim, self._rows_start = shape[1], file.tell()
-        if self._rows_file.stat().st_size < self._rows_start + 4 * self._dim * len(self.images):
-            raise ValueError("fewer rows than lines")
+        self._dim, self._rows_start = read_form(self._rows_file, len(self.images))
 
     def _begin(self, generation):
         """Empty, in new files."""
@@ -195,20 +238,21 @@ class EmbeddingStore:
 
     def _describe(self):
         """Makes the files of this generation those that count."""
-        content = {"generation": self._generation, "kind": self.kind, "about": self.about}
+        content = {"version": VERSION, "generation": self._generation, "kind": self.kind, "about": self.about}
         write_json(self.folder / "store.json", content)
         for file in self.folder.iterdir():
-            if _DATA.fullmatch(file.name) and file not in (self._rows_file, self._lines_file):
+            old = _DATA.fullmatch(file.name) and file not in (self._rows_file, self._lines_file)
+            if old or _LEFT_OVER.fullmatch(file.name):
                 file.unlink()
 
     def _write(self, images, rows):
         """Rows first, then their lines: a line stands for a row that is on the disk."""
         if self._dim is None:
             self._dim = rows.shape[1]
-            with open(self._rows_file, "wb") as file:
+            with open_plain(self._rows_file, "wb") as file:
                 self._write_header(file, 0)
                 self._rows_start = file.tell()
-        with open(self._rows_file, "r+b") as file:
+        with open_plain(self._rows_file, "r+b") as file:
             file.seek(self._rows_start + 4 * self._dim * len(self.images))
             file.write(np.ascontiguousarray(rows, "<f4").data)
             file.truncate()  # rows without a line, of before a kill
@@ -216,7 +260,7 @@ class EmbeddingStore:
             self._write_header(file, len(self.images) + len(rows))
             _to_disk(file)
         lines = "".join(json.dumps(image) + "\n" for image in images).encode()
-        with open(self._lines_file, "r+b" if self._lines_end else "wb") as file:
+        with open_plain(self._lines_file, "r+b" if self._lines_end else "wb") as file:
             file.seek(self._lines_end)
             file.write(lines)
             file.truncate()

@@ -13,11 +13,17 @@ from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
 from keras_reid.files import read_json, write_json
+from keras_reid.full_disk import writing
+from keras_reid.utils.locks import Held, Lock
 from keras_reid.utils.own_code import is_known, note, source_of_run
+
+LOCK = "lock"  # the file in a run directory that tells who writes to it
 
 
 class RunDirectory:
     """`runs/NAME/`: experiment.json, a copy of the experiment file, command.json, and what the run writes.
+
+    One process at a time writes to it: who has its lock, see `hold`.
 
     Args:
         path: the folder.
@@ -25,27 +31,37 @@ class RunDirectory:
 
     def __init__(self, path):
         self.path = Path(path)
+        self._lock = None
 
     def __truediv__(self, name):
         return self.path / name
 
     @classmethod
     def create(cls, experiment, file, arguments=(), smoke=False, seed=None):
-        """A new folder for a run: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run replaces it.
+        """A new folder for a run, which is held: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run
+        replaces it. The hash of the experiment file is noted, so that later commands may execute the copy.
 
-        The hash of the experiment file is noted, so that later commands may execute the copy.
+        Raises:
+            UserError: another process works on the smoke run that is to be replaced.
         """
         description = as_dict(experiment)
         names = itertools.chain([experiment.name], (f"{experiment.name}-{k}" for k in itertools.count(2)))
         if smoke:
-            shutil.rmtree(RUNS / experiment.name, ignore_errors=True)
+            _remove_smoke_run(cls(RUNS / experiment.name))
         RUNS.mkdir(parents=True, exist_ok=True)
         run = next(cls(RUNS / name) for name in names if _make(RUNS / name))
-        shutil.copyfile(file, run / "experiment.py")
-        command = {"file": str(file), "arguments": list(arguments), "smoke": smoke, "seed": seed}
-        write_json(run / "command.json", command)
-        write_json(run / "experiment.json", description)
-        run.note_code(file)
+        try:
+            run.hold()
+            with writing(run / "experiment.py"):
+                shutil.copyfile(file, run / "experiment.py")
+            command = {"file": str(file), "arguments": list(arguments), "smoke": smoke, "seed": seed}
+            write_json(run / "command.json", command)
+            write_json(run / "experiment.json", description)
+            run.note_code(file)
+        except BaseException:
+            run.remove()
+            run.release()
+            raise
         return run
 
     @classmethod
@@ -81,6 +97,29 @@ class RunDirectory:
                 f"{', '.join(changed)} changed. Restore them, or start a new run without --resume"
             )
         return run
+
+    def hold(self):
+        """Makes this process the one that writes to the run, until `release` or the end of the process, however it ends
+        (see `Lock`, also for network file systems).
+
+        Raises:
+            UserError: another one is; its process id is named.
+        """
+        if self._lock is not None:
+            return
+        try:
+            self._lock = Lock(self / LOCK)
+        except Held as held:
+            raise UserError(
+                f"{self.path} is being written by {held.holder}, and a run has one writer: wait for its end or stop it "
+                "(it saves a checkpoint on SIGTERM), then repeat the command"
+            ) from None
+
+    def release(self):
+        """Lets others write to the run."""
+        if self._lock is not None:
+            self._lock.release(remove=True)
+            self._lock = None
 
     def description(self):
         """The resolved experiment as written when the run began."""
@@ -167,6 +206,14 @@ def resolve(file, arguments, smoke_run=False, seed=None, source=None):
         training = replace(experiment.training, seed=seed)
         experiment = replace(experiment, name=f"{experiment.name}-seed{seed}", training=training)
     return experiment, said
+
+
+def _remove_smoke_run(run):
+    """Makes room for a smoke run, unless another process works on the one that is there."""
+    if run.path.is_dir():
+        run.hold()
+        shutil.rmtree(run.path, ignore_errors=True)
+        run.release()
 
 
 def _make(path):

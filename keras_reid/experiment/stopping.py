@@ -24,7 +24,7 @@ def said_in_words(directory):
         )
         sys.exit(TERMINATED)
     except Exception as error:
-        if isinstance(error, UserError) or not is_full(error):
+        if isinstance(error, UserError) or not is_full(error) or directory is None:
             raise
         raise UserError(
             f"no room in {directory.path}: {megabytes(free_bytes(directory.path))} are free or allowed. The "

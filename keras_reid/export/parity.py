@@ -1,5 +1,6 @@
 """The gate: an artefact must give the model's own embeddings where the model's code is not installed."""
 
+import errno
 import json
 import os
 import pathlib
@@ -13,9 +14,11 @@ import numpy as np
 import tensorflow as tf
 
 import keras_reid
+from keras_reid.export.hashes import file_hashes
 from keras_reid.export.parity_error import ParityError
 from keras_reid.export.parity_images import BATCHES, TestImages, test_images
 from keras_reid.files import write_json
+from keras_reid.full_disk import says_full
 
 __all__ = ["COSINE", "TOLERANCE", "ParityError", "TestImages", "test_images", "verify"]
 
@@ -37,7 +40,7 @@ def verify(
     facts=None,
     tolerance=TOLERANCE,
 ):
-    """Compares an artefact with the model it was made from, and writes `parity.json` beside it.
+    """Compares an artefact with the model it was made from, and writes `parity.json` beside it, with their hashes.
 
     The artefact runs in a new process in which neither Keras nor this package can be imported, on batches of 1, 7
     and 32 test images. In float32 no number of a unit vector may differ by more than the tolerance. In lower
@@ -90,6 +93,7 @@ def verify(
         "batches": batches,
         **(facts or {}),
         "versions": versions(),
+        "sha256": file_hashes(directory),
     }
     write_json(pathlib.Path(directory) / "parity.json", parity)
     return parity
@@ -147,6 +151,8 @@ def _answers(directory, images, runner, signatures):
         np.save(folder / "pixels.npy", images.pixels)
         (folder / "batches.json").write_text(json.dumps(BATCHES))
         complaint = _run_elsewhere(runner, directory, folder, *signatures)
+        if complaint and says_full(complaint):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         if complaint:
             raise ParityError(f"the artefact does not run in a process of its own: {complaint}")
         with np.load(folder / "answers.npz") as answers:

@@ -1,12 +1,15 @@
 """Folders that are put in place whole, or not at all."""
 
 import contextlib
+import errno
 import os
 import pathlib
-import shutil
-import tempfile
+import stat
 
 from keras_reid.errors import UserError
+from keras_reid.files import folder_beside
+
+OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}  # what `rename` says where a folder stands that holds something
 
 
 @contextlib.contextmanager
@@ -14,7 +17,8 @@ def put_in_place(target, marker):
     """Yields the path of a new folder; when the block ends well it becomes `target`, else nothing is left.
 
     The block makes the folder. What stood at `target` before stays until it ends, also when it fails.
-    Folders made on the way to a target that was not reached are removed again.
+    Folders made on the way to a target that was not reached are removed again. Of several processes that do this at the
+    same time the last one's folder stands, whole.
 
     Args:
         target: the folder to be.
@@ -29,33 +33,72 @@ def put_in_place(target, marker):
     """
     target = pathlib.Path(target)
     check_target(target, marker)
-    missing = [folder for folder in target.parents if not folder.exists()]
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = pathlib.Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-    except OSError as error:
-        raise UserError(f"{target.parent}: cannot be written to: {error.strerror}.") from None
-    try:
-        new = aside / "new"
-        yield new
-        if target.exists():
-            os.rename(target, aside / "old")
-        os.rename(new, target)
-    except BaseException:
-        if (aside / "old").exists():
-            os.rename(aside / "old", target)
-        raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        for folder in missing:  # the innermost first; one that holds something now stays
-            with contextlib.suppress(OSError):
-                folder.rmdir()
+    with made_aside(target) as aside:
+        yield aside / "new"
+        _replace(aside / "new", target, aside, marker)
+
+
+@contextlib.contextmanager
+def made_aside(target):
+    """`folder_beside`, with one line where its place cannot be written to."""
+    with contextlib.ExitStack() as stack:
+        try:
+            aside = stack.enter_context(folder_beside(target))
+        except OSError as error:
+            raise UserError(f"{target.parent}: cannot be written to: {error.strerror}.") from None
+        yield aside
 
 
 def check_target(target, marker):
     """Refuses a folder that `put_in_place` would not replace, before the long work starts."""
-    if target.exists() and not (target / marker).is_file():
-        raise UserError(
-            f"{target} exists and is no earlier export (it holds no {marker}). "
-            "Remove it or choose another output."
-        )
+    while not _is_replaceable(target, marker):
+        pass
+
+
+def _is_replaceable(target, marker):
+    """True, or an error; False where another process has replaced what stands there while it was looked at."""
+    try:
+        number = os.open(target, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return True
+    except NotADirectoryError:  # a file on the way: said where the folder is to be made
+        return True
+    try:
+        facts = os.fstat(number)
+        if stat.S_ISDIR(facts.st_mode) and marker in os.listdir(number):
+            return True
+    finally:
+        os.close(number)
+    try:
+        if not os.path.samestat(facts, os.stat(target)):
+            return False
+    except FileNotFoundError:
+        return True
+    raise UserError(
+        f"{target} exists and is no earlier export (it holds no {marker}). "
+        "Remove it or choose another output."
+    )
+
+
+def _replace(new, target, aside, marker):
+    """Renames a folder to `target`, and what stands there into `aside`."""
+    os.stat(new)  # what is not there must not move what is
+    old, count = None, 0
+    try:
+        while True:
+            check_target(target, marker)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(target, aside / f"old{count}")
+                old, count = aside / f"old{count}", count + 1
+            try:
+                os.rename(new, target)
+                return
+            except OSError as error:
+                if (
+                    error.errno not in OCCUPIED
+                ):  # else another process was faster, and its folder goes aside, too
+                    raise
+    except BaseException:
+        if old is not None and not target.exists():
+            os.rename(old, target)
+        raise

@@ -3,10 +3,10 @@
 import concurrent.futures
 import json
 import multiprocessing
-import shutil
 
 from keras_reid.errors import UserError
 from keras_reid.export import onnx
+from keras_reid.export.hashes import copy_checked, file_hashes, known_hashes
 from keras_reid.export.tensorrt_builder import (
     build_engine,
     find_gpu,
@@ -87,6 +87,7 @@ def write(model, folder, precision, context):
             "engine": engine,
             "onnx": parity,
             "versions": versions(),
+            "sha256": file_hashes(folder),
         }
         write_json(folder / "parity.json", parity)
         return parity
@@ -105,7 +106,7 @@ def _write_onnx(model, folder, precision, context):
     earlier = context.written.get(("onnx", precision))
     if earlier is None:
         return onnx.write(model, folder, precision, context)
-    shutil.copytree(earlier, folder)
+    copy_checked(earlier, folder, known_hashes(earlier))
     return json.loads((folder / "parity.json").read_text(encoding="utf-8"))
 
 

@@ -3,6 +3,7 @@
 import keras
 
 from keras_reid.errors import UserError, reason
+from keras_reid.full_disk import is_full
 from keras_reid.model_file import experiment_file_of, find_model_file, read_config
 from keras_reid.models.checked_file import bounded_weights, check_sizes, check_weights
 from keras_reid.models.reid_model import ReIDModel
@@ -47,6 +48,8 @@ def load_model(run_or_model, trust_code=False):
     except UserError:
         raise
     except Exception as error:  # a damaged configuration may end in any
+        if is_full(error):  # Keras unpacks the weights into a temporary file
+            raise
         remedy = f"It needs the classes of {refusal(withheld)}." if withheld else _remedy(error)
         raise UserError(f"{file}: cannot be loaded: {_first_sentence(error)} {remedy}") from error
     if not isinstance(model, ReIDModel):

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from keras_reid.data.pipeline import test_batches
 from keras_reid.data.pixel_cache import digest_of
 from keras_reid.errors import UserError
 from keras_reid.files import written_aside
-from keras_reid.full_disk import free_bytes, megabytes
+from keras_reid.full_disk import free_bytes, megabytes, reserve
 from keras_reid.progress import progress
 
 OUTPUTS = ("scores", "embedding")
@@ -76,7 +77,7 @@ class TeacherOutputs:
         for number, teacher in enumerate(teachers, 1):
             start = f"{_digest(teacher)[:20]}-{images[:20]}"
             files = {name: Path(folder) / f"{start}-{name}.npy" for name in outputs}
-            missing = {name: file for name, file in files.items() if not file.is_file()}
+            missing = {name: file for name, file in files.items() if not _is_whole(file, len(paths))}
             if missing:
                 _compute(teacher, paths, missing, batch_size, f"outputs of teacher {number}")
             arrays.append({name: np.load(file, mmap_mode="r") for name, file in files.items()})
@@ -128,9 +129,7 @@ def _compute(teacher, paths, files, batch_size, said):
         )
     with contextlib.ExitStack() as stack:
         arrays = {
-            name: np.lib.format.open_memmap(
-                stack.enter_context(written_aside(file)), mode="w+", dtype=np.float32, shape=shapes[name]
-            )
+            name: _mapped(stack.enter_context(written_aside(file)), shapes[name])
             for name, file in files.items()
         }
         done = 0
@@ -142,6 +141,28 @@ def _compute(teacher, paths, files, batch_size, said):
                 advance(len(images))
         for array in arrays.values():
             array.flush()
+
+
+def _mapped(file, shape):
+    """A new NumPy file that is mapped into memory, with room on the disk for all of it."""
+    array = np.lib.format.open_memmap(file, mode="w+", dtype=np.float32, shape=shape)
+    with open(file, "r+b") as stream:
+        reserve(stream, os.path.getsize(file))
+    return array
+
+
+def _is_whole(file, count):
+    """Whether a file is there and holds what it should: another one is said, and made anew."""
+    try:
+        array = np.load(file, mmap_mode="r")
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, EOFError):
+        array = None
+    if array is None or array.dtype != np.float32 or array.ndim != 2 or len(array) != count:
+        print(f"{file} is damaged: it is made anew")
+        return False
+    return True
 
 
 def _digest(teacher):

@@ -4,8 +4,11 @@ import shutil
 
 from ray import tune
 
-from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.experiment.run_directory import LOCK, RunDirectory
 from keras_reid.tuning.fit_process import FitProcess, final_score
+from keras_reid.utils.locks import wait_until_free
+
+_GRACE_SECONDS = 60.0
 
 
 class Trial(tune.Trainable):
@@ -15,6 +18,8 @@ class Trial(tune.Trainable):
         self.process, self.finished = None, None
         trial = self.trial_name
         directory = job.directory(trial)
+        # Of a sweep that was killed, this trial's process may still be saving its checkpoint.
+        wait_until_free(directory / LOCK, _GRACE_SECONDS)
         own = [*job.arguments(config), "--name", job.run_name(trial)]
         begun = _was_begun(directory, own)
         if begun and (directory / "metrics.json").is_file():

@@ -5,7 +5,7 @@ import dataclasses
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_reid.errors import UserError
-from keras_reid.files import written_aside
+from keras_reid.files import save_picture
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
@@ -86,8 +86,7 @@ def draw_rows(rows, path):
             left = _MARGIN + (_GAP if column else 0) + column * (width + _GAP)
             _draw_tile(paper, draw, (left, top), (width, height), tile)
             draw.text((left, top + height + 4), tile.caption, tile.colour, small)
-    with written_aside(path) as aside:
-        paper.save(aside)
+    save_picture(paper, path)
 
 
 def _draw_tile(paper, draw, corner, size, tile):

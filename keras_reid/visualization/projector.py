@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import written_aside
+from keras_reid.files import save_picture, written_aside
 from keras_reid.visualization.thumbnails import thumbnail
 
 # TensorBoard takes sprites of at most 8192 pixels a side.
@@ -55,8 +55,7 @@ def write_projector(directory, dataset, query, gallery, images=500):
         lines.append(f"{sample.identity}\t{sample.camera}\t{parts[index]}\t{Path(sample.path).name}")
     with written_aside(directory / f"{name}_metadata.tsv") as aside:
         aside.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with written_aside(directory / f"{name}_sprite.png") as aside:
-        _sprite([samples[index].path for index in chosen]).save(aside)
+    save_picture(_sprite([samples[index].path for index in chosen]), directory / f"{name}_sprite.png")
 
     file = directory / "projector_config.pbtxt"
     config = projector.ProjectorConfig()

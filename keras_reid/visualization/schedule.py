@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import written_aside
+from keras_reid.files import save_picture
 
 _SIZE = (1100, 480)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 92, 28, 92, 56
@@ -60,8 +60,7 @@ def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning
     _draw_marks(draw, [(x(step), text) for step, text in sorted(marks)], bottom, right, small)
     # A change from one step to the next is upright.
     draw.line([(x(step), y(rate)) for step, rate in zip(steps, rates, strict=True)], _CURVE, 2)
-    with written_aside(path) as aside:
-        paper.save(aside)
+    save_picture(paper, path)
 
 
 def _draw_marks(draw, marks, bottom, right, font):

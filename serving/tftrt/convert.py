@@ -9,6 +9,8 @@ least 0.99, calibrated over --calibration-images, typical ones, such as some hun
 """
 
 import argparse
+import errno
+import hashlib
 import json
 import os
 import pathlib
@@ -35,6 +37,7 @@ def main(arguments):
         raise Refused(f"{source} is no SavedModel: it holds no saved_model.pb")
     if target.exists():
         raise Refused(f"{target} exists: remove it, or name another folder")
+    check_hashes(source)
     files = []
     if options.calibration_images:
         files = sorted(f for f in options.calibration_images.rglob("*") if f.suffix.lower() in SUFFIXES)
@@ -67,6 +70,7 @@ def main(arguments):
         parity = compare(tf, expected, answers(tf, after, images), options.precision)
         if (source / "assets.extra").is_dir():
             shutil.copytree(source / "assets.extra", aside / "new" / "assets.extra")
+        parity["sha256"] = hashes_of(aside / "new")
         (aside / "new" / "parity.json").write_text(json.dumps(parity, indent=2) + "\n")
         os.rename(aside / "new", target)
     finally:
@@ -91,6 +95,30 @@ def parse(arguments):
         help="only run the SavedModel under this TensorFlow, without a GPU",
     )
     return parser.parse_args(arguments)
+
+
+def hashes_of(folder):
+    """SHA-256 of each file but parity.json, by its path in the folder, as keras_reid.export notes them."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "parity.json")
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
+    }
+
+
+def check_hashes(source):
+    """Refuses an export that has changed since it was verified: the conversion would be compared with the damage."""
+    try:
+        noted = json.loads((source / "parity.json").read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        print(
+            f"note: {source / 'parity.json'} holds no hashes, so whether the export has changed since it was verified "
+            "cannot be told"
+        )
+        return
+    present = hashes_of(source)
+    changed = sorted(name for name in noted.keys() | present.keys() if noted.get(name) != present.get(name))
+    if changed:
+        raise Refused(f"{source / changed[0]} is not as it was when the export was verified: export it again")
 
 
 def need_tensorrt(tf):
@@ -221,4 +249,13 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except Refused as refused:
         print(f"error: {refused}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        # TensorFlow has the words without the number.
+        if getattr(error, "errno", None) != errno.ENOSPC and "No space left on device" not in str(error):
+            raise
+        print(f"error: the disk is full: {' '.join(str(error).split())[:300]}", file=sys.stderr)
         sys.exit(2)

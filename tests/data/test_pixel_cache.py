@@ -83,3 +83,25 @@ def test_a_full_disk_is_said_in_words(paths, tmp_path, monkeypatch):
     monkeypatch.setattr(pixel_cache.np, "savez", full)
     with pytest.raises(UserError, match="needs more than there is"):
         PixelCache.of(paths, tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        b"no archive",
+        b"",
+        {"heights": np.array([7, 31, 1], np.int32), "widths": np.array([5, 64, 1], np.int32)},
+        {"heights": np.array([7, 31, 1, 40]), "widths": np.array([5, 64, 1, 9])},  # int64
+        {"heights": np.array([-7, 31, 1, 40], np.int32), "widths": np.array([-5, 64, 1, 9], np.int32)},
+        {"heights": np.array([7, 31, 1, 40], np.int32)},
+        {"heights": np.array([None] * 4), "widths": np.array([None] * 4)},
+    ],
+)
+def test_sizes_of_somebody_else_are_made_again(sizes, paths, tmp_path):
+    PixelCache.of(paths, tmp_path / "cache")
+    (index,) = (tmp_path / "cache").glob("*.npz")
+    if isinstance(sizes, bytes):
+        index.write_bytes(sizes)
+    else:
+        np.savez(index, **sizes)
+    np.testing.assert_array_equal(PixelCache.of(paths, tmp_path / "cache")[3], read_image(paths[3]))

@@ -1,13 +1,16 @@
 import fcntl
 import json
+import os
+import stat
 
 import numpy as np
 import pytest
 
 from keras_reid.errors import UserError
-from keras_reid.evaluation import embedding_store
+from keras_reid.evaluation import embedding_store, stored_rows
 from keras_reid.evaluation.embedding_store import EmbeddingStore
 from keras_reid.evaluation.image_files import ImageFile
+from keras_reid.utils import locks
 
 KIND = {"model": "3f2a"}
 
@@ -119,50 +122,181 @@ def test_a_kill_while_rows_are_dropped(folder, monkeypatch):
     assert content(folder) == ("ac", [1, 3])
 
 
+def stored(**changes):
+    return json.dumps({"version": 1, "generation": 1, "kind": KIND, "about": {}} | changes)
+
+
 @pytest.mark.parametrize(
-    ("name", "text"),
+    ("name", "text", "said"),
     [
-        ("store.json", "{"),
-        ("store.json", "[]"),
-        ("store.json", "{}"),
-        ("images-1.jsonl", "[1\n"),
-        ("embeddings-1.npy", ""),
+        ("store.json", "{", "(store.json)"),
+        ("store.json", "[]", "(store.json)"),
+        ("store.json", "{}", "(store.json)"),
+        ("store.json", "[" * 10**5, "(store.json)"),
+        ("store.json", stored(generation=-1), "(store.json)"),
+        ("store.json", stored(generation=1e300), "(store.json)"),
+        ("store.json", stored(kind="3f2a"), "(store.json)"),
+        ("store.json", stored(about=None), "(store.json)"),
+        ("images-1.jsonl", "[1\n", "(images-1.jsonl, line 1)"),
+        ("images-1.jsonl", '["a", 10, 20]\n["b", 10, "20"]\n', "(images-1.jsonl, line 2)"),
+        ("images-1.jsonl", '["a", 10, 20, 30]\n', "(images-1.jsonl, line 1)"),
+        ("images-1.jsonl", '["a", 10, true]\n', "(images-1.jsonl, line 1)"),
+        ("images-1.jsonl", "[" * 10**5 + "\n", "(images-1.jsonl, line 1)"),
+        ("images-1.jsonl", '["a", 10, 20]\n' * 2, "(images-1.jsonl names an image twice)"),
+        (
+            "images-1.jsonl",
+            '["a", 1, 2]\n["b", 1, 2]\n["c", 1, 2]\n["d", 1, 2]\n',
+            "(embeddings-1.npy has fewer rows",
+        ),
+        ("embeddings-1.npy", "", "(embeddings-1.npy)"),
+        ("embeddings-1.npy", "no array at all", "(embeddings-1.npy)"),
     ],
 )
-def test_damage_is_said_and_repaired(folder, name, text):
+def test_damage_is_said_by_name_and_repaired(folder, name, text, said):
     filled(folder)
     (folder / name).write_text(text)
     with EmbeddingStore(folder, KIND) as store:
-        assert (store.discarded, store.images) == ("is damaged", [])
+        assert store.discarded.startswith(f"is damaged {said}")
+        assert store.images == []
     filled(folder)
     assert content(folder) == ("abc", [1, 2, 3])
 
 
-def test_rows_that_are_cut_off_are_damage(folder):
+def nan(place, value):
+    array = rows(1, 2, 3)
+    array[place] = value
+    return array
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (rows(1, 2, 3).astype(np.float64), "must hold rows of float32; it holds float64 (3, 3))"),
+        (rows(1, 2, 3).astype(">f4"), "it holds >f4 (3, 3))"),
+        (rows(1, 2, 3).astype(object), "it holds object (3, 3))"),
+        (rows(1, 2, 3).ravel(), "it holds float32 (9,))"),
+        (np.asfortranarray(rows(1, 2, 3)), "it holds float32 (3, 3), by columns)"),
+        (np.zeros((3, 0), np.float32), "it holds float32 (3, 0))"),
+        (rows(1, 2), "has fewer rows than there are images)"),
+        (nan((1, 2), np.nan), "row 1 holds NaN or infinity)"),
+        (nan((2, 0), np.inf), "row 2 holds NaN or infinity)"),
+    ],
+)
+def test_rows_of_somebody_else_are_not_taken(folder, array, said, monkeypatch):
+    monkeypatch.setattr(stored_rows, "_ROWS", 2)
     filled(folder)
-    with open(folder / "embeddings-1.npy", "r+b") as file:
-        file.truncate(128 + 2 * 12)
+    np.save(folder / "embeddings-1.npy", array)
     with EmbeddingStore(folder, KIND) as store:
-        assert store.discarded == "is damaged"
+        assert store.discarded.endswith(said)
+        assert "embeddings-1.npy" in store.discarded
+    filled(folder)
+    assert content(folder) == ("abc", [1, 2, 3])
 
 
-def test_a_folder_with_other_files_is_left_alone(folder):
+def test_rows_after_the_last_line_may_be_anything(folder):
+    filled(folder)
+    np.save(folder / "embeddings-1.npy", np.concatenate([rows(1, 2, 3), rows(np.nan)]))
+    assert content(folder) == ("abc", [1, 2, 3])
+
+
+def test_one_of_another_version_is_made_anew_and_one_without_a_number_is_taken(folder):
+    filled(folder)
+    (folder / "store.json").write_text(stored(version=2))
+    with EmbeddingStore(folder, KIND) as store:
+        assert store.discarded == "was made by another version of keras_reid"
+    filled(folder)
+    before = json.loads((folder / "store.json").read_text())
+    assert before.pop("version") == 1
+    (folder / "store.json").write_text(json.dumps(before))
+    assert content(folder) == ("abc", [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [["embeddings-mine.npy"], ["store.json"], ["store.json", "shop.db"], ["store.json", "lock", "shop.db"]],
+)
+def test_a_folder_with_other_files_is_left_alone(folder, names):
     folder.mkdir()
-    (folder / "embeddings-mine.npy").write_text("dear")
+    for name in names:
+        (folder / name).write_text("dear")
     with pytest.raises(UserError, match="holds other files than embeddings"):
         filled(folder)
-    assert [file.name for file in folder.iterdir()] == ["embeddings-mine.npy"]
+    assert sorted(file.name for file in folder.iterdir()) == sorted(names)
+    assert all((folder / name).read_text() == "dear" for name in names if name != "lock")
+
+
+def test_a_file_beside_ours_does_no_harm(folder):
+    filled(folder)
+    (folder / "Thumbs.db").write_text("dear")
+    assert content(folder) == ("abc", [1, 2, 3])
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [
+        (name, link)
+        for name in ("lock", "store.json", "images-1.jsonl", "embeddings-1.npy")
+        for link in ("symbolic", "dangling", "hard", "pipe")
+        if (name, link) != ("store.json", "hard")  # which is replaced, never written to
+    ],
+)
+def test_links_and_pipes_are_refused_by_name(folder, tmp_path, name, link):
+    filled(folder)
+    (folder / name).rename(tmp_path / "target")
+    before = (tmp_path / "target").read_bytes()
+    if link == "hard":
+        (folder / name).hardlink_to(tmp_path / "target")
+    elif link == "pipe":
+        os.mkfifo(folder / name)
+    else:
+        (folder / name).symlink_to(tmp_path / ("target" if link == "symbolic" else "nowhere"))
+    said = rf"{folder / name} (is a (hard )?link|must be a plain file).*: remove it"
+    with pytest.raises(UserError, match=said):
+        filled(folder, "d")
+    assert (tmp_path / "target").read_bytes() == before
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_linked_folder_is_refused(folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to("elsewhere")
+    with pytest.raises(
+        UserError, match="is a link, which is not followed here: remove it, or name the folder"
+    ):
+        filled(folder)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+    folder.unlink()
+    folder.write_text("dear")
+    with pytest.raises(UserError, match="must be a folder"):
+        filled(folder)
+    assert folder.read_text() == "dear"
+
+
+def test_a_private_one_is_ours_alone(folder, monkeypatch):
+    with EmbeddingStore(folder, KIND, private=True):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    folder.chmod(0o755)
+    with EmbeddingStore(folder, KIND, private=True):
+        pass
+    folder.chmod(0o777)
+    with pytest.raises(UserError, match="all may write to it, so what it holds cannot be relied on"):
+        EmbeddingStore(folder, KIND, private=True).__enter__()
+    filled(folder)  # an index may be a common one
+    folder.chmod(0o700)
+    monkeypatch.setattr(embedding_store.os, "geteuid", lambda: folder.stat().st_uid + 1)
+    with pytest.raises(UserError, match="is another user's"):
+        EmbeddingStore(folder, KIND, private=True).__enter__()
 
 
 def test_written_second_by_second_and_at_the_end(folder, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(embedding_store.time, "monotonic", lambda: now[0])
     with EmbeddingStore(folder, KIND) as store:
-        for second in (0.4, 0.9, 1.1, 1.5):
+        for name, second in zip("abcd", (0.4, 0.9, 1.1, 1.5), strict=True):
             now[0] = second
-            store.append(images("i"), rows(1))
+            store.append(images(name), rows(1))
         assert len((folder / "images-1.jsonl").read_text().splitlines()) == 3
-    assert content(folder)[0] == "iiii"
+    assert content(folder)[0] == "abcd"
 
 
 def test_ctrl_c_loses_nothing(folder, capsys):
@@ -187,13 +321,13 @@ def test_one_process_at_a_time(folder, capsys, monkeypatch):
         if how != fcntl.LOCK_EX:
             return real(file, how)
 
-    monkeypatch.setattr(embedding_store.fcntl, "flock", flock)
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
     with EmbeddingStore(folder, KIND):
         asked.clear()
         with EmbeddingStore(folder, KIND):
             pass
     assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_EX]
-    assert "waiting for another process" in capsys.readouterr().err
+    assert f"waiting for process {os.getpid()}, which writes into it" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_said_in_words(folder, monkeypatch):
@@ -210,6 +344,54 @@ def test_a_full_disk_is_said_in_words(folder, monkeypatch):
         s.append(images("d"), rows(4))
     monkeypatch.undo()
     assert content(folder) == ("abc", [1, 2, 3])
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_disk_that_is_full_at_once_leaves_nothing(folder, monkeypatch):
+    monkeypatch.setattr("keras_reid.files.os.fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*store\.json"):
+        filled(folder)
+    assert not folder.exists()
+
+
+def test_a_disk_that_is_full_while_rows_are_dropped(folder, monkeypatch):
+    filled(folder)
+    with EmbeddingStore(folder, KIND) as store:
+        monkeypatch.setattr(embedding_store, "_to_disk", full)
+        with pytest.raises(OSError, match="No space left"):
+            store.keep([True, False, True])
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "embeddings-1.npy", "images-1.jsonl", "lock", "store.json"]  # fmt: skip
+    monkeypatch.undo()
+    assert content(folder) == ("abc", [1, 2, 3])
+
+
+def test_what_a_kill_left_is_cleared_away(folder):
+    filled(folder)
+    (folder / ".store.part00ff.json").write_text("{")
+    filled(folder, "", model="two")
+    assert not (folder / ".store.part00ff.json").exists()
+
+
+def test_who_waited_for_one_that_was_removed_makes_it_anew(folder, monkeypatch):
+    """Its lock was on a file that is gone."""
+    first = EmbeddingStore(folder, KIND).__enter__()
+    first.append(images("a"), rows(1))
+    real = fcntl.flock
+
+    def flock(file, how):
+        if how == fcntl.LOCK_EX:  # while it waits, the first one is done
+            first.remove()
+            first.__exit__(None, None, None)
+        return real(file, how)
+
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
+    filled(folder)
+    assert content(folder) == ("abc", [1, 2, 3])
+    assert (folder / "lock").exists()
 
 
 def test_it_is_removed(folder):

@@ -1,4 +1,5 @@
 import os
+import re
 from dataclasses import replace
 
 import keras
@@ -116,3 +117,50 @@ def test_a_damaged_command_is_said_by_name(file, text, said):
     (run / "command.json").write_text(text)
     with pytest.raises(UserError, match=rf"runs/bot/command\.json: .*{said}"):
         run.experiment()
+
+
+def test_one_process_at_a_time_writes_to_a_run(file):
+    run = create(file)
+    other = RunDirectory(run.path)
+    said = f"{run.path} is being written by process {os.getpid()}, and a run has one writer: wait for its end"
+    with pytest.raises(UserError, match=re.escape(said)):
+        other.hold()
+    run.hold()  # has it already
+    run.release()
+    assert not (run / "lock").exists()
+    other.hold()
+    with pytest.raises(UserError, match="is being written by"):
+        run.hold()
+    other.release()
+
+
+def test_a_smoke_run_at_work_is_not_replaced(file):
+    run = RunDirectory.create(EXPERIMENT, file, smoke=True)
+    (run / "metrics.jsonl").write_text("{}")
+    with pytest.raises(UserError, match="runs/bot is being written by process"):
+        RunDirectory.create(EXPERIMENT, file, smoke=True)
+    assert (run / "metrics.jsonl").exists()
+    run.release()
+    again = RunDirectory.create(EXPERIMENT, file, smoke=True)
+    assert not (again / "metrics.jsonl").exists()
+
+
+@pytest.mark.parametrize("where", ["shutil.copyfile", "write_json"])
+def test_a_full_disk_leaves_no_half_made_run(file, monkeypatch, where):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"keras_reid.experiment.run_directory.{where}", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        RunDirectory.create(EXPERIMENT, file)
+    assert os.listdir("runs") == []
+
+
+def test_a_linked_lock_is_refused(file, tmp_path):
+    run = create(file)
+    run.release()
+    (tmp_path / "victim").write_text("dear")
+    (run / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(UserError, match="lock is a link"):
+        run.hold()
+    assert (tmp_path / "victim").read_text() == "dear"

@@ -1,4 +1,9 @@
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -135,3 +140,39 @@ def test_a_run_is_compared_on_its_own_images(tmp_path, monkeypatch):
     main(["runs/quickstart-smoke", "--output", "out"])
     told = json.loads((tmp_path / "out" / "savedmodel" / "float32" / "parity.json").read_text())
     assert told["images"]["real"] == 21
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("moment", ["loaded a model", "writing, and comparing"])
+def test_ctrl_c_is_130_and_leaves_nothing(model_file, tmp_path, moment):
+    """As from a terminal: to the command and to the gate's process at once."""
+    words = [
+        sys.executable,
+        "-u",
+        "-m",
+        "keras_reid.export",
+        str(model_file),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    for line in process.stdout:
+        if moment in line:
+            break
+    if moment.startswith("writing"):  # the gate's process has begun
+        end = time.monotonic() + 60
+        while not children_of(process.pid) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert children_of(process.pid)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert errors.splitlines()[-1] == "interrupted"
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def children_of(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()

@@ -8,6 +8,7 @@ from PIL import Image
 
 from keras_reid.export import ParityError, export_savedmodel, parity, parity_images
 from keras_reid.export.fresh_process import _Without
+from keras_reid.export.hashes import file_hashes
 from tests.export.conftest import small_model
 
 
@@ -24,6 +25,7 @@ def test_a_good_artefact_passes_where_keras_is_missing(model, images, tmp_path):
     assert told == json.loads((tmp_path / "served" / "parity.json").read_text())
     assert told["verified"] is True
     assert told["sensors"] == 3
+    assert told["sha256"] == file_hashes(tmp_path / "served")
     assert 0 <= told["max_difference"] <= told["tolerance"] == 1e-4
     assert told["images"] == {"real": 0, "generated": 41}
     compared = {(batch["signature"], batch["batch_size"]) for batch in told["batches"]}

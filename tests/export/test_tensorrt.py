@@ -14,6 +14,7 @@ from keras_reid.errors import UserError
 from keras_reid.export import onnx as onnx_format
 from keras_reid.export import tensorrt as tensorrt_format
 from keras_reid.export import tensorrt_builder, tensorrt_model
+from keras_reid.export.hashes import file_hashes
 from keras_reid.export.parity_error import ParityError
 from keras_reid.export.tensorrt_builder import build_engine, trtexec_command
 from keras_reid.export.tensorrt_calibrator import image_calibrator
@@ -78,6 +79,7 @@ def test_an_engine_that_cannot_run_here_is_marked(model, tmp_path, in_this_proce
     assert told["verified"] is False
     assert told["reason"] == "there is no NVIDIA driver"
     assert told["onnx"]["verified"] is True
+    assert told["sha256"] == file_hashes(tmp_path / "engine")
     engine = json.loads((tmp_path / "engine" / "engine.json").read_text())
     assert engine == told["engine"]
     assert engine["batches"] == {"min": 1, "opt": 4, "max": 6}

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 
 from keras_reid.errors import UserError
 from keras_reid.export import tftrt
+from keras_reid.export.hashes import file_hashes
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "serving" / "tftrt" / "convert.py"
 
@@ -174,3 +176,20 @@ def test_the_limits(script, monkeypatch, precision, passes):
             script.compare(tf, expected, answer, precision)
     with pytest.raises(script.Refused):
         script.compare(tf, expected, answer * np.nan, precision)
+
+
+def test_an_export_that_has_changed_is_not_converted(script, savedmodel, tmp_path, capsys):
+    source = tmp_path / "source"
+    shutil.copytree(savedmodel, source)
+    script.check_hashes(source)
+    assert "holds no hashes" in capsys.readouterr().out
+    assert script.hashes_of(source) == file_hashes(source)  # the script runs without keras_reid
+    (source / "parity.json").write_text(json.dumps({"verified": True, "sha256": file_hashes(source)}))
+    script.check_hashes(source)
+    assert capsys.readouterr().out == ""
+    file = next((source / "variables").glob("*.data*"))
+    content = bytearray(file.read_bytes())
+    content[0] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(script.Refused, match=f"{file.name} is not as it was when the export was verified"):
+        script.main([str(source), str(tmp_path / "target"), "--check-only"])

@@ -132,6 +132,43 @@ def test_refuses_a_full_disk(paths, tmp_path, monkeypatch):
         TeacherOutputs.of([make_model()], paths, tmp_path)
 
 
+def test_a_disk_that_fills_up_is_an_error_and_does_not_kill(paths, tmp_path, monkeypatch):
+    """The room is taken before the file is mapped: writing into a hole of a full disk is a SIGBUS."""
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("keras_reid.full_disk.os.posix_fallocate", full)
+    with pytest.raises(OSError, match=r"No space left on device: .*-(scores|embedding)\.npy"):
+        TeacherOutputs.of([make_model()], paths, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no array",
+        b"",
+        np.zeros((12, 4)),  # float64
+        np.zeros((11, 4), np.float32),
+        np.zeros(12, np.float32),
+        np.array([None] * 12),
+    ],
+)
+def test_what_is_damaged_is_computed_anew(paths, tmp_path, content, capsys):
+    expected = TeacherOutputs.of([make_model()], paths, tmp_path)
+    (file,) = tmp_path.glob("*-scores.npy")
+    right = np.array(expected.arrays[0]["scores"])
+    file.unlink()
+    if isinstance(content, bytes):
+        file.write_bytes(content)
+    else:
+        np.save(file, content)
+    again = TeacherOutputs.of([make_model()], paths, tmp_path)
+    np.testing.assert_array_equal(again.arrays[0]["scores"], right)
+    assert f"{file} is damaged: it is made anew" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("block", [5, 4096])
 def test_accuracies(monkeypatch, block):
     monkeypatch.setattr(teacher_outputs, "_BLOCK", block)

@@ -12,6 +12,7 @@ import tyro
 
 from keras_reid import command_line
 from keras_reid.errors import UserError
+from keras_reid.files import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg")
 BATCH = 8  # images; those after the first only lend patches
@@ -44,11 +45,7 @@ def main(arguments):
     from keras_reid.data.augmentation.sheet import contact_sheet
 
     sheet = contact_sheet(_read(paths, options.size) if paths else _draw(options.size), options.seeds)
-    try:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(options.output)
-    except OSError as error:
-        raise UserError(f"cannot write the contact sheet {options.output}: {error}") from error
+    save_picture(sheet, options.output)
     print(f"{options.output}: {sheet.width} × {sheet.height} pixels")
 
 

@@ -76,6 +76,7 @@ def _write_images(release, boxes, folder):
     """Writes the images; (pair, person) → names of that person's files, in the order of the file."""
     from PIL import Image
 
+    from keras_reid.files import encoded
     from keras_reid.progress import progress
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,8 @@ def _write_images(release, boxes, folder):
                         continue
                     view = 1 if number <= 5 else 2
                     names.append(f"{pair}_{person:03d}_{view}_{number:02d}.png")
-                    Image.fromarray(np.ascontiguousarray(pixels, np.uint8)).save(folder / names[-1])
+                    image = Image.fromarray(np.ascontiguousarray(pixels, np.uint8))
+                    (folder / names[-1]).write_bytes(encoded(image, ".png"))
     return persons
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
 from keras_reid.errors import UserError
-from keras_reid.files import written_aside
+from keras_reid.files import save_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,5 @@ class PartialQueries:
             part = image.crop((0, top, image.width, top + band))
         except OSError as error:
             raise UserError(f"cannot read {path}: {error}") from error
-        folder.mkdir(parents=True, exist_ok=True)
-        with written_aside(file) as aside:
-            part.save(aside)
+        save_picture(part, file)
         return file

@@ -11,7 +11,7 @@ from typing import Literal
 from keras_reid import command_line
 from keras_reid.data.synthetic.reader import Synthetic
 from keras_reid.data.synthetic.sheet import contact_sheet
-from keras_reid.errors import UserError
+from keras_reid.files import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg")
 
@@ -47,11 +47,7 @@ def main(arguments):
         sheet = contact_sheet(
             *(options.kind, options.preset, options.seed, options.identities), part=part, **variants
         )
-        try:
-            options.output.parent.mkdir(parents=True, exist_ok=True)
-            sheet.save(options.output)
-        except OSError as error:
-            raise UserError(f"cannot write the contact sheet {options.output}: {error}") from error
+        save_picture(sheet, options.output)
         print(f"{options.output}: {sheet.width} × {sheet.height} pixels")
     else:
         dataset = reader.read(options.output)

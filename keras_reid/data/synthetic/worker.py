@@ -4,7 +4,8 @@ import json
 import os
 import sys
 
-from keras_reid.data.synthetic.generate import draw_share
+from keras_reid.data.synthetic.generate import FULL, draw_share
+from keras_reid.full_disk import is_full
 
 
 def main(arguments):
@@ -22,3 +23,7 @@ if __name__ == "__main__":
     except (KeyboardInterrupt, BrokenPipeError):  # the parent was stopped, or is gone
         sys.stderr.close()
         sys.exit(130)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        sys.exit(FULL)  # the parent says it, once

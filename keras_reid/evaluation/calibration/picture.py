@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import written_aside
+from keras_reid.files import save_picture
 
 _SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = (560, 580), 64, 24, 64, 56
 _PAPER, _INK, _FAINT, _GRID, _POINT = "#ffffff", "#1f2328", "#57606a", "#e3e7eb", "#0969da"
@@ -57,5 +57,4 @@ def draw_reliability(calibration, path):
         draw.ellipse((at - 5, level - 5, at + 5, level + 5), fill=fill, outline=_POINT, width=2)
         beside, anchor = (at + 10, "lm") if at < right - 60 else (at - 10, "rm")
         draw.text((beside, min(level, bottom - 10)), f"{row['pairs']}", _FAINT, small, anchor)
-    with written_aside(path) as aside:
-        paper.save(aside)
+    save_picture(paper, path)

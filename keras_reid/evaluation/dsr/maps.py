@@ -1,12 +1,15 @@
 """Embeddings and feature maps of images."""
 
+import math
 import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import check_finite
 from keras_reid.evaluation.features import Features
+from keras_reid.full_disk import reserve, writing
 from keras_reid.progress import progress
 
 
@@ -68,7 +71,10 @@ def embed_with_maps(model, paths, batch_size=64):
         raise UserError(f"`batch_size` must be at least 1. Received: {batch_size}.")
     wanted = map_model(model)
     with tempfile.TemporaryFile() as file:  # the map of the file lives on without its name
-        maps = np.memmap(file, np.float32, "w+", shape=(len(paths), *wanted.outputs[1].shape[1:]))
+        shape = (len(paths), *wanted.outputs[1].shape[1:])
+        with writing(Path(tempfile.gettempdir(), f"feature maps of {len(paths)} images")):
+            reserve(file, 4 * math.prod(shape))
+        maps = np.memmap(file, np.float32, "r+", shape=shape)
     embeddings, weights, done = [], [], 0
     with progress("embedding", total=len(paths)) as advance:
         for batch in test_batches(paths, model.image_size, batch_size):

@@ -1,0 +1,112 @@
+"""What tells an artefact that was verified from one that has changed since."""
+
+import hashlib
+import json
+import os
+import pathlib
+
+from keras_reid.errors import UserError
+
+PARITY = "parity.json"
+_AT_ONCE = 2**20  # bytes
+
+
+def file_hashes(folder):
+    """SHA-256 of every file below a folder but `parity.json`, which holds them. Time: reading the files.
+
+    Args:
+        folder: of an artefact.
+
+    Returns:
+        dict: path with "/", relative to the folder → 64 hexadecimal digits.
+
+    Example:
+        >>> file_hashes("exports/onnx/float32")  # doctest: +SKIP
+        {'model.onnx': '9f86d081…'}
+    """
+    hashes = {}
+    for name, path in _files(folder):
+        with open(path, "rb") as file:
+            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return hashes
+
+
+def known_hashes(folder):
+    """The hashes that the `parity.json` of an artefact holds; None for one of before they were taken.
+
+    Raises:
+        UserError: it says that the artefact was not verified, or is missing or damaged.
+    """
+    try:
+        parity = json.loads((pathlib.Path(folder) / PARITY).read_text(encoding="utf-8"))
+        verified, hashes = parity["verified"] is True, parity.get("sha256")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        verified, hashes = False, None
+    if hashes is not None and not (
+        isinstance(hashes, dict) and hashes and all(isinstance(digest, str) for digest in hashes.values())
+    ):
+        verified = False
+    if not verified:
+        raise UserError(
+            f"{folder}: its {PARITY} does not say that the artefact gives the model's own embeddings. "
+            "Export it with python -m keras_reid.export, which verifies it."
+        )
+    return hashes
+
+
+def check_names(folder, hashes):
+    """Refuses an artefact that has more or fewer files than were verified.
+
+    Raises:
+        UserError: naming the file.
+    """
+    present = {name for name, _ in _files(folder)}
+    if missing := sorted(hashes.keys() - present):
+        raise UserError(f"{pathlib.Path(folder) / missing[0]} is missing. {_AGAIN}")
+    if added := sorted(present - hashes.keys()):
+        raise UserError(
+            f"{pathlib.Path(folder) / added[0]} was not there when the artefact was verified: remove it. {_AGAIN}"
+        )
+
+
+def copy_checked(source, target, hashes):
+    """Copies an artefact; with hashes, what is copied is what was verified. Time: that of a copy.
+
+    Args:
+        source: folder of the artefact.
+        target: folder to be.
+        hashes: of `known_hashes`; None copies what is there.
+
+    Raises:
+        UserError: a file is missing, was added, or has changed.
+        OSError: a file cannot be read or written.
+    """
+    source, target = pathlib.Path(source), pathlib.Path(target)
+    if hashes is not None:
+        check_names(source, hashes)
+    for name, path in (*_files(source), (PARITY, source / PARITY)):
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        digest = hashlib.sha256()
+        with open(path, "rb") as old, open(place, "xb") as new:
+            while chunk := old.read(_AT_ONCE):
+                digest.update(chunk)
+                new.write(chunk)
+        if hashes is not None and name != PARITY and digest.hexdigest() != hashes[name]:
+            raise UserError(
+                f"{path} has changed since the artefact was verified: its SHA-256 begins with "
+                f"{digest.hexdigest()[:8]}, and {PARITY} has {hashes[name][:8]}. {_AGAIN}"
+            )
+
+
+_AGAIN = "Export it again with python -m keras_reid.export"
+
+
+def _files(folder):
+    """Name and path of each file of an artefact, sorted."""
+    found = []
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            found.append((pathlib.Path(os.path.relpath(path, folder)).as_posix(), path))
+    return sorted(one for one in found if one[0] != PARITY)
