@@ -6,6 +6,10 @@ from keras import layers
 from keras_reid.layers import IBN, GroupedConv2D, NonLocal2D
 from keras_reid.layers.initializers import normal_over_filters
 
+# Float32 numbers in a vector register of AVX-512. The gradient of a strided 1×1 convolution over fewer channels, such
+# as the first of RepVGG, writes beyond its memory there (oneDNN in TensorFlow 2.21), and the process crashes or hangs.
+_VECTOR = 16
+
 
 class LayerBuilder:
     """Adds layers to a functional graph: symmetric padding, batch normalisation with ε 1e-5 and momentum 0.9.
@@ -31,6 +35,10 @@ class LayerBuilder:
             # "same" would pad a strided convolution at the bottom and right only.
             x = layers.ZeroPadding2D(dilation * (kernel // 2), name=f"{name}.pad", dtype=self.dtype)(x)
             padding = "valid"
+        if stride > 1 and kernel == 1 and x.shape[-1] < _VECTOR:
+            # The same numbers, and no memory overrun.
+            x = layers.MaxPooling2D(1, strides=stride, name=f"{name}.every", dtype=self.dtype)(x)
+            stride = 1
         kind = layers.Conv2D if groups == 1 else GroupedConv2D
         return kind(
             filters,
