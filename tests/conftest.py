@@ -7,6 +7,7 @@ import os
 import pathlib
 import random
 import shutil
+import signal
 
 import numpy as np
 import pytest
@@ -18,6 +19,10 @@ if (
     "PYTEST_XDIST_WORKER" in os.environ
 ):  # as many workers as cores: a thread each, also in their child processes
     os.environ.update({name: "1" for name in THREADS if name not in os.environ})
+
+# In the background, as under nohup and in some gates, Ctrl-C is ignored, and so it would be in child processes.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -91,7 +91,14 @@ def brute_force(model, query, paths, metric="cosine", flip=False):
     return [(paths[place], distances[place]) for place in np.argsort(distances)]
 
 
-@pytest.mark.parametrize("changes", [{}, {"flip": True}, {"metric": "euclidean", "distances": [0.0, 9.0]}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        pytest.param({"flip": True}, marks=pytest.mark.medium),
+        pytest.param({"metric": "euclidean", "distances": [0.0, 9.0]}, marks=pytest.mark.medium),
+    ],
+)
 def test_finds_what_a_comparison_with_each_image_finds(album, models, search, tmp_path, changes):
     model = keras_reid.models.load_model(models / "calibrated.keras")
     calibration = dataclasses.replace(line(distances=[0.0, 0.02]), **changes)

@@ -127,7 +127,14 @@ def test_eagerly_the_loss_raises():
         fit(make_model(run_eagerly=True), batches(WRONG))
 
 
-@pytest.mark.parametrize("labels", [RIGHT + 10_000, RIGHT + 2**32, RIGHT - 2])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pytest.param(RIGHT + 10_000, marks=pytest.mark.medium),
+        RIGHT + 2**32,
+        pytest.param(RIGHT - 2, marks=pytest.mark.medium),
+    ],
+)
 def test_a_loss_of_pairs_takes_any_numbers(labels):
     expected = fit(make_model([TripletLoss()]), IMAGES, RIGHT).history["loss"]
     assert expected[0] > 0

@@ -148,11 +148,16 @@ def test_a_disk_that_fills_up_is_an_error_and_does_not_kill(paths, tmp_path, mon
     "content",
     [
         b"no array",
-        b"",
         np.zeros((12, 4)),  # float64
-        np.zeros((11, 4), np.float32),
-        np.zeros(12, np.float32),
-        np.array([None] * 12),
+        *(
+            pytest.param(content, marks=pytest.mark.medium)
+            for content in (
+                b"",
+                np.zeros((11, 4), np.float32),
+                np.zeros(12, np.float32),
+                np.array([None] * 12),
+            )
+        ),
     ],
 )
 def test_what_is_damaged_is_computed_anew(paths, tmp_path, content, capsys):

@@ -43,5 +43,5 @@ def test_a_folder_without_images(tmp_path):
     with pytest.raises(UserError, match="no file of"):
         main(["sheet.png", "--folder", str(tmp_path)])
     (tmp_path / "broken.png").write_bytes(b"no image")
-    with pytest.raises(UserError, match=r"cannot read the image .*broken\.png"):
+    with pytest.raises(UserError, match=r"1 of 1 images cannot be read: .*broken\.png"):
         main(["sheet.png", "--folder", str(tmp_path)])

@@ -55,6 +55,7 @@ def test_names_of_another_family(case):
     assert recognize_resnext({name.removeprefix("backbone."): s for name, s in names.items()}) is None
 
 
+@pytest.mark.medium
 def test_the_network_is_built_as_it_was(usual):
     found = recognize(usual)
     assert (found.arguments["ibn"], found.arguments["squeeze_excite"]) == (False, False)
