@@ -1,6 +1,6 @@
 """Every public layer, head, loss and backbone gives the same numbers under Keras' JAX backend.
 
-Skipped where JAX is not installed: `pip install -e ".[jax]"`, then `pytest tests/backends`.
+Skipped where JAX is not installed: `pip install -e ".[jax]"`, then `pytest -m medium tests/backends`.
 """
 
 import importlib.util
