@@ -8,11 +8,12 @@ import time
 from serving.client import Client
 from tests.serving.conftest import jpeg
 
-SOON = 2.0  # seconds in which a good request is answered, whatever the others do
+SOON = 2.0  # seconds in which a good request is answered, whatever other requests do
+BUSY = 15.0  # the same on a machine that runs other tests, too: what is shut out waits for a minute
 
 
 @contextlib.contextmanager
-def good_requests_beside(server):
+def good_requests_beside(server, within=SOON):
     """Within the block good requests are asked all the time, on both protocols; each must be answered soon."""
     over, seconds, errors = threading.Event(), [], []
     with Client(server.rest) as client:
@@ -39,4 +40,4 @@ def good_requests_beside(server):
             one.result()
     assert errors == []
     assert len(seconds) > 4
-    assert max(seconds) < SOON
+    assert max(seconds) < within

@@ -15,7 +15,7 @@ import urllib3
 
 from serving.client import Client, messages
 from tests.data.images import jpeg_of_scans
-from tests.serving.beside import good_requests_beside
+from tests.serving.beside import BUSY, good_requests_beside
 from tests.serving.conftest import b64, jpeg
 
 pytestmark = pytest.mark.medium
@@ -82,7 +82,7 @@ def drip(server, clients, seconds):
 
 def test_slow_clients_take_no_place(start, savedmodel):
     server = start(savedmodel, "--poll-seconds", 0, "--max-concurrent-requests", 8)
-    with good_requests_beside(server):
+    with good_requests_beside(server, BUSY):
         drip(server, clients=60, seconds=2)
 
 
@@ -123,7 +123,7 @@ def half_sent(server, clients, size):
 def test_half_sent_bodies_hold_no_more_than_they_may(start, savedmodel):
     options = ("--poll-seconds", 0, "--max-body-mebibytes", 2, "--max-pending-mebibytes", 8)
     server = start(savedmodel, *options)
-    with good_requests_beside(server):
+    with good_requests_beside(server, BUSY):
         assert half_sent(server, clients=12, size=2 << 20) >= 8
 
 
@@ -173,7 +173,7 @@ def check_codes(codes):
 
 def test_images_that_are_dear_to_decode(start, savedmodel):
     server = start(savedmodel, "--poll-seconds", 0, "--timeout-seconds", 3)
-    with good_requests_beside(server):
+    with good_requests_beside(server, BUSY):
         check_codes(attacked(server, seconds=4, clients=6))
 
 
@@ -201,7 +201,7 @@ def test_bodies_that_are_dear_to_parse(server):
                 for _ in range(2)
             ]
 
-    with good_requests_beside(server), concurrent.futures.ThreadPoolExecutor(3) as pool:
+    with good_requests_beside(server, BUSY), concurrent.futures.ThreadPoolExecutor(3) as pool:
         assert list(pool.map(attack, bodies)) == [[400, 400]] * 3
 
 

@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from keras_reid.export.hashes import file_hashes
 from serving.client import Client
 from serving.publish import publish
 
@@ -18,7 +19,8 @@ def export(savedmodel, tmp_path):
     """The SavedModel as the command leaves it."""
     folder = tmp_path / "export"
     shutil.copytree(savedmodel, folder)
-    (folder / "parity.json").write_text(json.dumps({"verified": True}))
+    parity = {"verified": True, "sha256": file_hashes(folder)}
+    (folder / "parity.json").write_text(json.dumps(parity))
     return folder
 
 
