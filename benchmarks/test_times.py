@@ -56,6 +56,8 @@ def read(file):
         raise UserError(f"{file} must be a file that `pytest --junit-xml` wrote: {error}") from error
     tests = collections.defaultdict(float)  # a test and its failing teardown are two entries
     for case in suite.iter("testcase"):
+        if case.get("classname") is None:  # pytest's own entry where it was interrupted
+            continue
         tests[f"{case.get('classname')}::{case.get('name')}"] += float(case.get("time"))
     return float(suite.get("time")), dict(tests)
 
