@@ -38,6 +38,13 @@ def test_an_artefact_that_does_not_run_is_refused(images, tmp_path):
         parity.verify(images, tmp_path / "nothing")
 
 
+@pytest.mark.medium
+@pytest.mark.usefixtures("own_process")
+def test_so_it_is_by_a_new_process(images, tmp_path):
+    with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
+        parity.verify(images, tmp_path / "nothing")
+
+
 def answering(monkeypatch, change):
     """The artefact answers what `change` makes of the model's embeddings."""
 
