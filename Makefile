@@ -58,4 +58,4 @@ lint: install ## style
 	$(BIN)/ruff format --check .
 
 clean: ## remove the environment and caches, but no run and no data
-	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage* *.egg-info build dist
