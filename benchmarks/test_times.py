@@ -83,7 +83,7 @@ def write(output, label, lane, rows):
     """Adds a run: its duration beside those of earlier runs of the same label and lane, the rest in their place."""
     here = {"label": label, "lane": lane}
     kept, runs = [], 0
-    for row in _stored(output):
+    for row in measuring.rows(output, {}):
         same = all(row[key] == value for key, value in here.items())
         if not same or row["level"] == "lane":
             kept.append(row)
@@ -99,16 +99,9 @@ def write(output, label, lane, rows):
         writer.writerows(kept)
 
 
-def _stored(output):
-    if not output.exists():
-        return []
-    with open(output, newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
 def print_table(output):
     """Lanes and folders side by side, one column for each label and lane, and the slowest tests of each."""
-    rows = _stored(output)
+    rows = measuring.rows(output, {})
     columns = list(dict.fromkeys((row["label"], row["lane"]) for row in rows))
 
     def of(level):

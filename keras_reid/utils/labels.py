@@ -39,20 +39,18 @@ def check_labels(labels, owner, below=None, lowest=0, kind="class"):
         with np.errstate(invalid="ignore"):
             wrong = ~(np.abs(flat) < _EXACT_BELOW[str(labels.dtype)]) | (flat != np.floor(flat))
     if wrong.any():
-        row = int(np.argmax(wrong))
         raise ValueError(
             f"{owner}: labels must be whole numbers, which {labels.dtype} holds exactly below "
-            f"{_EXACT_BELOW[str(labels.dtype)]}. Received: label {flat[row]} in row {row}"
-            f"{of_several(wrong)}. Give integers: labels.astype('int32')."
+            f"{_EXACT_BELOW[str(labels.dtype)]}. Received: {_first_of(wrong, flat)}. "
+            "Give integers: labels.astype('int32')."
         )
     if below is None:
         return
     wrong = (flat < lowest) | (flat >= below)
     if wrong.any():
-        row = int(np.argmax(wrong))
         raise ValueError(
             f"{owner}: labels must be {range_in_words(below, kind)}{', or -1 for none' if lowest else ''}. "
-            f"Received: label {int(flat[row])} in row {row}{of_several(wrong)}. Number the identities from 0, "
+            f"Received: {_first_of(wrong, flat, int)}. Number the identities from 0, "
             "numpy.unique(identities, return_inverse=True)[1], and make as many classes as there are."
         )
 
@@ -171,6 +169,12 @@ def of_several(wrong):
     return "" if count == 1 else f" (and {count - 1} more of {wrong.size})"
 
 
+def _first_of(wrong, labels, shown=str):
+    """`"label 9 in row 5 (and 3 more of 64)"`: the first wrong one of labels `(batch,)`."""
+    row = int(np.argmax(wrong))
+    return f"label {shown(labels[row])} in row {row}{of_several(wrong)}"
+
+
 def _no_label(dtype):
     return ops.cast(np.iinfo(dtype).min, dtype)
 
@@ -207,9 +211,8 @@ def _check_32_bits(labels, owner):
     limits = np.iinfo(np.int32)
     wrong = (flat < limits.min) | (flat > limits.max)
     if wrong.any():
-        row = int(np.argmax(wrong))
         raise ValueError(
-            f"{owner}: labels must fit 32 bits, from {limits.min} to {limits.max}. Received: label {flat[row]} "
-            f"in row {row}{of_several(wrong)}. Number the identities from 0: "
+            f"{owner}: labels must fit 32 bits, from {limits.min} to {limits.max}. Received: "
+            f"{_first_of(wrong, flat)}. Number the identities from 0: "
             "numpy.unique(identities, return_inverse=True)[1]."
         )

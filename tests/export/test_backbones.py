@@ -1,7 +1,6 @@
 """Every backbone survives every format: the fused RepVGG, IBN, non-local blocks, GeM."""
 
 import functools
-import importlib
 
 import pytest
 
@@ -21,21 +20,6 @@ CHECKED = [
 QUICK = {("composite", form, "float32") for form in FORMATS}
 
 
-@pytest.fixture
-def in_this_process(monkeypatch):
-    """The gate as it is, but for the new process, which takes seconds."""
-
-    def answers(directory, images, runner, signatures):
-        answer = importlib.import_module(f"keras_reid.export.runners.{runner}").load(str(directory))
-        return {
-            f"{signature} {start}": answer(signature, images.encoded[start:stop], images.pixels[start:stop])
-            for start, stop in parity.BATCHES
-            for signature in signatures
-        }
-
-    monkeypatch.setattr(parity, "_answers", answers)
-
-
 def cases():
     for name in BACKBONES:
         for form, precision in CHECKED:
@@ -51,7 +35,6 @@ def prepared(name):
 
 
 @pytest.mark.medium
-@pytest.mark.usefixtures("in_this_process")
 @pytest.mark.parametrize(("name", "form", "precision"), list(cases()))
 def test_survives(name, form, precision, tmp_path):
     model, context = prepared(name)
