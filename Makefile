@@ -33,7 +33,8 @@ serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the
 
 # Workers of pytest-xdist, one TensorFlow thread each: as many as there are cores, up to 4 (2 GB each).
 WORKERS ?= auto
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile
+SPREAD := -n $(WORKERS) --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
 test: install lint ## style, and the tests that every change needs
 	$(PYTEST)
@@ -49,7 +50,7 @@ test-random: install ## the tests of `make test` in random order, with other see
 
 coverage: install ## lines executed by `make test test-medium`, child processes included
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile -m "not slow"
+	$(BIN)/coverage run -m pytest $(SPREAD) -m "not slow"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
