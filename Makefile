@@ -23,12 +23,12 @@ quickstart: install ## train on synthetic people, evaluate, export a SavedModel
 		--format savedmodel --output exports/quickstart
 
 models/reid: install
-	$(BIN)/python -m serving.publish exports/quickstart/savedmodel/float32 models/reid
+	$(BIN)/python -m keras_reid.serving.publish exports/quickstart/savedmodel/float32 models/reid
 
 serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the embedded server
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
 		docker compose --file serving/compose.yaml up; \
-	else $(BIN)/python -m serving.server --model-config-file serving/models.config --models-folder models \
+	else $(BIN)/python -m keras_reid.serving.server --model-config-file serving/models.config --models-folder models \
 		--batching-config serving/batching.config; fi
 
 # Workers of pytest-xdist, one TensorFlow thread each: as many as there are cores, up to 4 (2 GB each).

@@ -23,8 +23,8 @@ from unittest import mock
 import measuring
 from measuring import add_row, seconds
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "backbones.csv"
 KEY = ("backbone", "height", "width", "batch", "training_batch", "device", "cores")

@@ -15,9 +15,10 @@ import numpy as np
 from measuring import add_row
 from PIL import Image, ImageOps
 
-from keras_reid import command_line, data
+from keras_reid import data
 from keras_reid.evaluation import Features, evaluate
-from keras_reid.progress import progress
+from keras_reid.utils import command_line
+from keras_reid.utils.progress import progress
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "colour_histogram.csv"
 COLUMNS = ("dataset", "queries", "gallery", "mAP", "rank1")

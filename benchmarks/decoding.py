@@ -14,8 +14,8 @@ import time
 
 from measuring import MACHINE, add_row, in_own_process, machine, memory_megabytes
 
-from keras_reid import command_line
 from keras_reid.data.image_limits import MOST_MEGAPIXELS
+from keras_reid.utils import command_line
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "decoding.csv"
 COLUMNS = ("file", "megapixels", "megabytes", "seconds", *MACHINE)

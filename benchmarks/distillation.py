@@ -32,9 +32,9 @@ from dataclasses import replace
 import backbones
 import measuring
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from keras_reid.model_file import find_model_file
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = pathlib.Path(__file__).with_name("results") / "distillation.csv"

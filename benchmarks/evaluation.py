@@ -22,8 +22,8 @@ import growth_plot
 import measuring
 import numpy as np
 
-from keras_reid import command_line
 from keras_reid.evaluation import Features, evaluate
+from keras_reid.utils import command_line
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "evaluation.csv"
 # Queries, gallery images, identities, numbers in an embedding.

@@ -6,7 +6,7 @@ import math
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 
 _SIZE, _LEFT, _TOP, _WIDTH, _HEIGHT = (1320, 580), 90, 76, 520, 410
 _PANEL = 660

@@ -25,7 +25,7 @@ import numpy as np
 from measuring import memory_megabytes
 from PIL import Image
 
-from keras_reid import command_line
+from keras_reid.utils import command_line
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "input_pipeline.csv"
 DEMAND = pathlib.Path(__file__).with_name("results") / "backbones.csv"

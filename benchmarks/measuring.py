@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 
-from keras_reid import command_line
-from keras_reid.files import written_aside
+from keras_reid.utils import command_line
+from keras_reid.utils.files import written_aside
 
 MACHINE = ("device", "cores", "machine", "tensorflow", "keras", "date")
 

@@ -28,8 +28,8 @@ import measuring
 import numpy as np
 from serving_server import Server
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # before this folder, where `serving` is this file
@@ -105,7 +105,7 @@ def write_requests(folder, size):
     """`{(protocol, input): files}` with requests of one image each, ready to send."""
     import base64
 
-    from serving.client import messages
+    from keras_reid.serving.client import messages
 
     rng = np.random.default_rng(0)
     contents = {

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ class Server:
                 [
                     sys.executable,
                     "-m",
-                    "serving.server",
+                    "keras_reid.serving.server",
                     self.versions,
                     "--rest-port",
                     "0",
@@ -65,7 +65,7 @@ class Server:
         shutil.rmtree(self.versions / str(self.count - 2), ignore_errors=True)
 
     def wait_for_version(self):
-        from serving.client import Client
+        from keras_reid.serving.client import Client
 
         with Client(f"http://127.0.0.1:{self.ports['rest']}") as client:
             while (self.count, "AVAILABLE") not in [(v["version"], v["state"]) for v in client.status()]:

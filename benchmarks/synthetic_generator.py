@@ -18,8 +18,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from measuring import processor_name
 
-from keras_reid import command_line
 from keras_reid.data.synthetic.studio import Studio
+from keras_reid.utils import command_line
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "synthetic_generator.csv"
 COLUMNS = (

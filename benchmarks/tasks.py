@@ -28,8 +28,8 @@ import sys
 
 import measuring
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 EXPERIMENTS = pathlib.Path(__file__).parents[1] / "experiments"
 RESULTS = pathlib.Path(__file__).with_name("results") / "tasks.csv"

@@ -16,9 +16,9 @@ import time
 import numpy as np
 from measuring import add_row
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
 from keras_reid.export.tensorrt_model import TensorRTModel
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "tensorrt_latency.csv"
 COLUMNS = (

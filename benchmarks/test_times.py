@@ -25,9 +25,9 @@ import xml.etree.ElementTree as ElementTree
 
 import measuring
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from keras_reid.files import written_aside
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import written_aside
 
 ROOT = pathlib.Path(__file__).parents[1]
 RESULTS = pathlib.Path(__file__).with_name("results") / "test_times.csv"

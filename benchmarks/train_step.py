@@ -21,8 +21,8 @@ import pathlib
 
 import measuring
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "train_step.csv"
 CASE = ("depth", "height", "width", "precision", "batch", "step")

@@ -7,7 +7,7 @@ or after this package), the layers, losses and models are registered with it, so
 
 import importlib
 
-from keras_reid import _registration
+from keras_reid.utils import moved, registration
 
 __version__ = "0.1.0"
 
@@ -41,4 +41,5 @@ def __dir__():
     return sorted(__all__)
 
 
-_registration.register_when_keras_loads()
+registration.register_when_keras_loads()
+moved.answer_to_old_names()

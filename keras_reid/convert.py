@@ -8,8 +8,8 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ def main(arguments):
 
     command_line.load_tensorflow()
     from keras_reid.checkpoints import read_state_dict
-    from keras_reid.files import written_aside
+    from keras_reid.utils.files import written_aside
 
     state = read_state_dict(options.file)
     try:

@@ -2,9 +2,9 @@
 
 import dataclasses
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data
 from keras_reid.experiment.loading import load_experiment
+from keras_reid.utils.errors import UserError
 
 
 def share_of_dsr(options, model, validation, tests):

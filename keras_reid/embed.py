@@ -7,11 +7,11 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
 from keras_reid.evaluation.image_files import ImageFile, find_images
-from keras_reid.model_file import find_model_file, fingerprint
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file, fingerprint
+from keras_reid.utils.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.cluster import this_worker
-from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.run_directory import RunDirectory, resolve
-from keras_reid.files import read_json, write_json
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.trust_option import TrustCode
+from keras_reid.utils.workers import this_worker
 
 _NAMED_AFTER_THE_EXPERIMENT = "NAME-schedule.png"
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
-from keras_reid.model_file import find_model_file
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.trust_option import TrustCode
 
 _MOST_MISSED = 20  # are printed
 

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
 from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.run_directory import RunDirectory
-from keras_reid.files import read_json
-from keras_reid.model_file import find_model_file
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json
+from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.trust_option import TrustCode
 
 _SAME = 1e-3  # of a metric: what another processor's rounding may change
 

@@ -9,9 +9,9 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.trust_option import TrustCode
 
 _PICTURES = Path("search_results")
 
@@ -128,7 +128,7 @@ def _search(options):
     from keras_reid.gallery.choosing import choose_model
     from keras_reid.gallery.index import index_folder
     from keras_reid.gallery.scan import scan
-    from keras_reid.model_file import find_model_file, fingerprint
+    from keras_reid.utils.model_file import find_model_file, fingerprint
 
     queries = find_images(options.queries)
     scanned = scan(options.gallery)

@@ -11,16 +11,16 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import LOCK, resolve
-from keras_reid.files import read_json, write_json
-from keras_reid.trust_option import TrustCode
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json
 from keras_reid.utils.locks import Held, Lock
+from keras_reid.utils.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from keras_reid.model_file import find_model_file
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.trust_option import TrustCode
 
 
 @dataclasses.dataclass(frozen=True)

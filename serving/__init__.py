@@ -1,1 +1,4 @@
-"""Serving over the network: a server for exported SavedModels, clients, and configuration of TensorFlow Serving."""
+"""What belongs to deployment: configuration, containers, examples. The code is in `keras_reid.serving`.
+
+`python -m serving.server`, `serving.client` and `serving.publish` keep working from a checkout.
+"""

@@ -11,7 +11,7 @@ import sys
 import traceback
 import warnings
 
-from keras_reid import command_line
+from keras_reid.utils import command_line
 
 
 @dataclasses.dataclass(frozen=True)

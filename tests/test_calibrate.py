@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from keras_reid.calibrate import main
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Calibration
 from keras_reid.evaluation.calibration.storing import read_metadata
 from keras_reid.models import load_model
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 
 EXPERIMENT = """

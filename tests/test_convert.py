@@ -11,9 +11,9 @@ import pytest
 from keras_reid.backbones import ResNet
 from keras_reid.checkpoints import read_state_dict
 from keras_reid.convert import main
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead
 from keras_reid.models import ReIDModel, load_model
+from keras_reid.utils.errors import UserError
 from tests.checkpoints.writing import write_torch_file
 from tests.weights.test_fastreid import CLASSES, small_state
 

@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 
 from keras_reid.embed import main
-from keras_reid.errors import UserError
 from keras_reid.evaluation import embed_paths, l2_normalize, stored_embedding
 from keras_reid.evaluation.image_files import find_images
-from keras_reid.model_file import fingerprint
 from keras_reid.models import ReIDModel, load_model
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import fingerprint
 from tests.export.conftest import small_model
 
 pytestmark = pytest.mark.usefixtures("load_once")

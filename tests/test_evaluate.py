@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_reid import command_line
 from keras_reid.data import BENCHMARKS, ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.evaluate import main
 from keras_reid.evaluation import Features, evaluate
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
 

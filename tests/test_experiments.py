@@ -95,7 +95,8 @@ def test_builds_in_full_size(file):
 
 PROGRAM = """
 import gc, sys, traceback
-from keras_reid import command_line, fit
+from keras_reid import fit
+from keras_reid.utils import command_line
 command_line.load_tensorflow()
 import keras
 for file in sys.argv[1:]:

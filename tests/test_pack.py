@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from keras_reid.data import Records
-from keras_reid.errors import UserError
 from keras_reid.pack import main
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
 EXPERIMENT = """

@@ -3,8 +3,8 @@ from PIL import Image
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.ranked_list import find_query, main
+from keras_reid.utils.errors import UserError
 from tests.test_report import broken
 from tests.visualization.test_report import Page
 

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.report import main
+from keras_reid.utils.errors import UserError
 from tests.visualization.test_report import Page
 
 

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 import keras_reid.models
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, embed_paths, embedding_store, stored_embedding
 from keras_reid.evaluation.calibration.storing import update_metadata
 from keras_reid.search import main
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_calibration import line
 from tests.export.conftest import small_model
 
@@ -418,7 +418,7 @@ def test_says_what_is_wrong(album, models, tmp_path):
 def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     code = """
 import sys
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.search import main
 try:
     main(sys.argv[1:])

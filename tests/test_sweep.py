@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from keras_reid import sweep
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
 QUICKSTART = str(ROOT / "experiments" / "quickstart.py")

@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from keras_reid.checkpoints.report import Report
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Counters of batches, the pixel mean and deviation that belong to the pre-processing, and MoCo's queue of features.
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$|^memory\.queue(_label|_ptr)?$")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Classifiers, the layer before them, and the token of DeiT's distillation: no part of a backbone.
 _DROPPED = ("head.", "head_dist.", "pre_logits.", "dist_token")

@@ -8,7 +8,7 @@ from keras_reid.checkpoints.filling import fill, named
 from keras_reid.checkpoints.published import fetch
 from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import model_targets
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Classifiers of the networks that weights are published for: a backbone has none.
 _CLASSIFIERS = ("fc.", "classifier.", "head.", "linear.")

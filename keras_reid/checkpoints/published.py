@@ -10,7 +10,7 @@ import secrets
 import sys
 
 from keras_reid.checkpoints.torch_file import why_no_torch_file
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Researchers get ImageNet for non-commercial research and education only; whether that binds what was trained on it,
 # who uses the weights has to decide.

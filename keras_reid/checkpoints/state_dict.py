@@ -10,7 +10,7 @@ from keras_reid.checkpoints.allowed_globals import Global, Inert
 from keras_reid.checkpoints.problems import NeedsPyTorch
 from keras_reid.checkpoints.stored_tensor import StoredTensor
 from keras_reid.checkpoints.torch_file import read_torch_file
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Where checkpoints keep the state dict beside the state of optimizer and schedule.
 _CONTAINERS = ("model", "state_dict")

@@ -13,7 +13,7 @@ from keras_reid.checkpoints.byte_source import ByteSource
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal
 from keras_reid.checkpoints.stored_tensor import StoredTensor, is_size
 from keras_reid.checkpoints.unpickling import Unpickler
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"

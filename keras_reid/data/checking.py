@@ -9,8 +9,8 @@ import tensorflow as tf
 from keras_reid.data.contents import read_contents
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.image_limits import megapixels_allowed, objection
-from keras_reid.errors import UserError
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.progress import progress
 
 _REMEDY = "repair or remove them, or leave them out with --skip-unreadable"
 _AT_ONCE = 4096  # files handed to the threads, each of which costs a kilobyte until it is done

@@ -4,7 +4,7 @@ import dataclasses
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def combine(datasets, name=""):

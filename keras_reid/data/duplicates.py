@@ -6,7 +6,7 @@ import os
 import re
 import struct
 
-from keras_reid.progress import progress
+from keras_reid.utils.progress import progress
 
 _RECORD = re.compile(r"(.*\.tfrecord)#(\d+)", re.DOTALL)  # as `keras_reid.data.contents` reads them
 _HEAD = struct.Struct("<QI")  # of a record: the length and its checksum

@@ -8,7 +8,7 @@ import dataclasses
 import os
 import re
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 MOST_MEGAPIXELS = 25.0
 # A progressive JPEG of libjpeg has 10, 18 in CMYK; those of other programs have 3 to 15. Each costs up to 25 ms of

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_reid.data.decoding import read_image
 from keras_reid.data.resizing import resize_image
 from keras_reid.data.samplers.calling import draw_batches
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _AHEAD = 2  # batches to embed that wait for the model; a number that TensorFlow finds itself has no bound
 

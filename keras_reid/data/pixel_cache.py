@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from keras_reid.data.decoding import read_image
-from keras_reid.errors import UserError
-from keras_reid.files import written_aside
-from keras_reid.full_disk import free_bytes, is_full, megabytes
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import written_aside
+from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
+from keras_reid.utils.progress import progress
 
 MEMORY = "memory"
 _FIRST = 64 << 20  # bytes that memory begins with

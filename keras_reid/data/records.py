@@ -5,9 +5,9 @@ import json
 import os
 from pathlib import Path
 
-from keras_reid.errors import UserError
-from keras_reid.files import folder_beside
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import folder_beside
+from keras_reid.utils.progress import progress
 
 INDEX, FACTS = "index.csv", "dataset.json"
 PARTS = ("train", "query", "gallery", "validation")

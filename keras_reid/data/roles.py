@@ -4,7 +4,7 @@ import warnings
 
 from keras_reid.data.duplicates import same_contents
 from keras_reid.data.protocols import CROSS_CAMERA, LEAVE_ONE_OUT
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def check_paths(dataset):

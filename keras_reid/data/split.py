@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS, ReIDDataset
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _RULES = {
     CROSS_CAMERA: "the first image of each camera is a query while another camera keeps one in the gallery",

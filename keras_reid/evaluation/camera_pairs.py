@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -5,12 +5,12 @@ import dataclasses
 import numpy as np
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import check_finite, embed_paths
 from keras_reid.evaluation.features import Features
 from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,9 +4,9 @@ import dataclasses
 
 from keras_reid import evaluation
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.errors import UserError
 from keras_reid.evaluation.dataset import embed_datasets
 from keras_reid.evaluation.dsr.dataset import CANDIDATES
+from keras_reid.utils.errors import UserError
 
 
 def evaluate_draws(model, draws, batch_size, flip, per_camera=False, open_set=None, **settings):

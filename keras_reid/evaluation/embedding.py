@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.progress import progress
 
 
 def embed_paths(model, paths, batch_size=64, flip=False):

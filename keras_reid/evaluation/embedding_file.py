@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 
 from keras_reid.evaluation.embedding import l2_normalize
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 
 _ROWS = 4096
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.stored_rows import VERSION, Damaged, read_description, read_form, read_images
-from keras_reid.files import write_json
-from keras_reid.full_disk import is_full
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import write_json
+from keras_reid.utils.full_disk import is_full
 from keras_reid.utils.locks import Lock
 from keras_reid.utils.plain_files import open_plain
 

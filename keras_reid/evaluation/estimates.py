@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import row_norms
 from keras_reid.evaluation.threads import in_threads
+from keras_reid.utils.errors import UserError
 
 _COLUMNS = 4096  # gallery items in one matrix product
 _ROWS = 512  # queries in a block

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _CHECK_BYTES = 2**24
 _HALF = ("embeddings", "maps")  # kept in float16, if they come so

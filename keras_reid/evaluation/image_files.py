@@ -5,7 +5,7 @@ import pathlib
 from typing import NamedTuple
 
 from keras_reid.data.datasets.files import NO_IMAGES, image_files
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def find_images(names):

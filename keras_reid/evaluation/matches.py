@@ -4,8 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.threads import in_threads
+from keras_reid.utils.errors import UserError
 
 PROTOCOLS = ("cross_camera", "all", "leave_one_out")
 _QUERIES = 64  # compared with an identity at a time

@@ -2,7 +2,7 @@
 
 import re
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _UNITS = {"": 1, "B": 1}
 for _power, _letter in enumerate("KMGT", 1):

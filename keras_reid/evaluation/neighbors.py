@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.threads import in_threads
+from keras_reid.utils.errors import UserError
 
 
 def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", block_size=None, memory=None):

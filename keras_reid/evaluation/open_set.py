@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.neighbors import nearest
 from keras_reid.evaluation.retrieval import rank_matches
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -4,11 +4,11 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.neighbors import nearest
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.points import Points
+from keras_reid.utils.errors import UserError
 
 _TURN_BYTES = 64 * 2**20
 

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import METRICS, Distances
 from keras_reid.evaluation.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.ranking import Ranking
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.roc import RocHistogram
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.progress import progress
 
 _MAX_RANK = 50
 

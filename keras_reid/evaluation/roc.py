@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _DROPPED_BITS = 10  # of the 23 of a float32's fraction
 _PIECE = 2**20

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.retrieval import result_of
+from keras_reid.utils.errors import UserError
 
 
 def evaluate_single_shot(query, gallery, metric="cosine", *, protocol="cross_camera", repetitions=10, seed=0):

@@ -3,7 +3,7 @@
 import os
 
 from keras_reid.evaluation.embedding import check_finite, embedding_batches
-from keras_reid.progress import progress
+from keras_reid.utils.progress import progress
 
 
 def embed_into(store, model, images, batch_size=64, flip=False, root=""):

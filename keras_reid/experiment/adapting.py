@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from keras_reid.cluster import this_worker
-from keras_reid.errors import UserError
 from keras_reid.experiment.trained import check_trained, load_trained, name_of
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.workers import this_worker
 
 CLASSES = 1  # of the head, whose classifier stands idle: a layer needs at least one
 
@@ -15,7 +15,7 @@ def check_adaptation(experiment):
     Raises:
         UserError: naming the field.
     """
-    from keras_reid.adaptation import check_installed
+    from keras_reid.training.adaptation import check_installed
 
     settings = experiment.adaptation
     if not settings.wanted:
@@ -58,7 +58,7 @@ def target_of(experiment, dataset):
     settings = experiment.adaptation
     if not settings.wanted:
         return None
-    from keras_reid.adaptation import Target
+    from keras_reid.training.adaptation import Target
 
     return Target(
         dataset,

@@ -4,7 +4,6 @@ import dataclasses
 import inspect
 import re
 
-from keras_reid.errors import UserError, reason
 from keras_reid.experiment.component import Component, build
 from keras_reid.experiment.components import (
     SGD,
@@ -18,6 +17,7 @@ from keras_reid.experiment.components import (
     PartialHead,
     ViT,
 )
+from keras_reid.utils.errors import UserError, reason
 
 
 def build_backbone(experiment):

@@ -3,9 +3,9 @@
 from dataclasses import replace
 from pathlib import Path
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.loading import load_experiment
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.utils.errors import UserError
 
 
 def run_directory(path):

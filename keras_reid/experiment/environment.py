@@ -7,7 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
-from keras_reid.files import read_json, write_json
+from keras_reid.utils.files import read_json, write_json
 
 # Beginnings of environment variables' names.
 _FLAGS = (

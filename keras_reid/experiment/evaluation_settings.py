@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from keras_reid.data.datasets import Market1501
 from keras_reid.data.samplers import IdentitySampler
-from keras_reid.errors import UserError
 from keras_reid.experiment import components
 from keras_reid.experiment.evaluation_settings import Evaluation, check_dsr
+from keras_reid.utils.errors import UserError
 
 RUNS = Path("runs")
 

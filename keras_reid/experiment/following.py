@@ -1,6 +1,6 @@
 """What another worker than the chief does in a run: it trains."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def follow(experiment, strategy, model, dataset, batches_from, steps_per_epoch):

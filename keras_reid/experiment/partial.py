@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.reading import read_datasets
+from keras_reid.utils.errors import UserError
 
 
 def read_validation(data, reader):

@@ -5,7 +5,7 @@ from dataclasses import replace
 from keras_reid.data.checking import check_images
 from keras_reid.data.roles import check_contents
 from keras_reid.data.samplers import draw_batches
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def read_datasets(data, train=True, before_checking=lambda: None, identities=True, protocol=None):

@@ -1,6 +1,6 @@
 """What a run leaves behind when it is done."""
 
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 
 # Pairs of a query and a gallery image that are compared for ROC and histogram at the end of a training: about a
 # minute of two cores at 2048 dimensions; Market-1501 has a third of it, MSMT17 five times as many.

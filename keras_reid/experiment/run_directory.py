@@ -8,12 +8,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
-from keras_reid.files import read_json, write_json
-from keras_reid.full_disk import writing
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.full_disk import writing
 from keras_reid.utils.locks import Held, Lock
 from keras_reid.utils.own_code import is_known, note, source_of_run
 

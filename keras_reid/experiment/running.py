@@ -10,7 +10,7 @@ from keras_reid.experiment.parts import read_parts
 from keras_reid.experiment.results import save_model, write_pages
 from keras_reid.experiment.stopping import said_in_words
 from keras_reid.experiment.training_run import train
-from keras_reid.files import write_json
+from keras_reid.utils.files import write_json
 
 
 def run(experiment, directory, resume=False, trust_code=False):
@@ -21,8 +21,8 @@ def run(experiment, directory, resume=False, trust_code=False):
 
     Args:
         experiment: an `Experiment`.
-        directory: a `RunDirectory`; None in another worker than the chief (see `keras_reid.cluster`), which trains and
-            writes nothing.
+        directory: a `RunDirectory`; None in another worker than the chief (see `keras_reid.utils.workers`), which
+            trains and writes nothing.
         resume: continue from the newest checkpoint in the directory, if there is one.
         trust_code: as in `load_model`, for runs that the experiment names as teachers or source.
 

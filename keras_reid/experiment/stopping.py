@@ -3,8 +3,8 @@
 import contextlib
 import sys
 
-from keras_reid.errors import UserError
-from keras_reid.full_disk import free_bytes, is_full, megabytes
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 TERMINATED = 128 + 15  # as a shell says of a process that SIGTERM ended
 

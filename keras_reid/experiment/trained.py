@@ -5,8 +5,8 @@ import os
 import random
 from pathlib import Path
 
-from keras_reid.errors import UserError
-from keras_reid.model_file import find_model_file
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
 
 
 def check_trained(field, model):

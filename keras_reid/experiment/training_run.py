@@ -4,9 +4,9 @@ import contextlib
 import math
 import time
 
-from keras_reid.cluster import this_worker
 from keras_reid.experiment.environment import fingerprint, write_environment
 from keras_reid.experiment.results import save_model
+from keras_reid.utils.workers import this_worker
 
 
 def train(experiment, directory, resume, strategy, model, parts, batches, target):

@@ -7,15 +7,15 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid import command_line
 from keras_reid.data.image_limits import MOST_MEGAPIXELS
-from keras_reid.errors import UserError
 from keras_reid.evaluation.image_files import find_images
 from keras_reid.experiment.chosen_data import run_directory
 from keras_reid.export.formats import FORMATS, check_combinations
 from keras_reid.export.placing import check_target, put_in_place
-from keras_reid.model_file import find_model_file
-from keras_reid.trust_option import TrustCode
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.trust_option import TrustCode
 
 _LARGEST_BATCH = 4096
 _NO_LIMIT = 2**31  # what a file or image may have at most in TensorFlow's decoders

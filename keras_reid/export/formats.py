@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

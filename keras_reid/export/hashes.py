@@ -5,7 +5,7 @@ import json
 import os
 import pathlib
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 PARITY = "parity.json"
 _AT_ONCE = 2**20  # bytes

@@ -5,8 +5,8 @@ import logging
 import pathlib
 
 import keras_reid
-from keras_reid.errors import UserError
 from keras_reid.export.optional import find, require
+from keras_reid.utils.errors import UserError
 
 OPSET = 17
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # What costs time: always in float16.
 _HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm"}

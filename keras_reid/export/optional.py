@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def find(extra, *packages):

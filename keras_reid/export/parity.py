@@ -17,8 +17,8 @@ import keras_reid
 from keras_reid.export.hashes import file_hashes
 from keras_reid.export.parity_error import ParityError
 from keras_reid.export.parity_images import BATCHES, TestImages, test_images
-from keras_reid.files import write_json
-from keras_reid.full_disk import says_full
+from keras_reid.utils.files import write_json
+from keras_reid.utils.full_disk import says_full
 
 __all__ = ["COSINE", "TOLERANCE", "ParityError", "TestImages", "test_images", "verify"]
 

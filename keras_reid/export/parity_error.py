@@ -1,4 +1,4 @@
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 class ParityError(UserError):

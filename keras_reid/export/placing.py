@@ -6,8 +6,8 @@ import os
 import pathlib
 import stat
 
-from keras_reid.errors import UserError
-from keras_reid.files import folder_beside
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import folder_beside
 
 OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}  # what `rename` says where a folder stands that holds something
 

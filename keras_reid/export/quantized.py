@@ -4,9 +4,9 @@ import pathlib
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.export.parity_error import ParityError
-from keras_reid.files import write_json
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import write_json
 
 CALIBRATION_IMAGES = 128
 MOST_LOSS = 0.5  # points of mAP

@@ -4,7 +4,6 @@ import concurrent.futures
 import json
 import multiprocessing
 
-from keras_reid.errors import UserError
 from keras_reid.export import onnx
 from keras_reid.export.hashes import copy_checked, file_hashes, known_hashes
 from keras_reid.export.tensorrt_builder import (
@@ -14,7 +13,8 @@ from keras_reid.export.tensorrt_builder import (
     is_typed,
     trtexec_command,
 )
-from keras_reid.files import write_json
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import write_json
 
 _OF_THE_ONNX = ("map_loss", "map_loss_not_measured", "calibration_images")  # what parity.json takes over
 

@@ -6,10 +6,10 @@ import os
 import pathlib
 import time
 
-from keras_reid.errors import UserError
 from keras_reid.export.tensorrt_calibrator import image_calibrator, keep
 from keras_reid.export.tensorrt_model import Cuda, quiet_logger
-from keras_reid.files import write_json
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import write_json
 
 # TensorRT for servers and data centres; TensorRT for RTX, which also builds where there is no GPU.
 PACKAGES = ("tensorrt", "tensorrt_rtx")

@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 
 
 def image_calibrator(trt, pixels, cache_file, cuda, batch=16):

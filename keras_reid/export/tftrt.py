@@ -1,6 +1,6 @@
 """TF-TRT: where it can be made, which is not here."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _FLAGS = {"float32": "FP32", "float16": "FP16", "int8": "INT8 --calibration-images FOLDER"}
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import RunDirectory
-from keras_reid.files import read_json
-from keras_reid.model_file import find_model_file
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json
+from keras_reid.utils.model_file import find_model_file
 
 
 def choose_model(named, index=None):

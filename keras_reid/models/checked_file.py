@@ -11,7 +11,7 @@ import h5py
 import keras
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Sides in pixels. At the limit an image of float32 takes 200 MB; those of re-identification have 64 to 512.
 _MOST_PIXELS = 4096

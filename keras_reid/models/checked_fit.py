@@ -2,8 +2,8 @@
 
 import keras
 
-from keras_reid.errors import UserError
 from keras_reid.training.schedules import beside_warm_up
+from keras_reid.utils.errors import UserError
 
 
 class CheckedFit(keras.Model):

@@ -2,11 +2,11 @@
 
 import keras
 
-from keras_reid.errors import UserError, reason
-from keras_reid.full_disk import is_full
-from keras_reid.model_file import experiment_file_of, find_model_file, read_config
 from keras_reid.models.checked_file import bounded_weights, check_sizes, check_weights
 from keras_reid.models.reid_model import ReIDModel
+from keras_reid.utils.errors import UserError, reason
+from keras_reid.utils.full_disk import is_full
+from keras_reid.utils.model_file import experiment_file_of, find_model_file, read_config
 from keras_reid.utils.own_code import execute, is_known, refusal, source_of_run, was_last
 
 # Whose classes need nothing but an import. Keras finds no others, unless somebody has registered them.

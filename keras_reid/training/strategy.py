@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_reid.cluster import this_worker
 from keras_reid.data.samplers.sharding import check_sharding
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.workers import this_worker
 
 
 def choose_strategy(devices=None):

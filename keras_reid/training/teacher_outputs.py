@@ -13,10 +13,10 @@ import tensorflow as tf
 
 from keras_reid.data.pipeline import test_batches
 from keras_reid.data.pixel_cache import digest_of
-from keras_reid.errors import UserError
-from keras_reid.files import written_aside
-from keras_reid.full_disk import free_bytes, megabytes, reserve
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import written_aside
+from keras_reid.utils.full_disk import free_bytes, megabytes, reserve
+from keras_reid.utils.progress import progress
 
 OUTPUTS = ("scores", "embedding")
 _BLOCK = 4096  # images at a time, of which the scores are looked through

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from keras_reid.files import write_json, written_aside
 from keras_reid.tuning.fit_process import SCORES
+from keras_reid.utils.files import write_json, written_aside
 
 
 def rank(records):

@@ -4,8 +4,8 @@ import dataclasses
 import math
 import re
 
-from keras_reid.errors import UserError
 from keras_reid.experiment.loading import override
+from keras_reid.utils.errors import UserError
 
 FORMS = "KEY=A,B,C, KEY=uniform(LOW,HIGH), KEY=log(LOW,HIGH) or KEY=integer(LOW,HIGH)"
 _RANGES = ("uniform", "log", "integer")

@@ -13,10 +13,10 @@ import ray
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-from keras_reid.errors import UserError
 from keras_reid.tuning.fit_process import SCORES
 from keras_reid.tuning.job import trial_name
 from keras_reid.tuning.trial import Trial
+from keras_reid.utils.errors import UserError
 
 _STORE = "ray"
 _interrupted = []  # signals that came while trials ran

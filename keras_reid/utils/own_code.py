@@ -10,7 +10,7 @@ import sys
 import types
 from pathlib import Path
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _NAME = "<run_path>"  # of the module, as `runpy.run_path` calls it: experiment.json and saved models hold it
 

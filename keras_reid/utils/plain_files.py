@@ -3,7 +3,7 @@
 import os
 import stat
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def open_plain(path, mode="rb"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _SCALE = 1024.0  # keeps the gradients of half-precision layers away from zero
 

@@ -4,8 +4,8 @@ import dataclasses
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.errors import UserError
-from keras_reid.files import save_picture
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import save_picture
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 

@@ -2,8 +2,8 @@
 
 import ast
 
-from keras_reid.files import read_json
-from keras_reid.progress import clock
+from keras_reid.utils.files import read_json
+from keras_reid.utils.progress import clock
 from keras_reid.visualization.markup import Markup, markup
 from keras_reid.visualization.settings import written
 

@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.errors import UserError, reason
 from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.result import RetrievalResult
 from keras_reid.evaluation.roc import RocCurve, RocHistogram
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError, reason
+from keras_reid.utils.progress import progress
 from keras_reid.visualization.activation import similarity_maps
 from keras_reid.visualization.choosing import choose_queries
 from keras_reid.visualization.ranked_list import RankedList, ranked_lists

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization.activation import similarity_maps
 from keras_reid.visualization.list_markup import list_markup, map_markup
 from keras_reid.visualization.markup import Markup, markup, note, section

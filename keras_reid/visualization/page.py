@@ -3,7 +3,7 @@
 import re
 import string
 
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 from keras_reid.visualization.markup import markup
 
 _HEADING = re.compile(r'<section id="([^"]+)"><h2>(.*?)</h2>')

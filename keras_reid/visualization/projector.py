@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import save_picture, written_aside
+from keras_reid.utils.files import save_picture, written_aside
 from keras_reid.visualization.thumbnails import thumbnail
 
 # TensorBoard takes sprites of at most 8192 pixels a side.

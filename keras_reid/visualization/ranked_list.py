@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import nearest
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.retrieval import rank_matches
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import save_picture
+from keras_reid.utils.files import save_picture
 
 _SIZE = (1100, 480)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 92, 28, 92, 56

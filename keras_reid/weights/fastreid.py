@@ -9,8 +9,8 @@ import keras
 
 from keras_reid import layers
 from keras_reid.checkpoints import fill, read_state_dict
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_names import is_first_release, targets, todays_names
 from keras_reid.weights.fastreid_options import resolve_options
 from keras_reid.weights.fastreid_yaml import read_config

@@ -4,7 +4,7 @@ import difflib
 import math
 from collections.abc import Mapping
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Today's names and those of the first releases. Others may be a project's own.
 _KNOWN = {

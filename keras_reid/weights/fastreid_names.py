@@ -3,10 +3,10 @@
 import re
 
 from keras_reid.checkpoints import Target, layer_targets, model_targets, named
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
 from keras_reid.layers import GeMPooling2D
 from keras_reid.layers.margin.base import ClassificationLayer
+from keras_reid.utils.errors import UserError
 
 # The heads of MGN, in the order of `MultiGranularityHeads`.
 _MGN_HEADS = tuple(f"{branch}_head" for branch in ("b1", "b2", "b3", "b21", "b22", "b31", "b32", "b33"))

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures import check_values, recognize, recognize_mgn
 from keras_reid.weights.fastreid_checks import check_groups, check_names, checked_value
 from keras_reid.weights.fastreid_names import head_names

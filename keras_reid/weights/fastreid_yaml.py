@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_checks import check_names
 
 _BASE = "_BASE_"

@@ -10,8 +10,8 @@ import pytest
 from keras import layers
 
 from keras_reid import backbones
-from keras_reid.errors import UserError
 from keras_reid.layers import GroupedConv2D
+from keras_reid.utils.errors import UserError
 
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 

@@ -5,7 +5,7 @@ import importlib.util
 
 import pytest
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
 JUNIT = """<?xml version="1.0" encoding="utf-8"?>

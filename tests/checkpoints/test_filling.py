@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from keras_reid.checkpoints import fill, model_targets, named
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def network():

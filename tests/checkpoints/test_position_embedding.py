@@ -3,7 +3,7 @@ import pytest
 
 from keras_reid.backbones import ViT
 from keras_reid.checkpoints.position_embedding import adapt_vit, resize_position_embedding
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def embedding(rows, columns, first=1, dim=4):

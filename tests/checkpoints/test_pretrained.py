@@ -7,8 +7,8 @@ import pytest
 from keras_reid.backbones import ResNet, ViT
 from keras_reid.backbones.base import Backbone, policy
 from keras_reid.checkpoints import PUBLISHED, Published, load_pretrained, model_targets
-from keras_reid.errors import UserError
 from keras_reid.layers import NonLocal2D
+from keras_reid.utils.errors import UserError
 from tests.checkpoints.pickles import saved
 
 NETWORK = {"depth": 18, "width": 4}

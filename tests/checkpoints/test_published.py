@@ -11,7 +11,7 @@ import keras
 import pytest
 
 from keras_reid.checkpoints import PUBLISHED, Published, fetch, published, read_state_dict
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.checkpoints import pickles
 
 

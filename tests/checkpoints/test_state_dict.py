@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_reid.checkpoints import read_state_dict
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.checkpoints import contents, pickles
 
 FILES = pathlib.Path(__file__).parent / "files"

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from keras_reid.checkpoints import read_state_dict
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.checkpoints import pickles
 from tests.checkpoints.pickles import call, mapping, name, storage, tensor, value
 

@@ -2,7 +2,7 @@ import pytest
 
 from keras_reid.data import checking
 from keras_reid.data.checking import check_images, refused_images, unreadable_images
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.images import encoded, jpeg_of_scans, png_that_says, random_image, write_image
 
 

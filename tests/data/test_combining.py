@@ -1,7 +1,7 @@
 import pytest
 
 from keras_reid.data import ReIDDataset, Sample, combine, combine_all
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def _dataset(name="mine", **parts):

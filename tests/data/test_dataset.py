@@ -5,7 +5,7 @@ import pytest
 import rich.console
 
 from keras_reid.data import ReIDDataset, Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def _samples(*labels):

@@ -3,7 +3,7 @@ import tracemalloc
 import pytest
 
 from keras_reid.data.image_limits import MOST_SCANS, Extent, extent, megapixels_allowed, objection
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.images import encoded, jpeg_of_scans, png_that_says, random_image, segment
 
 IMAGE = random_image(20, 30)

@@ -8,7 +8,7 @@ from keras_reid.data import IdentitySampler, ReIDDataset, Sample, ShuffleSampler
 from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing
 from keras_reid.data.pipeline import test_batches as embedding_batches
 from keras_reid.data.pipeline import train_batches
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
 SEVERAL = (PadCrop(2), Flip(), RandomErasing())

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_reid.data import pixel_cache
 from keras_reid.data.decoding import read_image
 from keras_reid.data.pixel_cache import PixelCache
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
 SIZES = ((7, 5), (31, 64), (1, 1), (40, 9))

@@ -10,7 +10,7 @@ from keras_reid.data.contents import read_contents
 from keras_reid.data.pipeline import train_batches
 from keras_reid.data.pixel_cache import PixelCache
 from keras_reid.data.records import write_records
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization.thumbnails import thumbnail
 from tests.data.images import write_image
 

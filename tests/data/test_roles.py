@@ -4,7 +4,7 @@ import pytest
 
 from keras_reid.data import ReIDDataset, Sample, combine_all
 from keras_reid.data.roles import check_contents
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from keras_reid.data import Sample
 from keras_reid.data.split import split_dataset
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def _samples(counts):

@@ -8,10 +8,10 @@ import io
 import pathlib
 from unittest import mock
 
-from keras_reid import command_line
 from keras_reid.data.datasets import Folder
 from keras_reid.experiment import load_experiment, override
 from keras_reid.recipes import bot
+from keras_reid.utils import command_line
 from tests.conftest import ROOT
 
 
@@ -81,12 +81,11 @@ def _experiment(file, folder):
 
 @functools.cache
 def commands():
-    """Our commands, and their modules: `{"fit": "keras_reid.fit", "serving.server": "serving.server", …}`."""
+    """Our commands and their modules: `{"fit": "keras_reid.fit", "serving.server": "keras_reid.serving.server"}`."""
     files = [
         *(ROOT / "keras_reid").glob("*.py"),
         *(ROOT / "keras_reid").glob("**/__main__.py"),
-        *(ROOT / "serving").glob("*.py"),
-        *(ROOT / "serving").glob("*/__main__.py"),
+        ROOT / "keras_reid/serving/publish.py",
     ]
     found = {}
     for file in files:

@@ -9,8 +9,8 @@ import keras_reid
 from keras_reid import experiment as ex
 from keras_reid.data import augmentation, datasets, samplers
 from keras_reid.data.synthetic import Synthetic
-from keras_reid.errors import UserError
 from keras_reid.experiment.component import Component
+from keras_reid.utils.errors import UserError
 from tests.documentation.commands import commands, options_of
 
 _READERS = [getattr(datasets, name) for name in datasets.__all__ if name != "BENCHMARKS"] + [Synthetic]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Calibration, Features, calibrate, evaluate
+from keras_reid.utils.errors import UserError
 
 
 def simulated(identities=60, noise=0.5, seed=0, dim=16):

@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.fitting import fit_log_likelihood_ratio
 from keras_reid.evaluation.calibration.pairs import halves
 from keras_reid.evaluation.calibration.reliability import reliability, tally
+from keras_reid.utils.errors import UserError
 
 BINS = np.linspace(0, 1, 2001)
 

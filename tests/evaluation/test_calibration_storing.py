@@ -5,9 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.storing import read_metadata, update_metadata
 from keras_reid.losses import CrossEntropy
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 
 ENTRIES = {

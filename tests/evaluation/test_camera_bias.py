@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, evaluate, remove_camera_bias
+from keras_reid.utils.errors import UserError
 
 
 def biased(n, seed, dim=8):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import rich.console
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, evaluate, evaluate_camera_pairs
 from keras_reid.evaluation.table import print_camera_table
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_retrieval import golden_features, random_features
 
 

@@ -5,11 +5,11 @@ import pytest
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, RepeatedResult, evaluate
 from keras_reid.evaluation import dataset as module
 from keras_reid.evaluation.dataset import embed_datasets, evaluate_dataset, evaluate_repetitions
 from keras_reid.evaluation.draws import evaluate_draws
+from keras_reid.utils.errors import UserError
 
 SAMPLES = [Sample(f"{i}_{c}.jpg", identity=i, camera=c) for i in range(12) for c in range(4)]
 SETTINGS = {

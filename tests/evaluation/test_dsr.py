@@ -5,7 +5,6 @@ from PIL import Image
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.evaluation import (
     Distances,
     Features,
@@ -18,6 +17,7 @@ from keras_reid.evaluation import (
     evaluate_dsr,
 )
 from keras_reid.evaluation.dsr import distance as module
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 
 

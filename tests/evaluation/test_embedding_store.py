@@ -6,11 +6,11 @@ import stat
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import embedding_store, stored_rows
 from keras_reid.evaluation.embedding_store import EmbeddingStore
 from keras_reid.evaluation.image_files import ImageFile
 from keras_reid.utils import locks
+from keras_reid.utils.errors import UserError
 
 KIND = {"model": "3f2a"}
 
@@ -351,7 +351,7 @@ def full(*_):
 
 
 def test_a_disk_that_is_full_at_once_leaves_nothing(folder, monkeypatch):
-    monkeypatch.setattr("keras_reid.files.os.fsync", full)
+    monkeypatch.setattr("keras_reid.utils.files.os.fsync", full)
     with pytest.raises(OSError, match=r"No space left on device: .*store\.json"):
         filled(folder)
     assert not folder.exists()

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features
+from keras_reid.utils.errors import UserError
 
 
 def test_keeps_float32_without_copy_and_casts_the_rest():

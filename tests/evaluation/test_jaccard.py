@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import jaccard_neighbors
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_rerank import clustered, dense
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from keras_reid.data import ReIDDataset, Sample
-from keras_reid.errors import UserError
 from keras_reid.evaluation import (
     Features,
     RepeatedResult,
@@ -23,6 +22,7 @@ from keras_reid.evaluation import dataset as module
 from keras_reid.evaluation.dataset import embed_datasets, evaluate_dataset
 from keras_reid.evaluation.draws import evaluate_draws
 from keras_reid.evaluation.matches import Matches
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists
 from keras_reid.visualization.findings import find
 from tests.evaluation.reference import brute_force, distance_matrix

@@ -5,8 +5,8 @@ import sys
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, evaluate, nearest, parse_memory
+from keras_reid.utils.errors import UserError
 
 
 @pytest.mark.parametrize(

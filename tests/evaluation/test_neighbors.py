@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, nearest
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_retrieval import random_features
 
 

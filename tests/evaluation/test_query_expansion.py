@@ -3,9 +3,9 @@ import importlib
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, alpha_query_expansion, evaluate, l2_normalize, query_expansion
 from keras_reid.evaluation.rerank import neighbor_lists as search
+from keras_reid.utils.errors import UserError
 
 # The package hands on the function of this name.
 module = importlib.import_module("keras_reid.evaluation.query_expansion")

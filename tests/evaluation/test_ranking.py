@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, estimates, evaluate, l2_normalize, nearest
 from keras_reid.evaluation.counting import BlockCounter
 from keras_reid.evaluation.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.ranking import Ranking
 from keras_reid.evaluation.retrieval import rank_matches
+from keras_reid.utils.errors import UserError
 from tests.evaluation.reference import brute_force
 from tests.evaluation.test_retrieval import random_features
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, evaluate, k_reciprocal_rerank
 from keras_reid.evaluation.rerank import neighbor_lists as search
 from keras_reid.evaluation.rerank import weights
 from keras_reid.evaluation.rerank.points import Points
+from keras_reid.utils.errors import UserError
 
 
 def clustered(seed, n, dim=8, identities=12, noise=0.6):

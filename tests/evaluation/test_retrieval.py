@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, dsr_distance, evaluate
+from keras_reid.utils.errors import UserError
 from tests.evaluation.reference import brute_force, distance_matrix
 
 

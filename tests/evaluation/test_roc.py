@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, Features, evaluate
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.roc import RocHistogram
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_retrieval import golden_features, random_features
 
 

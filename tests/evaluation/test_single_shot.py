@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Distances, evaluate, evaluate_single_shot
 from keras_reid.evaluation.matches import Matches
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_retrieval import golden_features, random_features
 
 

@@ -4,7 +4,6 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import (
     Distances,
     Features,
@@ -24,6 +23,7 @@ from keras_reid.evaluation import (
     without_identities,
 )
 from keras_reid.evaluation.rerank.points import Points
+from keras_reid.utils.errors import UserError
 
 TYPES = [np.float16, ml_dtypes.bfloat16, np.float64, np.int8, np.uint8, np.int64, ">f2", ">f4"]
 

@@ -9,13 +9,13 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import IdentitySampler, Synthetic
-from keras_reid.errors import UserError
 from keras_reid.experiment import adapting, smoke
 from keras_reid.experiment.reading import read_datasets
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.recipes import adapt
+from keras_reid.utils.errors import UserError
 from tests.harness import randomize
 
 SIZE = (32, 16)

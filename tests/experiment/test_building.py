@@ -4,10 +4,10 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.backbones import ResNet
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CircleSoftmax, IdentityPooling2D
 from keras_reid.recipes import agw, bot, sbs
+from keras_reid.utils.errors import UserError
 
 SMALL = ex.Model(backbone=ex.ResNet(depth=18, width=8), image_size=(32, 16))
 

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from keras_reid.data import BENCHMARKS
-from keras_reid.errors import UserError
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
 QUICKSTART = str(ROOT / "experiments" / "quickstart.py")

@@ -10,11 +10,11 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import Synthetic
-from keras_reid.errors import UserError
 from keras_reid.experiment import distilling
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import Distiller, ReIDModel, load_model
+from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid
 from tests.checkpoints.writing import write_torch_file
 from tests.weights.test_fastreid import small_state

@@ -8,10 +8,10 @@ import pytest
 from keras_reid import experiment as ex
 from keras_reid.data import Market1501, PartialREID, ReIDDataset, Synthetic
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.experiment import smoke
 from keras_reid.experiment.partial import check_held_out, with_dsr
 from keras_reid.recipes import partial
+from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
 

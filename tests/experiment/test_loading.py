@@ -9,7 +9,7 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import Folder, Synthetic
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def write(tmp_path, text):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from keras_reid import experiment as ex
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead
+from keras_reid.utils.errors import UserError
 
 SHAPE = {"l2": 0.5, "weight_decay": 0.3, "learning_rate": 0.01}
 FIELDS = {

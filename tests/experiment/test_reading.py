@@ -4,8 +4,8 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import CSV, Folder, IdentitySampler
-from keras_reid.errors import UserError
 from keras_reid.experiment.reading import read_datasets
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
 SAMPLER = IdentitySampler(identities_per_batch=2, images_per_identity=2)

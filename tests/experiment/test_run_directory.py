@@ -5,9 +5,9 @@ from dataclasses import replace
 import keras
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.experiment import Data, Experiment, Training
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.utils.errors import UserError
 
 EXPERIMENT = Experiment(name="bot")
 

@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.experiment import Evaluation, Experiment, Training
+from keras_reid.utils.errors import UserError
 
 OWN = """
 import keras

@@ -11,13 +11,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import l2_normalize
 from keras_reid.export import savedmodel
 from keras_reid.export.__main__ import main
 from keras_reid.export.formats import FORMATS
 from keras_reid.fit import main as fit
 from keras_reid.models import load_model
+from keras_reid.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,9 @@ def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypat
 @pytest.fixture
 def no_work(monkeypatch):
     """Whatever is wrong is said before the model is loaded."""
-    monkeypatch.setattr("keras_reid.command_line.load_tensorflow", lambda: pytest.fail("must not get so far"))
+    monkeypatch.setattr(
+        "keras_reid.utils.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.export.hashes import copy_checked, file_hashes, known_hashes
+from keras_reid.utils.errors import UserError
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"weights", "assets.extra/ä": b""}
 

@@ -11,7 +11,6 @@ from onnx import TensorProto, numpy_helper
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
 from keras_reid.evaluation import l2_normalize
 from keras_reid.export import onnx as onnx_format
 from keras_reid.export import quantized
@@ -19,6 +18,7 @@ from keras_reid.export.onnx import OnnxModel, export_onnx
 from keras_reid.export.onnx_float16 import to_float16
 from keras_reid.export.onnx_int8 import to_int8
 from keras_reid.export.parity_error import ParityError
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 from tests.export.formats import context
 

@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.export import placing
 from keras_reid.export.placing import put_in_place
+from keras_reid.utils.errors import UserError
 
 
 def write(folder, text):

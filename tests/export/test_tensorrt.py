@@ -10,7 +10,6 @@ import types
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.export import onnx as onnx_format
 from keras_reid.export import tensorrt as tensorrt_format
 from keras_reid.export import tensorrt_builder, tensorrt_model
@@ -19,6 +18,7 @@ from keras_reid.export.parity_error import ParityError
 from keras_reid.export.tensorrt_builder import build_engine, trtexec_command
 from keras_reid.export.tensorrt_calibrator import image_calibrator
 from keras_reid.export.tensorrt_model import Cuda, TensorRTModel
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 from tests.export.formats import context
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid.errors import UserError
 from keras_reid.export import tftrt
 from keras_reid.export.hashes import file_hashes
+from keras_reid.utils.errors import UserError
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "serving" / "tftrt" / "convert.py"
 

@@ -4,8 +4,8 @@ import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from keras_reid.data.decoding import decode_image
-from keras_reid.errors import UserError
 from keras_reid.export import warmup
+from keras_reid.utils.errors import UserError
 
 
 def requests(folder):

@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.gallery.choosing import choose_model
+from keras_reid.utils.errors import UserError
 
 
 def run(name, time, smoke=False, finished=True):

@@ -3,8 +3,8 @@ import os
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.gallery import Gallery, scan, search_gallery
+from keras_reid.utils.errors import UserError
 from tests.evaluation.test_calibration import line
 
 QUERIES = ("q0.jpg", "album/g3.jpg", "link.jpg")

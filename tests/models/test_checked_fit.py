@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CosSoftmax, GeMPooling2D
 from keras_reid.losses import ClusterMemoryLoss, CrossEntropy, TripletLoss
 from keras_reid.models import Distiller, ReIDModel
 from keras_reid.training.callbacks import Checkpoints, NaNGuard
+from keras_reid.utils.errors import UserError
 
 SIZE = (8, 4)
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, *SIZE, 3), dtype="uint8")

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.models import load_model
 from keras_reid.utils import own_code
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 
 CODE = """

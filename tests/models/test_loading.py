@@ -2,9 +2,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.losses import CrossEntropy
 from keras_reid.models import ReIDModel, load_model
+from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model
 
 

@@ -5,7 +5,7 @@ import contextlib
 import threading
 import time
 
-from serving.client import Client
+from keras_reid.serving.client import Client
 from tests.serving.conftest import jpeg
 
 SOON = 2.0  # seconds in which a good request is answered, whatever other requests do

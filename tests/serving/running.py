@@ -14,11 +14,11 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "serving.server", *map(str, arguments)]
+    return [sys.executable, "-m", "keras_reid.serving.server", *map(str, arguments)]
 
 
 class RunningServer:
-    """`python -m serving.server …` on free ports, ready when constructed.
+    """`python -m keras_reid.serving.server …` on free ports, ready when constructed.
 
     Attributes:
         rest: `http://HOST:PORT`.

@@ -14,7 +14,7 @@ import time
 import grpc
 import numpy as np
 
-from serving.client import messages
+from keras_reid.serving.client import messages
 
 METADATA = {"embedding_dim": 2, "image_size": [4, 2], "threshold": 0.25, "calibration": {"metric": "cosine"}}
 _CODES = {

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client import Client, Refused, ServingError
+from keras_reid.serving.client import Client, Refused, ServingError
 
 REAL = os.environ.get("TF_SERVING_URL")
 

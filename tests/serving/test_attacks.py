@@ -13,7 +13,7 @@ import grpc
 import pytest
 import urllib3
 
-from serving.client import Client, messages
+from keras_reid.serving.client import Client, messages
 from tests.data.images import jpeg_of_scans
 from tests.serving.beside import BUSY, good_requests_beside
 from tests.serving.conftest import b64, jpeg

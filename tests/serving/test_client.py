@@ -11,9 +11,9 @@ import grpc
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
-from serving.client import Client, Refused, ServingError, Unavailable, failures
-from serving.client.__main__ import main
+from keras_reid.serving.client import Client, Refused, ServingError, Unavailable, failures
+from keras_reid.serving.client.__main__ import main
+from keras_reid.utils.errors import UserError
 from tests.serving import stand_in
 
 FILES = [b"a" * (n + 1) for n in range(7)]
@@ -283,6 +283,9 @@ def test_command_says_what_is_wrong(url, model, tmp_path):
 
 
 def test_needs_no_tensorflow():
-    code = "import sys, serving.client.rest, serving.client.rpc; print([m for m in sys.modules if 'tensorflow' in m])"
+    code = (
+        "import sys, keras_reid.serving.client.rest, keras_reid.serving.client.rpc; "
+        "print([module for module in sys.modules if 'tensorflow' in module])"
+    )
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"

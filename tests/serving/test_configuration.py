@@ -11,7 +11,7 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from serving.server.batching_config import read_batching_config
+from keras_reid.serving.server.batching_config import read_batching_config
 
 SERVING = pathlib.Path(__file__).parents[2] / "serving"
 

@@ -13,7 +13,7 @@ import urllib3
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from serving.client import Client, messages
+from keras_reid.serving.client import Client, messages
 from tests.data.images import jpeg_of_scans, png_that_says
 from tests.serving.beside import BUSY, SOON, good_requests_beside
 from tests.serving.conftest import b64, jpeg

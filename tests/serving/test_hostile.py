@@ -16,7 +16,7 @@ import pytest
 import urllib3
 from PIL import Image
 
-from serving.client import Client, messages
+from keras_reid.serving.client import Client, messages
 
 pytestmark = pytest.mark.medium
 

@@ -9,7 +9,7 @@ import grpc
 import numpy as np
 import pytest
 
-from serving.client import messages
+from keras_reid.serving.client import messages
 
 pytestmark = pytest.mark.medium
 

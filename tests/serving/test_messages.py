@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving.client import messages
+from keras_reid.serving.client import messages
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client import Client
+from keras_reid.serving.client import Client
 
 pytestmark = pytest.mark.slow
 

@@ -7,10 +7,10 @@ import threading
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.export.hashes import file_hashes
-from serving import publish
-from serving.publish import main
+from keras_reid.serving import publish
+from keras_reid.serving.publish import main
+from keras_reid.utils.errors import UserError
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_six_processes_at_once_get_a_version_each(export, tmp_path):
         for folder in exports:
             (folder / "weights").write_bytes(os.urandom(20_000_000))
             note(folder)
-        words = [[sys.executable, "-m", "serving.publish", folder, model] for folder in exports]
+        words = [[sys.executable, "-m", "keras_reid.serving.publish", folder, model] for folder in exports]
         processes = [subprocess.Popen(each, stdout=subprocess.PIPE, text=True) for each in words]
         told = [process.communicate()[0].partition(": ")[0] for process in processes]
         assert [process.returncode for process in processes] == [0] * 6

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from serving.client import Client
+from keras_reid.serving.client import Client
 
 SERVING = pathlib.Path(__file__).parents[2] / "serving"
 COMMANDS = re.findall(r"```bash\n(.*?)```", (SERVING / "README.md").read_text(), re.DOTALL)

@@ -1,4 +1,4 @@
-"""`serving.publish` under load, on a server that only this test uses."""
+"""`keras_reid.serving.publish` under load, on a server that only this test uses."""
 
 import json
 import shutil
@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from keras_reid.export.hashes import file_hashes
-from serving.client import Client
-from serving.publish import publish
+from keras_reid.serving.client import Client
+from keras_reid.serving.publish import publish
 
 pytestmark = pytest.mark.medium
 

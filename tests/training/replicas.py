@@ -13,13 +13,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_reid.cluster import this_worker
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import IBN, GeMPooling2D
 from keras_reid.losses import CrossEntropy, TripletLoss
 from keras_reid.models import ReIDModel
 from keras_reid.training import Adam, strategy
 from keras_reid.training.synchronized import synchronize_batch_norm
+from keras_reid.utils.workers import this_worker
 
 SIZE = (16, 8)
 STEPS = 5

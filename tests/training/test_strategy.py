@@ -10,10 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from keras_reid.cluster import Worker, this_worker
 from keras_reid.data.samplers import IdentitySampler
-from keras_reid.errors import UserError
 from keras_reid.training import strategy
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.workers import Worker, this_worker
 from tests.training import replicas
 
 ROOT = pathlib.Path(__file__).parents[2]

@@ -6,13 +6,13 @@ import tensorflow as tf
 from keras_reid.data import IdentitySampler, ReIDDataset, Sample
 from keras_reid.data.augmentation import Flip, RandomErasing
 from keras_reid.data.pipeline import train_batches
-from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import embed_paths
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.losses import CrossEntropy
 from keras_reid.models import Distiller, ReIDModel
 from keras_reid.training import TeacherOutputs, teacher_outputs
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 from tests.harness import randomize
 
@@ -138,7 +138,7 @@ def test_a_disk_that_fills_up_is_an_error_and_does_not_kill(paths, tmp_path, mon
     def full(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("keras_reid.full_disk.os.posix_fallocate", full)
+    monkeypatch.setattr("keras_reid.utils.full_disk.os.posix_fallocate", full)
     with pytest.raises(OSError, match=r"No space left on device: .*-(scores|embedding)\.npy"):
         TeacherOutputs.of([make_model()], paths, tmp_path)
     assert list(tmp_path.iterdir()) == []

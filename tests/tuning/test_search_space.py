@@ -1,9 +1,9 @@
 import pytest
 
 from keras_reid import experiment as ex
-from keras_reid.errors import UserError
 from keras_reid.recipes import bot
 from keras_reid.tuning.search_space import Dimension, check_space, grid_size, parse_space
+from keras_reid.utils.errors import UserError
 
 
 @pytest.mark.parametrize(

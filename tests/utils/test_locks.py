@@ -8,8 +8,8 @@ import threading
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.utils import locks
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.locks import Held, Lock, wait_until_free
 
 HOLD = "import sys; from keras_reid.utils.locks import Lock; lock = Lock(sys.argv[1]); print(1, flush=True); input()"

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.utils import own_code
+from keras_reid.utils.errors import UserError
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.plain_files import open_plain
 
 

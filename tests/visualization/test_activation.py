@@ -5,10 +5,10 @@ from keras import ops
 from PIL import Image
 
 from keras_reid import heads, layers
-from keras_reid.errors import UserError
 from keras_reid.evaluation import embed_paths
 from keras_reid.experiment import NoPooling, build
 from keras_reid.models import ReIDModel
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization import similarity_maps
 from keras_reid.visualization.heat import draw_heat
 

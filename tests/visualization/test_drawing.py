@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization import draw_ranked_lists, ranked_lists
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 

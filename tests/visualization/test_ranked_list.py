@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation import Features, evaluate, nearest
+from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists
 
 

@@ -7,7 +7,7 @@ from keras_reid import backbones
 from keras_reid.backbones import MobileNetV2, ResNet
 from keras_reid.checkpoints import model_targets
 from keras_reid.checkpoints.torchvision_names import mobilenet_v2_name
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_backbone
 from tests.checkpoints.writing import state_of
 from tests.harness import randomize

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from keras_reid.backbones import ResNet
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, LinearHead, ReductionHead
 from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.models import ReIDModel
+from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid, load_fastreid
 from keras_reid.weights.fastreid import _saved_options
 from keras_reid.weights.fastreid_names import todays_names

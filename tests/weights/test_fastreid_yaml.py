@@ -3,7 +3,7 @@ import shutil
 
 import pytest
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_old_options import todays_options
 from keras_reid.weights.fastreid_yaml import read_config
 

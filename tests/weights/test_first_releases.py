@@ -5,10 +5,10 @@ import pytest
 
 from keras_reid.backbones import MultiGranularityResNet, ResNeSt
 from keras_reid.checkpoints import Target
-from keras_reid.errors import UserError
 from keras_reid.heads import BNNeckHead, MultiGranularityHeads
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import ReIDModel
+from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid, load_fastreid
 from keras_reid.weights.fastreid_names import targets
 from tests import golden

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from keras_reid.files import save_picture
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg")
 BATCH = 8  # images; those after the first only lend patches

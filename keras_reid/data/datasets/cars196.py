@@ -7,7 +7,7 @@ from keras_reid.data.datasets.files import find_folder, laid_out
 from keras_reid.data.datasets.matlab import read_matlab
 from keras_reid.data.datasets.retrieval import LISTS, divide, read_train_and_test
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _DIRECTORIES = ("Cars_196", "stanford_cars")
 _WITH_LABELS = "cars_test_annos_withlabels.mat"

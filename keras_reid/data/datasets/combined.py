@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from keras_reid.data.combining import combine, combine_all
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import split_dataset
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _PARTS = ("train", "query", "gallery")
 

@@ -6,7 +6,7 @@ import os
 from keras_reid.data.datasets.files import find_folder, laid_out, read_list
 from keras_reid.data.datasets.retrieval import LISTS, divide, read_train_and_test
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _LAYOUT = laid_out(
     "CUB-200-2011", f"CUB_200_2011/{{images,images.txt,image_class_labels.txt}}, or CUB_200_2011 with {LISTS}"

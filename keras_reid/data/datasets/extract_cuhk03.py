@@ -8,9 +8,9 @@ from typing import Annotated
 import numpy as np
 import tyro
 
-from keras_reid import command_line
 from keras_reid.data.datasets.matlab import read_matlab
-from keras_reid.errors import UserError
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 _RELEASE = "cuhk03_release/cuhk-03.mat"
 _BOXES = ("detected", "labeled")
@@ -45,7 +45,7 @@ def extract(folder, output):
     """
     import h5py
 
-    from keras_reid.files import write_json
+    from keras_reid.utils.files import write_json
 
     folder, output = pathlib.Path(folder), pathlib.Path(output)
     configs = {boxes: folder / f"cuhk03_new_protocol_config_{boxes}.mat" for boxes in _BOXES}
@@ -76,8 +76,8 @@ def _write_images(release, boxes, folder):
     """Writes the images; (pair, person) → names of that person's files, in the order of the file."""
     from PIL import Image
 
-    from keras_reid.files import encoded
-    from keras_reid.progress import progress
+    from keras_reid.utils.files import encoded
+    from keras_reid.utils.progress import progress
 
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [release[place][:].T for place in release[boxes][0]]  # (persons, 10) references each

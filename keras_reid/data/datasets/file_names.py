@@ -4,7 +4,7 @@ import os
 
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images, match_names
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _MARKET_NAMES = {
     "pattern": r"(-?\d+)_c(\d+)(?:s\d+)?",

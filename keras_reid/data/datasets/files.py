@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from keras_reid.data.image_kinds import HEAD, image_kind
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # Formats that the decoder refuses are listed too: it names such a file instead of passing over it in silence.
 IMAGE_SUFFIXES = frozenset(

@@ -10,7 +10,7 @@ from keras_reid.data.datasets.files import existing_folder, image_files, list_im
 from keras_reid.data.datasets.folder_labels import labels_by_layout, labels_by_pattern, warn_of_cameras
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import automatic_protocol, group_by_identity, split_dataset
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _PARTS = ("train", "query", "gallery")
 

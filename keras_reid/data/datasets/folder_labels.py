@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 # What follows the identity in names like Market-1501's: 0002_c1s1_000451_03, 0002_cam1, 0002c1s1_000451.
 _CAMERA = re.compile(r"[_-]?c(?:am|amera)?[_-]?(\d+)(?:s\d+)?(?:[_.-].*)?", re.IGNORECASE)

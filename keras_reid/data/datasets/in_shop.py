@@ -7,7 +7,7 @@ from keras_reid.data.dataset import ALL, ReIDDataset
 from keras_reid.data.datasets.files import find_folder, laid_out, read_list
 from keras_reid.data.datasets.retrieval import read_pairs
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _LIST, _PARTS = "list_eval_partition.txt", ("train", "query", "gallery")
 _LAYOUT = laid_out(

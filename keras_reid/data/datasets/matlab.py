@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _COMPRESSED, _MATRIX, _UTF8, _UTF16 = 15, 14, 16, 17
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}

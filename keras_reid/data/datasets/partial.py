@@ -5,7 +5,7 @@ from typing import Literal
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images, match_names
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 Cameras = Literal["name", "part"]
 _PATTERNS = {"name": r"(-?\d+)_(\d+)", "part": r"(-?\d+)"}

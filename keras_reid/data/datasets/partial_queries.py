@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.errors import UserError
-from keras_reid.files import save_picture
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import save_picture
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.records import COLUMNS, FACTS, INDEX, PARTS
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
-from keras_reid.files import read_json
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json
 
 
 @dataclasses.dataclass(frozen=True)

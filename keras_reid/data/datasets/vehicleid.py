@@ -9,7 +9,7 @@ import numpy as np
 from keras_reid.data.dataset import ALL, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _LISTS = {"small": 800, "medium": 1600, "large": 2400, "all": 13164}
 _LAYOUT = laid_out(

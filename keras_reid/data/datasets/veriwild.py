@@ -7,7 +7,7 @@ from typing import Literal
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 _LISTS = {"small": 3000, "medium": 5000, "large": 10000}
 _LAYOUT = laid_out(

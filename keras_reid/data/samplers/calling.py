@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def draw_batches(sampler, identities, cameras, names, *, seed, epoch):

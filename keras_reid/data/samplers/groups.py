@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def check_positive_integers(sampler, *fields):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from keras_reid.data.samplers.groups import by_identity, check_groups, check_positive_integers, draw_places
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,8 +12,8 @@ import keras_reid
 from keras_reid.data.synthetic.domains import in_domain
 from keras_reid.data.synthetic.presets import PARTS, Preset
 from keras_reid.data.synthetic.studio import KINDS, Studio
-from keras_reid.files import encoded
-from keras_reid.progress import progress
+from keras_reid.utils.files import encoded
+from keras_reid.utils.progress import progress
 
 # Raise it whenever the same settings give other images: data sets of the former version are then generated anew.
 VERSION = 3

@@ -15,9 +15,9 @@ from keras_reid.data.synthetic.generate import MANIFEST, file_name, generate, mo
 from keras_reid.data.synthetic.presets import PARTS, PRESETS
 from keras_reid.data.synthetic.studio import KINDS
 from keras_reid.data.synthetic.views import VIEWS
-from keras_reid.errors import UserError
-from keras_reid.files import read_json
-from keras_reid.full_disk import is_full
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json
+from keras_reid.utils.full_disk import is_full
 from keras_reid.utils.locks import Lock
 
 

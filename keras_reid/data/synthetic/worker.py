@@ -5,7 +5,7 @@ import os
 import sys
 
 from keras_reid.data.synthetic.generate import FULL, draw_share
-from keras_reid.full_disk import is_full
+from keras_reid.utils.full_disk import is_full
 
 
 def main(arguments):

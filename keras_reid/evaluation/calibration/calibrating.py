@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.calibration import Calibration, match_probability
 from keras_reid.evaluation.calibration.fitting import fit_log_likelihood_ratio
 from keras_reid.evaluation.calibration.options import check_options
@@ -10,6 +9,7 @@ from keras_reid.evaluation.calibration.pairs import count_pairs, halves, matched
 from keras_reid.evaluation.calibration.reliability import reliability, tally
 from keras_reid.evaluation.matches import Matches
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
+from keras_reid.utils.errors import UserError
 
 _SPLITS = 10
 

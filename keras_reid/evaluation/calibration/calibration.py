@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.options import check_prior
 from keras_reid.evaluation.calibration.verdict import Verdict
+from keras_reid.utils.errors import UserError
 
 KEY = "calibration"  # in a model's metadata
 

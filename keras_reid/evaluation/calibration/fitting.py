@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.calibration import logit, sigmoid
+from keras_reid.utils.errors import UserError
 
 _KNOTS = 24
 # Chosen by the log loss of identities that were not fitted on.

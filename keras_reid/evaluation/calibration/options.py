@@ -1,6 +1,6 @@
 """What a calibration may be asked for."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def check_options(prior, false_positive_rate, same_above, different_below):

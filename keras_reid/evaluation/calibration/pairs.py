@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.roc import RocHistogram
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.progress import progress
 
 _LEAST = 4  # identities: two for each half, so that each has pairs of both kinds
 

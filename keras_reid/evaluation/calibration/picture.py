@@ -2,7 +2,7 @@
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.files import save_picture
+from keras_reid.utils.files import save_picture
 
 _SIZE, _LEFT, _RIGHT, _TOP, _BOTTOM = (560, 580), 64, 24, 64, 56
 _PAPER, _INK, _FAINT, _GRID, _POINT = "#ffffff", "#1f2328", "#57606a", "#e3e7eb", "#0969da"

@@ -5,9 +5,9 @@ import json
 import shutil
 import zipfile
 
-from keras_reid.errors import UserError
-from keras_reid.files import written_aside
-from keras_reid.model_file import read_config
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import written_aside
+from keras_reid.utils.model_file import read_config
 
 _CONFIG = "config.json"
 

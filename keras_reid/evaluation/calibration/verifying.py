@@ -4,10 +4,10 @@ import os
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.calibration.calibration import Calibration
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.features import Features
+from keras_reid.utils.errors import UserError
 
 
 def verify(model, a, b, prior=None):

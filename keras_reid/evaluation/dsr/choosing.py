@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.utils.errors import UserError
 
 
 def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_camera"):

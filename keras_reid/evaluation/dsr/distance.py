@@ -5,12 +5,12 @@ import numbers
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
 from keras_reid.evaluation.neighbors import nearest
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.progress import progress
 
 _MAP_BYTES = 128 * 2**20
 # Least share of the cosine distance of what is no candidate: with λ = 1 all of it would be equally far.

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.embedding import check_finite
 from keras_reid.evaluation.features import Features
-from keras_reid.full_disk import reserve, writing
-from keras_reid.progress import progress
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.full_disk import reserve, writing
+from keras_reid.utils.progress import progress
 
 
 def map_model(model):

@@ -4,7 +4,6 @@ import numbers
 
 import numpy as np
 
-from keras_reid.errors import UserError
 from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
@@ -12,6 +11,7 @@ from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
+from keras_reid.utils.errors import UserError
 
 _TURN_BYTES = 128 * 2**20
 # Distances of query and gallery that come by while neighbours are looked for are kept, where they take no more.

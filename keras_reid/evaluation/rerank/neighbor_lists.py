@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.progress import progress
+from keras_reid.utils.progress import progress
 
 _TILE = 2048
 # Beyond the k asked for: the float32 product may put these in the wrong order, and the exact one puts it right.

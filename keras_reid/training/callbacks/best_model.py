@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_reid.files import write_json
+from keras_reid.utils.files import write_json
 
 
 class BestModel:

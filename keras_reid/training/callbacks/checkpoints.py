@@ -10,11 +10,11 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_reid.errors import UserError
-from keras_reid.files import read_json, write_json, written_aside
-from keras_reid.full_disk import free_bytes, is_full, megabytes
 from keras_reid.training.callbacks.state import RATE, divergence, training_variables, wrong_label
 from keras_reid.training.callbacks.termination import Terminated
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json, written_aside
+from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 KEPT = 2
 ADVICE = (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 
-from keras_reid.files import written_aside
+from keras_reid.utils.files import written_aside
 
 
 class MetricsLog(keras.callbacks.Callback):

@@ -2,9 +2,9 @@
 
 import keras
 
-from keras_reid.errors import UserError
 from keras_reid.training.callbacks.checkpoints import ADVICE
 from keras_reid.training.callbacks.state import divergence, wrong_label
+from keras_reid.utils.errors import UserError
 
 
 class NaNGuard(keras.callbacks.Callback):

@@ -6,8 +6,8 @@ import time
 
 import keras
 
-from keras_reid.progress import clock
 from keras_reid.training.callbacks.memory import peak_memory
+from keras_reid.utils.progress import clock
 
 
 class ProgressLine(keras.callbacks.Callback):

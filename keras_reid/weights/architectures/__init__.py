@@ -1,6 +1,6 @@
 """Which backbone a checkpoint belongs to, told from its names and shapes: one file a family."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
 from keras_reid.weights.architectures.mgn import recognize_mgn as _recognize_mgn
 from keras_reid.weights.architectures.mobilenet_v2 import recognize_mobilenet_v2

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.resnet import recognize_resnet
 from keras_reid.weights.fastreid_names import plain_resnet_names
 

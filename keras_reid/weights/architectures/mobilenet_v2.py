@@ -1,7 +1,7 @@
 """MobileNetV2's checkpoints: FastReID's and torchvision's have different names."""
 
 from keras_reid.checkpoints.torchvision_names import mobilenet_v2_name
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
 
 _TORCHVISION = {"features.1.conv.0.0.weight", "features.18.0.weight"}

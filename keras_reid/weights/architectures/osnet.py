@@ -1,6 +1,6 @@
 """OSNet's checkpoints: FastReID's and torchreid's have the same names."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
 
 _WIDTHS = {64: 1.0, 48: 0.75, 32: 0.5, 16: 0.25}  # by the channels of the stem

@@ -1,6 +1,6 @@
 """RepVGG's checkpoints, in the form it is trained in and in the fused one."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 _STAGES = ("stage1", "stage2", "stage3", "stage4")

@@ -1,6 +1,6 @@
 """ResNet's checkpoints: FastReID's, torchvision's and IBN-Net's have the same names."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 _STAGES = ("layer1", "layer2", "layer3", "layer4")

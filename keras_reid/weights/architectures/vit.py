@@ -1,6 +1,6 @@
 """ViT's checkpoints: FastReID's, timm's and DeiT's have the same names."""
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 # (blocks, hidden units for each channel, bias of queries, keys and values): depth, channels of a head

@@ -4,7 +4,7 @@ from PIL import Image
 
 from keras_reid.data.augmentation.__main__ import main
 from keras_reid.data.augmentation.sheet import contact_sheet
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
 

@@ -14,7 +14,7 @@ from keras_reid.data import (
     VeRi,
     VeRiWild,
 )
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 _MARKET, _DUKE = "Market-1501-v15.09.15/query", "DukeMTMC-reID/query"

@@ -2,7 +2,7 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import Combined, DukeMTMC, Folder, Market1501, PartialREID, VehicleID
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_reid.data import CSV
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def _write(folder, text, name="dataset.csv"):

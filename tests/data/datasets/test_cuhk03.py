@@ -9,7 +9,7 @@ from PIL import Image
 from keras_reid.data import CUHK03
 from keras_reid.data.datasets import extract_cuhk03
 from keras_reid.data.datasets.extract_cuhk03 import extract, main
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from keras_reid.data import Folder
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 PATTERN = r"(?P<identity>[a-z]+_\d+)_cam(?P<camera>\d+)"
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_reid.data.datasets.matlab import read_matlab
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets.miniatures import CARS_ANNOS, NEW_PROTOCOL
 
 # Written by scipy.io.savemat, uncompressed: numbers=[[1.5, 2, 3], [4, 5, 6]], small=int8 [[7]], text="Grüße",

@@ -4,7 +4,7 @@ from PIL import Image
 
 from keras_reid.data import PartialQueries, ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 class Own:

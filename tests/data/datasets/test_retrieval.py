@@ -3,7 +3,7 @@
 import pytest
 
 from keras_reid.data import CUB200, Cars196, InShop, StanfordOnlineProducts
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 

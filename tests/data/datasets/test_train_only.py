@@ -2,7 +2,7 @@ import pytest
 
 from keras_reid.data import TrainOnly
 from keras_reid.data.datasets.train_only import _ROWS
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from keras_reid.data import VeRiWild
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from tests.data.datasets import miniatures
 
 

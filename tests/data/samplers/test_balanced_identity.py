@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_reid.data import BalancedIdentitySampler
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 def _draw(sampler, identities, cameras, seed=0, epoch=0):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_reid.data.samplers import draw_batches
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 IDENTITIES, CAMERAS, CLASSES = np.array([0, 0, 1]), np.array([4, 5, 6]), ["p", "q"]
 

@@ -12,7 +12,7 @@ from keras_reid.data import (
     check_sharding,
 )
 from keras_reid.data.samplers import shard
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 NAMES = [f"{'ab'[n % 2]}_{n}" for n in range(12)]
 SAMPLERS = [

@@ -3,7 +3,7 @@ import pytest
 
 from keras_reid.data import ReIDDataset, Sample, WeightedSetsSampler, combine
 from keras_reid.data.samplers import draw_batches
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 NAMES = [f"big_{n}" for n in range(30)] + [f"small_{n}" for n in range(4)]
 

@@ -17,7 +17,7 @@ from keras_reid.data import Synthetic
 from keras_reid.data.synthetic import PRESETS, generate, reader
 from keras_reid.data.synthetic.__main__ import main
 from keras_reid.data.synthetic.generate import settings
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from serving.server.batcher import Batcher
-from serving.server.batching_config import BatchingParameters
-from serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.batcher import Batcher
+from keras_reid.serving.server.batching_config import BatchingParameters
+from keras_reid.serving.server.errors import ServingError, invalid
 
 
 class Model:

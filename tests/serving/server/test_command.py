@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from keras_reid.errors import UserError
-from serving.server.__main__ import main
+from keras_reid.serving.server.__main__ import main
+from keras_reid.utils.errors import UserError
 from tests.serving.running import ROOT, command
 
 
@@ -68,7 +68,7 @@ def test_nothing_to_serve(tmp_path):
     code, text = ended(tmp_path, "--rest-port", 0, "--grpc-port", 0)
     assert code == 2
     assert text.startswith("error: ")
-    assert text.endswith("python -m serving.publish makes them\n")
+    assert text.endswith("python -m keras_reid.serving.publish makes them\n")
     assert text.count("\n") == 1
 
 
@@ -81,5 +81,5 @@ def test_nothing_that_can_be_loaded(tmp_path):
 
 
 def test_help_does_not_import_tensorflow():
-    code = "import sys, serving.server.__main__; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, keras_reid.serving.server.__main__; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([*command()[:1], "-c", code], cwd=ROOT).returncode == 0

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from keras_reid import command_line
-from keras_reid.errors import UserError
-from serving.server.batching_config import BatchingParameters, read_batching_config
-from serving.server.model_config import ModelConfig, read_model_config
-from serving.server.options import Serve
+from keras_reid.serving.server.batching_config import BatchingParameters, read_batching_config
+from keras_reid.serving.server.model_config import ModelConfig, read_model_config
+from keras_reid.serving.server.options import Serve
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).parents[3]
 

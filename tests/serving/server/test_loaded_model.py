@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from serving.server.errors import ServingError
-from serving.server.loaded_model import LoadedModel
-from serving.server.warmup import warm_up
+from keras_reid.serving.server.errors import ServingError
+from keras_reid.serving.server.loaded_model import LoadedModel
+from keras_reid.serving.server.warmup import warm_up
 from tests.serving import tiny
 from tests.serving.conftest import jpeg
 

@@ -158,7 +158,7 @@ def test_models_versions_and_labels_of_a_configuration_file(folder, tmp_path):
 
 
 def test_a_configuration_that_changed_while_the_first_versions_were_loaded_is_read(tmp_path):
-    from serving.server.application import _watch
+    from keras_reid.serving.server.application import _watch
 
     file = tmp_path / "models.config"
     file.write_text('model_config_list { config { name: "a" base_path: "b" } }')

@@ -6,13 +6,13 @@ import types
 
 import pytest
 
-from serving.server import repository as module
-from serving.server.admission import Admission
-from serving.server.batching_config import BatchingParameters
-from serving.server.metrics import Metrics
-from serving.server.model_config import ModelConfig
-from serving.server.repository import Repository
-from serving.server.served_version import Runtime
+from keras_reid.serving.server import repository as module
+from keras_reid.serving.server.admission import Admission
+from keras_reid.serving.server.batching_config import BatchingParameters
+from keras_reid.serving.server.metrics import Metrics
+from keras_reid.serving.server.model_config import ModelConfig
+from keras_reid.serving.server.repository import Repository
+from keras_reid.serving.server.served_version import Runtime
 
 
 @pytest.fixture

@@ -289,7 +289,7 @@ def test_a_client_that_closes_its_half_gets_its_answers(tiny_server):
 
 
 def app(cors):
-    from serving.server.rest import Rest
+    from keras_reid.serving.server.rest import Rest
 
     return Rest(None, None, None, None, types.SimpleNamespace(), lambda: True, cors).app
 

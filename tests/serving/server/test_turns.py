@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from serving.server.turns import Turns
+from keras_reid.serving.server.turns import Turns
 
 
 def run(scenario, threads=1):

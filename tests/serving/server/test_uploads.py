@@ -2,10 +2,10 @@ import asyncio
 
 import pytest
 
-from serving.server.admission import Admission, within
-from serving.server.errors import ServingError
-from serving.server.metrics import Metrics
-from serving.server.uploads import Uploads
+from keras_reid.serving.server.admission import Admission, within
+from keras_reid.serving.server.errors import ServingError
+from keras_reid.serving.server.metrics import Metrics
+from keras_reid.serving.server.uploads import Uploads
 
 
 def run(scenario):
@@ -67,7 +67,7 @@ def test_a_time_limit_outside_keeps_its_own_code():
 
 
 def test_who_is_not_soon_done_counts_as_the_largest(monkeypatch):
-    monkeypatch.setattr("serving.server.uploads._SOON", 0.01)
+    monkeypatch.setattr("keras_reid.serving.server.uploads._SOON", 0.01)
 
     async def call(uploads, seconds):
         async with uploads.receiving() as one:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid import full_disk
-from keras_reid.errors import UserError
 from keras_reid.training.callbacks import Checkpoints, Terminated
 from keras_reid.training.callbacks import checkpoints as module
+from keras_reid.utils import full_disk
+from keras_reid.utils.errors import UserError
 
 
 def make_model(units=3):

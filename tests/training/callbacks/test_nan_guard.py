@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.errors import UserError
 from keras_reid.training.callbacks import Checkpoints, NaNGuard
+from keras_reid.utils.errors import UserError
 
 
 def make_model():

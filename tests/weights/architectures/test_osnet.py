@@ -1,6 +1,6 @@
 import pytest
 
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.architectures.osnet import recognize_osnet
 from tests import golden

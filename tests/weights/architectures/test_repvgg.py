@@ -3,7 +3,7 @@ import pytest
 
 from keras_reid.backbones import RepVGG
 from keras_reid.checkpoints import model_targets
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.architectures.repvgg import recognize_repvgg

@@ -2,7 +2,7 @@ import pytest
 
 from keras_reid.backbones import ResNet, ResNeXt
 from keras_reid.checkpoints import model_targets
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.architectures.resnext import recognize_resnext
 from tests import golden

@@ -3,7 +3,7 @@ import pytest
 
 from keras_reid.backbones import ViT
 from keras_reid.checkpoints import fill, model_targets, named
-from keras_reid.errors import UserError
+from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.architectures.vit import recognize_vit
 from tests import golden

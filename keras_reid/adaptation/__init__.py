@@ -1,7 +1,0 @@
-"""Unsupervised adaptation to another domain: images without identities, clustered anew before every epoch."""
-
-from keras_reid.adaptation.cluster_sampler import ClusterSampler
-from keras_reid.adaptation.pseudo_labels import check_installed, pseudo_labels
-from keras_reid.adaptation.target import Target
-
-__all__ = ["ClusterSampler", "Target", "check_installed", "pseudo_labels"]

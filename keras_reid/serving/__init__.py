@@ -1,0 +1,1 @@
+"""The embedded server, its client, and the way of a SavedModel into the folder that is served."""

@@ -1,0 +1,6 @@
+"""Clients of a served model, over REST or gRPC; neither imports TensorFlow."""
+
+from keras_reid.serving.client.client import Client
+from keras_reid.serving.client.failures import Refused, ServingError, Unavailable
+
+__all__ = ["Client", "Refused", "ServingError", "Unavailable"]

@@ -1,0 +1,102 @@
+"""REST: JSON over HTTP/1.1, kept alive."""
+
+import base64
+import json
+
+import numpy as np
+import urllib3
+
+from keras_reid.serving.client.failures import Refused, ServingError, Unavailable
+
+_REPEATABLE = (429, 502, 503)  # too many requests; a proxy that did not reach the server; not ready or full
+
+
+class RestTransport:
+    """Asks one model through TensorFlow Serving's REST interface; safe to use from several threads.
+
+    Args:
+        url: `http://HOST:PORT` or `https://HOST:PORT`, with a path where a proxy adds one.
+        model: name of the model.
+        version, label: which version; None is the newest.
+        connections: that are kept open.
+        timeout: seconds for a request.
+        headers: dict that is sent with each request.
+        ca: PEM file of the authorities to trust instead of the system's.
+    """
+
+    def __init__(self, url, model, version, label, connections, timeout, headers, ca):
+        self.url, self.model = url.rstrip("/"), f"/v1/models/{model}"
+        self.choice = f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
+        self.timeout = timeout
+        self.pool = urllib3.PoolManager(
+            maxsize=connections,
+            block=True,
+            retries=False,
+            headers={"Content-Type": "application/json", **headers},
+            **({"ca_certs": str(ca)} if ca else {}),
+        )
+
+    def predict(self, signature, inputs, output):
+        """The named output of a signature: an array of float32, or an object array of bytes.
+
+        Pixels are sent as decimal numbers, about four bytes each, since JSON has nothing better.
+        """
+        columns = {name: _to_json(value) for name, value in inputs.items()}
+        body = json.dumps({"signature_name": signature, "inputs": columns}, separators=(",", ":"))
+        answer = self._ask("POST", f"{self.model}{self.choice}:predict", body)
+        try:
+            value = answer["outputs"]
+            value = value[output] if isinstance(value, dict) else value
+            if isinstance(value, str) or (value and isinstance(value[0], str)):
+                return np.array(value, object)
+            return np.array(value, np.float32)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ServingError(f"{self.url}: the answer has no array {output!r}: {error}") from None
+
+    def status(self):
+        """The versions that the server knows: dicts of `version`, `state` and `error`."""
+        answer = self._ask("GET", f"{self.model}{self.choice}")
+        return [
+            {
+                "version": int(entry["version"]),
+                "state": entry["state"],
+                "error": entry.get("status", {}).get("error_message", ""),
+            }
+            for entry in answer.get("model_version_status", ())
+        ]
+
+    def close(self):
+        self.pool.clear()
+
+    def _ask(self, method, path, body=None):
+        timeout = urllib3.Timeout(total=self.timeout)
+        try:
+            answer = self.pool.request(method, self.url + path, body=body, timeout=timeout)
+        except urllib3.exceptions.ReadTimeoutError:
+            raise ServingError(f"{self.url} gave no answer within {self.timeout:g} s") from None
+        except urllib3.exceptions.SSLError as error:
+            raise ServingError(f"{self.url}: no secure connection: {error}") from None
+        except urllib3.exceptions.HTTPError as error:
+            raise Unavailable(f"{self.url} cannot be reached: {error}") from None
+        try:
+            content = json.loads(answer.data)
+        except ValueError:
+            content = {}
+        if answer.status == 200 and isinstance(content, dict) and content:
+            return content
+        text = content.get("error") if isinstance(content, dict) else None
+        message = f"{self.url}{path}: {answer.status} {answer.reason}: {text or answer.data[:200]!r}"
+        if answer.status in _REPEATABLE:
+            raise Unavailable(message, _seconds(answer.headers.get("Retry-After")))
+        raise (Refused if answer.status in (400, 422) else ServingError)(message)
+
+
+def _to_json(value):
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return [{"b64": base64.b64encode(item).decode("ascii")} for item in value]
+
+
+def _seconds(text):
+    """Of `Retry-After`, unless it names a date."""
+    return float(text) if text and text.isdigit() else None

@@ -1,0 +1,160 @@
+"""Dynamic batching: rows of different requests go through the model together."""
+
+import asyncio
+import collections
+import dataclasses
+import logging
+
+import numpy as np
+
+from keras_reid.serving.server.errors import ServingError, invalid
+
+_LOG = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass
+class _Task:
+    inputs: dict[str, np.ndarray]
+    rows: int
+    answer: asyncio.Future
+    since: float
+
+
+class Batcher:
+    """Merges the rows of requests for one signature of one version.
+
+    A batch starts when a thread is free and the rows fill `max_batch_size`, the oldest has waited for
+    `batch_timeout_micros`, or no other request is on its way. While a batch runs, the next one gathers. Batches
+    are filled up to an allowed size with zeros. If the model refuses a batch of several requests, each runs by
+    itself, so that only the faulty one fails.
+
+    Args:
+        run: function of arrays `{name: (rows, …)}` that gives the outputs; called in a thread. Raises
+            `ServingError`.
+        parameters: `BatchingParameters`.
+        executor: its threads run the batches.
+        anyone_coming: function without arguments: is another request on its way?
+        observe: called with the rows of each batch.
+    """
+
+    def __init__(self, run, parameters, executor, anyone_coming, observe):
+        self._run, self._parameters, self._executor = run, parameters, executor
+        self._anyone_coming, self._observe = anyone_coming, observe
+        self._waiting = collections.deque()
+        self._free = parameters.num_batch_threads
+        self._timer = None
+        self.waiting_rows = 0
+
+    async def submit(self, inputs, rows):
+        """The outputs of these rows, as `{name: (rows, …)}`; split if there are more than a batch may have."""
+        most = self._parameters.max_batch_size
+        if rows > most and not self._parameters.enable_large_batch_splitting:
+            raise invalid(f"a request may have at most {most} rows (max_batch_size). Received: {rows}")
+        room = most * self._parameters.max_enqueued_batches
+        # An empty queue takes any request: else one above the room would never be served.
+        if self.waiting_rows and self.waiting_rows + rows > room:
+            raise ServingError(
+                "UNAVAILABLE",
+                f"the batching queue is full: {self.waiting_rows} of {room} rows; try again later",
+            )
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        parts = [
+            _Task(
+                {name: array[start : start + most] for name, array in inputs.items()}
+                if rows > most
+                else inputs,
+                min(most, rows - start),
+                loop.create_future(),
+                now,
+            )
+            for start in range(0, max(rows, 1), most)
+        ]
+        self._waiting.extend(parts)
+        self.waiting_rows += rows
+        self._dispatch()
+        try:
+            answers = await asyncio.gather(*(part.answer for part in parts))
+        except BaseException:
+            for part in parts:  # the request has failed, or nobody waits for it any more
+                part.answer.cancel()
+            raise
+        if len(answers) == 1:
+            return answers[0]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+
+    def _dispatch(self):
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._free:
+            due = self._waiting[0].since + self._parameters.batch_timeout_micros * 1e-6
+            full = self.waiting_rows >= self._parameters.max_batch_size
+            if not full and loop.time() < due and self._anyone_coming():
+                if self._timer is None:
+                    self._timer = loop.call_at(due, self._at_timer)
+                return
+            tasks = self._take()
+            if tasks:
+                self._free -= 1
+                self._observe(sum(task.rows for task in tasks))
+                loop.run_in_executor(self._executor, self._execute, tasks).add_done_callback(
+                    lambda done, tasks=tasks: self._finish(tasks, done)
+                )
+
+    def _at_timer(self):
+        self._timer = None
+        self._dispatch()
+
+    def _take(self):
+        """The tasks of the next batch, in order of arrival, without those whose client is gone."""
+        tasks, rows = [], 0
+        while self._waiting and rows + self._waiting[0].rows <= self._parameters.max_batch_size:
+            task = self._waiting.popleft()
+            self.waiting_rows -= task.rows
+            if not task.answer.done():
+                tasks.append(task)
+                rows += task.rows
+        return tasks
+
+    def _finish(self, tasks, done):
+        self._free += 1
+        self._dispatch()  # first the next batch, then the answers of this one
+        if done.cancelled():
+            answers = [ServingError("UNAVAILABLE", "the server is stopping")] * len(tasks)
+        elif done.exception():
+            _LOG.error("a batch failed", exc_info=done.exception())
+            answers = [ServingError("INTERNAL", "the server failed; its log says more")] * len(tasks)
+        else:
+            answers = done.result()
+        for task, answer in zip(tasks, answers, strict=True):
+            if task.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                task.answer.set_exception(answer)
+            else:
+                task.answer.set_result(answer)
+
+    def _execute(self, tasks):
+        """In a thread: an answer or an exception for each task."""
+        try:
+            outputs = self._run(self._merge(tasks))
+        except ServingError as error:
+            if len(tasks) == 1 or error.code != "INVALID_ARGUMENT":
+                return [error] * len(tasks)
+            return [answer for task in tasks for answer in self._execute([task])]
+        answers, start = [], 0
+        for task in tasks:
+            answers.append({name: array[start : start + task.rows] for name, array in outputs.items()})
+            start += task.rows
+        return answers
+
+    def _merge(self, tasks):
+        rows = sum(task.rows for task in tasks)
+        size = self._parameters.padded(rows) if rows else 0
+        if len(tasks) == 1 and size == rows:
+            return tasks[0].inputs
+        merged = {}
+        for name, first in tasks[0].inputs.items():
+            merged[name] = batch = np.empty((size, *first.shape[1:]), first.dtype)
+            np.concatenate([task.inputs[name] for task in tasks], out=batch[:rows])
+            batch[rows:] = 0
+        return merged

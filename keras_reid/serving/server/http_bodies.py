@@ -1,0 +1,75 @@
+"""Bodies of HTTP requests: received, unpacked, and bounded in both forms."""
+
+import asyncio
+import zlib
+
+from keras_reid.serving.server.errors import ServingError, invalid
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+async def read_body(http, most, uploads):
+    """The body of a request, unless it is too large. What a client still sends then is read and thrown away.
+
+    Args:
+        http: Starlette's `Request`.
+        most: bytes, as they are sent and unpacked.
+        uploads: `Uploads`.
+
+    Raises:
+        ServingError: it has more bytes, or is packed in a way that is unknown, damaged or cut off.
+    """
+    packing = http.headers.get("content-encoding", "identity").strip().lower()
+    if packing not in ("identity", "gzip", "x-gzip", ""):
+        raise ServingError(
+            "INVALID_ARGUMENT",
+            f"Content-Encoding must be gzip, or left out. Received: {packing[:100]!r}",
+            415,
+        )
+    body = await _received(http, most, uploads)
+    if packing in ("gzip", "x-gzip"):
+        return await asyncio.to_thread(unpacked, body, most)
+    return body
+
+
+async def _received(http, most, uploads):
+    length = http.headers.get("content-length", "0")
+    pieces, size = [], 0
+    if not length.isdigit() or int(length[:18]) <= most:
+        async with uploads.receiving() as upload:
+            async for piece in http.stream():
+                size += len(piece)
+                if size > most:
+                    break
+                upload.add(len(piece))
+                pieces.append(piece)
+            else:
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    raise _too_large(most, max(size, int(length[:18] or 0)))
+
+
+def unpacked(body, most):
+    """What was packed with gzip, of no more than so many bytes; nothing beyond them is unpacked."""
+    pieces, size = [], 0
+    while body:
+        unpacker = zlib.decompressobj(_GZIP)
+        try:
+            pieces.append(unpacker.decompress(body, most - size + 1))
+        except zlib.error as error:
+            raise invalid(f"the body is not gzip, as Content-Encoding says: {error}") from None
+        size += len(pieces[-1])
+        if size > most:
+            raise _too_large(most, f"more than {most}, unpacked")
+        if not unpacker.eof:
+            raise invalid("the body is not whole: gzip's end is missing. Was it cut off on its way?")
+        body = unpacker.unused_data  # several may follow each other
+    return b"".join(pieces)
+
+
+def _too_large(most, received):
+    return ServingError(
+        "INVALID_ARGUMENT",
+        f"the body may have at most {most} bytes. Received: {received}; "
+        "send several requests, or use gRPC for pixels",
+        413,
+    )

@@ -1,0 +1,179 @@
+"""A SavedModel in memory: its signatures as functions of arrays."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from keras_reid.serving.server.errors import ServingError, from_tensorflow, invalid
+from keras_reid.serving.server.tensors import Spec
+
+_LOG = logging.getLogger(__name__)
+_INTERNAL = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
+
+
+class Signature:
+    """One signature, called with arrays `{name: array}`; gives arrays, raises `ServingError`.
+
+    The function was traced when the model was exported; a call never traces again.
+    """
+
+    def __init__(self, name, function):
+        self.name, self._function = name, function
+        specs = function.structured_input_signature[1]
+        self.inputs = {key: Spec.of(spec) for key, spec in specs.items()}
+        self.outputs = {key: Spec.of(spec) for key, spec in function.structured_outputs.items()}
+        self._dtypes = {key: spec.dtype for key, spec in specs.items()}
+
+    def __call__(self, inputs):
+        try:
+            tensors = {key: tf.convert_to_tensor(array, self._dtypes[key]) for key, array in inputs.items()}
+            return {key: _array(tensor) for key, tensor in self._function(**tensors).items()}
+        except Exception as error:
+            refusal = from_tensorflow(error)
+            if refusal.code in _INTERNAL:
+                _LOG.exception("signature %s failed", self.name)
+            raise refusal from None
+
+    @property
+    def mergeable(self):
+        """Whether the rows of several requests may go through it at once: numbers in, rows in and out.
+
+        Strings are left alone: one bad image would fail the whole batch.
+        """
+        inputs = self.inputs.values()
+        return (
+            bool(inputs) and all(spec.batched and not spec.is_string for spec in inputs) and self._gives_rows
+        )
+
+    @property
+    def takes_images(self):
+        """Whether it takes files, of which each gives a row: so it may be asked for them one by one."""
+        (name, spec), *others = self.inputs.items() or [("", None)]
+        return (
+            not others
+            and name.endswith("_bytes")  # TensorFlow Serving's mark of what is no text
+            and spec.is_string
+            and spec.shape == (None,)
+            and self._gives_rows
+        )
+
+    @property
+    def _gives_rows(self):
+        return all(spec.shape and spec.shape[0] is None for spec in self.outputs.values())
+
+
+class Decoding:
+    """A signature that decodes, whose refusal names the row. Called like `Signature`.
+
+    Attributes:
+        signature: without the names.
+    """
+
+    def __init__(self, signature):
+        self.signature = signature
+
+    def __call__(self, inputs):
+        try:
+            return self.signature(inputs)
+        except ServingError as error:
+            raise self.named(inputs, error) from None
+
+    def named(self, inputs, error):
+        """The refusal of these inputs with the row: TensorFlow's decoders do not say it, so it is looked for."""
+        name, rows = next(iter(inputs.items()))
+        if error.code != "INVALID_ARGUMENT" or len(inputs) > 1:
+            return error
+        for index in range(len(rows) if len(rows) > 1 else 0):
+            try:
+                self.signature({name: rows[index : index + 1]})
+            except ServingError as one:
+                return self.at(name, index, one)
+        return error if error.message.startswith(f"{name}[") else self.at(name, 0, error)
+
+    @staticmethod
+    def at(name, index, error):
+        """The refusal of an image that was asked for alone, with its row among others."""
+        if error.code != "INVALID_ARGUMENT":
+            return error
+        reason = error.message.removeprefix(f"{name}[0]").lstrip(": ")
+        if reason in ("", error.message):
+            reason = f"cannot be decoded: {error.message}"
+        return invalid(f"{name}[{index}] {reason}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """How a signature is served: in itself, or as two, the first for each request, the second for batches.
+
+    With `decode` alone it is the signature itself, whose rows may be asked for one by one.
+    """
+
+    signature: Signature
+    decode: Decoding | None = None
+    merged: Signature | None = None
+
+    def __call__(self, inputs):
+        """All at once, without batching."""
+        if self.decode:
+            inputs = self.decode(inputs)
+            if not self.merged:
+                return inputs
+        return (self.merged or self.signature)(inputs)
+
+
+class LoadedModel:
+    """Loads a SavedModel.
+
+    Args:
+        path: its folder.
+
+    Attributes:
+        routes: `{signature name: Route}`. Where the model has a signature `decode` that takes what the signature
+            takes, and one that makes the same outputs of what `decode` gives, those two are used instead.
+        signature_defs: `{name: SignatureDef}`, as stored.
+
+    Raises:
+        Whatever TensorFlow raises for a folder that it cannot load.
+    """
+
+    def __init__(self, path):
+        stored = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+        graphs = [graph for graph in stored.meta_graphs if "serve" in graph.meta_info_def.tags]
+        if not graphs:
+            raise ValueError("saved_model.pb has no graph with the tag serve")
+        self.signature_defs = dict(graphs[0].signature_def)
+        self._module = tf.saved_model.load(str(path), tags=["serve"])  # owns the variables
+        signatures = {name: Signature(name, call) for name, call in self._module.signatures.items()}
+        if not signatures:
+            raise ValueError("it has no signatures")
+        self.routes = {name: _route(signature, signatures) for name, signature in signatures.items()}
+
+    def route(self, name):
+        """The `Route` of a signature, by name."""
+        if name not in self.routes:
+            known = ", ".join(sorted(self.routes))
+            # TensorFlow Serving's code. In HTTP it is what a wrong path is.
+            raise ServingError(
+                "FAILED_PRECONDITION", f"signature_name must be one of {known}. Received: {name[:100]!r}", 404
+            )
+        return self.routes[name]
+
+
+def _array(tensor):
+    return np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
+
+
+def _route(signature, signatures):
+    if signature.mergeable:
+        return Route(signature, merged=signature)
+    decode = signatures.get("decode")
+    if not signature.takes_images:
+        return Route(signature)
+    if decode and decode.takes_images and signature is not decode and decode.inputs == signature.inputs:
+        for other in signatures.values():
+            if other.mergeable and other.inputs == decode.outputs and other.outputs == signature.outputs:
+                return Route(signature, Decoding(decode), other)
+    return Route(signature, Decoding(signature))

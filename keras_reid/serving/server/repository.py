@@ -1,0 +1,291 @@
+"""Models and their versions: found, loaded, switched, unloaded."""
+
+import asyncio
+import contextlib
+import ctypes
+import dataclasses
+import gc
+import logging
+import time
+
+from keras_reid.serving.server.errors import ServingError
+from keras_reid.serving.server.left_behind import LeftBehind
+from keras_reid.serving.server.served_version import ServedVersion
+
+_LOG = logging.getLogger(__name__)
+_REMEMBERED = 8  # versions that have ended, in a model's status
+_TURN = 30.0  # seconds that others wait for the version that is being loaded
+_LOOK = 2.0  # seconds to wait for the disk before the other models go on
+
+
+@dataclasses.dataclass
+class VersionState:
+    """What the status says of a version: START, LOADING, AVAILABLE, UNLOADING or END, and why it failed."""
+
+    state: str
+    code: str = "OK"
+    message: str = ""
+
+
+@dataclasses.dataclass
+class _Model:
+    config: object
+    served: dict[int, ServedVersion] = dataclasses.field(default_factory=dict)
+    states: dict[int, VersionState] = dataclasses.field(default_factory=dict)
+    found: dict[int, tuple] = dataclasses.field(
+        default_factory=dict
+    )  # on disk: folder, and the stamp of its files
+    broken: dict[int, tuple] = dataclasses.field(default_factory=dict)  # with the files' stamp at that time
+    loading: dict[int, asyncio.Task] = dataclasses.field(default_factory=dict)
+    overdue: set[int] = dataclasses.field(
+        default_factory=set
+    )  # of those, the ones that nobody waits for any more
+    look: asyncio.Task | None = None
+
+
+class Repository:
+    """Keeps what is served in step with the disk.
+
+    A new version is loaded and warmed up beside the old one, then new requests go to it; the old one is unloaded
+    when its last request has ended. A version that cannot be loaded is reported, left alone until its files
+    change, and the next lower one is served instead: so it leaves the old one serving.
+
+    Versions are loaded one after the other. One that takes longer than half a minute lets the others go on, and the
+    next lower one stand in for it; one that takes longer than `load_seconds` counts as one that cannot be loaded, and
+    its thread is left behind. Whatever touches the disk may hang, and does so in a thread that nobody needs.
+
+    Args:
+        configs: list of `ModelConfig`.
+        load: function `(folder) -> LoadedModel`, warmed up; called in a thread.
+        runtime: `Runtime`.
+        load_seconds: longest time for loading a version.
+    """
+
+    def __init__(self, configs, load, runtime, load_seconds=600.0):
+        self._load, self._runtime, self._load_seconds = load, runtime, load_seconds
+        self._models = {config.name: _Model(config) for config in configs}
+        self._ending = set()
+        self._turn = asyncio.Lock()
+        self._threads = LeftBehind()
+
+    def use(self, request, name, version=None, label=None):
+        """A context with the `ServedVersion` that a request means: the newest without version and label."""
+        model = self._model(name)
+        request.model = name
+        if label:
+            if label not in model.config.labels:
+                known = ", ".join(model.config.labels) or "none"
+                raise ServingError(
+                    "NOT_FOUND", f"model {name} has the version labels: {known}. Received: {label[:100]!r}"
+                )
+            version = model.config.labels[label]
+        if not version and 0 not in model.served:  # 0: how OpenVINO's clients say "any"
+            version = max(model.served, default=None)
+        if version not in model.served:
+            served = ", ".join(map(str, sorted(model.served))) or "none"
+            raise ServingError(
+                "NOT_FOUND",
+                f"model {name} has the served versions: {served}. Received: {version or 'latest'}",
+            )
+        return model.served[version].use()
+
+    def states(self, name, version=None, label=None):
+        """`{version: VersionState}`, newest first."""
+        model = self._model(name)
+        if label:
+            version = model.config.labels.get(label, -1)
+        states = {key: model.states[key] for key in sorted(model.states, reverse=True)}
+        if version is not None and (version or 0 in states):  # 0 as in `use`
+            states = {key: state for key, state in states.items() if key == version}
+        if not states:
+            raise ServingError(
+                "NOT_FOUND", f"model {name} has no such version. GET /v1/models/{name} lists them"
+            )
+        return states
+
+    def served(self):
+        """`{model: [version, …]}`."""
+        return {name: sorted(model.served) for name, model in self._models.items()}
+
+    def failures(self):
+        """`MODEL VERSION: why` of each version that could not be loaded."""
+        return [
+            f"{name} {number}: {model.states[number].message}"
+            for name, model in self._models.items()
+            for number in model.broken
+        ]
+
+    def waiting_rows(self):
+        return sum(
+            version.waiting_rows for model in self._models.values() for version in model.served.values()
+        )
+
+    async def poll(self):
+        """Looks at the disk once, and begins to load and unload what has changed."""
+        for model in self._models.values():
+            if model.look is None or model.look.done():
+                model.look = asyncio.create_task(self._look(model))
+        if self._models:
+            await asyncio.wait([model.look for model in self._models.values()], timeout=_LOOK)
+
+    async def first(self):
+        """Returns once the first versions are loaded, but for those that take too long while others are served."""
+        await self.poll()
+        while self._is_awaited():
+            await asyncio.sleep(0.01)
+
+    def _is_awaited(self):
+        models = self._models.values()
+        if any(model.served for model in models):
+            return any(model.loading.keys() - model.overdue for model in models)
+        return any(model.loading or not model.look.done() for model in models)
+
+    async def reconfigure(self, configs):
+        """Serves these models from now on; versions that both lists want stay as they are."""
+        wanted = {config.name: config for config in configs}
+        for name, model in list(self._models.items()):
+            if name not in wanted or model.config.base_path != wanted[name].base_path:
+                del self._models[name]
+                for number in list(model.served):
+                    self._retire(model, number)
+        for name, config in wanted.items():
+            self._models.setdefault(name, _Model(config)).config = config
+        await self.poll()
+
+    async def close(self):
+        """Waits for the versions that are being unloaded, and gives up those that are being loaded.
+
+        Returns:
+            whether threads are left behind, which may hang for ever.
+        """
+        for model in self._models.values():
+            for task in (model.look, *model.loading.values()):
+                if task:
+                    task.cancel()
+        await asyncio.gather(*self._ending)
+        return bool(self._threads)
+
+    def _model(self, name):
+        if name not in self._models:
+            raise ServingError(
+                "NOT_FOUND", f"the models are: {', '.join(self._models)}. Received: {name[:100]!r}"
+            )
+        return self._models[name]
+
+    async def _look(self, model):
+        config = model.config
+        try:
+            found = await self._threads.start(_found, config)
+        except Exception:
+            _LOG.exception("%s: looking for versions failed", config.name)
+            return
+        if not self._has(model) or config is not model.config:
+            return  # it has changed meanwhile
+        model.found = found
+        for number in list(model.broken):
+            if number not in found or found[number][1] != model.broken[number]:
+                del model.broken[number], model.states[number]
+        self._update(model)
+
+    def _has(self, model):
+        return self._models.get(model.config.name) is model
+
+    def _update(self, model):
+        """Begins to load what is wanted and was found, and to unload what is no longer wanted."""
+        usable = [
+            number for number in model.found if number not in model.broken and number not in model.overdue
+        ]
+        wanted = model.config.wanted(usable)
+        missing = [number for number in wanted if number not in model.served]
+        for number in reversed(missing):
+            if number not in model.loading:
+                model.states[number] = VersionState("LOADING")
+                task = asyncio.create_task(self._start(model, number, *model.found[number]))
+                model.loading[number] = task
+        if not missing and (wanted or not (model.broken or model.overdue)):
+            for number in [number for number in model.served if number not in wanted]:
+                self._retire(model, number)
+
+    async def _start(self, model, number, folder, stamp):
+        name = model.config.name
+        async with self._turn:
+            if not self._has(model):
+                return
+            _LOG.info("%s version %d: loading %s", name, number, folder)
+            start = time.perf_counter()
+            loading = self._threads.start(self._load, folder)
+            await asyncio.wait([loading], timeout=min(_TURN, self._load_seconds))
+        if not loading.done() and self._load_seconds > _TURN:
+            _LOG.warning("%s version %d: still loading after %g s; others go on", name, number, _TURN)
+            model.overdue.add(number)
+            self._update(model)
+            await asyncio.wait([loading], timeout=self._load_seconds - _TURN)
+        del model.loading[number]
+        model.overdue.discard(number)
+        if not self._has(model):
+            return
+        seconds = time.perf_counter() - start
+        if problem := self._problem(loading, folder):
+            model.broken[number] = stamp
+            model.states[number] = VersionState("END", "INTERNAL", problem)
+            self._runtime.metrics.load_failures.labels(name).inc()
+            _LOG.error("%s version %d: %s", name, number, problem)
+        else:
+            model.served[number] = ServedVersion(name, number, loading.result(), self._runtime)
+            model.states[number] = VersionState("AVAILABLE")
+            self._runtime.metrics.load_seconds.labels(name).observe(seconds)
+            self._runtime.metrics.versions.labels(name, str(number)).set(1)
+            _LOG.info("%s version %d: serving, after %.1f s", name, number, seconds)
+        self._update(model)
+
+    def _problem(self, loading, folder):
+        """Why a version is not there; None if it is."""
+        if not loading.done():
+            return f"{folder} has not been loaded within {self._load_seconds:g} s, and is left behind"
+        if (error := loading.exception()) is None:
+            return None
+        # Whatever a folder may hold.
+        text = " ".join(str(getattr(error, "message", None) or error).split())[:500] or type(error).__name__
+        return f"{folder} cannot be loaded: {text}"
+
+    def _retire(self, model, number):
+        version = model.served.pop(number)
+        model.states[number] = VersionState("UNLOADING")
+        task = asyncio.create_task(self._end(model, version))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def _end(self, model, version):
+        await version.unused()
+        version.unload()
+        await asyncio.to_thread(_give_memory_back)
+        if version.number in model.states and version.number not in model.served:
+            model.states[version.number] = VersionState("END")
+        ended = [number for number, state in model.states.items() if state == VersionState("END")]
+        for number in sorted(ended)[:-_REMEMBERED]:
+            del model.states[number]
+        current = self._models.get(version.name)
+        if current is None or version.number not in current.served:
+            with contextlib.suppress(KeyError):
+                self._runtime.metrics.versions.remove(version.name, str(version.number))
+        _LOG.info("%s version %d: unloaded", version.name, version.number)
+
+
+def _found(config):
+    """The versions on disk, `{number: (folder, stamp)}`."""
+    return {number: (folder, _stamp(folder)) for number, folder in config.find().items()}
+
+
+def _stamp(folder):
+    """Changes when the files of a version do."""
+    stamps = []
+    for path in (folder, folder / "saved_model.pb", folder / "variables"):
+        with contextlib.suppress(OSError):
+            stamps.append(path.stat().st_mtime_ns)
+    return tuple(stamps)
+
+
+def _give_memory_back():
+    gc.collect()  # a loaded model is full of reference cycles
+    with contextlib.suppress(OSError, AttributeError):  # not glibc
+        ctypes.CDLL(None).malloc_trim(0)

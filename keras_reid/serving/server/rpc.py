@@ -1,0 +1,210 @@
+"""TensorFlow Serving's gRPC interface."""
+
+import functools
+import logging
+
+import grpc
+from google.protobuf import wrappers_pb2
+from google.protobuf.message import DecodeError
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    predict_pb2,
+)
+
+from keras_reid.serving.server import messages, proto_tensors
+from keras_reid.serving.server.admission import within
+from keras_reid.serving.server.errors import ServingError, invalid
+
+_LOG = logging.getLogger(__name__)
+_SIGNATURES = "signature_def"
+_SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # grpc.health.v1.HealthCheckResponse, its status only
+
+
+def _answers(kind):
+    """Makes a gRPC method of one that takes a message of this kind and raises `ServingError`.
+
+    The bytes are parsed here, so that what is no such message gets a status of its own. Requests are counted and
+    limited in time. They come as a stream of one, which is the same to clients: gRPC would else wait for ever for the
+    end of a message, before anybody is asked.
+    """
+
+    def decorate(method):
+        @functools.wraps(method)
+        async def call(self, stream, context):
+            try:
+                with self.admission.count("grpc", method.__name__) as request:
+                    left = context.time_remaining()
+                    seconds = self.limits.timeout_seconds
+                    async with within(seconds if left is None else max(0.0, min(seconds, left))):
+                        contents = await self._received(stream)
+                        request.enter(len(contents))
+                        return await method(self, _parsed(kind, contents), request)
+            except ServingError as error:
+                refusal = error
+            except Exception:
+                _LOG.exception("%s failed", method.__name__)
+                refusal = ServingError("INTERNAL", "the server failed; its log says more")
+            await context.abort(grpc.StatusCode[refusal.code], refusal.message)
+
+        return call
+
+    return decorate
+
+
+def _parsed(kind, contents):
+    try:
+        return kind.FromString(contents)
+    except DecodeError:
+        raise invalid(
+            f"the message must be a {kind.DESCRIPTOR.full_name}. Received: {len(contents)} bytes that are none"
+        ) from None
+
+
+def _refuses(text):
+    async def call(self, stream, context):
+        await context.abort(grpc.StatusCode.UNIMPLEMENTED, text)
+
+    return call
+
+
+class _Service:
+    """What the services share.
+
+    Args:
+        repository, admission, uploads: of the server.
+        limits: `Limits`.
+    """
+
+    def __init__(self, repository, admission, uploads, limits):
+        self.repository, self.admission, self.uploads, self.limits = repository, admission, uploads, limits
+
+    async def _received(self, stream):
+        """The bytes of the only message."""
+        async with self.uploads.receiving() as upload:
+            with upload.of_unknown_size(self.limits.max_body):
+                async for contents in stream:
+                    return contents
+        raise invalid("the call must send one message. Received: none")
+
+
+class PredictionService(_Service):
+    """`Predict` and `GetModelMetadata`."""
+
+    @_answers(predict_pb2.PredictRequest)
+    async def Predict(self, message, request):
+        with self.repository.use(request, *_model(message.model_spec)) as version:
+            name = message.model_spec.signature_name or "serving_default"
+            route = version.model.route(name)
+            wanted = _filtered(list(message.output_filter), route.signature.outputs)
+            inputs = proto_tensors.read_inputs(message.inputs, route.signature.inputs, self.limits.max_rows)
+            outputs = await version.predict(request, route, inputs)
+            answer = predict_pb2.PredictResponse(
+                outputs={key: proto_tensors.to_message(outputs[key]) for key in wanted}
+            )
+            answer.model_spec.name, answer.model_spec.signature_name = version.name, name
+            answer.model_spec.version.value = version.number
+            return answer
+
+    @_answers(get_model_metadata_pb2.GetModelMetadataRequest)
+    async def GetModelMetadata(self, message, request):
+        if list(message.metadata_field) != [_SIGNATURES]:
+            received = ", ".join(message.metadata_field)[:200] or "nothing"
+            raise invalid(f"metadata_field must be {_SIGNATURES}. Received: {received}")
+        with self.repository.use(request, *_model(message.model_spec)) as version:
+            return messages.metadata(version)
+
+    Classify = _refuses("Classify is not implemented here; use Predict")
+    Regress = _refuses("Regress is not implemented here; use Predict")
+    MultiInference = _refuses("MultiInference is not implemented here; use Predict")
+
+
+class ModelService(_Service):
+    """`GetModelStatus`."""
+
+    @_answers(get_model_status_pb2.GetModelStatusRequest)
+    async def GetModelStatus(self, message, request):
+        model = _model(message.model_spec)
+        answer = messages.status(self.repository.states(*model))
+        request.model = model[0]
+        return answer
+
+    # Over a network without authentication it would let anyone load any folder.
+    HandleReloadConfigRequest = _refuses(
+        "edit the file of --model-config-file; it is read again when it changes"
+    )
+
+
+class Health(_Service):
+    """The standard health check, for whoever watches the port.
+
+    Args:
+        ready: function without arguments: should traffic be sent here?
+        services: names that may be asked for.
+        others: as for the other services.
+    """
+
+    def __init__(self, ready, services, *others):
+        super().__init__(*others)
+        self._ready, self._services = ready, services
+
+    async def Check(self, stream, context):
+        try:
+            async with within(self.limits.timeout_seconds):
+                # On the wire a HealthCheckRequest is this: a string, the name of a service.
+                name = _parsed(wrappers_pb2.StringValue, await self._received(stream)).value
+            if name and name not in self._services:
+                raise ServingError(
+                    "NOT_FOUND", f"the services are {', '.join(self._services)}. Received: {name[:100]!r}"
+                )
+            return _SERVING if self._ready() else _NOT_SERVING
+        except ServingError as error:
+            refusal = error
+        await context.abort(grpc.StatusCode[refusal.code], refusal.message)
+
+
+def add_services(server, repository, admission, uploads, limits, ready):
+    """Adds both services, and the standard health check."""
+    common = repository, admission, uploads, limits
+    services = {
+        "tensorflow.serving.PredictionService": PredictionService(*common),
+        "tensorflow.serving.ModelService": ModelService(*common),
+    }
+    health = Health(ready, tuple(services), *common)
+    server.add_generic_rpc_handlers(
+        [
+            grpc.method_handlers_generic_handler(name, _methods(service))
+            for name, service in [*services.items(), ("grpc.health.v1.Health", health)]
+        ]
+    )
+
+
+def _methods(service):
+    """The handlers of a service: bytes in, messages out. Its methods have names with a capital, as in the protocol."""
+    return {
+        name: grpc.stream_unary_rpc_method_handler(getattr(service, name), response_serializer=_to_bytes)
+        for name in dir(service)
+        if name[0].isupper()
+    }
+
+
+def _to_bytes(answer):
+    return answer if isinstance(answer, bytes) else answer.SerializeToString()
+
+
+def _model(spec):
+    choice = spec.WhichOneof("version_choice")
+    if not spec.name:
+        raise invalid("model_spec.name must name the model. Received: nothing")
+    return (
+        spec.name,
+        spec.version.value if choice == "version" else None,
+        spec.version_label if choice == "version_label" else None,
+    )
+
+
+def _filtered(wanted, outputs):
+    unknown = [name for name in wanted if name not in outputs]
+    if unknown:
+        raise invalid(f"output_filter may name {', '.join(outputs)}. Received: {unknown[0][:100]!r}")
+    return wanted or list(outputs)

@@ -1,0 +1,107 @@
+"""One version of a model while it is served."""
+
+import asyncio
+import contextlib
+import dataclasses
+
+from keras_reid.serving.server.batcher import Batcher
+from keras_reid.serving.server.decoding import Decoder
+from keras_reid.serving.server.tensors import row_count
+
+
+@dataclasses.dataclass(frozen=True)
+class Runtime:
+    """What all versions share.
+
+    Args:
+        parameters: `BatchingParameters`.
+        batches: executor for batches, with as many threads as may run at a time.
+        workers: executor for decoding and for signatures without batching.
+        turns: `Turns` for decoding what is heavy.
+        max_request_pixels: of the images of a request together.
+        admission: `Admission`.
+        metrics: `Metrics`.
+    """
+
+    parameters: object
+    batches: object
+    workers: object
+    turns: object
+    max_request_pixels: float
+    admission: object
+    metrics: object
+
+    @staticmethod
+    def in_thread(executor, function, *arguments):
+        """What the function returns in a thread of the executor, to be awaited."""
+        return asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
+
+
+class ServedVersion:
+    """Runs requests on one version, and knows when the last of them has ended.
+
+    Args:
+        name, number: the model and its version.
+        model: `LoadedModel`.
+        runtime: `Runtime`.
+    """
+
+    def __init__(self, name, number, model, runtime):
+        self.name, self.number, self.model, self._runtime = name, number, model, runtime
+        self._users, self._idle = 0, asyncio.Event()
+        self._idle.set()
+        self._decoders = {
+            route.decode.signature.name: Decoder(route.decode, runtime)
+            for route in model.routes.values()
+            if route.decode
+        }
+        observe = runtime.metrics.batch_rows.labels(name).observe
+        self._batchers = {
+            route.merged.name: Batcher(
+                route.merged,
+                runtime.parameters,
+                runtime.batches,
+                lambda: runtime.admission.arriving > 0,
+                observe,
+            )
+            for route in model.routes.values()
+            if route.merged
+        }
+
+    @contextlib.contextmanager
+    def use(self):
+        """Within the block the version is not unloaded."""
+        self._users += 1
+        self._idle.clear()
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._idle.set()
+
+    async def unused(self):
+        """Returns once no request uses it."""
+        await self._idle.wait()
+
+    def unload(self):
+        """Lets go of the variables. Only for a version that no request uses."""
+        self.model, self._batchers, self._decoders = None, {}, {}
+
+    @property
+    def waiting_rows(self):
+        return sum(batcher.waiting_rows for batcher in self._batchers.values())
+
+    async def predict(self, request, route, inputs):
+        """The outputs of a signature for checked inputs: decoded first, so that batches hold only good rows."""
+        if route.decode:
+            inputs = await self._decoders[route.decode.signature.name](inputs)
+        request.arrived()
+        if route.merged:
+            rows = row_count(inputs)
+            outputs = await self._batchers[route.merged.name].submit(inputs, rows)
+            self._runtime.metrics.rows.labels(self.name).inc(rows)
+            return outputs
+        if route.decode:
+            return inputs
+        return await self._runtime.in_thread(self._runtime.workers, route, inputs)

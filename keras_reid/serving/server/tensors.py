@@ -1,0 +1,94 @@
+"""What a signature takes, and whether a request's arrays are that."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+from keras_reid.serving.server.errors import invalid
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """An input or output of a signature.
+
+    Args:
+        dtype: NumPy type; `object` for strings, which are arrays of `bytes`.
+        shape: None where any length will do; None as a whole where the rank is open.
+        type_name: TensorFlow's name of the type.
+    """
+
+    dtype: np.dtype
+    shape: tuple[int | None, ...] | None
+    type_name: str
+
+    @classmethod
+    def of(cls, spec):
+        """From a `tf.TensorSpec`."""
+        shape = None if spec.shape.rank is None else tuple(spec.shape.as_list())
+        return cls(np.dtype(spec.dtype.as_numpy_dtype), shape, spec.dtype.name)
+
+    @property
+    def is_string(self):
+        return self.dtype == object
+
+    @property
+    def batched(self):
+        """Rows of one shape, and any number of them."""
+        return bool(self.shape) and self.shape[0] is None and None not in self.shape[1:]
+
+    def accepts(self, shape):
+        return self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(want in (None, have) for want, have in zip(self.shape, shape, strict=True))
+        )
+
+    def __str__(self):
+        return f"{self.type_name} of shape {shape_text(self.shape)}"
+
+
+def shape_text(shape):
+    """`(n, 32, 16, 3)`: open lengths are n."""
+    if shape is None:
+        return "(any)"
+    return f"({', '.join('n' if size is None else str(size) for size in shape)})"
+
+
+def check_names(names, specs):
+    """Raises unless a request has exactly the inputs of its signature."""
+    if set(names) != set(specs):
+        raise invalid(
+            f"inputs must be {_listed(specs) or 'none'}. Received: {_listed(names) or 'none'}. "
+            "GET …/metadata lists the signatures"
+        )
+
+
+def check_shape(name, shape, spec, max_rows):
+    """Raises unless a tensor of this shape may be given for an input. Looks at nothing else, so do it first."""
+    if not spec.accepts(shape):
+        raise invalid(f"{name} must have shape {shape_text(spec.shape)}. Received: {shape_text(shape)}")
+    if spec.batched and shape[0] > max_rows:
+        raise invalid(
+            f"{name} may have at most {max_rows} rows a request. Received: {shape[0]}; send several requests"
+        )
+    if not spec.batched and math.prod(shape) > 1 << 28:
+        raise invalid(f"{name} may have at most {1 << 28} elements. Received: shape {shape_text(shape)}")
+
+
+def check_finite(name, array):
+    """Raises where a floating-point input has NaN or infinity, whose answer would mean nothing."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        row = np.argwhere(~np.isfinite(array))[0]
+        raise invalid(f"{name} must be finite. Received: {array[tuple(row)]} at {row.tolist()}")
+
+
+def row_count(inputs):
+    """Rows of a request whose inputs are all batched; they must agree."""
+    counts = {name: len(array) for name, array in inputs.items()}
+    if len(set(counts.values())) > 1:
+        raise invalid(f"all inputs must have the same number of rows. Received: {counts}")
+    return next(iter(counts.values()))
+
+
+def _listed(names):
+    return ", ".join(sorted(map(str, names))[:20])

@@ -1,0 +1,49 @@
+"""Which one of several workers this process is, from the environment alone."""
+
+import json
+import os
+from typing import NamedTuple
+
+from keras_reid.utils.errors import UserError
+
+
+class Worker(NamedTuple):
+    """A process of a distributed training."""
+
+    index: int = 0
+    """0 for the first"""
+    count: int = 1
+    """how many there are"""
+    chief: bool = True
+    """whether it is the one that evaluates and writes; alone, every process is"""
+
+
+def this_worker():
+    """The `Worker` that the environment variable `TF_CONFIG` describes; without it, the only one.
+
+    `TF_CONFIG` is JSON, as TensorFlow defines it: `{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",
+    "index": 0}}`, where the first may be a `"chief"` of its own.
+
+    Raises:
+        UserError: if it is no such thing.
+    """
+    text = os.environ.get("TF_CONFIG", "")
+    if not text.strip():
+        return Worker()
+    try:
+        config = json.loads(text)
+        cluster = {kind: list(addresses) for kind, addresses in config.get("cluster", {}).items()}
+        task = config.get("task", {})
+        kind, index = task.get("type", "worker"), int(task.get("index", 0))
+        chiefs, workers = len(cluster.get("chief", ())), len(cluster.get("worker", ()))
+        if not cluster:
+            return Worker()
+        if kind not in ("chief", "worker") or not 0 <= index < (chiefs if kind == "chief" else workers):
+            raise ValueError(f"there is no {kind} {index} in the cluster")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(
+            "TF_CONFIG must be JSON with `cluster` (chief, worker: lists of addresses) and `task` (type, index): "
+            f"{error}. Received: {text[:200]!r}"
+        ) from error
+    place = index if kind == "chief" else chiefs + index
+    return Worker(place, chiefs + workers, place == 0)
