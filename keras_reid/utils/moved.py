@@ -17,7 +17,7 @@ MODULES = {
 def answer_to_old_names():
     """From now on the old names can be imported."""
     if not any(isinstance(finder, _OldNames) for finder in sys.meta_path):
-        sys.meta_path.append(_OldNames())
+        sys.meta_path.insert(0, _OldNames())
 
 
 def warn(old, new):
@@ -40,7 +40,7 @@ def _frames_of_importing():
 
 
 class _OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds what no other finder does: the names in `MODULES`."""
+    """Finds the names in `MODULES`, and nothing else."""
 
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self) if name in MODULES else None
