@@ -20,23 +20,13 @@ def answer_to_old_names():
         sys.meta_path.insert(0, _OldNames())
 
 
-def warn(old, new):
-    """Says that `old` is now called `new`, with the place in the caller's code."""
+def warn(old, new, stacklevel=2):
+    """Says that `old` is now called `new`; `stacklevel` as in `warnings.warn`, whose 1 is the caller of this."""
     warnings.warn(
         f"{old} is now {new}. The old name goes in keras_reid 0.3.",
         DeprecationWarning,
-        stacklevel=_frames_of_importing(),
+        stacklevel=stacklevel + 1,
     )
-
-
-def _frames_of_importing():
-    """How far above `warn` the first frame lies that belongs neither to this module nor to Python's import system."""
-    frame, level = sys._getframe(2), 2
-    while frame is not None and (
-        frame.f_code.co_filename == __file__ or "importlib" in frame.f_code.co_filename
-    ):
-        frame, level = frame.f_back, level + 1
-    return level
 
 
 class _OldNames(importlib.abc.MetaPathFinder, importlib.abc.Loader):
