@@ -7,7 +7,6 @@ import importlib
 
 _SUBMODULES = (
     "augmentation",
-    "checking",
     "contents",
     "datasets",
     "decoding",
@@ -17,7 +16,9 @@ _SUBMODULES = (
     "resizing",
     "samplers",
     "synthetic",
+    "unreadable",
 )
+_OLD_SUBMODULES = ("checking",)  # until 0.3, see keras_reid/utils/moved.py
 _NAMES = {
     "BENCHMARKS": "datasets",
     "BalancedIdentitySampler": "samplers",
@@ -59,7 +60,7 @@ __all__ = [*_NAMES, *_SUBMODULES]
 
 
 def __getattr__(name):
-    if name in _SUBMODULES:
+    if name in _SUBMODULES or name in _OLD_SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)

@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_reid.data.overlaps import check_paths
 from keras_reid.data.protocols import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS
-from keras_reid.data.roles import check_paths
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_reid.data.decoding import read_image
 from keras_reid.data.resizing import resize_image
-from keras_reid.data.samplers.calling import draw_batches
+from keras_reid.data.samplers.contract import draw_batches
 from keras_reid.utils.errors import UserError
 
 _AHEAD = 2  # batches to embed that wait for the model; a number that TensorFlow finds itself has no bound
@@ -34,7 +34,7 @@ def train_batches(
     `augmentation`). So the order of parallel work does not matter, and the batches from `first_step` of
     `first_epoch` on are, bit for bit, those of a run that began at 0.
 
-    Decoding was checked before, if `keras_reid.data.checking.check_images` ran; if a file has become
+    Decoding was checked before, if `keras_reid.data.unreadable.check_images` ran; if a file has become
     unreadable since, the error says what is wrong with it but not which file it is.
 
     Args:

@@ -7,8 +7,8 @@ from keras import ops
 from keras_reid.models.checked_fit import CheckedFit
 from keras_reid.models.freezing import Freezing, inference_mode
 from keras_reid.models.inputs import cameras_of, identities_of
+from keras_reid.models.loss_terms import LossTerms
 from keras_reid.models.nonfinite import FiniteGuard
-from keras_reid.models.terms import LossTerms
 from keras_reid.training.schedules import WarmUp
 from keras_reid.training.strategy import over_workers
 

@@ -10,6 +10,7 @@ import sys
 import warnings
 
 MODULES = {
+    "keras_reid.data.checking": "keras_reid.data.unreadable",
     "keras_reid.errors": "keras_reid.utils.errors",
 }
 

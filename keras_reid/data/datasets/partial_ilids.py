@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from keras_reid.data.datasets.partial import Cameras, read_partial
+from keras_reid.data.datasets.partial_persons import Cameras, read_partial
 
 
 @dataclasses.dataclass(frozen=True)
