@@ -12,13 +12,12 @@ _SUBMODULES = (
     "decoding",
     "pipeline",
     "pixel_cache",
-    "records",
     "resizing",
     "samplers",
     "synthetic",
     "unreadable",
 )
-_OLD_SUBMODULES = ("checking",)  # until 0.3, see keras_reid/utils/moved.py
+_OLD_SUBMODULES = ("checking", "records")  # until 0.3, see keras_reid/utils/moved.py
 _NAMES = {
     "BENCHMARKS": "datasets",
     "BalancedIdentitySampler": "samplers",
@@ -52,8 +51,8 @@ _NAMES = {
     "VehicleID": "datasets",
     "WeightedSetsSampler": "samplers",
     "check_sharding": "samplers",
-    "combine": "combining",
-    "combine_all": "combining",
+    "combine": "datasets.combined",
+    "combine_all": "datasets.combined",
 }
 
 __all__ = [*_NAMES, *_SUBMODULES]

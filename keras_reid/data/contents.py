@@ -11,7 +11,7 @@ def read_contents(path):
 
     Args:
         path: string tensor `()`: a file, or `FILE.tfrecord#OFFSET` for the record that begins at that byte, as
-            `keras_reid.data.records` writes them.
+            `keras_reid.data.datasets.records` writes them.
 
     Returns:
         string `()`.

@@ -6,8 +6,9 @@ import warnings
 from pathlib import Path
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, image_files, list_images
 from keras_reid.data.datasets.folder_labels import labels_by_layout, labels_by_pattern, warn_of_cameras
+from keras_reid.data.datasets.layout import existing_folder
+from keras_reid.data.image_files import image_files, list_images
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import automatic_protocol, group_by_identity, split_dataset
 from keras_reid.utils.errors import UserError

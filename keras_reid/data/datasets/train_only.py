@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 

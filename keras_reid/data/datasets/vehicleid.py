@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from keras_reid.data.dataset import ALL, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
