@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_reid.utils.keras_internals import layers_within
+
 
 def precise_batch_norm(model, batches, steps):
     """Replaces the moving statistics of batch normalisation by plain averages over batches, for the weights as now.
@@ -36,7 +38,7 @@ def precise_batch_norm(model, batches, steps):
         raise ValueError(f"steps must be 1 or more. Received: {steps}")
     norms = [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_within(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built and layer.trainable
     ]
     moving = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]

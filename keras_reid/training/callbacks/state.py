@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from keras_reid.training.callbacks.averaged import inner_optimizer
+from keras_reid.utils.keras_internals import learning_rate_source
 
 RATE = "rate"  # of a warm-up
 _VARIABLES, _IDENTITIES = 3, 16  # that a message names
@@ -16,7 +17,7 @@ def training_variables(model):
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "training": getattr(model, "training_state", ()),
-        RATE: getattr(getattr(inner_optimizer(model), "_learning_rate", None), "state_variables", ()),
+        RATE: getattr(learning_rate_source(inner_optimizer(model)), "state_variables", ()),
     }
     for kind, variables in kinds.items():
         for index, variable in enumerate(variables):

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.utils.keras_internals import adam_moments
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -58,7 +59,7 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
         ]
 
     def move(self, gradient, variable, rate, index):
-        mean, square, updates = self._momentums[index], self._velocities[index], self._updates[index]
+        (mean, square), updates = adam_moments(self, index), self._updates[index]
         self.assign_add(updates, 1.0)
         self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
         self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))

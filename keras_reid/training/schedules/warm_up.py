@@ -4,6 +4,8 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_reid.utils.keras_internals import batch_counter, learning_rate_source
+
 WARMUP_KINDS = ("linear", "exponential", "constant")
 
 
@@ -72,7 +74,7 @@ class WarmUp(LearningRateSchedule):
         schedule.
         """
         inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-        rate = inner._learning_rate
+        rate = learning_rate_source(inner)
         if isinstance(rate, SettableRate):
             rate = rate.schedule
         warmed = isinstance(rate, cls)
@@ -153,7 +155,7 @@ class SettableRate:
         return [self._rate]
 
     def __call__(self):
-        return self._rate if self.without_factor else self.schedule(self.optimizer._iterations)
+        return self._rate if self.without_factor else self.schedule(batch_counter(self.optimizer))
 
     def assign(self, value):
         """Called by Keras where somebody sets `optimizer.learning_rate`."""
