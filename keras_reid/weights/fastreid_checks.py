@@ -46,8 +46,13 @@ def check_names(config):
                 )
 
 
-def checked_value(key, value):
+def checked_value(key, value, source):
     """The value of an option that concerns a network, as the network takes it.
+
+    Args:
+        key: name of the option.
+        value: as the source gives it.
+        source: where it comes from, for the error.
 
     Raises:
         UserError: if the option cannot have it.
@@ -57,7 +62,7 @@ def checked_value(key, value):
     value = tuple(value) if isinstance(value, list) else value
     rule, holds = _RULES.get(key, ("", lambda value: True))
     if not holds(value):
-        raise UserError(f"{key} must be {rule} to be imported. Received: {value!r}")
+        raise UserError(f"{key} must be {rule} to be imported. Received: {value!r} (from {source})")
     return value
 
 
