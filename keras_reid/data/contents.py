@@ -1,4 +1,4 @@
-"""The bytes of an image: of a file of its own, or of a record in a TFRecord file."""
+"""The bytes of an image, from its own file or from a record in a TFRecord file."""
 
 import tensorflow as tf
 

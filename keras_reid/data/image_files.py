@@ -36,10 +36,10 @@ _PATTERNS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _KINDS.it
 
 
 def is_image(folder, name):
-    """Whether a file counts as an image, whether or not it can be decoded: by its suffix, or else by its first bytes.
+    """Whether a file counts as an image: by its suffix, or else by its first bytes. It need not be decodable.
 
-    A file with the suffix of an image format (in upper or lower case) is not opened, nor is one with that of a text.
-    Of any other the first bytes are read, about 20 µs on a local disk. Hidden files do not count.
+    A file is not opened if it has the suffix of an image format or of a text, in upper or lower case. Of any other
+    file the first bytes are read, which takes about 20 µs on a local disk. Hidden files do not count.
 
     Args:
         folder: where the file lies.
@@ -52,7 +52,7 @@ def is_image(folder, name):
 
 
 def image_files(folder, recursive=False):
-    """Paths of the images in a folder, relative to it, with "/" between folders, sorted; none if there is none.
+    """Paths of the images in a folder, relative to it, with "/" between folders, sorted; empty if there is no image.
 
     Args:
         folder: where to look; see `is_image` for what counts.
@@ -94,7 +94,7 @@ def image_kind(head):
 
 
 def _head(path):
-    """The first bytes of a file; none of what is no file, or cannot be opened."""
+    """The first bytes of a file; empty for a path that is not a file or cannot be opened."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
             return b""

@@ -1,4 +1,4 @@
-"""Model files that may be anybody's: absurd sizes and weights that are no numbers."""
+"""Model files from strangers: absurd sizes, and weights that are not numbers."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ from keras_reid.utils.keras_internals import before_each_variable
 
 # Sides in pixels. At the limit an image of float32 takes 200 MB; those of re-identification have 64 to 512.
 _MOST_PIXELS = 4096
-# A model has about the size of its file. Room for variables that are not stored, and for files packed anew.
+# A model has about the size of its file. Room for variables that are not stored, and for compressed files.
 _MOST_GROWTH, _ROOM = 4, 2**28
 _WEIGHTS = "model.weights.h5"
 
@@ -122,7 +122,7 @@ def _stored_bytes(file, archive):
 
 
 def check_weights(file, model):
-    """Refuses weights that are NaN, which make every embedding NaN, and warns of infinite ones. One look at each.
+    """Refuses weights that are NaN, which make every embedding NaN, and warns of infinite ones. Reads each weight once.
 
     Args:
         file: the model file, for the error.

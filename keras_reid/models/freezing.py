@@ -44,7 +44,8 @@ def find_layers(model, patterns):
         The outermost layers that match.
 
     Raises:
-        ValueError: if a pattern is no regular expression, or matches no layer; with the names that are closest to it.
+        ValueError: if a pattern is not a regular expression, or matches no layer; with the names that are closest to
+        it.
     """
     if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
         raise ValueError(f"freeze_layers must be a list of patterns of layer names. Received: {patterns!r}")
@@ -54,7 +55,7 @@ def find_layers(model, patterns):
         try:
             expression = re.compile(rf"(?:{pattern})(?:\.|$)")
         except re.error as error:
-            raise ValueError(f"freeze_layers: {pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"freeze_layers: {pattern!r} is not a regular expression: {error}") from error
         matching = [name for name in named if any(map(expression.match, _spellings(name)))]
         if not matching:
             names = [spelling for name in named for spelling in _spellings(name)[-1:]]

@@ -21,7 +21,7 @@ class LossTerms:
     """Several losses over the outputs of one head. Where it gives a list of outputs, of branches, a loss is the mean.
 
     A plain class on purpose: Keras saves what it can reach from a model's attributes, and running means of a training
-    run are no part of a model.
+    run are not part of a model.
 
     Args:
         losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is

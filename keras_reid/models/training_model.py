@@ -81,7 +81,7 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
             metrics: a list, as of `keras.Model.compile`, of metrics of the identities and the class scores
                 `(batch, classes)`, without margin: `["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5)]`. The
                 accuracy is logged without being asked for. Retrieval is measured by `callbacks.RetrievalEvaluation`.
-            weighted_metrics: likewise, with the sample weights.
+            weighted_metrics: as `metrics`, with the sample weights.
             **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
         """
         if "loss" in kwargs:
@@ -185,7 +185,7 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
 
     @property
     def training_state(self):
-        """Variables of the losses (their `state_variables`), which a checkpoint needs beside model and optimizer."""
+        """Variables of the losses (their `state_variables`), which a checkpoint also needs."""
         return [] if self._terms is None else self._terms.state_variables
 
     @property

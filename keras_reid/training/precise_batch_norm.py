@@ -1,4 +1,4 @@
-"""Batch-norm statistics of the final weights."""
+"""The statistics of batch normalisation for the final weights."""
 
 import keras
 import numpy as np
@@ -49,7 +49,7 @@ def precise_batch_norm(model, batches, steps):
     kept = [np.array(variable) for variable in (*others, *moving)]
     momenta = [norm.momentum for norm in norms]
     sums = [np.zeros(variable.shape) for variable in moving]
-    # A function of its own, so that it is compiled with the momentum of this pass.
+    # A new function, so that it is compiled with the momentum of this pass.
     forward = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
     done = 0
     try:

@@ -157,7 +157,7 @@ def _pooling_and_head(options, architecture):
     if not options["MODEL.HEADS.WITH_BNNECK"]:
         if multiple:
             raise UserError(
-                "MGN can be imported only with necks (MODEL.HEADS.WITH_BNNECK True), and these weights have none."
+                "MGN can be imported only with necks (MODEL.HEADS.WITH_BNNECK True), and these weights have no neck."
             )
         return pooling, LinearHead(classes, classifier, **common)
     common["reduction_activation"] = options["REDUCTION_ACTIVATION"]

@@ -42,7 +42,7 @@ def check_names(config):
             if key not in known and nearest:
                 prefix = f"{path}." if path else ""
                 raise UserError(
-                    f"{prefix}{key} is no option of FastReID's. Did you mean {prefix}{nearest[0]}?"
+                    f"{prefix}{key} is not an option of FastReID's. Did you mean {prefix}{nearest[0]}?"
                 )
 
 
@@ -67,7 +67,7 @@ def checked_value(key, value, source):
 
 
 def check_groups(config):
-    """Refuses a config whose sections are no dicts.
+    """Refuses a config whose sections are not dicts.
 
     Raises:
         UserError: naming the section.

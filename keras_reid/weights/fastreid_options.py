@@ -61,7 +61,7 @@ _SUPPORTED = {
     "MODEL.META_ARCHITECTURE": ("Baseline", "MGN"),
     "MODEL.HEADS.NAME": ("EmbeddingHead",),
 }
-# A Baseline with something beside it in training only.
+# A Baseline that has other parts during training only.
 _BASELINES = ("Distiller", "MoCo")
 # What hardly any config says, because the original's default holds.
 _SELDOM_SAID = {
@@ -88,15 +88,15 @@ def resolve_options(state, config=None, saved=None, stacklevel=3):
     Args:
         state: `{name: array}` under today's names.
         config: a `ConfigFile`; a nested dict with the original's option names; or None. Options that do not concern the
-            network are not looked at.
+            network are ignored.
         saved: Options whose values the weights file holds.
         stacklevel: Of the warning, as in `warnings.warn`.
 
     Returns the `Architecture` and `LayeredOptions`, which know where each value comes from.
 
     Raises:
-        UserError: if the network is none that can be built here, the config contradicts the weights, or it is
-            not a nested dict, or has values or names of options that there are not.
+        UserError: if the network cannot be built here, the config contradicts the weights or is not a nested dict, or
+            an option has an unknown name or value.
     """
     said = _said(config, saved or {}, _has_exponent(state))
     for key, allowed in _SUPPORTED.items():

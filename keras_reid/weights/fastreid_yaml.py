@@ -20,7 +20,7 @@ _MOST_BYTES, _MOST_VALUES = 2**20, 10_000
 
 
 class NoConfig(UserError):
-    """A file that is no config of a network, as other programs have beside their weights too."""
+    """A file that is not the config of a network: other programs also put YAML files next to their weights."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ConfigFile:
         except RecursionError as error:
             raise UserError(f"{path} nests its options too deeply.") from error
         if not found:
-            raise NoConfig(f"{path} is no FastReID config of a network: it has neither MODEL nor INPUT.")
+            raise NoConfig(f"{path} is not a FastReID config of a network: it has neither MODEL nor INPUT.")
         model = found.get("MODEL", {})
         for key, group in (("MODEL", model), ("INPUT", found.get("INPUT", {}))):
             _check_group(path, key, group)
@@ -87,7 +87,7 @@ def read_config(path):
     `build_fastreid` takes it.
 
     Raises:
-        NoConfig: a UserError, if the file is no proper YAML, or has no such options.
+        NoConfig: a UserError, if the file is not valid YAML, or has no such options.
         UserError: if a file is missing, based on itself or on a file on the web, or holds anything else than plain
             values.
 
@@ -103,10 +103,10 @@ def config_beside(file):
     """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder.
 
     Args:
-        file: A `.pth` file; `FILE.yml`, `FILE.yaml`, `config.yaml` and `config.yml` beside it are looked at, in this
-            order. One that is no config of a network is passed over, with a printed note.
+        file: A `.pth` file; `FILE.yml`, `FILE.yaml`, `config.yaml` and `config.yml` next to it are tried, in this
+            order. One that is not the config of a network is skipped, with a printed note.
 
-    Returns the path, or None if there is none.
+    Returns the path, or None if there is no config.
 
     Example:
         >>> config_beside("logs/market/model_best.pth")  # doctest: +SKIP
@@ -158,16 +158,16 @@ def _load(path, origins):
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path} may hold plain values only: {_where(error)}") from error
     except yaml.MarkedYAMLError as error:
-        raise NoConfig(f"{path} is no proper YAML: {_where(error)}") from error
+        raise NoConfig(f"{path} is not valid YAML: {_where(error)}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NoConfig(f"{path} is no text of YAML: {' '.join(str(error).split())}") from error
+        raise NoConfig(f"{path} is not YAML text: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise NoConfig(f"{path} must hold options with their values. Received: {type(content).__name__}")
     return content
 
 
 def _values(path, text):
-    """The values of YAML that may be anybody's: a few lines can stand for more than the memory holds."""
+    """The values of a YAML file from a stranger: a few lines can stand for more than the memory holds."""
     if len(text) > _MOST_BYTES:
         raise UserError(f"{path} must have at most {_MOST_BYTES:,} bytes. Received: more.")
     loader = yaml.SafeLoader(text)

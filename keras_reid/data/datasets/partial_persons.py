@@ -97,7 +97,7 @@ class OccludedREID:
 
 @dataclasses.dataclass(frozen=True)
 class OccludedDuke:
-    """Occluded-DukeMTMC: DukeMTMC-reID split anew, so that every query shows an occluded person.
+    """Occluded-DukeMTMC: DukeMTMC-reID split again, so that every query shows an occluded person.
 
     8 cameras; 15618 training images of 702 persons, 2210 query images of 519 persons and 17661 gallery images.
 

@@ -22,7 +22,7 @@ class _Row:
         files: patterns of its images' paths below that folder, or the name of a text file that lists them.
         pattern: regular expression for an image's whole path, with "/" between folders.
         identity: the identity in terms of the pattern's groups.
-        camera: the camera, likewise.
+        camera: the camera, in the same terms.
         rule: identity → identity, or None for an image that is left out.
     """
 

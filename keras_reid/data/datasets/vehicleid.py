@@ -43,7 +43,7 @@ class VehicleID:
         (5693, 800)
 
     Source: Liu et al., Deep Relative Distance Learning: Tell the Difference Between Similar Vehicles, CVPR 2016.
-    FastReID draws once and without a seed, and takes each image for a camera of its own.
+    FastReID draws once and without a seed, and gives each image its own camera.
     """
 
     size: Literal["small", "medium", "large", "all"] = "all"

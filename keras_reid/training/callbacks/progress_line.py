@@ -17,7 +17,7 @@ class ProgressLine(keras.callbacks.Callback):
     On a terminal the line is redrawn while the epoch runs, and cut to its width; in a log file there is one line an
     epoch. The speed leaves out the first step of the process, in which TensorFlow compiles it; the time left includes
     what evaluations and checkpoints took so far. Adds `images_per_second` and `peak_memory_gb` (10⁹ bytes; of the GPU
-    with the most, or of the process where there is none) to the logs of the epoch, for the callbacks after it.
+    with the most, or of the process where there is no GPU) to the logs of the epoch, for the callbacks after it.
 
     Args:
         batch_size: images in a batch, for the speed.
@@ -54,7 +54,7 @@ class ProgressLine(keras.callbacks.Callback):
             logs |= {"images_per_second": self._speed(now), "peak_memory_gb": _peak_memory() / 1e9}
 
     def _line(self, logs, now):
-        # Evaluation's numbers, which have a slash, are printed as a table of their own.
+        # Evaluation's numbers, which have a slash, are printed as a separate table.
         numbers = {name: float(value) for name, value in (logs or {}).items() if "/" not in name}
         rate = numbers.pop("learning_rate", None)
         parts = [f"epoch {self._epoch + 1}/{self.params['epochs']}"]

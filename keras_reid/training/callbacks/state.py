@@ -1,4 +1,4 @@
-"""What the state of a training run is."""
+"""The state of a training run: its variables, and whether it has diverged."""
 
 import math
 
@@ -25,18 +25,18 @@ def training_variables(model):
 
 
 def wrong_label(model):
-    """Says which label of a batch is no class, where that is why its loss was not finite, or gives None."""
+    """Says which label of a batch is not a class, if that is why its loss was not finite; otherwise None."""
     return getattr(getattr(model, "nonfinite", None), "wrong_label", None)
 
 
 def divergence(model, logs=None, variables=True, names=None):
-    """Says in words how a training has diverged, or gives None if it has not.
+    """Says in words how a training has diverged; None if it has not.
 
     Args:
         model: a compiled model. `model.nonfinite`, which a `ReIDModel` keeps, is the first step whose loss was not
             finite.
-        logs: of another model, whose `"loss"` is looked at.
-        variables: whether every variable is looked through too. They may diverge while the losses do not: a moving
+        logs: of another model, whose `"loss"` is checked.
+        variables: whether every variable is checked too. They may diverge while the losses do not: a moving
             variance, or a gradient of √0.
         names: of the classes, by their numbers.
     """

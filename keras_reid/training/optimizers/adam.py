@@ -22,7 +22,7 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
     - `rules` give learning rate and decay of some variables apart.
     - The bias correction counts a variable's own updates t. With the optimizer's global counter, the first update of a
       backbone that was frozen for 2000 steps would be about three times too large.
-    - ε stands beside the corrected root, as in the paper and in PyTorch.
+    - ε is added to the corrected root, as in the paper and in PyTorch.
 
     Args:
         learning_rate: a number or a schedule. Defaults to 1e-3.

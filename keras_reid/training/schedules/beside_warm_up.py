@@ -1,4 +1,4 @@
-"""Keras' callbacks that set the learning rate, beside a warm-up."""
+"""Keras' callbacks that set the learning rate, together with a warm-up."""
 
 import keras
 from keras.callbacks import LearningRateScheduler, ReduceLROnPlateau

@@ -129,8 +129,9 @@ class WarmUp(LearningRateSchedule):
 class SettableRate:
     """What `WarmUp.apply` makes an optimizer's learning rate, if that was a number.
 
-    Keras lets nobody set the rate of an optimizer that has a schedule. This is none, for Keras: it is called without a
-    step, and has what Keras needs to set it. Saved with an optimizer, it is a `WarmUp` of the rate as it is then.
+    Keras lets nobody set the rate of an optimizer that has a schedule. To Keras this is not a schedule: it is called
+    without a step, and has what Keras needs to set it. Saved with an optimizer, it is a `WarmUp` of the rate as it is
+    then.
 
     Args:
         schedule: a `WarmUp` of a number.
