@@ -74,9 +74,9 @@ def batches_of(stage, folder, file_size, image_size):
 
     from keras_reid.data import IdentitySampler, PixelCache, Records
     from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing, RandomPatch
+    from keras_reid.data.datasets.records import write_records
     from keras_reid.data.decoding import read_image
     from keras_reid.data.pipeline import cores, train_batches
-    from keras_reid.data.records import write_records
     from keras_reid.data.resizing import resize_image
 
     dataset = dataset_of(folder)

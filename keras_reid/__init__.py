@@ -7,7 +7,7 @@ or after this package), the layers, losses and models are registered with it, so
 
 import importlib
 
-from keras_reid.utils import moved, registration
+from keras_reid.utils import keras_internals, moved
 
 __version__ = "0.1.0"
 
@@ -41,5 +41,5 @@ def __dir__():
     return sorted(__all__)
 
 
-registration.register_when_keras_loads()
+keras_internals.register_when_keras_loads()
 moved.answer_to_old_names()

@@ -68,7 +68,7 @@ def main(arguments):
 
 
 def _embed(store, model, paths, options):
-    from keras_reid.data.checking import check_images, say_left_out
+    from keras_reid.data.unreadable import check_images, say_left_out
     from keras_reid.evaluation.embedding_file import write_embeddings
     from keras_reid.evaluation.stored_embedding import embed_into
 

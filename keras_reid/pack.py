@@ -35,7 +35,7 @@ def main(arguments):
     dataset = reader.read(options.root or root)
     dataset.print_statistics()
     command_line.load_tensorflow()
-    from keras_reid.data.records import write_records
+    from keras_reid.data.datasets.records import write_records
 
     shards = write_records(dataset, options.folder, round(options.shard_megabytes * 1e6))
     print(f"{shards} TFRecord files in {options.folder}; read them with keras_reid.data.Records")

@@ -98,7 +98,7 @@ def _compare(options):
     command_line.load_tensorflow()
     import numpy as np
 
-    from keras_reid.data.checking import check_images
+    from keras_reid.data.unreadable import check_images
     from keras_reid.evaluation import Distances, Features, embed_paths, verify
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.models import load_model
@@ -137,7 +137,7 @@ def _search(options):
     file = find_model_file(named)
 
     command_line.load_tensorflow()
-    from keras_reid.data.checking import check_images
+    from keras_reid.data.unreadable import check_images
     from keras_reid.evaluation import Calibration, embed_paths
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.evaluation.embedding import check_finite

@@ -70,10 +70,10 @@ def test_config_of_another_program_is_skipped(checkpoint, capsys):
     config(checkpoint.parent)
     main([str(checkpoint), "--output", str(checkpoint.with_suffix(".keras"))])
     printed = capsys.readouterr().out
-    assert re.search(r"note: not used: .*model_final\.yml is no FastReID config", printed)
+    assert re.search(r"note: not used: .*model_final\.yml is not a FastReID config", printed)
     assert f"config: {checkpoint.parent / 'config.yaml'}" in printed
     own = str(checkpoint.parent / "model_final.yml")
-    with pytest.raises(UserError, match=r"model_final\.yml is no FastReID config"):
+    with pytest.raises(UserError, match=r"model_final\.yml is not a FastReID config"):
         main([str(checkpoint), "--output", str(checkpoint.with_suffix(".keras")), "--config", own])
 
 

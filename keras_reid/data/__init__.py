@@ -7,17 +7,17 @@ import importlib
 
 _SUBMODULES = (
     "augmentation",
-    "checking",
     "contents",
     "datasets",
     "decoding",
     "pipeline",
     "pixel_cache",
-    "records",
     "resizing",
     "samplers",
     "synthetic",
+    "unreadable",
 )
+_OLD_SUBMODULES = ("checking", "records")  # until 0.3, see keras_reid/utils/moved.py
 _NAMES = {
     "BENCHMARKS": "datasets",
     "BalancedIdentitySampler": "samplers",
@@ -51,15 +51,15 @@ _NAMES = {
     "VehicleID": "datasets",
     "WeightedSetsSampler": "samplers",
     "check_sharding": "samplers",
-    "combine": "combining",
-    "combine_all": "combining",
+    "combine": "datasets.combined",
+    "combine_all": "datasets.combined",
 }
 
 __all__ = [*_NAMES, *_SUBMODULES]
 
 
 def __getattr__(name):
-    if name in _SUBMODULES:
+    if name in _SUBMODULES or name in _OLD_SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _NAMES:
         return getattr(importlib.import_module(f"{__name__}.{_NAMES[name]}"), name)

@@ -1,4 +1,4 @@
-"""The bytes of an image: of a file of its own, or of a record in a TFRecord file."""
+"""The bytes of an image, from its own file or from a record in a TFRecord file."""
 
 import tensorflow as tf
 
@@ -11,7 +11,7 @@ def read_contents(path):
 
     Args:
         path: string tensor `()`: a file, or `FILE.tfrecord#OFFSET` for the record that begins at that byte, as
-            `keras_reid.data.records` writes them.
+            `keras_reid.data.datasets.records` writes them.
 
     Returns:
         string `()`.

@@ -5,8 +5,8 @@ import dataclasses
 
 import numpy as np
 
+from keras_reid.data.overlaps import check_paths
 from keras_reid.data.protocols import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS
-from keras_reid.data.roles import check_paths
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
@@ -199,7 +199,7 @@ class ReIDDataset:
                 "the protocol 'leave_one_out' searches for each test image among all the others, so that query and "
                 f"gallery of data set {self.name!r} must hold the same images in the same order. Received: "
                 f"{len(self.query)} and {len(self.gallery)} images that differ; set protocol='all' where the gallery "
-                "has images of its own"
+                "has other images than the query"
             )
         counts = collections.Counter(sample.path for sample in self.query)
         if twice := [path for path, count in counts.items() if count > 1]:

@@ -29,7 +29,7 @@ def decode_image(contents):
 
     The result equals `PIL.ImageOps.exif_transpose(image).convert("RGB")` to the bit: grey, palette and CMYK
     images become RGB, an alpha channel is dropped, and the image is turned as the Exif segments or the XMP of a
-    JPEG and the eXIf chunk of a PNG say. (Not as the text chunks of a PNG say, which PIL looks at besides.) A 16-bit
+    JPEG and the eXIf chunk of a PNG say. (PIL also reads the text chunks of a PNG; these are not read here.) A 16-bit
     PNG keeps its high byte, where PIL would clip a grey one to white.
 
     Args:
@@ -91,7 +91,7 @@ def _decode_bmp(contents):
 
 
 def _refuse(contents):
-    """Fails with the reason why the file is none that can be decoded."""
+    """Fails with the reason why the file cannot be decoded."""
     start = tf.strings.substr(tf.strings.join([contents, b"\0" * 12]), 0, 12)
     reason = tf.constant("not a JPEG, PNG or BMP image")
     is_one = {name: tf.strings.regex_full_match(start, pattern) for name, pattern in _OTHER_FORMATS.items()}

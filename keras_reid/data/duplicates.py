@@ -57,7 +57,7 @@ def _digests(paths):
 def _quietly(function, path):
     try:
         return function(path)
-    except (OSError, struct.error):  # whoever decodes the file says what is wrong with it
+    except (OSError, struct.error):  # decoding the file will say what is wrong with it
         return None
 
 

@@ -1,6 +1,6 @@
 """The orientation that a camera wrote into an image file, read and applied with TensorFlow graph operations.
 
-Each operation counts: `tf.data` optimises the graph of its function anew for every pass over the data.
+Each operation counts: `tf.data` optimises the graph of its function again for every pass over the data.
 """
 
 import numpy as np

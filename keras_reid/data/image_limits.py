@@ -48,7 +48,7 @@ class Extent:
 
 
 def extent(contents):
-    """The `Extent` of the image in a file's bytes; of a file of no known kind, and of none, that of no pixel.
+    """The `Extent` of the image in a file's bytes; of an empty or unknown file, an extent of 0 pixels.
 
     Example:
         >>> extent(b"BM" + bytes(16) + bytes([3, 0, 0, 0, 2, 0, 0, 0])).pixels
@@ -67,7 +67,7 @@ def extent(contents):
 
 
 def objection(contents, max_megapixels=None):
-    """Why an image is not to be decoded; empty where nothing speaks against it.
+    """Why an image must not be decoded; empty if it may be.
 
     Args:
         contents: the bytes of a file.
@@ -92,7 +92,7 @@ def megapixels_allowed():
     """The largest image that commands decode, in millions of pixels: `MOST_MEGAPIXELS`, or the variable's.
 
     Raises:
-        UserError: the environment variable is no number above 0.
+        UserError: the environment variable is not a number above 0.
     """
     text = os.environ.get(VARIABLE, "")
     try:

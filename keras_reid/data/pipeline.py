@@ -7,8 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_reid.data.decoding import read_image
+from keras_reid.data.epoch_plan import EpochPlan
+from keras_reid.data.keyed_augmentation import KeyedAugmentation
 from keras_reid.data.resizing import resize_image
-from keras_reid.data.samplers.calling import draw_batches
 from keras_reid.utils.errors import UserError
 
 _AHEAD = 2  # batches to embed that wait for the model; a number that TensorFlow finds itself has no bound
@@ -29,13 +30,14 @@ def train_batches(
 ):
     """Batches of training images, epoch after epoch.
 
-    Read and decode (or take from the cache), augmentations of stage "image", resize, batch, augmentations of
-    stage "batch", prefetch. Every random operation is stateless and keyed by (seed, epoch, place in the epoch, place in
+    An `EpochPlan` says which images an epoch consists of. They are read and decoded (or taken from the cache), go
+    through augmentations of stage "image", are resized and batched, go through augmentations of stage "batch", and are
+    prefetched. Every random operation is stateless and keyed by (seed, epoch, position in the epoch, place in
     `augmentation`). So the order of parallel work does not matter, and the batches from `first_step` of
     `first_epoch` on are, bit for bit, those of a run that began at 0.
 
-    Decoding was checked before, if `keras_reid.data.checking.check_images` ran; if a file has become
-    unreadable since, the error says what is wrong with it but not which file it is.
+    Check the files first with `keras_reid.data.unreadable.check_images`: if one cannot be decoded here, the error says
+    what is wrong with it but not which file it is.
 
     Args:
         dataset: a `ReIDDataset` with a training part.
@@ -62,84 +64,32 @@ def train_batches(
         and the number of batches an epoch.
 
     Raises:
-        UserError: if an augmentation or the size is none, an epoch has no step `first_step`, or the data set or the
-            sampler has an objection.
+        UserError: if the size or an augmentation is invalid, a batch cannot be divided, an epoch has no step
+            `first_step`, or the data set or the sampler has an objection.
 
     Example:
         >>> batches, steps = train_batches(dataset, IdentitySampler(), (256, 128), [Flip(), PadCrop()], epochs=60)
         >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
     """
     image_size = _checked_size(image_size)
-    on_images, on_batches = _stages(augmentation)
-    identities, cameras, names = dataset.train_labels()
-    paths = tf.constant([sample.path for sample in dataset.train])
-    usual = _size_of_first(paths, pixels)
-
-    @functools.lru_cache(maxsize=1)  # the first epoch's shape is needed before its batches
-    def draw(epoch):
-        return draw_batches(sampler, identities, cameras, names, seed=seed, epoch=epoch)
-
-    steps, batch_size = draw(first_epoch).shape
-    index, count = part
-    part_size, left = divmod(batch_size, count)
-    if left:
-        raise UserError(
-            f"a batch of {batch_size} images has no {count} equal parts: change the size of the batch"
-        )
-    part_of_batch = slice(index * part_size, (index + 1) * part_size)
-    loaded = slice(0, batch_size) if on_batches else part_of_batch
-    loaded_size = loaded.stop - loaded.start
-    if not 0 <= first_step < steps:
-        raise UserError(
-            f"`first_step` must be 0 … {steps - 1}, a step of the epoch; after the last one, set first_epoch. "
-            f"Received: {first_step}"
-        )
-
-    @tf.autograph.experimental.do_not_convert
-    def one_epoch(epoch):
-        places = tf.ensure_shape(
-            tf.numpy_function(lambda epoch: draw(int(epoch)), [epoch], tf.int32), (steps, batch_size)
-        )
-        positions = tf.reshape(tf.range(steps * batch_size, dtype=tf.int64), (steps, batch_size))
-        size = steps * loaded_size
-        return (
-            tf.fill((size,), epoch),
-            tf.reshape(positions[:, loaded], (size,)),
-            tf.reshape(places[:, loaded], (size,)),
-        )
-
-    @tf.autograph.experimental.do_not_convert  # converting takes longer than all other tracing
-    def load(epoch, position, place):
-        image = read_image(paths[place]) if pixels is None else pixels[place]
-        for number, augment in on_images:
-            image = _to_uint8(augment(image, _key(seed, epoch, position, number)))
-        return epoch, position, place, resize_image(image, image_size, usual)
-
-    @tf.autograph.experimental.do_not_convert
-    def finish(epoch, position, place, images):
-        for number, augment in on_batches:
-            images = augment(images, _key(seed, epoch[0], position[0], number))
-        images = tf.ensure_shape(_to_uint8(images), (loaded_size, *image_size, 3))
-        if loaded_size > part_size:
-            images, place = images[part_of_batch], place[part_of_batch]
-        labels = {"identity": tf.gather(identities, place), "camera": tf.gather(cameras, place)}
-        return images, labels if more_labels is None else {**labels, **more_labels(place)}
-
+    augmentation = KeyedAugmentation(augmentation, seed)
+    labels = dataset.train_labels()
+    whole_batches = augmentation.needs_whole_batches
+    plan = EpochPlan.of(labels, sampler, seed, first_epoch, first_step, part, whole_batches)
+    maker = _BatchMaker(plan, _decoder(dataset, pixels), augmentation, image_size, labels, more_labels)
     in_parallel = {"num_parallel_calls": cores(), "deterministic": True}
-    # The random state of a Keras layer is a variable, which parallel calls would share.
-    one_by_one = any(isinstance(augment, _KerasLayer) for _, augment in on_batches)
     batches = (
-        tf.data.Dataset.range(first_epoch, epochs)
-        .map(one_epoch)
+        tf.data.Dataset.range(plan.first_epoch, epochs)
+        .map(maker.plan_epoch)
         .prefetch(1)
         .unbatch()
-        .skip(first_step * loaded_size)
-        .map(load, **in_parallel)
-        .batch(loaded_size, drop_remainder=True)
-        .map(finish, **({} if one_by_one else in_parallel))
+        .skip(plan.images_done)
+        .map(maker.load, **in_parallel)
+        .batch(plan.loaded_size, drop_remainder=True)
+        .map(maker.finish, **(in_parallel if augmentation.may_run_in_parallel else {}))
         .prefetch(tf.data.AUTOTUNE)
     )
-    return batches, steps
+    return batches, plan.steps
 
 
 def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
@@ -182,61 +132,65 @@ def _loader(image_size):
     return tf.function(load, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 
 
-class _KerasLayer:
-    """Calls a Keras layer for one batch, with all its randomness taken from the seed that is given."""
-
-    def __init__(self, layer):
-        self.layer = layer
-        self.states = [variable for variable in layer.variables if "seed_generator_state" in variable.path]
-
-    def __call__(self, images, seed):
-        for number, state in enumerate(self.states):
-            state.assign(tf.cast(tf.random.experimental.stateless_fold_in(seed, number), state.dtype))
-        return self.layer(images, training=True)
-
-
-def _size_of_first(paths, pixels):
-    """Many sets have images of one size, which are then resized faster; where a set has not, nothing is lost."""
+def _decoder(dataset, pixels):
+    """A function that gives the pixels of the image at a place in the training part."""
     if pixels is not None:
-        return tuple(pixels[0].shape[:2])
+        return pixels.__getitem__
+    paths = tf.constant([sample.path for sample in dataset.train])
+    return lambda place: read_image(paths[place])
+
+
+# Converting these functions takes longer than all other tracing.
+_as_it_is = tf.autograph.experimental.do_not_convert
+
+
+class _BatchMaker:
+    """How the images of a plan become batches, step by step; each is a function for `tf.data`.
+
+    Args:
+        plan: an `EpochPlan`.
+        decode: a function of an image's place in the training part; gives its pixels.
+        augmentation: a `KeyedAugmentation`.
+        image_size: `(height, width)`.
+        labels: `(identities, cameras, names)` of the training part.
+        more_labels: as of `train_batches`.
+    """
+
+    def __init__(self, plan, decode, augmentation, image_size, labels, more_labels):
+        self._plan, self._decode, self._augmentation = plan, decode, augmentation
+        self._image_size, self._more_labels = image_size, more_labels
+        self._identities, self._cameras, _ = labels
+        self._usual_size = _size_of_first(decode)
+        self.plan_epoch, self.load, self.finish = map(_as_it_is, (self._plan_epoch, self._load, self._finish))
+
+    def _plan_epoch(self, epoch):
+        """Epoch, position and place of each image that is loaded."""
+        images = tf.numpy_function(lambda epoch: self._plan.images(int(epoch)), [epoch], (tf.int64, tf.int32))
+        size = self._plan.steps * self._plan.loaded_size
+        return tf.fill((size,), epoch), *(tf.ensure_shape(part, (size,)) for part in images)
+
+    def _load(self, epoch, position, place):
+        """One image, decoded, augmented and resized."""
+        image = self._augmentation.image(self._decode(place), epoch, position)
+        return epoch, position, place, resize_image(image, self._image_size, self._usual_size)
+
+    def _finish(self, epoch, position, place, images):
+        """One batch, augmented, with its labels: this worker's share of it."""
+        plan = self._plan
+        images = self._augmentation.batch(images, epoch[0], position[0])
+        images = tf.ensure_shape(images, (plan.loaded_size, *self._image_size, 3))
+        if plan.loaded_size > plan.share_size:
+            images, place = images[plan.share], place[plan.share]
+        labels = {"identity": tf.gather(self._identities, place), "camera": tf.gather(self._cameras, place)}
+        return images, labels if self._more_labels is None else {**labels, **self._more_labels(place)}
+
+
+def _size_of_first(decode):
+    """Many sets have images of one size, which are then resized faster; where a set has not, nothing is lost."""
     try:
-        return tuple(read_image(paths[0]).shape[:2])
+        return tuple(decode(0).shape[:2])
     except tf.errors.OpError:  # said when its turn comes
         return None
-
-
-def _stages(augmentation):
-    """Augmentations of single images and of batches, each with its place in the list."""
-    import keras
-
-    on_images, on_batches = [], []
-    for number, augment in enumerate(augmentation):
-        if isinstance(augment, keras.layers.Layer):
-            augment = _KerasLayer(augment)
-        elif callable(augment) and not isinstance(augment, type) and not hasattr(augment, "stage"):
-            augment = tf.function(augment)  # so that a user may write `if` and `for` on tensors
-        stage = getattr(augment, "stage", "batch")
-        if not callable(augment) or isinstance(augment, type) or stage not in ("image", "batch"):
-            raise UserError(
-                "an augmentation must be a Keras layer or a callable `(images, seed)`, with `stage` 'image' "
-                f"or 'batch' if it has one. Received: {augment!r}"
-            )
-        (on_images if stage == "image" else on_batches).append((number, augment))
-    return on_images, on_batches
-
-
-def _key(seed, epoch, position, number):
-    """A seed `(2,)` of its own for each epoch, position and augmentation."""
-    key = tf.stack([tf.constant(seed, tf.int64), tf.cast(epoch, tf.int64)])
-    for part in (position, number):
-        key = tf.random.experimental.stateless_fold_in(key, tf.cast(part, tf.int64))
-    return key
-
-
-def _to_uint8(images):
-    if images.dtype == tf.uint8:
-        return images
-    return tf.cast(tf.clip_by_value(tf.round(tf.cast(images, tf.float32)), 0.0, 255.0), tf.uint8)
 
 
 def cores():

@@ -21,7 +21,7 @@ _ESTIMATE_AFTER = 100  # images from whose mean size that of all is estimated
 
 
 class PixelCache:
-    """The pixels of images, decoded once, to be had by number in a few microseconds.
+    """The pixels of images, decoded once; an image is then read by its number in a few microseconds.
 
     They are kept as they are in the files, before augmentation and resizing: height · width · 3 bytes each
     (Market-1501: 24 kB each, 318 MB in all), in one piece, in memory or in a file that is mapped into memory, of which
@@ -154,7 +154,7 @@ def digest_of(paths):
 
 
 def _is_whole(file, index, count):
-    """Whether the files are there and fit these images; others are made anew."""
+    """Whether the files are there and fit these images; otherwise they are written again."""
     if not (file.is_file() and index.is_file()):
         return False
     try:

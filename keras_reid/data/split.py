@@ -25,7 +25,7 @@ def split_dataset(name, samples, test_identities, seed, protocol):
        query so far still finds the identity in the gallery under another camera. With 2 cameras × 1 image,
        the first camera's image is the query and the second's is gallery.
        All: the first image of an identity is the query, if it has another.
-    4. Whatever is no query is gallery. So no image is in both, every query has a match, and a test identity
+    4. All other images are gallery. So no image is in both, every query has a match, and a test identity
        that cannot be searched for is a distractor. "First" is by camera name, then by path.
 
     Args:
@@ -88,8 +88,9 @@ def automatic_protocol(name, groups):
     warnings.warn(
         f"{len(single)} of {len(groups)} test identities of data set {name!r} were seen by one camera only, the first "
         f"is {first.identity!r} by camera {first.camera!r} ({first.path}). So the protocol is 'all': every gallery "
-        "image counts, and results are better than across cameras. If that is no camera, say how to read it (`pattern` "
-        "of Folder, column camera of CSV); if it is, set protocol='cross_camera', or protocol='all' to mean this",
+        "image counts, and results are better than across cameras. If that is not a camera, say how to read it "
+        "(`pattern` of Folder, column camera of CSV); if it is, set protocol='cross_camera', or protocol='all' to mean "
+        "this",
         stacklevel=2,
     )
     return ALL

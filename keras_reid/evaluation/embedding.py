@@ -11,7 +11,7 @@ def embed_paths(model, paths, batch_size=64, flip=False):
 
     Args:
         model: a `ReIDModel`.
-        paths: image files; a file that cannot be read raises, naming it. See `keras_reid.data.checking`.
+        paths: image files; a file that cannot be read raises, naming it. See `keras_reid.data.unreadable`.
         batch_size: images in a batch.
         flip: average each embedding with that of the mirrored image (before any normalisation).
 

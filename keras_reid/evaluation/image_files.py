@@ -4,7 +4,7 @@ import os
 import pathlib
 from typing import NamedTuple
 
-from keras_reid.data.datasets.files import NO_IMAGES, image_files
+from keras_reid.data.image_files import NO_IMAGES, image_files
 from keras_reid.utils.errors import UserError
 
 

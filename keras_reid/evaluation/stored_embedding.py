@@ -29,7 +29,7 @@ def embed_into(store, model, images, batch_size=64, flip=False, root=""):
     """
     import tensorflow as tf
 
-    from keras_reid.data.checking import refused_images, unreadable_images
+    from keras_reid.data.unreadable import refused_images, unreadable_images
 
     def paths(images):
         return [os.path.join(root, image.path) for image in images]

@@ -136,11 +136,10 @@ def memory_of(model):
 def _classifiers(head):
     """Every classification layer of a head, of each branch."""
     from keras_reid.layers.margin.base import ClassificationLayer
+    from keras_reid.utils.keras_internals import layers_within
 
     own = getattr(head, "classifier", None)
-    return [
-        layer for layer in head._flatten_layers() if layer is own or isinstance(layer, ClassificationLayer)
-    ]
+    return [layer for layer in layers_within(head) if layer is own or isinstance(layer, ClassificationLayer)]
 
 
 def _without(variables, layers):

@@ -132,7 +132,7 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
         steps_per_epoch: batches. The schedule is told the updates of the weights, fewer under gradient accumulation.
         most_clusters: for which a `ClusterMemoryLoss` needs room; None is one for each identity.
     """
-    from keras_reid.models.terms import FunctionLoss
+    from keras_reid.models.function_loss import FunctionLoss
 
     epochs = experiment.training.epochs
     losses, weights = [], []

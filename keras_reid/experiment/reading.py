@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from keras_reid.data.checking import check_images
-from keras_reid.data.roles import check_contents
+from keras_reid.data.overlaps import check_contents
 from keras_reid.data.samplers import draw_batches
+from keras_reid.data.unreadable import check_images
 from keras_reid.utils.errors import UserError
 
 
@@ -25,7 +25,7 @@ def read_datasets(data, train=True, before_checking=lambda: None, identities=Tru
 
     Raises:
         UserError: for a missing set, two test sets of one name, an unreadable image (unless `skip_unreadable`), or
-            files in two roles; see `keras_reid.data.roles`, which also warns.
+            files in two roles; see `keras_reid.data.overlaps`, which also warns.
     """
     read = {}
     readers = [*([data.dataset] if train else []), *(data.test_datasets or [data.dataset])]

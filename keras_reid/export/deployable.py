@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_reid.export.folding import Folding, add_offset, folded, replaced_call
+from keras_reid.export.folding import Folding, add_offset, folded
+from keras_reid.utils.keras_internals import is_autocast, layers_within
+from keras_reid.utils.replaced_calls import replaced_calls
 
 # The policies of the backbone's layers, and the type in which matrices and kernels are stored.
 _PRECISIONS = {"float32": ("float32", tf.float32), "bfloat16": ("mixed_bfloat16", tf.bfloat16)}
@@ -93,10 +95,7 @@ class Deployable:
     def __call__(self, images):
         with contextlib.ExitStack() as stack:
             stack.enter_context(computing_in(self._model, self._policy))
-            for norm, offset in self._offsets.items():
-                stack.enter_context(
-                    replaced_call(norm, lambda inputs, offset=offset, **kwargs: add_offset(inputs, offset))
-                )
+            stack.enter_context(replaced_calls(self._offsets, self._adding_offset))
             scope = stack.enter_context(keras.StatelessScope())
             for variable, stored in self._values:
                 value = tf.convert_to_tensor(stored)
@@ -108,9 +107,12 @@ class Deployable:
                 scope.add_update((variable, tf.zeros(variable.shape, variable.dtype)))
             return tf.cast(self._model(images, training=False), tf.float32)
 
+    def _adding_offset(self, norm, call):
+        return lambda inputs, **kwargs: add_offset(inputs, self._offsets[norm])
+
     def _is_cast_down(self, variable):
         """Whether its layer would cast it to the stored type: then it is not cast up before that."""
-        return len(variable.shape) > 1 and variable._autocast and id(variable) not in self._exact
+        return len(variable.shape) > 1 and is_autocast(variable) and id(variable) not in self._exact
 
     def _store(self, variable, value):
         kind = self._stored if len(variable.shape) > 1 else tf.float32
@@ -140,8 +142,8 @@ class Deployable:
 @contextlib.contextmanager
 def computing_in(model, backbone_policy):
     """All layers compute in the given policy, pooling and head in float32, for as long as the block runs."""
-    policies = {layer: layer.dtype_policy for layer in model._flatten_layers()}
-    exact = {layer for part in (model.pooling, model.head) for layer in part._flatten_layers()}
+    policies = {layer: layer.dtype_policy for layer in layers_within(model)}
+    exact = {layer for part in (model.pooling, model.head) for layer in layers_within(part)}
     try:
         for layer in policies:
             layer.dtype_policy = "float32" if layer in exact else backbone_policy

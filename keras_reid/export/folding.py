@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_reid.layers import GroupedConv2D, NeckNormalization
+from keras_reid.utils.keras_internals import layers_within
+from keras_reid.utils.replaced_calls import replaced_calls
 
 # By their exact class: a subclass may do anything with its kernel before it is applied.
 _KERNELS = {
@@ -33,15 +35,13 @@ class Folding:
     """
 
     def __init__(self, model):
-        self.layers = [layer for layer in model._flatten_layers() if type(layer) in (*_KERNELS, *_NORMS)]
+        self.layers = [layer for layer in layers_within(model) if type(layer) in (*_KERNELS, *_NORMS)]
         self._calls = {}
 
     @contextlib.contextmanager
     def watching(self):
         """Records the calls of these layers."""
-        with contextlib.ExitStack() as stack:
-            for layer in self.layers:
-                stack.enter_context(replaced_call(layer, self._recorder(layer)))
+        with replaced_calls(self.layers, self._recorder):
             yield
 
     def pairs(self):
@@ -58,9 +58,7 @@ class Folding:
                 found.append((linear, norm))
         return found
 
-    def _recorder(self, layer):
-        call = layer.call
-
+    def _recorder(self, layer, call):
         def recorded(inputs, *args, **kwargs):
             before = len(inputs.consumers())
             output = call(inputs, *args, **kwargs)
@@ -76,16 +74,6 @@ class Folding:
             return output
 
         return recorded
-
-
-@contextlib.contextmanager
-def replaced_call(layer, call):
-    """The layer computes `call` for as long as the block runs."""
-    layer.call = call
-    try:
-        yield
-    finally:
-        del layer.call
 
 
 def folded(linear, norm):

@@ -12,6 +12,7 @@ from keras_reid.data.resizing import resize_image
 from keras_reid.evaluation import l2_normalize
 from keras_reid.export.deployable import computing_in
 from keras_reid.export.parity_error import ParityError
+from keras_reid.utils.keras_internals import layers_within
 
 # Two single images (a JPEG, a PNG), then a batch of 7 and one of 32.
 BATCHES = ((0, 1), (1, 2), (2, 9), (9, 41))
@@ -76,7 +77,7 @@ test_images.__test__ = False
 
 def _predict(model, pixels):
     """`model.predict`; of a model that computes in half precision, the same in float32."""
-    if all(layer.compute_dtype == "float32" for layer in model._flatten_layers()):
+    if all(layer.compute_dtype == "float32" for layer in layers_within(model)):
         return model.predict(pixels, batch_size=32, verbose=0)
     with computing_in(model, "float32"):
         parts = [model(pixels[start : start + 32], training=False) for start in range(0, len(pixels), 32)]

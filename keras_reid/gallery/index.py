@@ -81,7 +81,7 @@ def update_index(
 
 
 def _update(store, scan, model, flip, batch_size, strict):
-    from keras_reid.data.checking import check_images, say_left_out
+    from keras_reid.data.unreadable import check_images, say_left_out
 
     now = {image.path: image for image in scan.images}
     stays = np.array([now.get(image.path) == image for image in store.images], bool)

@@ -1,4 +1,4 @@
-"""Model files that may be anybody's: absurd sizes and weights that are no numbers."""
+"""Model files from strangers: absurd sizes, and weights that are not numbers."""
 
 import contextlib
 import io
@@ -12,10 +12,11 @@ import keras
 import numpy as np
 
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.keras_internals import before_each_variable
 
 # Sides in pixels. At the limit an image of float32 takes 200 MB; those of re-identification have 64 to 512.
 _MOST_PIXELS = 4096
-# A model has about the size of its file. Room for variables that are not stored, and for files packed anew.
+# A model has about the size of its file. Room for variables that are not stored, and for compressed files.
 _MOST_GROWTH, _ROOM = 4, 2**28
 _WEIGHTS = "model.weights.h5"
 
@@ -70,10 +71,9 @@ def bounded_weights(file):
         raise UserError(
             f"{file}: must be about as large as its weights. Received: weights of {stored / 1e6:,.0f} MB."
         )
-    # Keras has no public hook between the shape of a variable and its memory.
-    initialize, total, refused = keras.Variable._initialize_with_initializer, 0, None
+    total, refused = 0, None
 
-    def bounded(variable, initializer):
+    def count(variable):
         nonlocal total, refused
         # Half precision has 2 bytes and is counted as if it had more, which the growth allows for.
         total += 4 * math.prod(variable.shape)
@@ -83,17 +83,14 @@ def bounded_weights(file):
                 f"MB. Received: {variable.path} of shape {tuple(variable.shape)}."
             )
             raise refused
-        initialize(variable, initializer)
 
-    keras.Variable._initialize_with_initializer = bounded
     try:
-        yield
+        with before_each_variable(count):
+            yield
     except Exception as error:
         if refused is None or error is refused:
             raise
         raise refused from error  # Keras has put its own words around it
-    finally:
-        keras.Variable._initialize_with_initializer = initialize
 
 
 def _stored_bytes(file, archive):
@@ -125,7 +122,7 @@ def _stored_bytes(file, archive):
 
 
 def check_weights(file, model):
-    """Refuses weights that are NaN, which make every embedding NaN, and warns of infinite ones. One look at each.
+    """Refuses weights that are NaN, which make every embedding NaN, and warns of infinite ones. Reads each weight once.
 
     Args:
         file: the model file, for the error.

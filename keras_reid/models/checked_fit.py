@@ -1,4 +1,4 @@
-"""`fit` that looks at what it is given before it begins."""
+"""`fit` that checks labels and callbacks before the first step."""
 
 import keras
 
@@ -23,16 +23,16 @@ class CheckedFit(keras.Model):
     ):
         """As `keras.Model.fit`.
 
-        Labels in arrays are looked through before the first step; of a data set, a batch with a label that is no class
+        Labels in arrays are checked before the first step. In a data set, a batch with a label that is not a class
         changes nothing, and ends the training after the first step or at the end of the epoch. A loss that reads no
         class scores, such as `TripletLoss`, takes any whole numbers.
 
         `ReduceLROnPlateau` and `LearningRateScheduler` read and set the rate that a warm-up rises to.
 
         Raises:
-            ValueError: if a label is no class, before the first step; or if one of these callbacks is given and the
+            ValueError: if a label in an array is not a class; or if one of these callbacks is given and the
                 learning rate is a schedule.
-            UserError: likewise of a data set, with the label, its row and the step.
+            UserError: if a label in a data set is not a class, with the label, its row and the step.
         """
         self.check_compiled()
         self._check_labels(y)
@@ -54,7 +54,7 @@ class CheckedFit(keras.Model):
         )
 
     def evaluate(self, x=None, y=None, *args, **kwargs):
-        """As `keras.Model.evaluate`. Labels in arrays are looked through first, as by `fit`."""
+        """As `keras.Model.evaluate`. Labels in arrays are checked first, as by `fit`."""
         self._check_labels(y)
         return super().evaluate(x, y, *args, **kwargs)
 
@@ -64,9 +64,9 @@ class CheckedFit(keras.Model):
 
 
 class _LabelLook(keras.callbacks.Callback):
-    """Ends a training of which a batch had a label that is no class, after the first step and after each epoch.
+    """Ends a training in which a batch had a label that is not a class: after the first step, or after an epoch.
 
-    Such a step changes nothing, because its loss is NaN. Looking waits for the running step to end.
+    Such a step changes nothing, because its loss is NaN. The check waits for the running step to end.
 
     Raises:
         UserError: from `fit`, with the label, its row and the step.

@@ -6,21 +6,21 @@ import keras
 from keras import ops
 
 from keras_reid.losses import LogitDistillationLoss, PKTLoss
+from keras_reid.models.function_loss import FunctionLoss
 from keras_reid.models.loading import load_model
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
-from keras_reid.models.terms import FunctionLoss
 from keras_reid.models.training_model import TrainingModel
 
 
 class Distiller(TrainingModel):
     """Trains a student to rank as its teachers do: `loss = Σ losses of the student + w · L_logit + α · L_PKT`.
 
-    Each distillation loss is the mean over the teachers. These are frozen and in inference mode: their weights, moving
-    statistics and dropout do not move. They see the student's images, augmented as they are, resized (bicubic) to
-    their own size where it is another. Or their outputs come with the batch, computed before: the labels then have
-    `"teachers"`, a tuple with a dict for each such teacher, of `"scores"` `(batch, classes)` and `"embedding"`
-    `(batch, dim)`, as `training.TeacherOutputs` gives them. Both kinds may be mixed.
+    Each distillation loss is the mean over the teachers. These are frozen and in inference mode: their weights and
+    moving statistics do not change, and nothing is dropped. They see the student's images, augmented as they are,
+    resized (bicubic) to their own size where it is another. Or their outputs come with the batch, computed before: the
+    labels then have `"teachers"`, a tuple with a dict for each such teacher, of `"scores"` `(batch, classes)` and
+    `"embedding"` `(batch, dim)`, as `training.TeacherOutputs` gives them. Both kinds may be mixed.
 
     Whatever training needs is the student's: call, prediction, freezing, metadata. `save` writes the student alone.
 
@@ -55,7 +55,7 @@ class Distiller(TrainingModel):
 
     Source: He et al., FastReID, 2020: `L_kd = L_logit + α L_PKT + L_reid`; its `Distiller` with several teachers and a
     moving average. Deliberate differences: there the teachers stay in training mode, with the batch's statistics and
-    drifting ones of their own, and the moving average keeps constant momentum from random weights on, without
+    with moving statistics that drift, and the moving average keeps constant momentum from random weights on, without
     averaging the moving statistics.
     """
 
@@ -189,7 +189,7 @@ def check_teacher(teacher, student, losses):
 
     Args:
         teacher: a `ReIDModel`.
-        student: likewise.
+        student: a `ReIDModel`.
         losses: what compares the two.
 
     Raises:

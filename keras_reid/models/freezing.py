@@ -1,14 +1,13 @@
 """Which layers a frozen step leaves alone, and how they run in it."""
 
-import contextlib
 import difflib
 import inspect
 import re
-import threading
 
 import keras
 
-_lock = threading.Lock()
+from keras_reid.utils.keras_internals import layers_within
+from keras_reid.utils.replaced_calls import replaced_calls
 
 
 class Freezing:
@@ -45,7 +44,8 @@ def find_layers(model, patterns):
         The outermost layers that match.
 
     Raises:
-        ValueError: if a pattern is no regular expression, or matches no layer; with the names that are closest to it.
+        ValueError: if a pattern is not a regular expression, or matches no layer; with the names that are closest to
+        it.
     """
     if isinstance(patterns, str) or not all(isinstance(pattern, str) for pattern in patterns):
         raise ValueError(f"freeze_layers must be a list of patterns of layer names. Received: {patterns!r}")
@@ -55,7 +55,7 @@ def find_layers(model, patterns):
         try:
             expression = re.compile(rf"(?:{pattern})(?:\.|$)")
         except re.error as error:
-            raise ValueError(f"freeze_layers: {pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"freeze_layers: {pattern!r} is not a regular expression: {error}") from error
         matching = [name for name in named if any(map(expression.match, _spellings(name)))]
         if not matching:
             names = [spelling for name in named for spelling in _spellings(name)[-1:]]
@@ -70,62 +70,28 @@ def find_layers(model, patterns):
     ]
 
 
-@contextlib.contextmanager
 def inference_mode(layers):
-    """Within it, these layers and all within them compute as in inference, whatever `training` says.
+    """A context in which these layers and all within them compute as in inference, whatever `training` says.
 
     Dropout and the like are off, and batch normalisation uses and keeps its moving statistics. `layer.trainable` would
     do the latter alone, and would be saved with a model whose training is interrupted.
-
-    Replicas of one machine trace their steps in threads that take turns, so that one may leave while another is within:
-    the last one restores.
     """
-    every = {id(layer): layer for outer in layers for layer in _with_inner(outer)}.values()
-    with _lock:
-        for layer in every:
-            _enter(layer)
-    try:
-        yield
-    finally:
-        with _lock:
-            for layer in every:
-                _leave(layer)
+    every = [inner for layer in layers for inner in layers_within(layer)]
+    return replaced_calls(every, _without_training)
 
 
-class _Inference:
-    """Stands in for a layer's method `call`."""
+def _without_training(layer, call):
+    """`call` with `training=False`; None for a layer that knows no `training`."""
+    signature = inspect.signature(call)
+    if "training" not in signature.parameters:
+        return None
 
-    def __init__(self, call):
-        self.call, self.entered = call, 1
-        self.signature = inspect.signature(call)
-
-    def __call__(self, *args, **kwargs):
-        bound = self.signature.bind(*args, **kwargs)
+    def in_inference(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
         bound.arguments["training"] = False
-        return self.call(*bound.args, **bound.kwargs)
+        return call(*bound.args, **bound.kwargs)
 
-
-def _enter(layer):
-    # In the instance's own dictionary, because Keras looks at everything that is set in the ordinary way.
-    own = vars(layer)
-    if isinstance(own.get("call"), _Inference):
-        own["call"].entered += 1
-    elif "training" in inspect.signature(layer.call).parameters:
-        own["call"] = _Inference(layer.call)
-
-
-def _leave(layer):
-    own = vars(layer)
-    if isinstance(own.get("call"), _Inference):
-        own["call"].entered -= 1
-        if not own["call"].entered:
-            del own["call"]
-
-
-def _with_inner(layer):
-    yield layer
-    for inner in _inner(layer):
-        yield from _with_inner(inner)
+    return in_inference
 
 
 def _named_layers(model):
@@ -139,14 +105,10 @@ def _named_layers(model):
 def _within(path, layer, models_only):
     if models_only and not isinstance(layer, keras.Model):
         return
-    for inner in _inner(layer):
+    for inner in layers_within(layer, recursive=False):
         name = f"{path}.{inner.name}"
         yield name, inner
         yield from _within(name, inner, models_only)
-
-
-def _inner(layer):
-    return layer._flatten_layers(include_self=False, recursive=False)
 
 
 def _spellings(name):

@@ -45,12 +45,12 @@ def identities_of(labels):
 
 
 def cameras_of(labels):
-    """The cameras of a batch `(batch,)`, or None where the labels have none."""
+    """The cameras of a batch `(batch,)`, or None where the labels do not hold them."""
     return labels.get("camera") if isinstance(labels, dict) else None
 
 
 def known_cameras(cameras, images, num_cameras):
-    """Cameras `(batch,)` as int32, −1 for every one that is none of the `num_cameras` of the training."""
+    """Cameras `(batch,)` as int32, −1 for each that is not one of the `num_cameras` of the training."""
     cameras, right = whole_numbers(cameras, images, "cameras")
     right = ops.logical_and(right, ops.logical_and(cameras >= 0, cameras < num_cameras))
     return ops.cast(ops.where(right, cameras, -1), "int32")

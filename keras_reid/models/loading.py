@@ -16,11 +16,11 @@ _KNOWN_PACKAGES = {"builtins", "keras", "keras_hub", "keras_reid"}
 def load_model(run_or_model, trust_code=False):
     """Loads a trained model for inference: its optimizer and losses are left in the file.
 
-    A model of a run may have classes of its own, which the run's experiment.py registers. That file is executed only
+    A model of a run may have its own classes, which the run's experiment.py registers. That file is executed only
     where the model needs it and `fit` on this machine has noted its hash, and then said in one line; that of any other
     run only with `trust_code`. A bare model file, outside a run, never brings code.
 
-    Time: beside Keras' own, a look at the file's configuration and one at each weight: 0.1 s for a ResNet-50.
+    Time: Keras' own, plus 0.1 s for a ResNet-50 to read the file's configuration and check each weight.
 
     Args:
         run_or_model: a run directory, which holds `model.keras`, or a `.keras` file.
@@ -30,8 +30,8 @@ def load_model(run_or_model, trust_code=False):
         A `ReIDModel`. To train on, `keras.saving.load_model` restores what it was compiled with, too.
 
     Raises:
-        UserError: nothing is there, it is no Keras model, or the model is not a `ReIDModel`; it needs code that may not
-            be executed; it is of absurd size, or has weights that are not numbers.
+        UserError: nothing is there, it is not a Keras model, or the model is not a `ReIDModel`; it needs code that may
+            not be executed; it is of absurd size, or has weights that are not numbers.
 
     Example:
         >>> model = load_model("runs/quickstart")  # doctest: +SKIP

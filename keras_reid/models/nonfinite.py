@@ -1,4 +1,4 @@
-"""What a training step does when its loss is not finite: nothing, but to remember it."""
+"""A training step whose loss is not finite changes nothing; the first one is remembered."""
 
 import dataclasses
 
@@ -36,7 +36,7 @@ class NonFinite:
 
     @property
     def wrong_label(self):
-        """Says which label of the batch is no class, with its row; None if all are right."""
+        """Says which label of the batch is not a class, with its row; None if all are classes."""
         labels = np.asarray(self.identities)
         wrong = np.isin(labels, NO_LABELS)
         rule = "whole numbers"
@@ -88,7 +88,7 @@ class FiniteGuard:
             gradients: as the tape gives them.
             variables: what they belong to.
             values: of the loss terms in the order of `names`, each () float32, this replica's share.
-            regularization: what the layers add, likewise.
+            regularization: what the layers add, this replica's share.
             identities: `(batch,)`.
         """
         gradients = list(gradients)

@@ -26,7 +26,7 @@ class ReIDModel(TrainingModel):
             (256, 128).
         pixel_mean: per RGB channel on the 0–255 scale; None is what `metadata` says, else the backbone's own where it
             knows it (as `backbones.KerasBackbone` may), else ImageNet's.
-        pixel_std: likewise.
+        pixel_std: as `pixel_mean`.
         metadata: a JSON-able dict that travels with the model: `image_size`, `interpolation`, `pixel_mean`, `pixel_std`
             (filled from the arguments above), `threshold`, `provenance` and whatever else is put there. The only
             place that converters, calibration and exporters read and write.
@@ -36,7 +36,7 @@ class ReIDModel(TrainingModel):
 
     Training: `compile(optimizer, losses=[...])`, then `fit` on batches `(images, {"identity": (batch,)})` or
     `(images, identities)`. A loss reads what its attribute `reads` names (`"logits"`, the default, or `"feature"`);
-    its value is logged under its name, beside `loss`, `accuracy` and `learning_rate`.
+    its value is logged under its name, as are `loss`, `accuracy` and `learning_rate`.
 
     Example:
         >>> model = ReIDModel(

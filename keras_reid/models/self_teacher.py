@@ -1,4 +1,4 @@
-"""A teacher made of the student's own past."""
+"""A teacher that is the moving average of its student."""
 
 from keras import ops
 

@@ -7,17 +7,31 @@ from keras import ops
 from keras_reid.models.checked_fit import CheckedFit
 from keras_reid.models.freezing import Freezing, inference_mode
 from keras_reid.models.inputs import cameras_of, identities_of
+from keras_reid.models.loss_terms import LossTerms
 from keras_reid.models.nonfinite import FiniteGuard
-from keras_reid.models.terms import LossTerms
 from keras_reid.training.schedules import WarmUp
 from keras_reid.training.strategy import over_workers
+from keras_reid.utils.keras_internals import (
+    BuiltByItsConstructor,
+    compiled_metrics,
+    compiled_step,
+    loss_tracker,
+)
 
 
-class TrainingModel(CheckedFit):
+class TrainingModel(BuiltByItsConstructor, CheckedFit):
     """What `ReIDModel` trains with: losses by what they read, warm-up, freezing, several replicas, a guard.
 
     A subclass has the parts `backbone`, `pooling` and `head`, everything built by its constructor, and
     `compute_outputs(images, labels, training, cameras)`.
+
+    Freezing. There are two step functions, each compiled when it is first needed: `train_step`, in which everything
+    learns, and `frozen_train_step`, in which the layers of `freeze_layers` run in inference mode and only the rest
+    learns. `fit` takes the frozen one while the optimizer has done fewer than `freeze_backbone_steps` updates, also
+    after a resume, because the optimizer's counter is saved. Two functions, and not one with a condition, because
+    - a frozen step records no activation below the lowest layer that learns, which saves most of its time and memory;
+    - updates inside `tf.cond` fail under `MirroredStrategy`;
+    - gradients of zero would still move weights, through L2, weight decay and the optimizer's moments.
     """
 
     def __init__(self, **kwargs):
@@ -26,7 +40,6 @@ class TrainingModel(CheckedFit):
         self._terms = None
         self._guard = None
         self._freezing = None
-        self._frozen_step = False
         self._predict = None
 
     def compile(
@@ -53,8 +66,8 @@ class TrainingModel(CheckedFit):
             warmup_steps: optimizer steps in which the learning rate rises to what the optimizer's own says.
             warmup_factor: the fraction of the learning rate at the first step, in (0, 1].
             warmup_kind: `"linear"`, `"exponential"` or `"constant"`.
-            freeze_backbone_steps: optimizer steps at the start in which `freeze_layers` run in inference mode (their
-                batch normalisation uses and keeps the moving statistics, nothing is dropped) and neither their
+            freeze_backbone_steps: optimizer steps at the start in which `freeze_layers` run in inference mode: their
+                batch normalisation uses and keeps the moving statistics, and nothing is dropped. Neither their
                 variables nor what the optimizer keeps of them changes. Nothing is back-propagated below the lowest
                 layer that learns.
             freeze_layers: patterns of the names of these layers, by default the whole backbone. A pattern is a regular
@@ -68,7 +81,7 @@ class TrainingModel(CheckedFit):
             metrics: a list, as of `keras.Model.compile`, of metrics of the identities and the class scores
                 `(batch, classes)`, without margin: `["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5)]`. The
                 accuracy is logged without being asked for. Retrieval is measured by `callbacks.RetrievalEvaluation`.
-            weighted_metrics: likewise, with the sample weights.
+            weighted_metrics: as `metrics`, with the sample weights.
             **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
         """
         if "loss" in kwargs:
@@ -138,7 +151,8 @@ class TrainingModel(CheckedFit):
 
     def _build_compiled_metrics(self):
         """Makes the metrics that `compile` was given, because a replica may not in a step. Gives their names."""
-        if self._compile_metrics is None:
+        metrics = compiled_metrics(self)
+        if metrics is None:
             return []
         if self.classes == 1:
             raise ValueError(
@@ -146,8 +160,8 @@ class TrainingModel(CheckedFit):
                 "Use callbacks.RetrievalEvaluation."
             )
         scores = self.compute_outputs(keras.Input((*self.image_size, 3)))["scores"]
-        self._compile_metrics.build(keras.KerasTensor((None,), "int32"), scores)
-        return list(self._compile_metrics.result())
+        metrics.build(keras.KerasTensor((None,), "int32"), scores)
+        return list(metrics.result())
 
     def get_compile_config(self):
         if self._terms is None:
@@ -166,12 +180,12 @@ class TrainingModel(CheckedFit):
     def metrics(self):
         if self._terms is None:
             return []
-        compiled = [] if self._compile_metrics is None else [self._compile_metrics]
-        return [self._loss_tracker, *self._terms.trackers, *compiled]
+        compiled = compiled_metrics(self)
+        return [loss_tracker(self), *self._terms.trackers, *([] if compiled is None else [compiled])]
 
     @property
     def training_state(self):
-        """Variables of the losses (their `state_variables`), which a checkpoint needs beside model and optimizer."""
+        """Variables of the losses (their `state_variables`), which a checkpoint also needs."""
         return [] if self._terms is None else self._terms.state_variables
 
     @property
@@ -188,47 +202,45 @@ class TrainingModel(CheckedFit):
         """
         return None if self._guard is None else self._guard.found(self.distribute_strategy)
 
-    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        """Nothing: the constructor has built everything.
-
-        Keras 3.15 would draw a batch and reduce it over the replicas, which fails for integers and on several workers.
-        """
-
     def check_compiled(self):
         """Raises ValueError before `compile`."""
         if self._terms is None:
             raise ValueError("compile(optimizer, losses=[...]) must be called before fit.")
 
     def make_train_function(self, force=False):
-        """Two compiled steps, a frozen and a full one, chosen by the optimizer's own step counter."""
+        """Called by `fit`: the step that it runs, full or frozen by the number of updates that are done."""
         if self.train_function is not None and not force:
             return
         self.check_compiled()
-        super().make_train_function(force=True)
-        full_step = self.train_function
-        super().make_train_function(force=True)
-        frozen_step = self.train_function
+        full = compiled_step(self, self.train_step)
+        if not self.freeze_backbone_steps:
+            self.train_function = full
+            return
+        frozen = compiled_step(self, self.frozen_train_step)
 
-        def train_function(iterator):
-            # Which of the two is traced is decided by this flag at its first call.
-            self._frozen_step = bool(self.optimizer.iterations < self.freeze_backbone_steps)
-            return (frozen_step if self._frozen_step else full_step)(iterator)
+        def full_or_frozen(iterator):
+            still_frozen = self.optimizer.iterations < self.freeze_backbone_steps
+            return (frozen if still_frozen else full)(iterator)
 
-        self._frozen_step = False
-        self.train_function = train_function if self.freeze_backbone_steps else full_step
+        self.train_function = full_or_frozen
 
     def train_step(self, data):
+        """One update of everything that is trainable."""
+        return self._step(data, self.trainable_variables)
+
+    def frozen_train_step(self, data):
+        """One update of what is not in `freeze_layers`; these run in inference mode, and nothing of them changes."""
+        with inference_mode(self._freezing.layers):
+            return self._step(data, self._freezing.learning)
+
+    def _step(self, data, variables):
+        """One update of the variables."""
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         identities = identities_of(labels)
-        frozen_layers, variables = (
-            (self._freezing.layers, self._freezing.learning)
-            if self._frozen_step
-            else ((), self.trainable_variables)
-        )
         learning_rate = ops.convert_to_tensor(self.optimizer.learning_rate)
         teachers = self.teacher_outputs(images, labels)
         # Below the lowest variable that is watched nothing is recorded, so that no activation is kept.
-        with inference_mode(frozen_layers), tf.GradientTape(watch_accessed_variables=False) as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
             outputs = self.compute_outputs(images, identities, training=True, cameras=cameras_of(labels))
             terms = self._terms.values(identities, outputs, sample_weight, teachers)
@@ -272,10 +284,10 @@ class TrainingModel(CheckedFit):
 
     def _update_metrics(self, identities, outputs, terms, loss, sample_weight):
         count = ops.shape(identities)[0]
-        self._loss_tracker.update_state(loss * _replicas(), sample_weight=count)
+        loss_tracker(self).update_state(loss * _replicas(), sample_weight=count)
         self._terms.update(terms, identities, outputs, count, _replicas())
-        if self._compile_metrics is not None:
-            self._compile_metrics.update_state(identities, outputs["scores"], sample_weight)
+        if (metrics := compiled_metrics(self)) is not None:
+            metrics.update_state(identities, outputs["scores"], sample_weight)
 
 
 def _replicas():

@@ -1,8 +1,10 @@
-"""Batch-norm statistics of the final weights."""
+"""The statistics of batch normalisation for the final weights."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from keras_reid.utils.keras_internals import layers_within
 
 
 def precise_batch_norm(model, batches, steps):
@@ -36,7 +38,7 @@ def precise_batch_norm(model, batches, steps):
         raise ValueError(f"steps must be 1 or more. Received: {steps}")
     norms = [
         layer
-        for layer in model._flatten_layers()
+        for layer in layers_within(model)
         if isinstance(layer, keras.layers.BatchNormalization) and layer.built and layer.trainable
     ]
     moving = [variable for norm in norms for variable in (norm.moving_mean, norm.moving_variance)]
@@ -47,7 +49,7 @@ def precise_batch_norm(model, batches, steps):
     kept = [np.array(variable) for variable in (*others, *moving)]
     momenta = [norm.momentum for norm in norms]
     sums = [np.zeros(variable.shape) for variable in moving]
-    # A function of its own, so that it is compiled with the momentum of this pass.
+    # A new function, so that it is compiled with the momentum of this pass.
     forward = tf.function(lambda inputs: model(inputs, training=True), reduce_retracing=True)
     done = 0
     try:

@@ -8,8 +8,8 @@ from keras_reid.training.callbacks.averaged import inner_optimizer
 def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(), renewed=False):
     """`model.fit` that begins in the middle of an epoch, where `Checkpoints.restore` says.
 
-    Keras' `fit` begins with an epoch. So the rest of a begun one is a `fit` of its own, with the same callbacks, which
-    ends without what Keras does at the end of a training: putting the moving average of the weights in their place.
+    Keras' `fit` begins with an epoch. So the rest of a begun epoch is a separate `fit` with the same callbacks. It
+    leaves out what Keras does at the end of a training: replacing the weights by their moving average.
 
     Args:
         model: compiled.
@@ -45,7 +45,7 @@ def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(
 
 
 class _RestOfEpoch(keras.callbacks.Callback):
-    """Ends a `fit` after its first epoch, unless the training ends there anyway."""
+    """Ends a `fit` after its first epoch, if the training goes on."""
 
     def on_epoch_end(self, epoch, logs=None):
         self.was_last = self.model.stop_training or epoch + 1 == self.params["epochs"]

@@ -15,8 +15,8 @@ def choose_strategy(devices=None):
     """The `tf.distribute` strategy for the devices that are asked for.
 
     With the environment variable `TF_CONFIG` of several workers it is `MultiWorkerMirroredStrategy`, with all GPUs of
-    each worker; call it then before anything else is computed. On one machine `MirroredStrategy` for several devices,
-    and none for one. Devices are GPUs, or logical CPUs where there is no GPU.
+    each worker; call it then before anything else is computed. On one machine it is `MirroredStrategy` for several
+    devices, and None for one. Devices are GPUs, or logical CPUs where there is no GPU.
 
     Args:
         devices: how many, `"all"`, or None for one; with several workers None or "all".

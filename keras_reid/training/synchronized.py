@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_reid.utils.keras_internals import layers_within
+
 
 def synchronize_batch_norm(model, synchronized=True):
     """Lets every batch normalisation of a model take its statistics of the whole batch instead of its replica's part.
@@ -22,6 +24,6 @@ def synchronize_batch_norm(model, synchronized=True):
 
     Source: Peng et al., MegDet: a large mini-batch object detector, 2018, section 3.3.
     """
-    for layer in model._flatten_layers():
+    for layer in layers_within(model):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized

@@ -62,7 +62,7 @@ class TeacherOutputs:
         """The outputs of teachers, read where they were computed before.
 
         Args:
-            teachers: `ReIDModel`s, each with an image size of its own.
+            teachers: `ReIDModel`s; each may have another image size.
             paths: image files.
             folder: of the NumPy files; created if need be.
             outputs: which, of "scores" (of the classes, without margin) and "embedding".
@@ -152,7 +152,7 @@ def _mapped(file, shape):
 
 
 def _is_whole(file, count):
-    """Whether a file is there and holds what it should: another one is said, and made anew."""
+    """Whether a file is there and complete; says so if it is damaged, and will be written again."""
     try:
         array = np.load(file, mmap_mode="r")
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def _is_whole(file, count):
     except (OSError, ValueError, EOFError):
         array = None
     if array is None or array.dtype != np.float32 or array.ndim != 2 or len(array) != count:
-        print(f"{file} is damaged: it is made anew")
+        print(f"{file} is damaged and will be written again")
         return False
     return True
 

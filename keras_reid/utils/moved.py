@@ -10,6 +10,8 @@ import sys
 import warnings
 
 MODULES = {
+    "keras_reid.data.checking": "keras_reid.data.unreadable",
+    "keras_reid.data.records": "keras_reid.data.datasets.records",
     "keras_reid.errors": "keras_reid.utils.errors",
 }
 

@@ -19,7 +19,7 @@ def build_backbone(file_or_state_dict, image_size=(256, 128), last_stride=1):
     Returns a `keras.Model` from `keras_reid.backbones`.
 
     Raises:
-        UserError: if the file cannot be read, the network is none of these, or any weight is left unfilled.
+        UserError: if the file cannot be read, the network is not one of these, or any weight is left unfilled.
 
     Example:
         >>> backbone = keras_reid.weights.build_backbone("resnet50-19c8e357.pth")  # doctest: +SKIP

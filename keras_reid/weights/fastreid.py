@@ -13,7 +13,7 @@ from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_names import is_first_release, targets, todays_names
 from keras_reid.weights.fastreid_options import resolve_options
-from keras_reid.weights.fastreid_yaml import read_config
+from keras_reid.weights.fastreid_yaml import ConfigFile
 
 _POOLINGS = {
     "GlobalAvgPool": keras.layers.GlobalAveragePooling2D,
@@ -78,9 +78,8 @@ def build_model(state, config, file, stacklevel=3):
     from keras_reid.models import ReIDModel
 
     today = {name: value for name, (_, value) in todays_names(state).items()}
-    complete = isinstance(config, (str, os.PathLike))
-    config = read_config(config) if complete else config
-    architecture, options = resolve_options(today, config, complete, _saved_options(state), stacklevel)
+    config = ConfigFile.read(config) if isinstance(config, (str, os.PathLike)) else config
+    architecture, options = resolve_options(today, config, _saved_options(state), stacklevel)
     if architecture.backbone == "ResNeSt" and is_first_release(state):
         # Its last stage was dilated only later, which no name or shape tells.
         arguments = {**architecture.arguments, "dilate_last_stage": False}
@@ -129,7 +128,10 @@ def load_fastreid(model, file_or_state_dict):
 
 def _choose(table, options, key):
     if options[key] not in table:
-        raise UserError(f"{key} must be one of {', '.join(table)} to be imported. Received: {options[key]!r}")
+        raise UserError(
+            f"{key} must be one of {', '.join(table)} to be imported. "
+            f"Received: {options[key]!r} (from {options.source(key)})"
+        )
     return table[options[key]]
 
 
@@ -155,7 +157,7 @@ def _pooling_and_head(options, architecture):
     if not options["MODEL.HEADS.WITH_BNNECK"]:
         if multiple:
             raise UserError(
-                "MGN can be imported only with necks (MODEL.HEADS.WITH_BNNECK True), and these weights have none."
+                "MGN can be imported only with necks (MODEL.HEADS.WITH_BNNECK True), and these weights have no neck."
             )
         return pooling, LinearHead(classes, classifier, **common)
     common["reduction_activation"] = options["REDUCTION_ACTIVATION"]

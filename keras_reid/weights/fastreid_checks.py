@@ -42,12 +42,17 @@ def check_names(config):
             if key not in known and nearest:
                 prefix = f"{path}." if path else ""
                 raise UserError(
-                    f"{prefix}{key} is no option of FastReID's. Did you mean {prefix}{nearest[0]}?"
+                    f"{prefix}{key} is not an option of FastReID's. Did you mean {prefix}{nearest[0]}?"
                 )
 
 
-def checked_value(key, value):
+def checked_value(key, value, source):
     """The value of an option that concerns a network, as the network takes it.
+
+    Args:
+        key: name of the option.
+        value: as the source gives it.
+        source: where it comes from, for the error.
 
     Raises:
         UserError: if the option cannot have it.
@@ -57,12 +62,12 @@ def checked_value(key, value):
     value = tuple(value) if isinstance(value, list) else value
     rule, holds = _RULES.get(key, ("", lambda value: True))
     if not holds(value):
-        raise UserError(f"{key} must be {rule} to be imported. Received: {value!r}")
+        raise UserError(f"{key} must be {rule} to be imported. Received: {value!r} (from {source})")
     return value
 
 
 def check_groups(config):
-    """Refuses a config whose sections are no dicts.
+    """Refuses a config whose sections are not dicts.
 
     Raises:
         UserError: naming the section.

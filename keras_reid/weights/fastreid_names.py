@@ -47,7 +47,7 @@ def head_names(state):
     """The names of the heads in a state dict: one, or MGN's eight.
 
     Raises:
-        UserError: if there is none.
+        UserError: if the state dict has no head.
     """
     for heads in (("heads",), _MGN_HEADS):
         if f"{heads[0]}.weight" in state:

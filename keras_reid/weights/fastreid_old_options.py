@@ -30,7 +30,7 @@ def todays_options(config, learnt_exponent=True):
 
     There were two generations. The first (0.1) had a head for each structure (`BNneckHead`, `LinearHead`,
     `ReductionHead`), depths as numbers, and a `gempool` that mostly learnt its exponent. The second had today's
-    `EmbeddingHead`, and a `gempool` with a fixed exponent beside `gempoolP`. Both had poolings and
+    `EmbeddingHead`, and both `gempool`, with a fixed exponent, and `gempoolP`. Both had poolings and
     classification layers under other names, scale 128 and margin 0.15 unless said otherwise, and a linear
     classifier that knew neither.
 
@@ -39,7 +39,7 @@ def todays_options(config, learnt_exponent=True):
         learnt_exponent: Whether the weights have an exponent of the pooling. Without one, the first generation's
             `gempool` is fixed too.
 
-    Returns another nested dict. What the first releases had between reduction and neck is no option today and is
+    Returns another nested dict. What the first releases had between reduction and neck is not an option today and is
     told by the weights.
 
     Example:

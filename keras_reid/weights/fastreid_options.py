@@ -8,7 +8,8 @@ from keras_reid.weights.architectures import check_values, recognize, recognize_
 from keras_reid.weights.fastreid_checks import check_groups, check_names, checked_value
 from keras_reid.weights.fastreid_names import head_names
 from keras_reid.weights.fastreid_old_options import todays_options
-from keras_reid.weights.fastreid_yaml import plain_values
+from keras_reid.weights.fastreid_yaml import ConfigFile, plain_values
+from keras_reid.weights.layered_options import LayeredOptions
 
 # What names and shapes may leave open about a backbone; of these, a model has what its backbone has.
 OPEN_OPTIONS = {
@@ -60,7 +61,7 @@ _SUPPORTED = {
     "MODEL.META_ARCHITECTURE": ("Baseline", "MGN"),
     "MODEL.HEADS.NAME": ("EmbeddingHead",),
 }
-# A Baseline with something beside it in training only.
+# A Baseline that has other parts during training only.
 _BASELINES = ("Distiller", "MoCo")
 # What hardly any config says, because the original's default holds.
 _SELDOM_SAID = {
@@ -69,77 +70,92 @@ _SELDOM_SAID = {
 }
 _WITHOUT_NL = ("18x", "34x")
 _GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP")
+_DEFAULTS_SOURCE = "FastReID's defaults"
 
 
-def resolve_options(state, config=None, complete=False, saved=None, stacklevel=3):
+def resolve_options(state, config=None, saved=None, stacklevel=3):
     """The backbone's `Architecture`, and all options of a model as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
 
-    Names and shapes are certain; the config says the rest; what it leaves out is assumed, with a warning. If it says
-    anything about the backbone or the head, pixel mean and deviation and a transformer's stride have the original's
-    defaults unless it says otherwise, as there.
+    They come from five layers, of which the higher counts before the lower:
+
+    1. what the weights tell by their names and shapes, which is certain;
+    2. values that the weights file holds, such as the pixel mean;
+    3. the config, and the files that it is based on;
+    4. FastReID's defaults, where a config speaks: all of them for a file, for a dict those that hardly any config says
+       (pixel mean and deviation, a transformer's stride), if it says anything about the backbone or the head;
+    5. what FastReID's recipe for such a network says, which is assumed, with a warning.
 
     Args:
         state: `{name: array}` under today's names.
-        config: Nested dict with the original's option names, or None. Options that do not concern the network
-            are not looked at.
-        complete: Whether the config is a whole one, in which what is not said has FastReID's default.
-        saved: Options whose values the file holds, which count before the config's.
+        config: a `ConfigFile`; a nested dict with the original's option names; or None. Options that do not concern the
+            network are ignored.
+        saved: Options whose values the weights file holds.
         stacklevel: Of the warning, as in `warnings.warn`.
 
+    Returns the `Architecture` and `LayeredOptions`, which know where each value comes from.
+
     Raises:
-        UserError: if the network is none that can be built here, the config contradicts the weights, or it is
-            not a nested dict, or has values or names of options that there are not.
+        UserError: if the network cannot be built here, the config contradicts the weights or is not a nested dict, or
+            an option has an unknown name or value.
     """
-    config = config or {}
-    check_groups(config)
-    config = config if complete else plain_values(config)  # a file's are plain already
-    config = todays_options(config, _has_exponent(state))
-    check_names(config)
-    said = dict(_flatten(config))
-    if complete:  # the BoT recipe's values are FastReID's defaults
-        said = {**OPEN_OPTIONS, **_BOT, **_DEFAULTS, **said}
-    elif any(key.startswith(("MODEL.BACKBONE.", "MODEL.HEADS.")) for key in said):
-        said = {**_SELDOM_SAID, **said}
-    said.update(saved or {})
-    if said.get("MODEL.META_ARCHITECTURE") in _BASELINES:
-        said["MODEL.META_ARCHITECTURE"] = "Baseline"
+    said = _said(config, saved or {}, _has_exponent(state))
     for key, allowed in _SUPPORTED.items():
         if said.get(key, allowed[0]) not in allowed:
             raise UserError(
-                f"{key} must be one of {', '.join(allowed)} to be imported. Received: {said[key]!r}"
+                f"{key} must be one of {', '.join(allowed)} to be imported. "
+                f"Received: {said[key]!r} (from {said.source(key)})"
             )
     architecture, certain = _from_names(state)
     _check_agreement(certain, said)
-
-    recipe = _recipe(architecture, certain, state)
-    open_options = {key: OPEN_OPTIONS[key] for key in architecture.open_arguments}
-    assumed = {**open_options, **_RECIPES[recipe]}
-    if "MODEL.HEADS.CLS_LAYER" in said:  # its scale and margin are the config's, whose defaults are these
-        said = {"MODEL.HEADS.SCALE": 1, "MODEL.HEADS.MARGIN": 0.0, **said}
     if _has_exponent(state):
-        if said.get("MODEL.HEADS.POOL_LAYER", _GEM[0]) not in _GEM:
-            raise UserError(
-                "`config` and weights disagree about MODEL.HEADS.POOL_LAYER: "
-                f"{said['MODEL.HEADS.POOL_LAYER']!r} in the config, a learnt exponent in the weights. "
-                "Is it the config of another network?"
-            )
+        _check_exponent(said)
         # Also where the config speaks of a fixed exponent: the first releases learnt it.
         certain["MODEL.HEADS.POOL_LAYER"] = "GeneralizedMeanPoolingP"
-    options = {**_DEFAULTS, **assumed}
-    options.update({key: checked_value(key, value) for key, value in said.items() if key in options})
-    options.update(certain)
 
-    guessed = [
-        key for key in assumed if key not in said and key not in certain and not key.endswith(_TRAINING_ONLY)
-    ]
+    name = _recipe(architecture, certain, state)
+    recipe = f"FastReID's {name} recipe"
+    assumed = {key: OPEN_OPTIONS[key] for key in architecture.open_arguments} | _RECIPES[name]
+    options = LayeredOptions()
+    options.add(_DEFAULTS_SOURCE, _DEFAULTS)
+    options.add(recipe, assumed)
+    for key in [key for key in said if key in options]:
+        options.add(said.source(key), {key: checked_value(key, said[key], said.source(key))})
+    options.add("the names and shapes of the weights", certain)
+
+    guessed = [key for key in assumed if options.source(key) == recipe and not key.endswith(_TRAINING_ONLY)]
     if guessed:
         listed = ", ".join(f"{key}={options[key]!r}" for key in guessed)
         warnings.warn(
-            f"Neither the weights nor `config` tell these options, so FastReID's {recipe} recipe is assumed: "
+            f"Neither the weights nor `config` tell these options, so {recipe} is assumed: "
             f"{listed}. If the network was trained otherwise, give its `config`.",
             stacklevel=stacklevel,
         )
     return architecture, options
+
+
+def _said(config, saved, learnt_exponent):
+    """What defaults, config and weights file say: layers 4 to 2."""
+    is_file = isinstance(config, ConfigFile)
+    options = config.options if is_file else config or {}
+    check_groups(options)
+    options = options if is_file else plain_values(options)  # a file's are plain already
+    options = todays_options(options, learnt_exponent)
+    check_names(options)
+    options = dict(_flatten(options))
+
+    said = LayeredOptions()
+    if is_file:  # the BoT recipe's values are FastReID's defaults
+        said.add(_DEFAULTS_SOURCE, {**OPEN_OPTIONS, **_BOT, **_DEFAULTS})
+    elif any(key.startswith(("MODEL.BACKBONE.", "MODEL.HEADS.")) for key in options):
+        said.add(_DEFAULTS_SOURCE, _SELDOM_SAID)
+    if "MODEL.HEADS.CLS_LAYER" in options:  # its scale and margin are the config's, whose defaults are these
+        said.add(_DEFAULTS_SOURCE, {"MODEL.HEADS.SCALE": 1, "MODEL.HEADS.MARGIN": 0.0})
+    for key, value in options.items():
+        said.add(str(config.source(key)) if is_file else "`config`", {key: value})
+    said.add("the weights file", saved)
+    if said.get("MODEL.META_ARCHITECTURE") in _BASELINES:
+        said.add(said.source("MODEL.META_ARCHITECTURE"), {"MODEL.META_ARCHITECTURE": "Baseline"})
+    return said
 
 
 def _recipe(architecture, certain, state):
@@ -212,7 +228,17 @@ def _check_agreement(certain, said):
             continue
         if key.endswith("NUM_CLASSES") and said[key] == 0:
             continue
-        raise UserError(
-            f"`config` and weights disagree about {key}: {said[key]!r} and {value!r}. "
-            "Is it the config of another network?"
-        )
+        raise _disagreement(said, key, repr(value))
+
+
+def _check_exponent(said):
+    key = "MODEL.HEADS.POOL_LAYER"
+    if said.get(key, _GEM[0]) not in _GEM:
+        raise _disagreement(said, key, "a pooling with a learnt exponent")
+
+
+def _disagreement(said, key, of_weights):
+    return UserError(
+        f"`config` and weights disagree about {key}: {said[key]!r} and {of_weights}. The first is from "
+        f"{said.source(key)}. Is it the config of another network?"
+    )

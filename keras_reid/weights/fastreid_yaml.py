@@ -1,6 +1,8 @@
 """FastReID's config files."""
 
 import ast
+import dataclasses
+import functools
 import math
 import pathlib
 from collections.abc import Mapping
@@ -18,7 +20,58 @@ _MOST_BYTES, _MOST_VALUES = 2**20, 10_000
 
 
 class NoConfig(UserError):
-    """A file that is no config of a network, as other programs have beside their weights too."""
+    """A file that is not the config of a network: other programs also put YAML files next to their weights."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ConfigFile:
+    """A config of FastReID's, with the files that say its options.
+
+    Args:
+        options: nested dict with what the files say together; see `read_config`.
+        files: what each file says, nested, by its path: the outermost `_BASE_` first, the config itself last.
+    """
+
+    options: Mapping
+    files: Mapping
+
+    @classmethod
+    def read(cls, path):
+        """As `read_config`, with the files."""
+        path = pathlib.Path(path)
+        try:
+            files = dict(_read(path, ()))
+            merged = functools.reduce(lambda base, file: _merge(files[file], base, file), files, {})
+            found = {
+                section: plain_values(merged[section])
+                for section in _SECTIONS
+                if merged.get(section) is not None
+            }
+        except RecursionError as error:
+            raise UserError(f"{path} nests its options too deeply.") from error
+        if not found:
+            raise NoConfig(f"{path} is not a FastReID config of a network: it has neither MODEL nor INPUT.")
+        model = found.get("MODEL", {})
+        for key, group in (("MODEL", model), ("INPUT", found.get("INPUT", {}))):
+            _check_group(path, key, group)
+        for key in ("BACKBONE", "HEADS"):
+            _check_group(path, f"MODEL.{key}", model.get(key, {}))
+        check_names({key: {} for key in merged} | found)
+        return cls(found, files)
+
+    def source(self, option):
+        """The file whose value of an option counts, such as of "MODEL.HEADS.SCALE".
+
+        The config itself for an option that no file names so: one of the first releases, under today's name.
+        """
+        *groups, last = option.split(".")
+        for file in reversed(self.files):
+            group = self.files[file]
+            for key in groups:
+                group = group.get(key) if isinstance(group, Mapping) else None
+            if isinstance(group, Mapping) and last in group:
+                return file
+        return next(reversed(self.files))
 
 
 def read_config(path):
@@ -34,7 +87,7 @@ def read_config(path):
     `build_fastreid` takes it.
 
     Raises:
-        NoConfig: a UserError, if the file is no proper YAML, or has no such options.
+        NoConfig: a UserError, if the file is not valid YAML, or has no such options.
         UserError: if a file is missing, based on itself or on a file on the web, or holds anything else than plain
             values.
 
@@ -43,33 +96,17 @@ def read_config(path):
         >>> config["MODEL"]["BACKBONE"]["DEPTH"]  # doctest: +SKIP
         '50x'
     """
-    path = pathlib.Path(path)
-    try:
-        merged = _read(path, ())
-        found = {
-            section: plain_values(merged[section]) for section in _SECTIONS if merged.get(section) is not None
-        }
-    except RecursionError as error:
-        raise UserError(f"{path} nests its options too deeply.") from error
-    if not found:
-        raise NoConfig(f"{path} is no FastReID config of a network: it has neither MODEL nor INPUT.")
-    model = found.get("MODEL", {})
-    for key, group in (("MODEL", model), ("INPUT", found.get("INPUT", {}))):
-        _check_group(path, key, group)
-    for key in ("BACKBONE", "HEADS"):
-        _check_group(path, f"MODEL.{key}", model.get(key, {}))
-    check_names({key: {} for key in merged} | found)
-    return found
+    return ConfigFile.read(path).options
 
 
 def config_beside(file):
     """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder.
 
     Args:
-        file: A `.pth` file; `FILE.yml`, `FILE.yaml`, `config.yaml` and `config.yml` beside it are looked at, in this
-            order. One that is no config of a network is passed over, with a printed note.
+        file: A `.pth` file; `FILE.yml`, `FILE.yaml`, `config.yaml` and `config.yml` next to it are tried, in this
+            order. One that is not the config of a network is skipped, with a printed note.
 
-    Returns the path, or None if there is none.
+    Returns the path, or None if there is no config.
 
     Example:
         >>> config_beside("logs/market/model_best.pth")  # doctest: +SKIP
@@ -89,7 +126,10 @@ def config_beside(file):
 
 
 def _read(path, origins):
-    """A file merged into its base. `origins` are the files that led here."""
+    """`(file, its own options)` of a config and of all that it is based on, the outermost base first.
+
+    `origins` are the files that led here.
+    """
     path = path.expanduser().resolve()
     if path in origins:
         chain = " → ".join(str(file) for file in (*origins, path))
@@ -97,7 +137,7 @@ def _read(path, origins):
     own = _load(path, origins)
     base = own.pop(_BASE, None)
     if base is None:
-        return own
+        return [(path, own)]
     if not isinstance(base, str):
         raise UserError(f"{path}: {_BASE} must be the path of a file. Received: {base!r}")
     if base.startswith(("http://", "https://")):
@@ -105,7 +145,7 @@ def _read(path, origins):
             f"{path}: {_BASE} is on the web and is not fetched. Fetch {base} and give its path instead."
         )
     base_path = path.parent / pathlib.Path(base).expanduser()
-    return _merge(own, _read(base_path, (*origins, path)), path)
+    return [*_read(base_path, (*origins, path)), (path, own)]
 
 
 def _load(path, origins):
@@ -118,16 +158,16 @@ def _load(path, origins):
     except yaml.constructor.ConstructorError as error:
         raise UserError(f"{path} may hold plain values only: {_where(error)}") from error
     except yaml.MarkedYAMLError as error:
-        raise NoConfig(f"{path} is no proper YAML: {_where(error)}") from error
+        raise NoConfig(f"{path} is not valid YAML: {_where(error)}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise NoConfig(f"{path} is no text of YAML: {' '.join(str(error).split())}") from error
+        raise NoConfig(f"{path} is not YAML text: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict):
         raise NoConfig(f"{path} must hold options with their values. Received: {type(content).__name__}")
     return content
 
 
 def _values(path, text):
-    """The values of YAML that may be anybody's: a few lines can stand for more than the memory holds."""
+    """The values of a YAML file from a stranger: a few lines can stand for more than the memory holds."""
     if len(text) > _MOST_BYTES:
         raise UserError(f"{path} must have at most {_MOST_BYTES:,} bytes. Received: more.")
     loader = yaml.SafeLoader(text)

@@ -3,8 +3,8 @@ import os
 import pytest
 
 from keras_reid.data import Records, ReIDDataset, Sample, duplicates
+from keras_reid.data.datasets.records import write_records
 from keras_reid.data.duplicates import same_contents
-from keras_reid.data.records import write_records
 
 
 def _write(folder, **contents):

@@ -171,7 +171,7 @@ def test_what_is_damaged_is_computed_anew(paths, tmp_path, content, capsys):
         np.save(file, content)
     again = TeacherOutputs.of([make_model()], paths, tmp_path)
     np.testing.assert_array_equal(again.arrays[0]["scores"], right)
-    assert f"{file} is damaged: it is made anew" in capsys.readouterr().out
+    assert f"{file} is damaged and will be written again" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("block", [5, 4096])

@@ -140,22 +140,22 @@ def refuses(path, text, message):
         ),
         ("MODEL: 5", r"own\.yml: MODEL must be a group of options\. Received: 5"),
         ("MODEL: {HEADS: [1]}", r"own\.yml: MODEL\.HEADS must be a group of options\. Received: \[1\]"),
-        ("SOLVER: {A: 1}", r"own\.yml is no FastReID config of a network: it has neither MODEL nor INPUT"),
+        ("SOLVER: {A: 1}", r"own\.yml is not a FastReID config of a network: it has neither MODEL nor INPUT"),
         ("- 1", r"own\.yml must hold options with their values\. Received: list"),
         ("", r"own\.yml must hold options with their values\. Received: NoneType"),
         (
             "MODEL: {HEADS: {POOL_LAYERS: x}}",
-            r"MODEL\.HEADS\.POOL_LAYERS is no option .*Did you mean MODEL\.HEADS\.POOL_LAYER\?",
+            r"MODEL\.HEADS\.POOL_LAYERS is not an option .*Did you mean MODEL\.HEADS\.POOL_LAYER\?",
         ),
-        ("MODEL: {BACKBONE: {A: 1}}\ninput: {}", r"^input is no option .*Did you mean INPUT\?"),
-        ("MODEL: {", r"own\.yml is no proper YAML: .* in line 1"),
-        ("MODEL:\n\tA: 1", r"own\.yml is no proper YAML: .*'\\t'.* in line 2"),
+        ("MODEL: {BACKBONE: {A: 1}}\ninput: {}", r"^input is not an option .*Did you mean INPUT\?"),
+        ("MODEL: {", r"own\.yml is not valid YAML: .* in line 1"),
+        ("MODEL:\n\tA: 1", r"own\.yml is not valid YAML: .*'\\t'.* in line 2"),
         (
             "MODEL: !!python/object/apply:os.system ['touch ran']",
             r"own\.yml may hold plain values only: .* in line 1",
         ),
         ("MODEL: !!python/name:os.system", r"own\.yml may hold plain values only"),
-        ("MODEL: \x01", r"own\.yml is no text of YAML"),
+        ("MODEL: \x01", r"own\.yml is not YAML text"),
         ("MODEL: &a {BACKBONE: *a}", r"own\.yml nests its options too deeply"),
         ("MODEL: " + "[" * 1000, r"own\.yml nests its options too deeply"),
     ],
@@ -171,7 +171,7 @@ def test_other_files(tmp_path):
     with pytest.raises(UserError, match=r"Config file not found: .*nothing\.yml$"):
         read_config(tmp_path / "nothing.yml")
     (tmp_path / "own.yml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(UserError, match=r"own\.yml is no text of YAML"):
+    with pytest.raises(UserError, match=r"own\.yml is not YAML text"):
         read_config(tmp_path / "own.yml")
 
 

@@ -62,9 +62,9 @@ def _read(paths, size):
     import numpy as np
     import tensorflow as tf
 
-    from keras_reid.data.checking import check_images
     from keras_reid.data.decoding import read_image
     from keras_reid.data.resizing import resize_image
+    from keras_reid.data.unreadable import check_images
 
     check_images(paths, remedy="repair or remove them")
     images = []

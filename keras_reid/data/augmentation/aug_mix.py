@@ -68,7 +68,7 @@ class AugMix:
         """
         import tensorflow as tf
 
-        from keras_reid.data.augmentation.choosing import NAMES
+        from keras_reid.data.augmentation.operation_switch import NAMES
 
         batch = shape[0]
         uniform, gammas = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
@@ -110,7 +110,7 @@ class AugMix:
         import tensorflow as tf
 
         from keras_reid.data.augmentation.batches import as_type, change_chosen
-        from keras_reid.data.augmentation.choosing import apply_operation
+        from keras_reid.data.augmentation.operation_switch import apply_operation
 
         images = tf.convert_to_tensor(images)
         drawn = self.draw(tf.shape(images), seed)

@@ -86,7 +86,7 @@ class AutoAugment:
         """
         import tensorflow as tf
 
-        from keras_reid.data.augmentation.choosing import NAMES
+        from keras_reid.data.augmentation.operation_switch import NAMES
 
         draws = tf.random.stateless_uniform((shape[0], 8), seed)
         policy = tf.cast(draws[:, 1] * len(_POLICY), tf.int32)
@@ -126,7 +126,7 @@ def _augment():
     """Both operations, as a function that costs little where it is not called."""
     import tensorflow as tf
 
-    from keras_reid.data.augmentation.choosing import apply_operation, separate
+    from keras_reid.data.augmentation.operation_switch import apply_operation, separate
 
     def augment(image, seed):
         drawn = AutoAugment(1.0).draw((1,), seed)

@@ -69,7 +69,7 @@ class RandAugment:
         """
         import tensorflow as tf
 
-        from keras_reid.data.augmentation.choosing import NAMES
+        from keras_reid.data.augmentation.operation_switch import NAMES
 
         draws = tf.random.stateless_uniform((shape[0], 1 + 3 * self.operations), seed)
         kind, way, interpolation = tf.unstack(tf.reshape(draws[:, 1:], (-1, self.operations, 3)), axis=-1)
@@ -96,7 +96,7 @@ class RandAugment:
         """Image uint8 `(height, width, 3)`, seed `(2,)` → uint8 of the same shape."""
         import tensorflow as tf
 
-        from keras_reid.data.augmentation.choosing import apply_operation
+        from keras_reid.data.augmentation.operation_switch import apply_operation
 
         image = tf.convert_to_tensor(image)
         drawn = self.draw((1, tf.shape(image)[0], tf.shape(image)[1]), seed)

@@ -11,11 +11,8 @@ from keras_reid.data.datasets.folder import Folder
 from keras_reid.data.datasets.in_shop import InShop
 from keras_reid.data.datasets.market1501 import Market1501
 from keras_reid.data.datasets.msmt17 import MSMT17
-from keras_reid.data.datasets.occluded_duke import OccludedDuke
-from keras_reid.data.datasets.occluded_reid import OccludedREID
-from keras_reid.data.datasets.partial_ilids import PartialiLIDS
+from keras_reid.data.datasets.partial_persons import OccludedDuke, OccludedREID, PartialiLIDS, PartialREID
 from keras_reid.data.datasets.partial_queries import PartialQueries
-from keras_reid.data.datasets.partial_reid import PartialREID
 from keras_reid.data.datasets.records import Records
 from keras_reid.data.datasets.stanford_online_products import StanfordOnlineProducts
 from keras_reid.data.datasets.train_only import TrainOnly

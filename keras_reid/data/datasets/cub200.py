@@ -3,8 +3,8 @@
 import dataclasses
 import os
 
-from keras_reid.data.datasets.files import find_folder, laid_out, read_list
-from keras_reid.data.datasets.retrieval import LISTS, divide, read_train_and_test
+from keras_reid.data.datasets.image_retrieval import LISTS, divide, read_train_and_test
+from keras_reid.data.datasets.layout import find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 

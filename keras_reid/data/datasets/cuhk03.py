@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import PurePath
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json

@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.file_names import read_market_layout
+from keras_reid.data.datasets.market_layout import read_market_layout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -11,8 +11,8 @@ class DukeMTMC:
     """DukeMTMC-reID: 8 cameras; 16522 training images of 702 persons, 2228 query and 17661 gallery images.
 
     Layout: `DukeMTMC-reID/{bounding_box_train,query,bounding_box_test}` below the root, or the root itself
-    holds those three folders. Nothing is dropped. The authors have withdrawn the data; whoever holds a copy
-    should look at the terms under which it may be used.
+    holds those three folders. Nothing is dropped. The authors have withdrawn the data; if you hold a copy,
+    check the terms under which it may be used.
 
     Example:
         >>> DukeMTMC().read("datasets").statistics()[0]

@@ -6,8 +6,9 @@ import warnings
 from pathlib import Path
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, image_files, list_images
 from keras_reid.data.datasets.folder_labels import labels_by_layout, labels_by_pattern, warn_of_cameras
+from keras_reid.data.datasets.layout import existing_folder
+from keras_reid.data.image_files import image_files, list_images
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import automatic_protocol, group_by_identity, split_dataset
 from keras_reid.utils.errors import UserError
@@ -25,8 +26,8 @@ class Folder:
     that comes next. The table that `print_statistics` prints says how the first file was read.
 
     If there are sub-folders named `train`, `query` or `gallery`, each holds that part in this layout, and other
-    sub-folders with images are refused, or, beside query and gallery, named in a warning. Otherwise test identities are
-    drawn with `seed` and split into query and gallery as `keras_reid.data.split` describes.
+    sub-folders with images are refused, or, where there are query and gallery, named in a warning. Otherwise test
+    identities are drawn with `seed` and split into query and gallery as `keras_reid.data.split` describes.
 
     Args:
         directory: folder below the root; empty: the root itself.
@@ -65,7 +66,7 @@ class Folder:
         name = self.name or folder.resolve().name
         parts = [part for part in _PARTS if (folder / part).is_dir()]
         if parts:
-            _check_beside(folder, parts)
+            _check_outside(folder, parts)
         samples, read_as = self._samples(folder, parts or [""])
         if parts:
             protocol = self.protocol
@@ -118,8 +119,8 @@ class Folder:
         return samples, f"{rule}; {first} is identity {identity!r}, camera {camera!r}"
 
 
-def _check_beside(folder, parts):
-    """Says what lies beside the parts and is none of them."""
+def _check_outside(folder, parts):
+    """Names the images that lie outside the parts: as an error, or, where there is a test part, as a warning."""
     beside = {
         place.name + "/": len(image_files(place, recursive=True))
         for place in sorted(folder.iterdir())

@@ -15,8 +15,8 @@ _FEW = 10  # cameras; so few may well have taken one or two images each
 def labels_by_layout(files):
     """Labels of IDENTITY/CAMERA_anything.jpg.
 
-    Where most file names begin with the identity again, that is no camera. It is then the number after the "c" or "cam"
-    that comes next, as in Market-1501's names; if no name has such a number, the camera is not known, of which a
+    Where most file names begin with the identity again, that is not the camera. It is then the number after the "c" or
+    "cam" that comes next, as in Market-1501's names; if no name has such a number, the camera is not known, of which a
     warning tells.
 
     Args:
@@ -41,8 +41,8 @@ def labels_by_layout(files):
     if len(kinds) > 1:
         one, other, *_ = kinds.values()
         raise UserError(
-            f"most file names begin with the identity of their folder, which is no camera, and go on in several ways, "
-            f"such as {one} and {other}; give a `pattern` that says where identity and camera stand"
+            f"most file names begin with the identity of their folder, which is not a camera, and go on in several "
+            f"ways, such as {one} and {other}; give a `pattern` that says where identity and camera stand"
         )
     for place, camera in zip(places, cameras, strict=True):
         labels[place] = labels[place][0], camera[1] if camera else None
@@ -72,7 +72,7 @@ def labels_by_pattern(pattern, files):
         as `labels_by_layout`; None for a path that does not fit.
 
     Raises:
-        UserError: it is no regular expression, or without the group; it cuts numbers short.
+        UserError: it is not a regular expression, or without the group; it cuts numbers short.
     """
     try:
         compiled = re.compile(pattern)

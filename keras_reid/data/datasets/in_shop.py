@@ -4,8 +4,8 @@ import dataclasses
 import os
 
 from keras_reid.data.dataset import ALL, ReIDDataset
-from keras_reid.data.datasets.files import find_folder, laid_out, read_list
-from keras_reid.data.datasets.retrieval import read_pairs
+from keras_reid.data.datasets.image_retrieval import read_pairs
+from keras_reid.data.datasets.layout import find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 

@@ -3,8 +3,8 @@
 import dataclasses
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.file_names import read_market_layout, read_market_names
-from keras_reid.data.datasets.files import existing_folder
+from keras_reid.data.datasets.layout import existing_folder
+from keras_reid.data.datasets.market_layout import read_market_layout, read_market_names
 
 _TITLE, _DIRECTORY = "Market-1501", "Market-1501-v15.09.15"
 _RANGES = {"identities": (0, 1501), "cameras": 6}

@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
@@ -27,7 +27,7 @@ class MSMT17:
 
     Layout: the first of `MSMT17_V1` and `MSMT17_V2` (faces blurred) below the root, or the root itself; in it the
     lists `list_{train,val,query,gallery}.txt` and the folders `train` and `test`, in V2 `mask_train_v2` and
-    `mask_test_v2`. Test identities are numbered on from the training identities, so that none is in both.
+    `mask_test_v2`. Test identities are numbered on from the training identities, so that no identity is in both.
 
     Args:
         validation: also trains on the images of list_val.txt.

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
@@ -22,7 +22,7 @@ class _Row:
         files: patterns of its images' paths below that folder, or the name of a text file that lists them.
         pattern: regular expression for an image's whole path, with "/" between folders.
         identity: the identity in terms of the pattern's groups.
-        camera: the camera, likewise.
+        camera: the camera, in the same terms.
         rule: identity → identity, or None for an image that is left out.
     """
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from keras_reid.data.dataset import ALL, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
@@ -43,7 +43,7 @@ class VehicleID:
         (5693, 800)
 
     Source: Liu et al., Deep Relative Distance Learning: Tell the Difference Between Similar Vehicles, CVPR 2016.
-    FastReID draws once and without a seed, and takes each image for a camera of its own.
+    FastReID draws once and without a seed, and gives each image its own camera.
     """
 
     size: Literal["small", "medium", "large", "all"] = "all"

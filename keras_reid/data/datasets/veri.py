@@ -3,7 +3,7 @@
 import dataclasses
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.file_names import read_parts
+from keras_reid.data.datasets.market_layout import read_parts
 
 
 @dataclasses.dataclass(frozen=True)

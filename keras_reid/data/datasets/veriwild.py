@@ -5,7 +5,7 @@ import os
 from typing import Literal
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, read_list
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 

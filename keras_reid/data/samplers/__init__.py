@@ -8,8 +8,8 @@ are neighbours.
 """
 
 from keras_reid.data.samplers.balanced_identity import BalancedIdentitySampler
-from keras_reid.data.samplers.calling import draw_batches
 from keras_reid.data.samplers.class_balanced import ClassBalancedSampler
+from keras_reid.data.samplers.contract import draw_batches
 from keras_reid.data.samplers.identity import IdentitySampler
 from keras_reid.data.samplers.sharding import check_sharding, shard
 from keras_reid.data.samplers.shuffle import ShuffleSampler

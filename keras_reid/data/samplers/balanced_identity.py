@@ -67,7 +67,7 @@ class BalancedIdentitySampler:
             first.
 
         Raises:
-            UserError: if there are fewer than P identities, or K > 1 and none has two images.
+            UserError: if there are fewer than P identities, or K > 1 and no identity has two images.
         """
         identities = np.asarray(identities)
         cameras = np.zeros_like(identities) if cameras is None else np.asarray(cameras)

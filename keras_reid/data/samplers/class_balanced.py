@@ -11,8 +11,9 @@ from keras_reid.data.samplers.groups import by_identity, check_positive_integers
 class ClassBalancedSampler:
     """Batches of images drawn with replacement, each with probability proportional to 1 / images of its identity.
 
-    So every draw takes each identity with the same probability, and each of its images likewise: rare identities are
-    seen as often as frequent ones. For classification losses; a batch holds the identities that chance brings.
+    So every draw takes each identity with the same probability, and each image of that identity with the same
+    probability: rare identities are seen as often as frequent ones. For classification losses; a batch holds the
+    identities that chance brings.
 
     An epoch has `images // batch_size` batches, at least one.
 

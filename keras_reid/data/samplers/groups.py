@@ -31,7 +31,7 @@ def by_identity(identities):
 
 
 def check_groups(counts, identities_per_batch, images_per_identity):
-    """Refuses images of which no batch of P identities × K images can be made, or none that is worth it.
+    """Refuses images of which no useful batch of P identities × K images can be made.
 
     Args:
         counts: images of each identity.
@@ -39,7 +39,7 @@ def check_groups(counts, identities_per_batch, images_per_identity):
         images_per_identity: K.
 
     Raises:
-        UserError: if there are fewer than P identities, or K > 1 and none has two images.
+        UserError: if there are fewer than P identities, or K > 1 and no identity has two images.
     """
     if len(counts) < identities_per_batch:
         raise UserError(

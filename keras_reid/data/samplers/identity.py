@@ -58,7 +58,7 @@ class IdentitySampler:
             int32 `(steps, P · K)`: places in the training part; the K images of an identity are neighbours.
 
         Raises:
-            UserError: if there are fewer than P identities, or K > 1 and none has two images.
+            UserError: if there are fewer than P identities, or K > 1 and no identity has two images.
         """
         identities = np.asarray(identities)
         _, first, counts = by_identity(identities)

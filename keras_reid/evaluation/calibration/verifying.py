@@ -42,8 +42,8 @@ def verify(model, a, b, prior=None):
 def _embedding(model, image, flip):
     """`(dim,)` raw embedding of a file or of pixels; an embedding as it is."""
     if isinstance(image, (str, os.PathLike)):
-        from keras_reid.data.checking import check_images
         from keras_reid.data.decoding import read_image
+        from keras_reid.data.unreadable import check_images
 
         check_images([image])
         return _embed_pixels(model, read_image(str(image)), flip)

@@ -1,4 +1,4 @@
-"""Checkpoints that are whole or not there."""
+"""Checkpoints, which are either complete or absent."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 KEPT = 2
 ADVICE = (
-    "--resume would meet the same batch again: start anew with a lower learning rate, a longer warm-up, clipped "
+    "--resume would meet the same batch again: start again with a lower learning rate, a longer warm-up, clipped "
     "gradients, or float32"
 )
 _ABOUT = "about"
@@ -40,8 +40,8 @@ class Checkpoints(keras.callbacks.Callback):
 
     The state is every variable of the model (weights, moving statistics, random states) and of the optimizer (step
     counter, moments), those of `model.training_state` where a model has it, the running means of an epoch in its
-    middle, and what `also` hold. A layer or loss of your own must draw from a `keras.random.SeedGenerator` of its
-    own: the random state of the process is not saved.
+    middle, and what `also` hold. Your own layer or loss must draw from its own
+    `keras.random.SeedGenerator`: the random state of the process is not saved.
 
     A checkpoint is written aside and renamed; then `manifest.json` names the newest two with their SHA-256, and older
     ones go. A damaged newest one is passed over, and a damaged manifest too (the files carry what it says). One with
@@ -51,7 +51,7 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         directory: where; created if need be.
         every: epochs between checkpoints. The last epoch is always saved.
-        minutes: after so many minutes without a checkpoint, one is saved in the middle of an epoch; 0 for none.
+        minutes: after so many minutes without a checkpoint, one is saved in the middle of an epoch; 0 for never.
         fingerprint: a string that says what is trained on; a checkpoint with another one is refused.
         also: objects by name, with `state()` → JSON-able and `restore(state)`, that are saved and restored too.
         stop: a callable; when it returns true after a step, a checkpoint is saved and `Terminated` raised.
@@ -205,7 +205,7 @@ class Checkpoints(keras.callbacks.Callback):
         return Position()
 
     def kept(self):
-        """A sentence that names the newest checkpoint, for whoever must stop the training."""
+        """A sentence that names the newest checkpoint, for the error that stops a training."""
         candidates = self._candidates()
         if not candidates:
             return "There is no checkpoint yet."

@@ -11,15 +11,14 @@ class NaNGuard(keras.callbacks.Callback):
     """Stops the training when a loss, a weight or a moving statistic is NaN or infinite.
 
     The message names the loss term, the step, the learning rate and the identities of the batch, where the model keeps
-    them (`ReIDModel.nonfinite`); or the label that is no class, with its row, if that is the reason. Looking waits for
-    the running step to end, so it is done every ten steps, and at the end of an epoch, when all variables are looked
-    through too. Nothing is lost by those steps: `Checkpoints` looks
-    itself and never saves a diverged training.
+    them (`ReIDModel.nonfinite`); or the label that is not a class, with its row, if that is the reason. A check
+    waits for the running step to end, so it is done every ten steps, and at the end of an epoch, when all variables are
+    checked too. Nothing is lost by those steps: `Checkpoints` checks for itself and never saves a diverged training.
 
     Args:
         checkpoints: a `Checkpoints`, to say which one is left.
         names: of the classes, by their numbers.
-        every: steps between looks.
+        every: steps between checks.
 
     Raises:
         UserError: from `fit`.

@@ -1,12 +1,13 @@
 """One line an epoch: where the training is, how it does, when it ends."""
 
+import resource
 import shutil
 import sys
 import time
 
 import keras
+import tensorflow as tf
 
-from keras_reid.training.callbacks.memory import peak_memory
 from keras_reid.utils.progress import clock
 
 
@@ -16,7 +17,7 @@ class ProgressLine(keras.callbacks.Callback):
     On a terminal the line is redrawn while the epoch runs, and cut to its width; in a log file there is one line an
     epoch. The speed leaves out the first step of the process, in which TensorFlow compiles it; the time left includes
     what evaluations and checkpoints took so far. Adds `images_per_second` and `peak_memory_gb` (10⁹ bytes; of the GPU
-    with the most, or of the process where there is none) to the logs of the epoch, for the callbacks after it.
+    with the most, or of the process where there is no GPU) to the logs of the epoch, for the callbacks after it.
 
     Args:
         batch_size: images in a batch, for the speed.
@@ -50,10 +51,10 @@ class ProgressLine(keras.callbacks.Callback):
         start, end = ("\r", "\033[K\n") if self.live else ("", "\n")
         print(f"{start}{self._line(logs, now)}", end=end, flush=True)
         if logs is not None:
-            logs |= {"images_per_second": self._speed(now), "peak_memory_gb": peak_memory() / 1e9}
+            logs |= {"images_per_second": self._speed(now), "peak_memory_gb": _peak_memory() / 1e9}
 
     def _line(self, logs, now):
-        # Evaluation's numbers, which have a slash, are printed as a table of their own.
+        # Evaluation's numbers, which have a slash, are printed as a separate table.
         numbers = {name: float(value) for name, value in (logs or {}).items() if "/" not in name}
         rate = numbers.pop("learning_rate", None)
         parts = [f"epoch {self._epoch + 1}/{self.params['epochs']}"]
@@ -61,7 +62,7 @@ class ProgressLine(keras.callbacks.Callback):
         parts += [f"lr {rate:.2e}"] if rate is not None else []
         parts += [
             f"{self._speed(now):.0f} images/s",
-            f"{peak_memory() / 1e9:.1f} GB",
+            f"{_peak_memory() / 1e9:.1f} GB",
             f"{self._left(now)} left",
         ]
         return "  ".join(parts)
@@ -76,3 +77,12 @@ class ProgressLine(keras.callbacks.Callback):
         epochs = self.params["epochs"] - self._epoch - 1
         remaining = epochs * (self.steps_per_epoch or of_this) + of_this - 1 - self._batch
         return clock(max(remaining, 0) * (now - self._start) / self._steps)
+
+
+def _peak_memory():
+    """Bytes at the peak so far: of the GPU with the most, or of the process where there is no GPU."""
+    gpus = tf.config.list_logical_devices("GPU")
+    if gpus:
+        return max(tf.config.experimental.get_memory_info(gpu.name)["peak"] for gpu in gpus)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,10 +1,11 @@
-"""What the state of a training run is."""
+"""The state of a training run: its variables, and whether it has diverged."""
 
 import math
 
 import numpy as np
 
 from keras_reid.training.callbacks.averaged import inner_optimizer
+from keras_reid.utils.keras_internals import learning_rate_source
 
 RATE = "rate"  # of a warm-up
 _VARIABLES, _IDENTITIES = 3, 16  # that a message names
@@ -16,7 +17,7 @@ def training_variables(model):
         "model": model.variables,
         "optimizer": model.optimizer.variables,
         "training": getattr(model, "training_state", ()),
-        RATE: getattr(getattr(inner_optimizer(model), "_learning_rate", None), "state_variables", ()),
+        RATE: getattr(learning_rate_source(inner_optimizer(model)), "state_variables", ()),
     }
     for kind, variables in kinds.items():
         for index, variable in enumerate(variables):
@@ -24,18 +25,18 @@ def training_variables(model):
 
 
 def wrong_label(model):
-    """Says which label of a batch is no class, where that is why its loss was not finite, or gives None."""
+    """Says which label of a batch is not a class, if that is why its loss was not finite; otherwise None."""
     return getattr(getattr(model, "nonfinite", None), "wrong_label", None)
 
 
 def divergence(model, logs=None, variables=True, names=None):
-    """Says in words how a training has diverged, or gives None if it has not.
+    """Says in words how a training has diverged; None if it has not.
 
     Args:
         model: a compiled model. `model.nonfinite`, which a `ReIDModel` keeps, is the first step whose loss was not
             finite.
-        logs: of another model, whose `"loss"` is looked at.
-        variables: whether every variable is looked through too. They may diverge while the losses do not: a moving
+        logs: of another model, whose `"loss"` is checked.
+        variables: whether every variable is checked too. They may diverge while the losses do not: a moving
             variance, or a gradient of √0.
         names: of the classes, by their numbers.
     """

@@ -43,7 +43,7 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._write({f"step/{name}": value for name, value in numbers.items()}, step)
 
     def on_epoch_end(self, epoch, logs=None):
-        self._step = None  # what comes between epochs is no part of the speed
+        self._step = None  # what comes between epochs does not count for the speed
         self._write(
             {name if "/" in name else f"epoch/{name}": value for name, value in (logs or {}).items()},
             epoch + 1,

@@ -1,4 +1,4 @@
-"""SIGTERM, with which schedulers of clusters announce that a job will be killed."""
+"""SIGTERM, by which cluster schedulers announce that they will kill a job."""
 
 import contextlib
 import signal
@@ -6,7 +6,7 @@ import threading
 
 
 class Terminated(Exception):
-    """The process was asked to end, and the state is saved.
+    """Raised when the process was asked to end, after the state was saved.
 
     Args:
         position: up to where, a `Position`.

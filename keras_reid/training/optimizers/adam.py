@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.utils.keras_internals import adam_moments
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -21,7 +22,7 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
     - `rules` give learning rate and decay of some variables apart.
     - The bias correction counts a variable's own updates t. With the optimizer's global counter, the first update of a
       backbone that was frozen for 2000 steps would be about three times too large.
-    - ε stands beside the corrected root, as in the paper and in PyTorch.
+    - ε is added to the corrected root, as in the paper and in PyTorch.
 
     Args:
         learning_rate: a number or a schedule. Defaults to 1e-3.
@@ -58,7 +59,7 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
         ]
 
     def move(self, gradient, variable, rate, index):
-        mean, square, updates = self._momentums[index], self._velocities[index], self._updates[index]
+        (mean, square), updates = adam_moments(self, index), self._updates[index]
         self.assign_add(updates, 1.0)
         self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
         self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))

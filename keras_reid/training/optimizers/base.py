@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from keras import ops
 
 from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
+from keras_reid.utils.keras_internals import DecaysInUpdateStep, may_decay, variable_index
 
 
-class RuledOptimizer:
+class RuledOptimizer(DecaysInUpdateStep):
     """A mixin before a Keras optimizer; a subclass gives `move(gradient, variable, rate, index)`.
 
     L2 and decay are applied in the update itself: to the averaged and clipped gradient, once an update under gradient
@@ -33,12 +34,12 @@ class RuledOptimizer:
         settings = settings_of(self._paths, self.rules, self.l2, self.weight_decay or 0.0)
         super().build(variables)
         self._settings = tuple(
-            one if self._use_weight_decay(variable) else dataclasses.replace(one, weight_decay=0.0)
+            one if may_decay(self, variable) else dataclasses.replace(one, weight_decay=0.0)
             for one, variable in zip(settings, variables, strict=True)
         )
 
     def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+        index = variable_index(self, variable)
         settings = self._settings[index]
         rate = ops.cast(learning_rate, "float32") * settings.learning_rate_factor
         gradient = ops.cast(gradient, variable.dtype)
@@ -50,9 +51,6 @@ class RuledOptimizer:
 
     def move(self, gradient, variable, rate, index):
         raise NotImplementedError
-
-    def _apply_weight_decay(self, variables):
-        """Nothing: `update_step` does it, where each variable has its own rate and decay."""
 
     def get_config(self):
         rules = [dataclasses.asdict(rule) for rule in self.rules]

@@ -22,7 +22,7 @@ class ParameterRule:
         weight_decay: decoupled weight decay instead of the optimizer's; None leaves that.
 
     Raises:
-        ValueError: if the pattern is no regular expression, or a number is negative.
+        ValueError: if the pattern is not a regular expression, or a number is negative.
 
     Example:
         >>> from keras_reid.training import BIASES, Adam, ParameterRule

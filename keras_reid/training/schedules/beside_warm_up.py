@@ -1,10 +1,11 @@
-"""Keras' callbacks that set the learning rate, beside a warm-up."""
+"""Keras' callbacks that set the learning rate, together with a warm-up."""
 
 import keras
 from keras.callbacks import LearningRateScheduler, ReduceLROnPlateau
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.schedules.warm_up import SettableRate
+from keras_reid.utils.keras_internals import learning_rate_source
 
 _SETTING = (LearningRateScheduler, ReduceLROnPlateau)
 
@@ -31,7 +32,7 @@ def beside_warm_up(optimizer, callbacks):
         >>> [type(callback).__name__ for callback in callbacks][1]
         'ReduceLROnPlateau'
     """
-    rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+    rate = learning_rate_source(getattr(optimizer, "inner_optimizer", optimizer))
     result = []
     for callback in callbacks:
         if isinstance(callback, _SETTING) and isinstance(rate, LearningRateSchedule):

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.schedules.warm_up import SettableRate
+from keras_reid.utils.keras_internals import learning_rate_source
 
 
 def learning_rates(optimizer, steps):
@@ -22,7 +23,7 @@ def learning_rates(optimizer, steps):
         array([3.5e-05, 1.925e-04, 3.5e-04], dtype=float32)
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-    rate = inner._learning_rate
+    rate = learning_rate_source(inner)
     if isinstance(rate, SettableRate):
         rate = rate.schedule
     if not isinstance(rate, LearningRateSchedule):

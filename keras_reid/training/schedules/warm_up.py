@@ -4,6 +4,8 @@ import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_reid.utils.keras_internals import batch_counter, learning_rate_source
+
 WARMUP_KINDS = ("linear", "exponential", "constant")
 
 
@@ -72,7 +74,7 @@ class WarmUp(LearningRateSchedule):
         schedule.
         """
         inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-        rate = inner._learning_rate
+        rate = learning_rate_source(inner)
         if isinstance(rate, SettableRate):
             rate = rate.schedule
         warmed = isinstance(rate, cls)
@@ -127,8 +129,9 @@ class WarmUp(LearningRateSchedule):
 class SettableRate:
     """What `WarmUp.apply` makes an optimizer's learning rate, if that was a number.
 
-    Keras lets nobody set the rate of an optimizer that has a schedule. This is none, for Keras: it is called without a
-    step, and has what Keras needs to set it. Saved with an optimizer, it is a `WarmUp` of the rate as it is then.
+    Keras lets nobody set the rate of an optimizer that has a schedule. To Keras this is not a schedule: it is called
+    without a step, and has what Keras needs to set it. Saved with an optimizer, it is a `WarmUp` of the rate as it is
+    then.
 
     Args:
         schedule: a `WarmUp` of a number.
@@ -153,7 +156,7 @@ class SettableRate:
         return [self._rate]
 
     def __call__(self):
-        return self._rate if self.without_factor else self.schedule(self.optimizer._iterations)
+        return self._rate if self.without_factor else self.schedule(batch_counter(self.optimizer))
 
     def assign(self, value):
         """Called by Keras where somebody sets `optimizer.learning_rate`."""

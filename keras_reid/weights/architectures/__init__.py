@@ -32,7 +32,7 @@ def recognize(shapes):
         shapes: `{name: shape}` of its weights, without a prefix as `backbone.`.
 
     Raises:
-        UserError: if no family knows the names, or the family's sizes are none that exist.
+        UserError: if no family knows the names, or a network of these sizes does not exist.
     """
     for family in _FAMILIES:
         found = _ask(family, shapes)
@@ -48,7 +48,7 @@ def recognize_mgn(shapes):
     """The `Architecture` of an MGN's backbone, from `{name: shape}` of the whole model's weights.
 
     Raises:
-        UserError: if it is none that can be built here.
+        UserError: if it cannot be built here.
     """
     return _ask(_recognize_mgn, shapes)
 

@@ -14,7 +14,7 @@ def recognize_mgn(shapes):
         shapes: `{name: shape}` of the whole model's weights.
 
     Raises:
-        UserError: if its backbone is no ResNet of a depth that exists.
+        UserError: if its backbone is not a ResNet of a known depth.
     """
     plain = recognize_resnet({plain: shapes[name] for plain, name in plain_resnet_names(shapes).items()})
     if plain is None or plain.arguments["depth"] < 50:

@@ -31,7 +31,7 @@ def recognize_repvgg(shapes):
     variant = _variant(blocks, channels, groups)
     if variant is None:
         raise UserError(
-            "The weights are those of a RepVGG, but of none of the known variants. Received: "
+            "The weights are those of a RepVGG, but not of a known variant. Received: "
             f"{blocks} blocks of {channels[1:]} channels after {channels[0]}, {groups} groups"
         )
     name, width = variant

@@ -22,7 +22,7 @@ from keras_reid.data.augmentation import (
     RandomPatch,
     RandomResizedCrop,
 )
-from keras_reid.data.augmentation.choosing import NAMES
+from keras_reid.data.augmentation.operation_switch import NAMES
 
 DRAWS = 1_000_000
 HEIGHT, WIDTH = 256, 128

@@ -20,7 +20,7 @@ from keras_reid.data.augmentation import (
     RandomPatch,
     RandomResizedCrop,
 )
-from keras_reid.data.augmentation.choosing import NAMES
+from keras_reid.data.augmentation.operation_switch import NAMES
 from tests.data.images import random_image
 
 BATCH = np.stack([np.asarray(random_image(40, 22, seed)) for seed in range(6)])

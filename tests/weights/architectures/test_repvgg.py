@@ -81,7 +81,7 @@ def test_narrow_networks(variant, width, fused):
     ],
 )
 def test_another_repvgg(blocks, channels, groups):
-    with pytest.raises(UserError, match=r"a RepVGG, but of none of the known variants\. Received: \(\d"):
+    with pytest.raises(UserError, match=r"a RepVGG, but not of a known variant\. Received: \(\d"):
         recognize(shapes(blocks, channels, groups))
 
 

@@ -1,4 +1,4 @@
-"""One image in two roles: a query that is in the gallery, too, two identities of one file, test images trained on."""
+"""Images in two roles: queries that are also in the gallery, files with two identities, test images trained on."""
 
 import warnings
 
@@ -10,7 +10,7 @@ from keras_reid.utils.errors import UserError
 def check_paths(dataset):
     """Refuses a data set in which one file has two identities, or a query lies in the gallery under another camera.
 
-    A file may be query and gallery under its own camera (it does not count then), and trained on and tested on.
+    A file may be in query and gallery under the same camera, where it does not count, and in training and test.
 
     Args:
         dataset: a `ReIDDataset`.
@@ -36,9 +36,9 @@ def check_paths(dataset):
 def check_contents(tests, trained=None, identities=True):
     """Looks for files of the same content in two roles, whatever they are called.
 
-    A query whose copy counts in the gallery finds itself, and makes results too good. A few such queries occur in
-    published benchmarks and are told in a warning; more than half of a test set are no accident and refused. Warnings
-    also tell of copies with two identities, and of test images that are trained on.
+    A query whose copy counts in the gallery finds itself, which makes results too good. Published benchmarks have a few
+    such queries, so a few give a warning; more than half of a test set are an error. There are also warnings for copies
+    with two identities, and for test images that are trained on.
 
     Time and memory: see `keras_reid.data.duplicates`.
 

@@ -18,9 +18,9 @@ _NAMED = 5  # files that an error names one by one; the rest is counted
 
 
 def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
-    """Decodes every file as training and evaluation will, in several threads, and tells which can be read.
+    """Decodes every file as training and evaluation will, in several threads, and says which can be read.
 
-    What `keras_reid.data.image_limits` has an objection to counts as unreadable, and is not decoded.
+    An image above the limits of `keras_reid.data.image_limits` counts as unreadable, and is not decoded.
 
     Args:
         paths: image files.
@@ -57,8 +57,8 @@ def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
 def unreadable_images(paths):
     """Why files cannot be read: a dict, place in `paths` → reason, of those that cannot.
 
-    Each is decoded as training and evaluation will, in several threads, with progress. What
-    `keras_reid.data.image_limits` has an objection to is not decoded.
+    Each file is decoded as training and evaluation will decode it, in several threads, with progress. An image above
+    the limits of `keras_reid.data.image_limits` is not decoded.
 
     Args:
         paths: image files.
@@ -73,8 +73,8 @@ def unreadable_images(paths):
 def refused_images(paths):
     """Why files must not be decoded, as `unreadable_images`, but by their headers alone.
 
-    Whoever leaves unreadable files out when decoding fails has this looked at before: decoding would not fail, but
-    take all memory. Time: about 0.1 ms a file beside reading it.
+    For code that leaves out files whose decoding fails: decoding these would not fail, but take all memory. Time: about
+    0.1 ms a file, and reading it.
 
     Args:
         paths: image files; one that cannot be read is passed over.
@@ -87,7 +87,7 @@ def refused_images(paths):
 
 
 def _reasons(function, paths, name):
-    megapixels_allowed()  # a wrong value is not a reason against each file
+    megapixels_allowed()  # a wrong value of the variable is one error, not one for each file
     reasons = {}
     with (
         progress(name, total=len(paths)) as advance,
@@ -146,7 +146,7 @@ def _header_against(path):
 
 
 def _contents(path):
-    """The bytes of an image. TensorFlow reads records and what is not on this machine, but takes ten times as long."""
+    """The bytes of an image. TensorFlow also reads records and remote files, but takes ten times as long."""
     path = os.fsencode(path)
     if b".tfrecord#" in path or b"://" in path:
         return _read(tf.constant(path)).numpy()

@@ -3,7 +3,7 @@ import warnings
 import pytest
 
 from keras_reid.data import ReIDDataset, Sample, combine_all
-from keras_reid.data.roles import check_contents
+from keras_reid.data.overlaps import check_contents
 from keras_reid.utils.errors import UserError
 
 

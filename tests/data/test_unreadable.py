@@ -1,7 +1,7 @@
 import pytest
 
-from keras_reid.data import checking
-from keras_reid.data.checking import check_images, refused_images, unreadable_images
+from keras_reid.data import unreadable
+from keras_reid.data.unreadable import check_images, refused_images, unreadable_images
 from keras_reid.utils.errors import UserError
 from tests.data.images import encoded, jpeg_of_scans, png_that_says, random_image, write_image
 
@@ -64,7 +64,7 @@ def test_skipping_counts_and_lists(folder, capsys):
 
 
 def test_places_of_many_that_are_handed_out_some_at_a_time(folder, monkeypatch):
-    monkeypatch.setattr(checking, "_AT_ONCE", 2)
+    monkeypatch.setattr(unreadable, "_AT_ONCE", 2)
     paths = [folder / name for name in ("good.jpg", "empty.jpg", "good.png", "missing.jpg", "good.jpg")]
     assert unreadable_images(paths) == {1: "the file is empty", 3: "no such file"}
 
@@ -81,7 +81,7 @@ def test_nothing_left_is_an_error_even_when_skipping(folder):
 
 
 def test_headers_alone(folder, monkeypatch):
-    monkeypatch.setattr(checking, "_decode", None)
+    monkeypatch.setattr(unreadable, "_decode", None)
     names = ["good.jpg", "bomb.png", "missing.jpg", "truncated.jpg", "scans.jpg", "folder.jpg", "good.png"]
     reasons = refused_images([str(folder / name) for name in names])
     assert list(reasons) == [1, 4]

@@ -5,11 +5,11 @@ import pytest
 import tensorflow as tf
 
 from keras_reid.data import Records, ReIDDataset, Sample, ShuffleSampler
-from keras_reid.data.checking import check_images
 from keras_reid.data.contents import read_contents
+from keras_reid.data.datasets.records import write_records
 from keras_reid.data.pipeline import train_batches
 from keras_reid.data.pixel_cache import PixelCache
-from keras_reid.data.records import write_records
+from keras_reid.data.unreadable import check_images
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization.thumbnails import thumbnail
 from tests.data.images import write_image

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_reid.losses.base import LabelLoss
+from keras_reid.models.function_loss import FunctionLoss
 from keras_reid.utils.labels import check_labels, known_values
 
 _EXACT_BELOW = 2**24  # in float32
@@ -20,7 +21,7 @@ class LossTerms:
     """Several losses over the outputs of one head. Where it gives a list of outputs, of branches, a loss is the mean.
 
     A plain class on purpose: Keras saves what it can reach from a model's attributes, and running means of a training
-    run are no part of a model.
+    run are not part of a model.
 
     Args:
         losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is
@@ -157,36 +158,6 @@ class LossTerms:
             return
         correct = ops.equal(ops.cast(ops.argmax(outputs["scores"], axis=-1), identities.dtype), identities)
         self._accuracy.update_state(ops.cast(correct, "float32"))
-
-
-@keras.saving.register_keras_serializable(package="keras_reid")
-class FunctionLoss(keras.Loss):
-    """A user's function `(y_true, y_pred)` → `(batch,)` as a loss, under the function's name.
-
-    It reads the logits, or what an attribute `reads` of the function names; with an attribute `target` of "teacher"
-    `y_true` is the same output of a teacher. To be saved with a compiled model, the function must be registered with
-    Keras.
-    """
-
-    def __init__(self, function, name=None, **kwargs):
-        if not callable(function):
-            raise ValueError(
-                f"a loss must be a keras.Loss or a function of y_true and y_pred. Received: {function!r}"
-            )
-        super().__init__(name=name or getattr(function, "__name__", "loss"), **kwargs)
-        self.function = function
-        self.reads = getattr(function, "reads", "logits")
-        self.target = getattr(function, "target", "identity")
-
-    def call(self, y_true, y_pred):
-        return self.function(y_true, y_pred)
-
-    def get_config(self):
-        return {**super().get_config(), "function": keras.saving.serialize_keras_object(self.function)}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**{**config, "function": keras.saving.deserialize_keras_object(config["function"])})
 
 
 def _reads(loss):

@@ -3,7 +3,7 @@
 import os
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT, ReIDDataset
-from keras_reid.data.datasets.files import read_list
+from keras_reid.data.datasets.layout import read_list
 from keras_reid.data.sample import Sample
 
 LISTS = "train.txt and test.txt with lines PATH,CLASS (as FastReID reads it)"

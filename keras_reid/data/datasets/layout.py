@@ -1,96 +1,9 @@
-"""Finding the files of a data set, and saying well what is not there."""
+"""How a data set is laid out on disk: its folder and lists, with errors that say what is missing."""
 
-import os
 import re
-import stat
 from pathlib import Path
 
-from keras_reid.data.image_kinds import HEAD, image_kind
 from keras_reid.utils.errors import UserError
-
-# Formats that the decoder refuses are listed too: it names such a file instead of passing over it in silence.
-IMAGE_SUFFIXES = frozenset(
-    (
-        *(
-            ".jpg",
-            ".jpeg",
-            ".jpe",
-            ".jfif",
-            ".png",
-            ".bmp",
-            ".gif",
-            ".webp",
-            ".tif",
-            ".tiff",
-            ".heic",
-            ".heif",
-        ),
-        *(".avif", ".jxl", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"),
-    )
-)
-# Often there is one beside every image, so that they are not opened.
-_TEXT_SUFFIXES = frozenset(
-    (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".md", ".html")
-)
-
-
-def is_image(folder, name):
-    """Whether a file counts as an image, whether or not it can be decoded: by its suffix, or else by its first bytes.
-
-    A file with the suffix of an image format (in upper or lower case) is not opened, nor is one with that of a text.
-    Of any other the first bytes are read, about 20 µs on a local disk. Hidden files do not count.
-
-    Args:
-        folder: where the file lies.
-        name: of the file.
-    """
-    suffix = os.path.splitext(name)[1].lower()
-    if name.startswith(".") or suffix in _TEXT_SUFFIXES:
-        return False
-    return suffix in IMAGE_SUFFIXES or image_kind(_head(os.path.join(folder, name))) is not None
-
-
-def image_files(folder, recursive=False):
-    """Paths of the images in a folder, relative to it, with "/" between folders, sorted; none if there is none.
-
-    Args:
-        folder: where to look; see `is_image` for what counts.
-        recursive: also look in its sub-folders, except hidden ones; links are followed, but no folder is
-            entered twice.
-    """
-    folder, found, seen = os.fspath(folder), [], set()
-    for place, folders, names in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        within = os.path.relpath(place, folder)
-        found += [os.path.normpath(os.path.join(within, name)) for name in names if is_image(place, name)]
-        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
-    return sorted(path.replace(os.sep, "/") for path in found)
-
-
-def list_images(folder, recursive=False):
-    """As `image_files`; a `UserError` if there is no image."""
-    found = image_files(folder, recursive)
-    if not found:
-        raise UserError(f"no images in {folder}: {NO_IMAGES}")
-    return found
-
-
-NO_IMAGES = "no file there is an image, such as a JPEG, PNG or BMP, by its suffix or by its content"
-
-
-def _head(path):
-    """The first bytes of a file; none of what is no file, or cannot be opened."""
-    try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for its writer
-            return b""
-        with open(path, "rb", buffering=0) as stream:
-            return stream.read(HEAD)
-    except OSError:
-        return b""
 
 
 def existing_folder(folder, purpose):

@@ -2,7 +2,8 @@
 
 import os
 
-from keras_reid.data.datasets.files import existing_folder, find_folder, laid_out, list_images, match_names
+from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, match_names
+from keras_reid.data.image_files import list_images
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
 
