@@ -133,7 +133,7 @@ def test_where_models_lie_here(tmp_path):
 
 def test_make_serve_keeps_the_version_before_and_knows_labels():
     """What the Makefile starts without Docker, as the documents' way back needs it."""
-    (command,) = re.findall(r"-m serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
+    (command,) = re.findall(r"-m keras_reid\.serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
     command = command.replace("\\\n", "")
     words = command.split()
     options = command_line.parse(Serve, words, prog="serve")
