@@ -153,7 +153,7 @@ def test_measured_sizes():
         measured = [
             row for row in csv.DictReader(stream) if (row["protocol"], row["input"]) == ("rest", "bytes")
         ]
-    (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "How large"]
+    (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "Sizing"]
     for model, clients, *cells in rows[1:]:
         name = "quickstart" if "quickstart" in model else "resnet50"
         (row,) = [
@@ -171,9 +171,9 @@ def test_measured_memory_of_decoding():
         measured = [row for row in csv.DictReader(stream) if float(row["megapixels"]) == MOST_MEGAPIXELS]
     most = max(int(row["megabytes"]) for row in measured)
     text = " ".join(TEXTS["deployment.md"].split())
-    assert f"a picture of {MOST_MEGAPIXELS:g} megapixels" in text
+    assert f"an image of {MOST_MEGAPIXELS:g} megapixels" in text
     assert f"needs {most} MB at most" in text
-    (per_pixel,) = re.findall(r"for decoding (\d+) bytes a pixel", text)
+    (per_pixel,) = re.findall(r"Decoding adds (\d+) bytes per pixel", text)
     assert int(per_pixel) == pytest.approx(most / MOST_MEGAPIXELS, abs=1)
 
 
