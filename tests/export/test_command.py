@@ -39,7 +39,7 @@ def test_exports_a_run_and_replaces_an_earlier_export(model_file, tmp_path, caps
     np.testing.assert_allclose(answer, expected, atol=1e-5)
     said = capsys.readouterr().out
     assert f"{target}: " in said
-    assert "in place of the earlier export" in said
+    assert "(replaced the earlier export)" in said
     assert "batches of 1, 7, 32 differ by at most" in said
     assert (target / "assets.extra" / "tf_serving_warmup_requests").is_file()
 
@@ -78,10 +78,10 @@ def no_work(monkeypatch):
         (["--precision", "float64"], "float64"),
         (
             ["--precision", "int8"],
-            r"savedmodel has no int8: float32, bfloat16 \(.*use tensorrt for float16 and int8",
+            r"savedmodel has no int8, only float32, bfloat16 \(.*for float16 and int8, use tensorrt",
         ),
         (["--precision", "float32", "float16"], "savedmodel has no float16"),
-        (["--batch-sizes", "1", "0"], "--batch-sizes are numbers of images, 1 to 4096. Received: 0"),
+        (["--batch-sizes", "1", "0"], "--batch-sizes must be from 1 to 4096 images. Received: 0"),
         (["--batch-sizes", "5000"], "Received: 5000"),
         (["--max-image-bytes", "0"], "--max-image-bytes must be above 0 and below 2147483648. Received: 0"),
         (["--max-megapixels", "-1"], "--max-megapixels must be above 0 and below .*Received: -1"),
@@ -101,7 +101,7 @@ def test_says_what_is_wrong_with_the_folders(model_file, tmp_path):
     with pytest.raises(UserError, match="output"):
         main([str(model_file)])
     (tmp_path / "savedmodel" / "bfloat16").mkdir(parents=True)
-    with pytest.raises(UserError, match="is no earlier export"):
+    with pytest.raises(UserError, match="is not an earlier export"):
         main([str(model_file), "--output", str(tmp_path), "--precision", "float32", "bfloat16"])
 
 

@@ -86,8 +86,8 @@ def bmp_that_says(width, height):
     return BMP[:18] + struct.pack("<ii", width, height) + BMP[26:]
 
 
-CUT = r"whole file. Received: {} bytes without the end of an image"
-SIZE = r"at most 0.01 megapixels. Received: {} x {} pixels. Send it smaller"
+CUT = r"complete file. Received: {} bytes without the end of an image"
+SIZE = r"at most 0.01 megapixels. Received: {} x {} pixels. Send a smaller image"
 BAD = {
     "empty": (b"", r"be a JPEG, PNG or BMP file. Received: 0 bytes"),
     "text": (b"hello", r"be a JPEG, PNG or BMP file. Received: 5 bytes"),
@@ -95,7 +95,7 @@ BAD = {
     "large": (PNG + b"\0" * 20_000, rf"at most 20000 bytes. Received: {len(PNG) + 20_000} bytes"),
     "jpeg cut off": (JPEG[: len(JPEG) // 2], CUT.format(len(JPEG) // 2)),
     "jpeg without its last byte": (JPEG[:-1], CUT.format(len(JPEG) - 1)),
-    "jpeg with a thumbnail cut off": (with_thumbnail(SMALL)[:-100], "whole file"),
+    "jpeg with a thumbnail cut off": (with_thumbnail(SMALL)[:-100], "complete file"),
     "jpeg of a start": (JPEG[:3], CUT.format(3)),
     "png cut off": (PNG[: len(PNG) // 2], CUT.format(len(PNG) // 2)),
     "png without its last byte": (PNG[:-1], CUT.format(len(PNG) - 1)),

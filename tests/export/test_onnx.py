@@ -272,5 +272,5 @@ def test_what_is_missing_is_said_before_the_model_is_loaded(model_file, tmp_path
     monkeypatch.setattr(
         optional.importlib.util, "find_spec", lambda name: None if name == "onnxslim" else name
     )
-    with pytest.raises(UserError, match=r"needs onnxslim, not installed.*keras_reid\[onnx\]"):
+    with pytest.raises(UserError, match=r"needs onnxslim, which is not installed.*keras_reid\[onnx\]"):
         onnx_format.check("float32", options)

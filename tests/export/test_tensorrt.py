@@ -138,7 +138,7 @@ def test_where_there_is_a_gpu_the_gate_runs_the_engine(model, tmp_path, in_this_
         assert told["max_difference"] <= 1e-4
         return
     with pytest.raises(
-        ParityError, match="does not run in a process of its own: RuntimeError: there is no NVIDIA"
+        ParityError, match="does not run in a separate process: RuntimeError: there is no NVIDIA"
     ):
         tensorrt_format.write(model, tmp_path / "engine", "float32", context(model))
 
