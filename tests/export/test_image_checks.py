@@ -111,7 +111,7 @@ BAD = {
     "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
     "jpeg of many scans": (
         jpeg_of_scans(100, 100, 31),
-        r"be a JPEG of at most 30 scans. Received: 31 or more",
+        r"be a JPEG with at most 30 scans. Received: 31 or more",
     ),
     "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
     "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),

@@ -86,5 +86,5 @@ def test_states(apis):
 
 
 def test_a_tensor_of_another_type():
-    with pytest.raises(ValueError, match="float32 was expected"):
+    with pytest.raises(ValueError, match="expected a float32 tensor"):
         messages.from_tensor(messages.Tensor(dtype=9))

@@ -48,8 +48,8 @@ def test_versions_follow_each_other(export, tmp_path, capsys):
         (["{models}/missing", "{models}/reid"], "keras_reid.export writes one"),
         (["{export}", "{models}/reid", "--version", "1"], "The next free one is 2"),
         (["{export}", "{models}/reid", "--version", "0"], "must be at least 1"),
-        (["{export}", "{models}/reid/3"], "at least one of them a letter"),
-        (["{export}", "{models}/re id"], "clients ask for it by this name"),
+        (["{export}", "{models}/reid/3"], "at least one letter"),
+        (["{export}", "{models}/re id"], "clients use this name"),
     ],
 )
 def test_says_what_is_wrong(export, tmp_path, arguments, message):
@@ -94,7 +94,7 @@ def test_a_changed_bit_is_not_published(export, tmp_path):
 def test_an_export_without_hashes_is_said_and_published_when_asked(export, tmp_path):
     (export / "parity.json").write_text('{"verified": true}')
     model = tmp_path / "models" / "reid"
-    with pytest.raises(UserError, match=r"holds no hashes, .* Export it again, or add --allow-unchecked"):
+    with pytest.raises(UserError, match=r"has no hashes, .* Export it again, or add --allow-unchecked"):
         main([str(export), str(model)])
     main([str(export), str(model), "--allow-unchecked"])
     assert (model / "1" / "variables" / "variables.index").read_bytes() == b"weights"
@@ -142,7 +142,9 @@ def test_of_three_with_the_same_number_one_gets_it(export, tmp_path, monkeypatch
     exports, model = [other(export, number) for number in range(3)], tmp_path / "models" / "reid"
     results = together(monkeypatch, 3, lambda number: publish.publish(exports[number], model, 4))
     (winner,) = [number for number, result in enumerate(results) if not isinstance(result, UserError)]
-    assert all("this version is there" in str(result) for result in results if isinstance(result, UserError))
+    assert all(
+        "this version already exists" in str(result) for result in results if isinstance(result, UserError)
+    )
     assert (model / "4" / "saved_model.pb").read_text() == f"graph {winner}"
     assert [path.name for path in model.iterdir()] == ["4"]
 

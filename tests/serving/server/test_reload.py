@@ -150,7 +150,7 @@ def test_models_versions_and_labels_of_a_configuration_file(folder, tmp_path):
             assert server.process.poll() is None
         # A file with a mistake changes nothing.
         file.write_text(text.replace("specific", "speciic"))
-        while "not a ModelServerConfig" not in server.log.read_text():
+        while "not a valid ModelServerConfig" not in server.log.read_text():
             assert server.process.poll() is None
         assert ask("people", "/labels/stable") == pytest.approx(30)
     finally:
@@ -196,7 +196,7 @@ def test_a_version_that_never_loads(folder, tmp_path):
         server.wait_for("LOADING", 2)
         assert value(server) == pytest.approx(10)
         message = server.wait_for("END", 2)["status"]["error_message"]
-        assert "2 has not been loaded within 1 s, and is left behind" in message
+        assert "2 did not load within 1 s and was abandoned" in message
         (tmp_path / "new" / "3").rename(folder / "3")
         server.wait_for("AVAILABLE", 3)
         assert value(server) == pytest.approx(30)

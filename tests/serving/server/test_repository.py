@@ -95,9 +95,7 @@ def test_one_that_never_ends_is_reported_and_left_behind(models):
         hung["a/2"] = threading.Event()
         await repository.first()
         await until(lambda: state(repository, "a", 2) == "END")
-        assert repository.failures() == [
-            f"a 2: {models}/a/2 has not been loaded within 0.1 s, and is left behind"
-        ]
+        assert repository.failures() == [f"a 2: {models}/a/2 did not load within 0.1 s and was abandoned"]
         assert repository.served() == {"a": [1]}
         assert await repository.close() is True
         hung["a/2"].set()
