@@ -57,7 +57,7 @@ def test_a_full_disk_is_a_line_with_the_file_and_what_is_free(tmp_path, capsys, 
     assert code == 2
     assert lines == [
         f"error: {file}: no room to write it: no space left on device; 1.5 MB are free on that disk. "
-        "What stood there before is untouched. Make room, and repeat the command"
+        "An earlier file there is untouched. Make room, and repeat the command"
     ]
 
 

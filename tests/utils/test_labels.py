@@ -89,7 +89,7 @@ def test_other_shapes(labels):
 
 
 def test_one_label_for_all_rows_is_refused():
-    with pytest.raises(ValueError, match=r"one label a sample\. Received: 1 labels for 3 samples"):
+    with pytest.raises(ValueError, match=r"one label per sample\. Received: 1 labels for 3 samples"):
         of_classes(np.array([2]), ROWS)
     _, right = compiled(of_classes, np.array([2]))
     assert not right.any()

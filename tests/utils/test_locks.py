@@ -98,7 +98,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks.fcntl, "flock", flock)
-    with pytest.warns(UserWarning, match=r"this file system has no locks \(No locks available\): see to it"):
+    with pytest.warns(UserWarning, match=r"this file system has no locks \(No locks available\): make sure"):
         lock = Lock(tmp_path / "lock")
     lock.release()
 

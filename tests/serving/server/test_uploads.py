@@ -94,7 +94,7 @@ def test_places_are_for_what_has_arrived():
         assert (admission.active, admission.arriving) == (1, 0)
         with admission.count("rest", "predict") as large:
             with pytest.raises(
-                ServingError, match="have 2097152 bytes, and may have 3145728; try again later"
+                ServingError, match="already hold 2097152 bytes, and may hold 3145728; try again later"
             ):
                 large.enter(2 << 20)
             large.enter(1 << 20)  # small ones always fit
