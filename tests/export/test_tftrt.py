@@ -91,7 +91,7 @@ def test_says_in_one_line_that_this_tensorflow_has_no_tensorrt(savedmodel, tmp_p
 
 def test_checks_a_savedmodel_without_a_gpu(script, savedmodel, tmp_path, capsys):
     script.main([str(savedmodel), str(tmp_path / "out"), "--check-only"])
-    assert "3 numbers an image" in capsys.readouterr().out
+    assert "3 numbers per image" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -67,7 +67,7 @@ def test_the_message_has_the_rule_the_label_its_row_and_the_remedy():
     message = (
         "CrossEntropy: labels must be class numbers from 0 to 3, for 4 classes. Received: label 9 in row 1 "
         "(and 1 more of 4). Number the identities from 0, numpy.unique(identities, return_inverse=True)[1], and make "
-        "as many classes as there are."
+        "as many classes as there are identities."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_labels(np.array([3, 9, 0, 4]), "CrossEntropy", below=4)
