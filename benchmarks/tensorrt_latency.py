@@ -65,7 +65,7 @@ def rows(model, name, batches, repeats, device):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("engine", type=pathlib.Path, help="model.engine, with engine.json beside it")
+    parser.add_argument("engine", type=pathlib.Path, help="model.engine, with engine.json next to it")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="images in a request")
     parser.add_argument("--repeats", type=int, default=200, help="requests to time")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="CSV file to add to")

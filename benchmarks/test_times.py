@@ -80,7 +80,7 @@ def rows_of(seconds, tests):
 
 
 def write(output, label, lane, rows):
-    """Adds a run: its duration beside those of earlier runs of the same label and lane, the rest in their place."""
+    """Adds a run: keeps the durations of earlier runs with the same label and lane, and replaces their other rows."""
     here = {"label": label, "lane": lane}
     kept, runs = [], 0
     for row in measuring.rows(output, {}):

@@ -62,7 +62,7 @@ def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypat
 
 @pytest.fixture
 def no_work(monkeypatch):
-    """Whatever is wrong is said before the model is loaded."""
+    """Mistakes are reported before the model is loaded."""
     monkeypatch.setattr(
         "keras_reid.utils.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
     )
@@ -147,7 +147,7 @@ def test_a_run_is_compared_on_its_own_images(tmp_path, monkeypatch):
 @pytest.mark.medium
 @pytest.mark.parametrize("moment", ["loaded a model", "writing, and comparing"])
 def test_ctrl_c_is_130_and_leaves_nothing(model_file, tmp_path, moment):
-    """As from a terminal: to the command and to the gate's process at once."""
+    """Sends Ctrl-C as a terminal does, to the command and the process of the parity check at once."""
     words = [
         sys.executable,
         "-u",
@@ -163,7 +163,7 @@ def test_ctrl_c_is_130_and_leaves_nothing(model_file, tmp_path, moment):
     for line in process.stdout:
         if moment in line:
             break
-    if moment.startswith("writing"):  # the gate's process has begun
+    if moment.startswith("writing"):  # the parity check has started its process
         end = time.monotonic() + 60
         while not children_of(process.pid) and time.monotonic() < end:
             time.sleep(0.05)

@@ -33,7 +33,7 @@ check = tf.function(
 
 
 def with_thumbnail(thumbnail):
-    """A JPEG in whose Exif segment lies another one."""
+    """A JPEG with another JPEG in its Exif segment."""
     segment = b"Exif\0\0" + thumbnail
     return JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + JPEG[2:]
 
@@ -71,7 +71,7 @@ def test_no_rows():
 
 
 def png_that_says(width, height):
-    """Of a few bytes, which unpack to an image of any size."""
+    """A file of a few bytes that unpacks to an image of any size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     start = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     return PNG[:8] + start + PNG[33:]

@@ -14,7 +14,7 @@ from tests.export.conftest import small_model
 
 @pytest.fixture(scope="module")
 def images():
-    """What the gate asks `small_model`, and its answers."""
+    """The test images for `small_model`, and its embeddings."""
     return parity.test_images(small_model())
 
 
@@ -46,7 +46,7 @@ def test_so_it_is_by_a_new_process(images, tmp_path):
 
 
 def answering(monkeypatch, change):
-    """The artefact answers what `change` makes of the model's embeddings."""
+    """Makes the artefact return `change(the model's embeddings)`."""
 
     def answers(directory, images, runner, signatures):
         return {
@@ -81,7 +81,7 @@ def test_the_tolerance_decides(images, tmp_path, monkeypatch):
 
 
 def turned(cosine):
-    """Rows whose cosine with the given ones is what is said, and as long."""
+    """Rows with the given cosine to the given rows, and the same length."""
 
     def turn(rows):
         other = np.roll(rows, 1, axis=1)
@@ -151,6 +151,6 @@ def test_real_images_are_taken_where_there_are_some(model, tmp_path, count):
     assert images.real == min(count, 21)
     contents = [path.read_bytes() for path in paths]
     assert sum(data in contents for data in images.encoded) == images.real
-    # From everywhere in the list, among the noise, in each batch.
+    # Taken evenly from the list, and mixed with noise in each batch.
     assert images.encoded[0] == contents[0]
     assert images.encoded[40] == contents[80] if count == 100 else images.encoded[40] not in contents

@@ -118,7 +118,7 @@ def test_limits_travel_along(exported):
 
 
 def describe(served, rows=2):
-    """What the signature `metadata` gives, the same for each row."""
+    """The output of the signature `metadata`, which is the same for each row."""
     outputs = served["metadata"](rows=tf.zeros(rows, tf.uint8))
     assert {tuple(values.shape) for values in outputs.values()} == {(rows,)}
     for values in outputs.values():

@@ -25,7 +25,7 @@ def script():
 
 
 class Decoding(tf.Module):
-    """The signatures of an export: unit vectors of the mean colour."""
+    """The signatures of an export; embeddings are unit vectors of the mean colour."""
 
     def __init__(self):
         super().__init__()
@@ -124,7 +124,7 @@ def test_refuses_another_savedmodel(script, tmp_path):
 
 
 def convert_by_copying(script, monkeypatch, change=lambda module: None):
-    """In place of TensorRT: the same network again, or a changed one."""
+    """Replaces TensorRT: returns the same network, or a changed one."""
 
     def convert(tf, before, source, target, options, files):
         converted = tf.saved_model.load(str(source))

@@ -85,7 +85,7 @@ def test_a_changed_bit_is_not_published(export, tmp_path):
     content = bytearray(file.read_bytes())
     content[3] ^= 1
     file.write_bytes(content)
-    for more in ([], ["--allow-unchecked"]):  # which is for exports without hashes
+    for more in ([], ["--allow-unchecked"]):  # the option is only for exports without hashes
         with pytest.raises(UserError, match=r"variables\.index has changed since the artefact was verified"):
             main([str(export), str(tmp_path / "models" / "reid"), *more])
     assert not (tmp_path / "models").exists()
@@ -101,13 +101,13 @@ def test_an_export_without_hashes_is_said_and_published_when_asked(export, tmp_p
 
 
 def together(monkeypatch, count, call):
-    """Results of `call(number)` in threads that all have copied before one of them takes a number."""
+    """Results of `call(number)` in threads that all finish copying before one of them takes a number."""
     ready = threading.Barrier(count)
     monkeypatch.setattr(publish, "to_disk", lambda folder: ready.wait(10))
     real, late = os.rename, threading.Barrier(count)
 
     def rename(source, target):
-        if not hasattr(rename, "met"):  # the first time all have chosen, mostly the same number
+        if not hasattr(rename, "met"):  # the first time, all have chosen a number, mostly the same one
             late.wait(10)
             rename.met = True
         real(source, target)
@@ -120,7 +120,7 @@ def together(monkeypatch, count, call):
 
 
 def other(export, number):
-    """An export of its own, to be known again."""
+    """A distinct export, so that it can be recognised."""
     folder = export.parent / f"export{number}"
     folder.mkdir()
     (folder / "saved_model.pb").write_text(f"graph {number}")

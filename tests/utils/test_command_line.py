@@ -31,7 +31,7 @@ def test_a_warning_to_the_user_is_said_without_a_place_in_the_code(category, sai
 
 
 def outcome(main, capsys):
-    """Exit code, and the lines that were said."""
+    """Exit code and printed lines."""
     try:
         command_line.run(main)
         code = 0
@@ -129,7 +129,7 @@ def test_an_interrupt_is_130_and_afterwards_python_has_its_own_again(capsys):
 
 
 def test_an_interrupt_in_native_code_is_130(capsys):
-    """TensorFlow makes an error of its own of it."""
+    """TensorFlow turns it into its own error."""
     told = []
 
     def main(arguments):

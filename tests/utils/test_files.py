@@ -68,7 +68,7 @@ def test_the_name_aside_cannot_be_guessed_and_is_made_by_us(tmp_path, monkeypatc
     for name in names:
         assert len(name.removeprefix(".a.part").removesuffix(".npz")) == 16
         assert str(os.getpid()) != name.removeprefix(".a.part").removesuffix(".npz")
-    # Even who guesses it: the link is not followed.
+    # Even if somebody guesses the name, the link is not followed.
     monkeypatch.setattr("keras_reid.utils.files.secrets.token_hex", lambda count: "0" * 2 * count)
     (tmp_path / "victim").write_text("dear")
     (tmp_path / f".a.part{'0' * 16}.npz").symlink_to("victim")

@@ -19,7 +19,7 @@ ROWS = np.zeros((3, 2), "float32")
 
 
 def compiled(function, labels, shape=(None,)):
-    """What a function gives for labels and rows whose values and sizes are not known."""
+    """The result of a function for labels and rows with unknown values and sizes."""
     labels = np.asarray(labels)
     signature = [tf.TensorSpec(shape, labels.dtype), tf.TensorSpec((None, 2), "float32")]
     return [np.asarray(x) for x in tf.function(function, input_signature=signature)(labels, ROWS)]

@@ -57,7 +57,7 @@ def test_one_that_waits_gets_it_when_the_first_lets_go(tmp_path):
     thread.start()
     assert asked.wait(5)
     assert got == []
-    first.release(remove=True)  # the one that waited must not keep a lock on a file that is gone
+    first.release(remove=True)  # the waiting process must not keep a lock on a deleted file
     thread.join(5)
     with pytest.raises(Held):
         Lock(tmp_path / "lock")

@@ -1,4 +1,4 @@
-"""Which experiment files may be executed. Every text here is one that no other test executes."""
+"""Tests which experiment files may be executed. No other test executes the texts in this file."""
 
 import dataclasses
 import stat
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_said(folder, monkeypatch):
 
 
 def test_a_relative_folder_is_not_that_of_the_user(folder, monkeypatch):
-    # It would be another in each working directory, such as a stranger's.
+    # It would depend on the working directory, which may belong to a stranger.
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_CONFIG_HOME", "config")
     monkeypatch.setenv("HOME", str(folder / "home"))

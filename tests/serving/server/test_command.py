@@ -1,4 +1,4 @@
-"""What the command says and how it ends."""
+"""Messages and exit codes of the command."""
 
 import re
 import socket
@@ -12,7 +12,7 @@ from tests.serving.running import ROOT, command
 
 
 def ended(*arguments):
-    """Runs the server, which is expected to end by itself; its code and what it wrote to standard error."""
+    """Runs the server, which must end by itself; returns its exit code and standard error."""
     process = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert process.stdout == ""
     return process.returncode, process.stderr

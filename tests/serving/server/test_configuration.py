@@ -132,7 +132,7 @@ def test_where_models_lie_here(tmp_path):
 
 
 def test_make_serve_keeps_the_version_before_and_knows_labels():
-    """What the Makefile starts without Docker, as the documents' way back needs it."""
+    """The Makefile starts the server with the options that going back to the previous version needs."""
     (command,) = re.findall(r"-m keras_reid\.serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
     command = command.replace("\\\n", "")
     words = command.split()

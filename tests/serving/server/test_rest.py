@@ -265,7 +265,7 @@ def test_columns_that_the_signature_does_not_have_are_left_out(tiny_server):
 
 
 def talk(server, data):
-    """What the server answers to a client that says nothing more after that, until it closes the connection."""
+    """The server's answer to a client that sends nothing more, until the connection closes."""
     host, port = server.rest.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(data)
