@@ -1,4 +1,4 @@
-# Everything runs in an own virtual environment; nothing else has to be installed by hand.
+# Everything runs in its own virtual environment; nothing has to be installed by hand.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-# The stamp is written only after a complete installation, so that an interrupted one is repeated.
+# The stamp is written only after a complete installation, so that an interrupted one runs again.
 $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "keras_reid needs Python 3.11 to 3.13, and $(PYTHON) is %d.%d: try make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV)
@@ -31,32 +31,32 @@ serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the
 	else $(BIN)/python -m keras_reid.serving.server --model-config-file serving/models.config --models-folder models \
 		--batching-config serving/batching.config; fi
 
-# Workers of pytest-xdist, one TensorFlow thread each: as many as there are cores, up to 4 (2 GB each).
+# pytest-xdist workers, one TensorFlow thread each: one per core, up to 4 (2 GB each).
 WORKERS ?= auto
 SPREAD := -n $(WORKERS) --maxprocesses 4 --dist loadfile
 PYTEST := $(BIN)/python -m pytest $(SPREAD)
 
-test: install lint ## style, and the tests that every change needs
+test: install lint ## check the style and run the default tests
 	$(PYTEST)
 
-test-medium: install ## what the gate runs beyond them
+test-medium: install ## run the medium tests, which the gate also runs
 	$(PYTEST) -m "medium and not slow"
 
-test-slow: install ## what a release needs beyond both
+test-slow: install ## run the slow tests, which a release needs
 	$(PYTEST) -m slow
 
-test-random: install ## the tests of `make test` in random order, with other seeds
+test-random: install ## run the tests of `make test` in random order, with other seeds
 	$(PYTEST) -p randomly
 
-coverage: install ## lines executed by `make test test-medium`, child processes included
+coverage: install ## report the lines that `make test test-medium` executes, including child processes
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(SPREAD) -m "not slow"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: install ## style
+lint: install ## check the style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-clean: ## remove the environment and caches, but no run and no data
+clean: ## remove the environment and caches; keep runs and data
 	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage* *.egg-info build dist

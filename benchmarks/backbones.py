@@ -3,15 +3,15 @@
     python benchmarks/backbones.py --only resnet50 osnet_x1.0
     python benchmarks/backbones.py --only vit_base --size 256 256 --batch 64
 
-Adds each row to benchmarks/results/backbones.csv as soon as it is measured, in a process of its own, and skips the
-rows that are there for the same size, batches and machine: it can be interrupted and run again. All backbones take
-hours on a small CPU.
+Measures each backbone in a separate process and adds its row to benchmarks/results/backbones.csv at once. Rows that
+already exist for the same size, batches and machine are skipped, so you can interrupt the benchmark and run it again.
+All backbones take hours on a small CPU.
 
-- parameters: trainable ones.
-- gflops: of one image, twice the multiply-adds of all convolutions and matrix products; a grouped convolution counts
-  as defined, although it is run as dense ones. Normalisation, activation and pooling are not counted.
-- forward: compiled inference. training: compiled forward and backward pass and a step of Adam, on the mean of the
-  feature map; none for a fused RepVGG, which is made for inference. Both float32, without XLA, the median of several.
+- parameters: trainable parameters.
+- gflops: for one image, twice the multiply-adds of all convolutions and matrix products. A grouped convolution counts
+  as defined, although it runs as dense ones. Normalisation, activation and pooling are not counted.
+- forward: compiled inference. training: compiled forward and backward pass and an Adam step, on the mean of the feature
+  map; empty for a fused RepVGG, which is for inference. Both are in float32 without XLA; the median of several calls.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def build(name, size):
 
 
 def map_shape(model, size):
-    """`(height, width, channels)` of the feature map for images of `size`, of the first one where there are several."""
+    """`(height, width, channels)` of the feature map for images of `size`; of the first map if there are several."""
     shapes = model.compute_output_shape((1, *size, 3))
     return tuple((shapes[0] if isinstance(shapes, list) else shapes)[1:])
 
@@ -85,7 +85,7 @@ def map_shape(model, size):
 def multiply_adds(model, size):
     """Multiply-adds of convolutions and matrix products for one image of `size` (height, width).
 
-    Read off the graph that TensorFlow traces, so that products within composite layers are counted, too.
+    Counted in the graph that TensorFlow traces, so that products inside composite layers are included.
     """
     import tensorflow as tf
 
@@ -104,7 +104,7 @@ def multiply_adds(model, size):
 def _of_operation(operation):
     kind = operation.type
     if "Call" in kind or kind.startswith(("Einsum", "Xla", "While", "If", "StatelessIf", "StatelessWhile")):
-        raise NotImplementedError(f"cannot count the products within {operation.name} of the type {kind}")
+        raise NotImplementedError(f"cannot count the products inside {operation.name} of type {kind}")
     if kind == "Conv2D":  # kernel: (height, width, input channels of a group, output channels)
         return operation.outputs[0].shape.num_elements() * operation.inputs[1].shape[:3].num_elements()
     if kind == "DepthwiseConv2dNative":  # kernel: (height, width, channels, outputs of a channel)
@@ -113,7 +113,7 @@ def _of_operation(operation):
         transposed = operation.get_attr("transpose_a" if kind == "MatMul" else "adj_x")
         return operation.outputs[0].shape.num_elements() * operation.inputs[0].shape[-2 if transposed else -1]
     if "Conv" in kind or "MatMul" in kind:
-        raise NotImplementedError(f"cannot count the products of {operation.name} of the type {kind}")
+        raise NotImplementedError(f"cannot count the products of {operation.name} of type {kind}")
     return 0
 
 
@@ -159,7 +159,7 @@ def measure(name, conditions, repeats):
 
 
 def conditions_of(options):
-    """What the numbers depend on, beside the backbone."""
+    """What the numbers depend on, apart from the backbone."""
     return {
         "height": options.size[0],
         "width": options.size[1],
@@ -170,7 +170,7 @@ def conditions_of(options):
 
 
 def measured(file):
-    """What identifies the rows that are in `file`."""
+    """The keys of the rows in `file`."""
     return measuring.measured(file, KEY)
 
 
@@ -179,16 +179,26 @@ def parse(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help=f"measure these, anew if need be: {', '.join(TABLE)}"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help=f"measure these, even if the table has them: {', '.join(TABLE)}",
     )
     parser.add_argument(
-        "--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"), help="of images, pixels"
+        "--size",
+        nargs=2,
+        type=int,
+        default=(256, 128),
+        metavar=("HEIGHT", "WIDTH"),
+        help="of the images, in pixels",
     )
-    parser.add_argument("--batch", type=int, default=32, help="images of a forward pass")
-    parser.add_argument("--training-batch", type=int, default=16, help="images of a training step")
-    parser.add_argument("--repeats", type=int, default=5, help="timed calls; the median counts")
+    parser.add_argument("--batch", type=int, default=32, help="images in a forward pass")
+    parser.add_argument("--training-batch", type=int, default=16, help="images in a training step")
     parser.add_argument(
-        "--quick", action="store_true", help="one call of two images; prints and writes nothing"
+        "--repeats", type=int, default=5, help="number of timed calls, of which the median is used"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="one call with two images; prints the row but writes no file"
     )
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
@@ -211,7 +221,7 @@ def main(arguments):
     failed = []
     for name in options.only or TABLE:
         if tuple(str({"backbone": name, **conditions}[key]) for key in KEY) in done:
-            print(f"{name}: is in {options.output.name}", flush=True)
+            print(f"{name}: already in {options.output.name}", flush=True)
             continue
         try:
             row = measuring.in_own_process(measure, name, conditions, options.repeats)

@@ -1,11 +1,11 @@
-"""What can be found by colour alone: a striped histogram, without any training.
+"""A baseline that uses colour alone: striped histograms, without training.
 
     python benchmarks/colour_histogram.py --kind person --preset small --root data
     python benchmarks/colour_histogram.py --folder images --pattern '(?P<identity>[a-z]+_\\d+)_cam(?P<camera>\\d+)' \\
         --test-identities 107
 
-A trained model must beat it clearly, and a synthetic set must not be solved by it. Prints the metrics and adds
-them to benchmarks/results/colour_histogram.csv.
+A trained model must beat it clearly, and it must not solve a synthetic set. Prints the metrics and adds them to
+benchmarks/results/colour_histogram.csv.
 """
 
 import argparse
@@ -27,15 +27,14 @@ COLUMNS = ("dataset", "queries", "gallery", "mAP", "rank1")
 def striped_histogram(paths, stripes=8, bins=8, size=(128, 64)):
     """Colour histograms of horizontal stripes, compared by the Hellinger distance.
 
-    The counts of `bins` × `bins` × `bins` RGB cells in all stripes are divided by their sum, and square roots
-    are taken. The result has the length 1, and the cosine similarity is the mean Bhattacharyya coefficient of
-    the stripes.
+    The counts of `bins` × `bins` × `bins` RGB cells in all stripes are divided by their sum, and the square roots are
+    taken. The result has length 1, and the cosine similarity is the mean Bhattacharyya coefficient of the stripes.
 
     Args:
         paths: image files.
-        stripes: how many rows of equal height the image is cut into.
-        bins: cells a channel.
-        size: (height, width) that images are brought to; the height must be a multiple of `stripes`.
+        stripes: number of stripes of equal height.
+        bins: number of cells per channel.
+        size: (height, width) to which images are resized; the height must be a multiple of `stripes`.
 
     Returns:
         `(images, stripes * bins ** 3)` float32.
@@ -69,18 +68,18 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--root", default="data", help="where synthetic data sets lie or are drawn")
+    parser.add_argument("--root", default="data", help="folder of synthetic data sets")
     parser.add_argument("--kind", default="person", help="person or vehicle")
     parser.add_argument("--preset", default="small", help="tiny, small or large")
     parser.add_argument(
         "--seed", type=int, default=0, help="of the synthetic set, or of the split of the folder"
     )
-    parser.add_argument("--folder", help="a folder of own images, instead of a synthetic set")
+    parser.add_argument("--folder", help="folder of your own images, instead of a synthetic set")
     parser.add_argument(
-        "--pattern", help="its file names: a regular expression with the groups identity and camera"
+        "--pattern", help="regular expression for its file names, with the groups identity and camera"
     )
     parser.add_argument(
-        "--test-identities", type=int, default=0, help="how many of the folder are tested on; 0: half"
+        "--test-identities", type=int, default=0, help="number of test identities in the folder; 0: half"
     )
     options = parser.parse_args(arguments)
     if options.folder:

@@ -1,9 +1,9 @@
-"""What decoding one image costs at most: memory and time, of the largest that exports and commands take.
+"""The most memory and time that decoding an image takes: for the largest image that exports and commands accept.
 
     python benchmarks/decoding.py
 
-Each file is decoded and resized to 256 × 128, as by an export, in a process of its own, on one core. Memory is the peak
-less what the process had before. Prints a line a file and writes benchmarks/results/decoding.csv. Linux only.
+Decodes each file and resizes it to 256 × 128, as an export does, in a separate process on one core. Memory is the peak
+minus what the process used before. Prints a line per file and writes benchmarks/results/decoding.csv. Linux only.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from keras_reid.utils import command_line
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "decoding.csv"
 COLUMNS = ("file", "megapixels", "megabytes", "seconds", *MACHINE)
-# Name → kind for Pillow, options.
+# Name → Pillow format and options.
 FILES = {
     "JPEG": ("JPEG", {"quality": 90}),
     "JPEG, progressive": ("JPEG", {"quality": 90, "progressive": True}),
@@ -30,7 +30,7 @@ FILES = {
 
 
 def measure(name, side):
-    """Peak of memory and seconds for an image of `side` × `side` soft random colours."""
+    """Peak memory and seconds for an image of `side` × `side` smooth random colours."""
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     command_line.load_tensorflow()
     import tensorflow as tf
@@ -44,7 +44,7 @@ def measure(name, side):
 
     decode(tf.constant(in_own_process(encoded, name, 100)))
     contents = tf.constant(in_own_process(encoded, name, side))
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before, start = memory_megabytes("VmRSS"), time.perf_counter()
     decode(contents)
     return {
@@ -54,7 +54,7 @@ def measure(name, side):
 
 
 def encoded(name, side):
-    """The bytes of a file."""
+    """The content of a file."""
     import numpy as np
     from PIL import Image
 

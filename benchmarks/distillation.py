@@ -1,20 +1,20 @@
-"""Teacher, student alone and student distilled on the synthetic people: `python benchmarks/distillation.py`.
+"""Compares a teacher, a student alone and a distilled student on synthetic people.
 
     python benchmarks/distillation.py --teacher runs/quickstart
     python benchmarks/distillation.py --only step
     python benchmarks/distillation.py --only table
 
-Every run is a command `fit` on experiments/distill_synthetic.py, whose test identities nobody was trained on. For each
-seed: the student distilled; alone, in as many steps; and alone, in as much time or a little more. The time is that of
-the whole command, with the teacher's outputs, which are computed anew each time; training the teacher
-(experiments/quickstart.py, unless a run is given) is reported apart. Each row is added to
-benchmarks/results/distillation.csv as soon as it is measured, and not measured again: it can be interrupted.
+Every run is a `fit` command on experiments/distill_synthetic.py; no network was trained on its test identities. For
+each seed, the student is trained three times: distilled; alone, for the same number of steps; and alone, for the same
+time or slightly more. The time is that of the whole command, including the teacher's outputs, which are computed each
+time. Training the teacher (experiments/quickstart.py, unless you give a run) is reported separately. Each row is added
+to benchmarks/results/distillation.csv at once and not measured again, so you can interrupt the benchmark.
 
-`step` compares the student's plain step with the distilled one in the same configuration, in turns in one process, with
-their input pipelines, and writes benchmarks/results/distillation_step.csv. `table` prints the table of the rows.
+`step` compares a plain step of the student with a distilled one in the same configuration, alternating in one process,
+including their input pipelines, and writes benchmarks/results/distillation_step.csv. `table` prints the table.
 
-- parameters, gflops: of the model with its classifier; twice the multiply-adds of an image.
-- ms_per_image: compiled inference of one image, the median of several. megabytes: of model.keras.
+- parameters, gflops: of the model with its classifier; gflops are twice the multiply-adds for one image.
+- ms_per_image: compiled inference of one image, the median of several calls. megabytes: size of model.keras.
 """
 
 import argparse
@@ -55,7 +55,7 @@ STEP_COLUMNS = ("plain_ms", "distilled_ms", "ratio", "steps", *measuring.MACHINE
 
 
 def fit(file, name, *arguments):
-    """Seconds of a `fit` into runs/NAME, which is replaced."""
+    """Runs `fit` into runs/NAME, which is replaced; returns the seconds."""
     shutil.rmtree(RUNS / name, ignore_errors=True)
     command = [sys.executable, "-m", "keras_reid.fit", str(file), "--name", name, "--evaluation.every", "0"]
     start = time.perf_counter()
@@ -66,7 +66,7 @@ def fit(file, name, *arguments):
 
 
 def sizes(run):
-    """The columns `SIZES` of a model."""
+    """The columns `SIZES` for a model."""
     command_line.load_tensorflow()
     import numpy as np
     import tensorflow as tf
@@ -85,7 +85,7 @@ def sizes(run):
 
 
 def row_of(run, model, seed, seconds, machine):
-    """A row of the table of a finished run."""
+    """The table row of a finished run."""
     (metrics,) = json.loads((run / "metrics.json").read_text()).values()
     epochs = json.loads((run / "experiment.json").read_text())["training"]["epochs"]
     return {
@@ -100,13 +100,13 @@ def row_of(run, model, seed, seconds, machine):
 
 
 def epoch_seconds(run):
-    """Of an epoch in the middle of a run: the first one compiles, the last one evaluates."""
+    """Median seconds of an epoch, without the first, which compiles, and the last, which evaluates."""
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     return statistics.median(line["seconds"] for line in lines[1:-1])
 
 
 def run_seed(seed, teacher, options, machine, done):
-    """The three runs of a seed, those that are not in the table."""
+    """The three runs of a seed, except those already in the table."""
     name = f"distillation-{seed}"
     common = ("--training.seed", seed, "--data.root", options.data_root, "--training.epochs", options.epochs)
 
@@ -133,7 +133,7 @@ def run_seed(seed, teacher, options, machine, done):
 
 
 def rows(file, seed=None):
-    """Those of the table, of one seed if it is given."""
+    """The rows of the table, or those of one seed."""
     with open(file, newline="") as stream:
         return [row for row in csv.DictReader(stream) if seed is None or row["seed"] == str(seed)]
 
@@ -183,7 +183,7 @@ def measure_steps(options, teacher, repeats):
 
 
 def print_table(file):
-    """The mean and the standard deviation over the seeds, as Markdown."""
+    """Prints mean and standard deviation over the seeds as a Markdown table."""
     titles = (
         "model",
         "seeds",
@@ -215,12 +215,12 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--teacher", help="a finished run, instead of training one")
+    parser.add_argument("--teacher", help="a finished run to use instead of training a teacher")
     parser.add_argument("--seeds", nargs="+", type=int, default=(0, 1, 2))
-    parser.add_argument("--epochs", type=int, default=16, help="of the distilled student")
+    parser.add_argument("--epochs", type=int, default=16, help="epochs of the distilled student")
     parser.add_argument("--data-root", type=pathlib.Path, default=pathlib.Path("datasets"))
-    parser.add_argument("--only", choices=("runs", "step", "table"), help="instead of all three")
-    parser.add_argument("--repeats", type=int, default=30, help="timed steps of each kind")
+    parser.add_argument("--only", choices=("runs", "step", "table"), help="do only this instead of all three")
+    parser.add_argument("--repeats", type=int, default=30, help="number of timed steps of each kind")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file of the runs")
     options = parser.parse_args(arguments)
     machine = measuring.machine()

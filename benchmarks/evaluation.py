@@ -2,14 +2,14 @@
 
     python benchmarks/evaluation.py --only Market-1501 MSMT17
 
-At the sizes of data sets, and for 1000 queries in growing galleries, the largest of which is a memory-mapped file.
-Adds each row to benchmarks/results/evaluation.csv, measured in a process of its own, and skips the rows that are there
-for the same machine; draws evaluation.png of the growth. All take about 20 minutes on two cores.
+Uses the sizes of real data sets, and 1000 queries against growing galleries, the largest of which is a memory-mapped
+file. Measures each size in a separate process, adds its row to benchmarks/results/evaluation.csv, skips rows that
+already exist for the same machine, and draws evaluation.png. All sizes take about 20 minutes on two cores.
 
-- seconds: of `evaluate` with cosine, the median of three.
-- product_seconds: of the bare float32 matrix product of query and gallery in blocks of 512 queries into an array that
-  is reused, the median of three, each just before `evaluate`; times_product is the median of the three quotients.
-- extra_megabytes: the most memory that one call takes beside the features.
+- seconds: `evaluate` with cosine, the median of three.
+- product_seconds: the bare float32 matrix product of query and gallery, in blocks of 512 queries into a reused array;
+  the median of three, each measured just before `evaluate`. times_product is the median of the three quotients.
+- extra_megabytes: the most memory that a call uses on top of the features.
 """
 
 import pathlib
@@ -55,10 +55,10 @@ _ROWS, _REPEATS = 512, 3
 
 
 def random_features(rng, n, identities, dim, file=None):
-    """Embeddings that hold something of their identity: matches come early, as with a trained model.
+    """Embeddings that partly reveal their identity, so that matches come early, as with a trained model.
 
-    The noise grows with the dimension so that as much is hidden by it. With a `file` they are written there, and read
-    by memory mapping.
+    The noise grows with the dimension, so that it hides the same amount. If a `file` is given, the embeddings are
+    written to it and memory-mapped.
     """
     labels = rng.integers(0, identities, n)
     noise = np.float32(2 * (dim / 512) ** 0.25)
@@ -78,7 +78,7 @@ def random_features(rng, n, identities, dim, file=None):
 
 
 def product_seconds(query, gallery):
-    """Of the bare float32 matrix product, in blocks of queries."""
+    """Seconds for the bare float32 matrix product, in blocks of queries."""
     block = np.empty((_ROWS, len(gallery)), np.float32)
     start = time.perf_counter()
     for first in range(0, len(query), _ROWS):
@@ -88,7 +88,7 @@ def product_seconds(query, gallery):
 
 
 def extra_megabytes(function):
-    """The most memory of its own (not of mapped files) that a call takes above what the process has before; Linux."""
+    """The most memory, without mapped files, that a call uses above what the process had before; Linux only."""
     before, most, over = measuring.memory_megabytes("RssAnon"), [0.0], threading.Event()
 
     def watch():
@@ -104,7 +104,7 @@ def extra_megabytes(function):
 
 
 def measure(name):
-    """What is measured of one size."""
+    """Measures one size."""
     queries, items, identities, dim = SIZES[name]
     rng = np.random.default_rng(1)
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +131,7 @@ def measure(name):
 
 
 def draw(rows, path):
-    """Seconds and extra memory of the growing galleries."""
+    """Draws seconds and extra memory over the size of the gallery."""
     rows = [row for row in rows if row["size"].startswith("gallery ")]
 
     def points(column):

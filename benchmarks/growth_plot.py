@@ -1,4 +1,4 @@
-"""How time and memory grow with the number of images, as a picture: two panels, all axes logarithmic."""
+"""Draws how time and memory grow with the number of images: two panels with logarithmic axes."""
 
 import dataclasses
 import itertools
@@ -16,12 +16,12 @@ _COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A line of a panel.
+    """A curve in a panel.
 
     Args:
-        name: written at its last point.
+        name: label at the last point.
         points: `(images, value)` pairs.
-        dashed: for what is calculated or compared with, not the thing itself.
+        dashed: for calculated or reference values.
     """
 
     name: str
@@ -33,9 +33,9 @@ def draw_growth(path, title, panels, across="images in the gallery"):
     """Draws panels of curves side by side.
 
     Args:
-        path: the picture to write.
-        title: the line above.
-        panels: `(name of the vertical axis, [Curve, …])` pairs, two of them.
+        path: the image file to write.
+        title: the title.
+        panels: two pairs `(name of the vertical axis, [Curve, …])`.
         across: name of the horizontal axes.
     """
     paper = Image.new("RGB", _SIZE, "white")

@@ -1,12 +1,11 @@
 """Speed of the input pipeline, stage by stage: `python benchmarks/input_pipeline.py`.
 
-Writes benchmarks/results/input_pipeline.csv: images a second for each stage, size of the files, size of the images and
-number of cores, each in a process of its own that may use so many. `--only 128x64` restricts it to rows whose
-description holds a text, and keeps the others. Beside them stands what training asks for: the images a second of the
-training step in benchmarks/results/backbones.csv, where it was measured on the same kind of machine.
+Writes benchmarks/results/input_pipeline.csv: images per second for each stage, file size, image size and number of
+cores, each in a separate process that may use that many cores. `--only 128x64` measures only rows whose description
+contains this text, and keeps the others. For comparison, it prints the images per second that training needs, from the
+training steps in benchmarks/results/backbones.csv.
 
-`--memory` runs 20,000 batches with every augmentation of the recipes instead, and prints the resident memory at the
-start and at the end.
+`--memory` instead runs 20,000 batches with every augmentation of the recipes, and prints the resident memory over time.
 """
 
 import argparse
@@ -30,7 +29,7 @@ from keras_reid.utils import command_line
 RESULTS = pathlib.Path(__file__).with_name("results") / "input_pipeline.csv"
 DEMAND = pathlib.Path(__file__).with_name("results") / "backbones.csv"
 FILES, IDENTITIES, BATCH = 1024, 256, 64
-# Files (height, width) → images. Market-1501's, the same for SBS, vehicles, files that have the size already.
+# File size → image size, (height, width): Market-1501, the same for SBS, vehicles, files that already have the size.
 SIZES = (((128, 64), (256, 128)), ((128, 64), (384, 128)), ((400, 500), (256, 256)), ((256, 128), (256, 128)))
 STAGES = (
     "read",
@@ -48,7 +47,7 @@ STAGES = (
 
 
 def write_images(folder, size):
-    """JPEG files of soft colours; at 128 × 64 about 3 kB each, as in Market-1501."""
+    """JPEG files with smooth colours; at 128 × 64 about 3 kB each, as in Market-1501."""
     rng = np.random.default_rng(0)
     for number in range(FILES):
         coarse = rng.integers(0, 256, (max(size[0] // 12, 2), max(size[1] // 12, 2), 3), dtype=np.uint8)
@@ -60,7 +59,7 @@ def write_images(folder, size):
 
 
 def dataset_of(folder):
-    """The images of a folder, of `IDENTITIES` in turn."""
+    """The images of a folder, assigned to `IDENTITIES` identities in turn."""
     from keras_reid.data import ReIDDataset, Sample
 
     files = enumerate(sorted(folder.glob("*.jpg")))
@@ -69,7 +68,7 @@ def dataset_of(folder):
 
 
 def batches_of(stage, folder, file_size, image_size):
-    """An endless `tf.data.Dataset` of batches as they are after a stage."""
+    """An endless `tf.data.Dataset` of batches after the given stage."""
     import tensorflow as tf
 
     from keras_reid.data import IdentitySampler, PixelCache, Records
@@ -105,7 +104,7 @@ def batches_of(stage, folder, file_size, image_size):
 
 
 def measure(stage, file_size, image_size, cores):
-    """One row: the median of several spans of a second, after the first two seconds."""
+    """Measures one row: the median of several one-second spans, after the first two seconds."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     command_line.load_tensorflow()  # as the commands do
     with tempfile.TemporaryDirectory() as folder:
@@ -132,7 +131,7 @@ def measure(stage, file_size, image_size, cores):
 
 
 def measure_memory(batches, batch_size):
-    """Prints the resident memory after 200 batches and after all."""
+    """Prints the resident memory after 200 batches, and after every tenth of all batches."""
     from keras_reid.data import IdentitySampler
     from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing, RandomPatch
     from keras_reid.data.pipeline import train_batches
@@ -157,12 +156,12 @@ def measure_memory(batches, batch_size):
 
 
 def print_demand():
-    """What a training step asks for, as far as it was measured."""
+    """Prints the images per second that training needs, where that was measured."""
     if not DEMAND.is_file():
         return
     with open(DEMAND, encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    print("training asks for (images a second, from benchmarks/results/backbones.csv):")
+    print("training needs (images per second, from benchmarks/results/backbones.csv):")
     for row in rows:
         print(
             f"  {row['backbone']} at {row['height']}x{row['width']}: {row['training_images_per_second']} "
@@ -172,10 +171,10 @@ def print_demand():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--only", default="", help="measure the rows whose description holds this text")
-    parser.add_argument("--memory", action="store_true", help="watch the memory over many batches instead")
-    parser.add_argument("--batches", type=int, default=20_000, help="of --memory")
-    parser.add_argument("--batch-size", type=int, default=16, help="images, of --memory")
+    parser.add_argument("--only", default="", help="measure the rows whose description contains this text")
+    parser.add_argument("--memory", action="store_true", help="measure the memory over many batches instead")
+    parser.add_argument("--batches", type=int, default=20_000, help="number of batches for --memory")
+    parser.add_argument("--batch-size", type=int, default=16, help="images in a batch for --memory")
     options = parser.parse_args()
     if options.memory:
         measure_memory(options.batches, options.batch_size)

@@ -1,4 +1,4 @@
-"""What the benchmarks share: the machine they ran on, processes of their own, times, memory, tables."""
+"""Helpers that the benchmarks share: machine, separate processes, times, memory, tables."""
 
 import argparse
 import concurrent.futures
@@ -20,7 +20,7 @@ MACHINE = ("device", "cores", "machine", "tensorflow", "keras", "date")
 
 
 def machine():
-    """The columns `MACHINE` of a table; the device is the first GPU, else the processor."""
+    """The columns `MACHINE` of a table; the device is the first GPU, or the processor."""
     command_line.load_tensorflow()
     import keras
     import tensorflow as tf
@@ -39,7 +39,7 @@ def machine():
 
 
 def processor_name():
-    """The processor's name as Linux knows it, else what Python knows."""
+    """The processor's name from Linux, or from Python."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -48,13 +48,13 @@ def processor_name():
 
 
 def in_own_process(function, *arguments):
-    """`function(*arguments)` in a new process: memory starts afresh, and running out of it ends this call only."""
+    """Calls `function(*arguments)` in a new process, with fresh memory; running out of memory ends only this call."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def seconds(function, repeats):
-    """The median time of `function()`, whose result is a scalar tensor, after two calls that compile and warm up."""
+    """The median time of `function()`, which returns a scalar tensor, after two calls to compile and warm up."""
     spent = []
     for repeat in range(-2, repeats):
         start = time.perf_counter()
@@ -71,7 +71,7 @@ def memory_megabytes(key):
 
 
 def measured(file, key):
-    """What identifies the rows that are in a CSV file: their values in the columns `key`, as text."""
+    """The keys of the rows in a CSV file: their values in the columns `key`, as text."""
     if not file.exists():
         return set()
     with open(file, newline="") as stream:
@@ -79,7 +79,7 @@ def measured(file, key):
 
 
 def rows(file, where):
-    """The rows of a CSV file, as dicts of text, that have the values of `where` in its columns."""
+    """The rows of a CSV file, as dicts of text, whose columns have the values in `where`."""
     if not file.exists():
         return []
     with open(file, newline="") as stream:
@@ -87,7 +87,7 @@ def rows(file, where):
 
 
 def add_row(file, columns, key, row):
-    """Puts `row` into a CSV file in place of the row that agrees with it in the columns `key`."""
+    """Adds `row` to a CSV file; it replaces the row with the same values in the columns `key`."""
     rows = []
     if file.exists():
         with open(file, newline="") as stream:
@@ -99,16 +99,16 @@ def add_row(file, columns, key, row):
 
 
 def measure_sizes(arguments, description, results, sizes, columns, measure, say):
-    """What a benchmark over sizes of query and gallery does: each size in a process of its own, a row in a CSV file.
+    """Runs a benchmark over sizes of query and gallery, with each size in a separate process and one row per size.
 
     Args:
-        arguments: of the command line.
-        description: for its help.
-        results: the CSV file unless `--output` names another.
+        arguments: command-line arguments.
+        description: text for `--help`.
+        results: the CSV file, unless `--output` names another.
         sizes: name → (queries, gallery images, identities, numbers in an embedding).
-        columns: of the file.
-        measure: function of a name → dict of what was measured.
-        say: function of a row → the line to print.
+        columns: columns of the file.
+        measure: function from a name to a dict of the measured values.
+        say: function from a row to the line to print.
 
     Returns:
         `(file, rows)`: the rows of this machine in the file, dicts of text.
@@ -119,7 +119,7 @@ def measure_sizes(arguments, description, results, sizes, columns, measure, say)
     parser.add_argument(
         "--only", nargs="+", choices=sizes, default=sizes, metavar="SIZE", help=", ".join(sizes)
     )
-    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument("--anew", action="store_true", help="measure again what is already in the table")
     parser.add_argument("--output", type=pathlib.Path, default=results, help="the CSV file")
     options = parser.parse_args(arguments)
     here, key = {**machine(), "numpy": np.__version__}, ("size", "dim", "device", "cores")
@@ -128,7 +128,7 @@ def measure_sizes(arguments, description, results, sizes, columns, measure, say)
         queries, items, _, dim = sizes[name]
         row = {"size": name, "queries": queries, "gallery": items, "dim": dim, **here}
         if tuple(str(row[column]) for column in key) in done:
-            print(f"{name}: is in {options.output.name}", flush=True)
+            print(f"{name}: already in {options.output.name}", flush=True)
             continue
         row |= in_own_process(measure, name)
         add_row(options.output, columns, key, {column: row[column] for column in columns})

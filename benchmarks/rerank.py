@@ -2,11 +2,11 @@
 
     python benchmarks/rerank.py --only Market-1501
 
-Adds each row to benchmarks/results/rerank.csv, measured in a process of its own, and skips the rows that are there for
-the same machine; draws rerank.png of the growth. All take about 3 minutes on two cores.
+Measures each size in a separate process, adds its row to benchmarks/results/rerank.csv, skips rows that already exist
+for the same machine, and draws rerank.png. All sizes take about 3 minutes on two cores.
 
-- seconds, extra_megabytes: of all re-ranked distances, in blocks that are looked at and dropped.
-- dense_megabytes: of one float32 matrix of all images by all images, of which the dense algorithm keeps several.
+- seconds, extra_megabytes: for all re-ranked distances, in blocks that are computed and dropped.
+- dense_megabytes: one float32 matrix of all images by all images; the dense algorithm keeps several.
 """
 
 import pathlib
@@ -48,9 +48,9 @@ COLUMNS = (
 
 
 def random_features(rng, n, identities, dim):
-    """Embeddings that hold something of their identity: neighbours are shared, as with a trained model.
+    """Embeddings that partly reveal their identity, so that neighbours are shared, as with a trained model.
 
-    The noise grows so that as much is hidden by it whatever the dimension.
+    The noise grows with the dimension, so that it hides the same amount.
     """
     labels = rng.integers(0, identities, n)
     noise = np.float32(2 * (dim / 256) ** 0.25)
@@ -60,12 +60,12 @@ def random_features(rng, n, identities, dim):
 
 
 def measure(name):
-    """What is measured of one size."""
+    """Measures one size."""
     queries, items, identities, dim = SIZES[name]
     rng = np.random.default_rng(1)
     query, gallery = (random_features(rng, n, identities, dim) for n in (queries, items))
     before = measuring.memory_megabytes("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Linux: the peak starts anew from here
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Linux: resets the peak
     start = time.perf_counter()
     distances = k_reciprocal_rerank(query, gallery)
     for _ in distances.blocks():
@@ -82,7 +82,7 @@ def measure(name):
 
 
 def draw(rows, path):
-    """Seconds and extra memory over the number of images."""
+    """Draws seconds and extra memory over the number of images."""
 
     def points(column, **where):
         return [

@@ -2,17 +2,17 @@
 
     python benchmarks/serving.py --model exports/quickstart/savedmodel/float32 --only savedmodel load
 
-Adds each row to benchmarks/results/serving.csv and skips the rows that are there for the same model and machine. Server
-and load run on this machine in processes of their own, over loopback, so the load takes processor time from the server.
-All take about 7 minutes with the quickstart's model on two cores.
+Adds each row to benchmarks/results/serving.csv, and skips rows that already exist for the same model and machine.
+Server and load run on this machine in separate processes, over loopback, so the load takes processor time from the
+server. All cases take about 7 minutes with the quickstart's model on two cores.
 
-- savedmodel: the SavedModel's own throughput in this order of requests: batches of 32 from one thread, in process.
-- load: so many clients, each with one image in flight; from sending to the whole answer. share_of_savedmodel is the
-  throughput divided by savedmodel's of the same input.
-- reload: 10 new versions while 8 clients ask; `failed` counts requests without an answer of 200 or OK.
-- memory: resident memory of the server after 1000 and after 10 000 requests of 8 clients, and its growth in percent.
-- cpu_ms, load_cpu_ms: processor time per image, of the process that computes and of the load. It depends little on
-  what else the machine does.
+- savedmodel: the throughput of the SavedModel alone, in batches of 32 from one thread, in process.
+- load: several clients, each with one image in flight; times are from sending to the complete answer.
+  share_of_savedmodel is the throughput divided by that of the case savedmodel with the same input.
+- reload: 10 new versions while 8 clients send requests; `failed` counts requests not answered with 200 or OK.
+- memory: resident memory of the server after 1000 and after 10 000 requests from 8 clients, and its growth in percent.
+- cpu_ms, load_cpu_ms: processor time per image, of the computing process and of the load. It depends little on other
+  work on the machine.
 """
 
 import argparse
@@ -53,7 +53,7 @@ _BATCH, _IMAGES, _RELOADS = 32, 64, 10
 
 
 def jpegs(count, size=(128, 64)):
-    """JPEG files of smooth colours, as large as the crops of Market-1501."""
+    """JPEG files with smooth colours, in the size of Market-1501."""
     import io
 
     from PIL import Image
@@ -97,12 +97,12 @@ def savedmodel_speed(model, name, seconds):
 
 
 def image_size(model):
-    """`(height, width)` that the model's pixels have."""
+    """`(height, width)` of the model's pixels."""
     return json.loads((model / "assets" / "metadata.json").read_text(encoding="utf-8"))["image_size"]
 
 
 def write_requests(folder, size):
-    """`{(protocol, input): files}` with requests of one image each, ready to send."""
+    """Writes requests with one image each, ready to send; returns `{(protocol, input): files}`."""
     import base64
 
     from keras_reid.serving.client import messages
@@ -132,7 +132,7 @@ def write_requests(folder, size):
 
 @contextlib.contextmanager
 def load(server, files, protocol, name, clients, **amount):
-    """Starts a load; yields a function that ends it early or waits for its end, and gives what it measured."""
+    """Starts a load; yields a function that ends it early or waits for its end, and returns the measurements."""
     order = {"protocol": protocol, "host": "127.0.0.1", "port": server.ports[protocol], "clients": clients}
     order |= {"path": "/v1/models/reid:predict", "bodies": files[protocol, name], **amount}
     process = subprocess.Popen(
@@ -164,7 +164,7 @@ def load(server, files, protocol, name, clients, **amount):
 
 
 def measure(case, server, files, protocol, name, clients, options):
-    """What is measured of one row."""
+    """Measures one row."""
     if case == "load":
         with load(server, files, protocol, name, clients, warmup=1.0, seconds=options.seconds) as result:
             return result()
@@ -188,24 +188,31 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--model", type=pathlib.Path, default=MODEL, help="folder of an exported SavedModel")
     parser.add_argument(
-        "--model", type=pathlib.Path, default=MODEL, help="the folder of an exported SavedModel"
+        "--name", help="name of the model in the table; by default the last folders of --model"
     )
-    parser.add_argument("--name", help="of the model, in the table; by default the folders of --model")
     parser.add_argument(
         "--only", nargs="+", choices=CASES, default=CASES, metavar="CASE", help=", ".join(CASES)
     )
     parser.add_argument(
-        "--clients", nargs="+", type=int, default=CLIENTS, choices=CLIENTS, help="of the case load"
+        "--clients",
+        nargs="+",
+        type=int,
+        default=CLIENTS,
+        choices=CLIENTS,
+        help="numbers of clients for the case load",
     )
-    parser.add_argument("--seconds", type=float, default=10.0, help="of measuring, for each speed")
-    parser.add_argument("--requests", type=int, default=10_000, help="of the memory's rows")
+    parser.add_argument("--seconds", type=float, default=10.0, help="seconds to measure each speed")
+    parser.add_argument("--requests", type=int, default=10_000, help="number of requests for the case memory")
     parser.add_argument("--batching-config", type=pathlib.Path, default=ROOT / "serving" / "batching.config")
-    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument("--anew", action="store_true", help="measure again what is already in the table")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
     if not (options.model / "saved_model.pb").is_file():
-        raise UserError(f"{options.model} holds no saved_model.pb; `make quickstart` writes the default one")
+        raise UserError(
+            f"{options.model} contains no saved_model.pb; `make quickstart` writes the default model"
+        )
     if options.requests < 10:
         raise UserError(f"--requests must be at least 10. Received: {options.requests}")
     name = options.name or "/".join(options.model.resolve().parts[-3:])
@@ -229,7 +236,7 @@ def main(arguments):
             else:
                 if (
                     case in ("reload", "memory") or server is None
-                ):  # their state would be in each other's figures
+                ):  # a used server would distort their figures
                     stack.close()
                     own = pathlib.Path(tempfile.mkdtemp(dir=folder))
                     files = write_requests(own, image_size(options.model))

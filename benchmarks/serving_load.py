@@ -1,8 +1,8 @@
-"""The load that `benchmarks/serving.py` puts on a server, in a process of its own: as lean as Python allows.
+"""The process that puts a load on a server for `benchmarks/serving.py`, as lean as Python allows.
 
-Reads a line of JSON: `protocol` ("rest" or "grpc"), `host`, `port`, `path` (REST), `bodies` (files with requests that
-are ready to send), `clients`, `warmup` and `seconds` (of measuring), or `requests` in their place. Prints a line of
-JSON. Ends early when its standard input is closed.
+Reads a line of JSON: `protocol` ("rest" or "grpc"), `host`, `port`, `path` (REST), `bodies` (files with requests ready
+to send), `clients`, and either `warmup` and `seconds` (of measuring) or `requests`. Prints a line of JSON. Ends early
+if its standard input is closed.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ _CHANNELS = 4  # HTTP/2 connections that the gRPC clients share
 
 
 class Tally:
-    """What the clients together have done."""
+    """Counts what all clients have done."""
 
     def __init__(self, order):
         self.start = time.perf_counter() + order.get("warmup", 0)
@@ -44,7 +44,7 @@ class Tally:
 
 
 async def rest_client(order, bodies, number, tally):
-    """One client that asks, waits for the answer and asks again, on one connection."""
+    """One client, which sends a request, waits for the answer and repeats, on one connection."""
     head = f"POST {order['path']} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
     requests = [head.encode() + str(len(body)).encode() + b"\r\n\r\n" + body for body in bodies]
     reader = writer = None

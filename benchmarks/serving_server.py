@@ -15,15 +15,15 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 class Server:
-    """The embedded server with one model, in a process of its own.
+    """The embedded server with one model, in a separate process.
 
     Args:
         model: folder of a SavedModel.
-        folder: where it keeps its copy of the model and its log.
+        folder: folder for its copy of the model and its log.
         options: further arguments of the command.
 
     Attributes:
-        ports: by protocol, `"rest"` and `"grpc"`.
+        ports: dict with the ports of the protocols `"rest"` and `"grpc"`.
     """
 
     def __init__(self, model, folder, options=()):
@@ -56,7 +56,7 @@ class Server:
         self.ports = {protocol: int(told[protocol].rpartition(":")[2]) for protocol in ("rest", "grpc")}
 
     def publish(self):
-        """Another version, which is the same model; the one before the last goes away."""
+        """Publishes the same model as another version, and deletes the one before the previous."""
         self.count += 1
         self.versions.mkdir(parents=True, exist_ok=True)
         aside = self.versions / f".{self.count}"
@@ -72,12 +72,12 @@ class Server:
                 time.sleep(0.05)
 
     def cpu_seconds(self):
-        """Processor time that it has used."""
+        """Processor time that the server has used."""
         fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def megabytes(self):
-        """Resident memory."""
+        """Resident memory of the server."""
         lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS"))
 

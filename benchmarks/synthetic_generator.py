@@ -2,8 +2,8 @@
 
     python benchmarks/synthetic_generator.py
 
-Writes benchmarks/results/synthetic_generator.csv. What counts is the processor time of the process, so that other work
-on the machine disturbs little; the time includes drawing the identities, and storing as JPEG.
+Writes benchmarks/results/synthetic_generator.csv. It measures the processor time of the process, so that other work on
+the machine hardly matters. The time includes drawing the identities and saving as JPEG.
 """
 
 import argparse
@@ -33,13 +33,13 @@ COLUMNS = (
     "python",
 )
 CASES = (("person", 128, 64), ("person", 256, 128), ("vehicle", 96, 96), ("vehicle", 224, 224))
-CAMERAS, SHOTS = 6, 5  # of each identity, as in the preset "small"
+CAMERAS, SHOTS = 6, 5  # per identity, as in the preset "small"
 
 
 def milliseconds_per_image(kind, size, identities):
-    """Mean processor time in milliseconds of drawing and storing an image of `size` (height, width)."""
+    """Mean processor time in milliseconds to draw and save an image of `size` (height, width)."""
     studio = Studio(kind, seed=0)
-    for camera in range(1, CAMERAS + 1):  # the scenes are painted once for thousands of images
+    for camera in range(1, CAMERAS + 1):  # scenes are painted once for thousands of images
         studio.take("train", 1, camera, 0, size)
     start = time.process_time()
     for identity in range(2, identities + 2):
@@ -54,15 +54,19 @@ def main(arguments):
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--identities", type=int, default=10, help="drawn for each case")
-    parser.add_argument("--repeats", type=int, default=3, help="of each case; the fastest counts")
+    parser.add_argument(
+        "--identities", type=int, default=10, help="number of identities to draw for each case"
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="repetitions of each case, of which the fastest is used"
+    )
     options = parser.parse_args(arguments)
     rows = []
     for kind, height, width in CASES:
         spent = min(
             milliseconds_per_image(kind, (height, width), options.identities) for _ in range(options.repeats)
         )
-        print(f"{kind} {height}x{width}: {spent:.1f} ms an image", flush=True)
+        print(f"{kind} {height}x{width}: {spent:.1f} ms per image", flush=True)
         machine = (os.cpu_count(), processor_name(), platform.python_version())
         rows.append((kind, height, width, round(spent, 2), round(1000 / spent, 1), *machine))
     RESULTS.parent.mkdir(exist_ok=True)

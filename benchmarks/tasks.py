@@ -1,21 +1,22 @@
-"""Partial queries, another domain, vehicles, on synthetic images with several seeds: `python benchmarks/tasks.py`.
+"""Partial queries, domain adaptation and vehicles on synthetic images, with several seeds.
 
     python benchmarks/tasks.py
     python benchmarks/tasks.py --only partial --seeds 0
     python benchmarks/tasks.py --only table
 
-Every training is a command `fit`; its seed is that of the training, and the images stay the same. Tests are on
-identities that nobody was trained on.
+Every training is a `fit` command. The seed changes only the training; the images stay the same. Test identities were
+never trained on.
 
-- partial: experiments/partial_synthetic.py, trained on whole people. Queries show a part of a person, or somebody half
-  hidden; the gallery shows whole people. The global distance beside DSR, whose share is chosen on other identities.
-- domain: experiments/quickstart.py by day, then other people before other cameras in the evening: directly, and after
-  experiments/adapt_synthetic.py, which sees the images of the evening's training part but no identity.
+- partial: experiments/partial_synthetic.py, trained on whole people. Queries show part of a person, or a person who is
+  half hidden; the gallery shows whole people. Compares the global distance with DSR, whose weight is chosen on other
+  identities.
+- domain: experiments/quickstart.py by day, tested on other people and cameras in the evening: directly, and after
+  experiments/adapt_synthetic.py, which sees the evening training images but no identities.
 - vehicles: experiments/synthetic_vehicles.py.
 
-Each row is added to benchmarks/results/tasks.csv as soon as it is measured, and a run that is in runs/ is not trained
-again: it can be interrupted. `table` prints the table: mean and standard deviation over the seeds, also of the gain in
-mAP over the way before, seed by seed.
+Each row is added to benchmarks/results/tasks.csv at once, and runs that exist in runs/ are not trained again, so you
+can interrupt the benchmark. `table` prints the table: mean and standard deviation over the seeds, also of the gain in
+mAP over the row above, seed by seed.
 """
 
 import argparse
@@ -41,7 +42,7 @@ TITLES = ("task", "", "seeds", "mAP %", "Rank-1 %", "mINP %", "gain in mAP", "le
 
 
 def command(name, *arguments):
-    """Runs a command of keras_reid; its lines are shown if it fails."""
+    """Runs a command of keras_reid, and raises an error if it fails."""
     words = [sys.executable, "-m", f"keras_reid.{name}", *map(str, arguments)]
     process = subprocess.run(words, stdout=subprocess.PIPE, text=True)
     if process.returncode:
@@ -49,7 +50,7 @@ def command(name, *arguments):
 
 
 def fit(experiment, seed, options, *arguments):
-    """The run of an experiment, which is trained unless it is there."""
+    """Trains an experiment unless its run exists; returns the run."""
     run = RUNS / f"tasks-{experiment}-{seed}"
     if not (run / "metrics.json").is_file():
         common = ("--name", run.name, "--training.seed", seed, "--data.root", options.data_root)
@@ -67,7 +68,7 @@ def partial(seed, options):
 
 
 def domain(seed, options):
-    """The same target: directly, and adapted."""
+    """The same target domain, directly and after adaptation."""
     source = fit("quickstart", seed, options)
     output = source / "evening.json"
     command(
@@ -82,13 +83,13 @@ def domain(seed, options):
 
 
 def vehicles(seed, options):
-    """Vehicles, trained with their identities."""
+    """Vehicles with supervised training."""
     (metrics,) = metrics_of(fit("synthetic_vehicles", seed, options)).values()
     yield "vehicles", "supervised", metrics
 
 
 def metrics_of(run):
-    """By the name of the test set."""
+    """The metrics of a run, by the name of the test set."""
     return json.loads((run / "metrics.json").read_text(encoding="utf-8"))
 
 
@@ -96,7 +97,7 @@ TASKS = {"partial": partial, "domain": domain, "vehicles": vehicles}
 
 
 def print_table(file):
-    """Mean and standard deviation over the seeds as Markdown, one row a way."""
+    """Prints mean and standard deviation over the seeds as a Markdown table, with one row per method."""
     print("| " + " | ".join(TITLES) + " |\n|" + "---|" * len(TITLES))
     with open(file, newline="") as stream:
         rows = sorted(csv.DictReader(stream), key=lambda row: int(row["seed"]))

@@ -1,11 +1,11 @@
 """Latency of a TensorRT engine: `python benchmarks/tensorrt_latency.py exports/tensorrt/float16/model.engine`.
 
-For machines with a GPU. One request after the other, each from pixels in the processor's memory to embeddings there,
-for each size of batch, after ten that warm up. A row for each is put into benchmarks/results/tensorrt_latency.csv, in
-place of an earlier one of the same engine, device and version.
+For machines with a GPU. Sends one request after another for each batch size, after ten warm-up requests. The time is
+from pixels in CPU memory to embeddings in CPU memory. Writes a row per batch size to
+benchmarks/results/tensorrt_latency.csv, which replaces an earlier row for the same engine, device and version.
 
-- p50_ms, p99_ms: of a request.
-- images_per_second: at the median.
+- p50_ms, p99_ms: percentiles of the time of a request.
+- images_per_second: at the median time.
 """
 
 import argparse
@@ -30,7 +30,7 @@ WARM_UP = 10
 
 
 def latencies(model, images, repeats):
-    """Milliseconds of so many calls of `model(images)`, after some that warm up."""
+    """Milliseconds of `repeats` calls of `model(images)`, after some warm-up calls."""
     spent = []
     for repeat in range(-WARM_UP, repeats):
         start = time.perf_counter()
@@ -41,7 +41,7 @@ def latencies(model, images, repeats):
 
 
 def rows(model, name, batches, repeats, device):
-    """One row of the table for each size of batch."""
+    """One row of the table for each batch size."""
     height, width = model.image_size
     rng = np.random.default_rng(0)
     for batch in batches:
@@ -65,7 +65,7 @@ def rows(model, name, batches, repeats, device):
 
 def main(arguments):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("engine", type=pathlib.Path, help="model.engine, with engine.json beside it")
+    parser.add_argument("engine", type=pathlib.Path, help="model.engine, with engine.json next to it")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32], help="images in a request")
     parser.add_argument("--repeats", type=int, default=200, help="requests to time")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="CSV file to add to")

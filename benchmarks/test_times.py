@@ -5,13 +5,13 @@
     python benchmarks/test_times.py --read junit.xml --label before
     python benchmarks/test_times.py --only table
 
-Runs pytest, which may fail and is measured all the same, and puts three kinds of rows in place of those with the same
-label and lane into benchmarks/results/test_times.csv: one for the lane with its duration from start to end (level
-`lane`; one for each run, numbered), and for the last run the sum over each folder (`folder`) and the 60 slowest tests
-(`test`), set-up included. With two workers the sums are nearly twice the duration. A run that pytest has already
-written to a file with `--junit-xml` is read with `--read`.
+Runs pytest and measures it, even if tests fail. Writes three kinds of rows to benchmarks/results/test_times.csv. Level
+`lane` is the duration of the lane from start to end; each run adds a numbered row. Levels `folder` (the sum over each
+folder) and `test` (the 60 slowest tests), both including set-up, replace the earlier rows with the same label and lane.
+With two workers, the sums are nearly twice the duration. `--read` reads a file that pytest has already written with
+`--junit-xml`.
 
-`table` prints the lanes and folders of the table, and its slowest tests.
+`table` prints the lanes, the folders and the slowest tests.
 """
 
 import argparse
@@ -38,13 +38,13 @@ SLOWEST = 60
 
 
 def run(lane, arguments):
-    """Runs the tests of a lane; returns the file with what each took."""
+    """Runs the tests of a lane; returns the file with their times."""
     file = pathlib.Path(tempfile.mkdtemp()) / "junit.xml"
     words = [sys.executable, "-m", "pytest", *WORKERS.split(), "-m", LANES[lane], f"--junit-xml={file}"]
     words += arguments
     code = subprocess.run(words, cwd=ROOT).returncode
     if not file.exists():
-        raise UserError(f"pytest wrote no times, and ended with exit code {code}: {' '.join(words)}")
+        raise UserError(f"pytest wrote no times and ended with exit code {code}: {' '.join(words)}")
     return file
 
 
@@ -53,10 +53,10 @@ def read(file):
     try:
         (suite,) = ElementTree.parse(file).getroot().iter("testsuite")
     except (OSError, ElementTree.ParseError, ValueError) as error:
-        raise UserError(f"{file} must be a file that `pytest --junit-xml` wrote: {error}") from error
+        raise UserError(f"{file} must be a file from `pytest --junit-xml`: {error}") from error
     tests = collections.defaultdict(float)  # a test and its failing teardown are two entries
     for case in suite.iter("testcase"):
-        if case.get("classname") is None:  # pytest's own entry where it was interrupted
+        if case.get("classname") is None:  # pytest's own entry after an interruption
             continue
         tests[f"{case.get('classname')}::{case.get('name')}"] += float(case.get("time"))
     return float(suite.get("time")), dict(tests)
@@ -80,7 +80,7 @@ def rows_of(seconds, tests):
 
 
 def write(output, label, lane, rows):
-    """Adds a run: its duration beside those of earlier runs of the same label and lane, the rest in their place."""
+    """Adds a run: keeps the durations of earlier runs with the same label and lane, and replaces their other rows."""
     here = {"label": label, "lane": lane}
     kept, runs = [], 0
     for row in measuring.rows(output, {}):
@@ -131,13 +131,18 @@ def main(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--lane", choices=LANES, default="default")
-    parser.add_argument("--label", default="now", help="what this tree is called in the table")
+    parser.add_argument("--label", default="now", help="name of this version in the table")
     parser.add_argument(
-        "--read", type=pathlib.Path, metavar="FILE", help="of `pytest --junit-xml`; runs nothing"
+        "--read",
+        type=pathlib.Path,
+        metavar="FILE",
+        help="read a file from `pytest --junit-xml` and run nothing",
     )
-    parser.add_argument("--only", choices=["table"], help="print the table, run nothing")
+    parser.add_argument("--only", choices=["table"], help="print the table and run nothing")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
-    parser.add_argument("pytest", nargs="*", metavar="ARGUMENT", help="further arguments of pytest, after --")
+    parser.add_argument(
+        "pytest", nargs="*", metavar="ARGUMENT", help="further arguments for pytest, after --"
+    )
     options = parser.parse_args(arguments)
     if options.only != "table":
         seconds, tests = read(options.read or run(options.lane, options.pytest))

@@ -2,16 +2,17 @@
 
     python benchmarks/train_step.py --depth 50 --batch 16 --precision float32
 
-A step is what `ReIDModel.fit` runs: normalisation, ResNet with last stride 1, GeM pooling, BN-neck head of 751 classes,
-cross-entropy and triplet loss, Adam with L2, on uint8 images in memory. A frozen one trains all but the backbone.
+A step is what `ReIDModel.fit` runs: normalisation, ResNet with last stride 1, GeM pooling, a BN-neck head with 751
+classes, cross-entropy and triplet loss, and Adam with L2, on uint8 images in memory. A frozen step trains everything
+but the backbone.
 
-Adds each row to benchmarks/results/train_step.csv as soon as it is measured, in a process of its own, and skips the
-rows that are there for the same machine: it can be interrupted and run again. Two cores take a quarter of an hour for
-float32; one without bfloat16 instructions takes minutes for a step in bfloat16.
+Measures each row in a separate process, adds it to benchmarks/results/train_step.csv at once, and skips rows that
+already exist for the same machine, so you can interrupt the benchmark and run it again. float32 takes a quarter of an
+hour on two cores; a bfloat16 step takes minutes on processors without bfloat16 instructions.
 
-- milliseconds: the median of several steps, after two that compile and warm up.
-- fraction_of_full: of the full step's time, where that was measured before.
-- peak_megabytes: of the process, with TensorFlow itself (VmHWM); of the GPU where there is one.
+- milliseconds: the median of several steps, after two to compile and warm up.
+- fraction_of_full: share of the full step's time, if that was measured before.
+- peak_megabytes: of the process, including TensorFlow itself (VmHWM), or of the GPU if there is one.
 """
 
 import argparse
@@ -41,7 +42,7 @@ CLASSES, IMAGES_PER_IDENTITY = 751, 4
 
 
 def make_step(case):
-    """A function without arguments that takes a training step and gives its loss."""
+    """A function without arguments that runs a training step and returns its loss."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -68,7 +69,7 @@ def make_step(case):
 
 
 def measure(case, repeats):
-    """Milliseconds of a step and the peak of memory in megabytes."""
+    """Milliseconds of a step, and peak memory in megabytes."""
     command_line.load_tensorflow()
     import tensorflow as tf
 
@@ -80,7 +81,7 @@ def measure(case, repeats):
 
 
 def milliseconds_of(file, row):
-    """The time in a table of the row that agrees with `row` in the columns `KEY`, or None."""
+    """The time in the table row with the same `KEY` columns as `row`, or None."""
     if file.exists():
         with open(file, newline="") as stream:
             for other in csv.DictReader(stream):
@@ -94,12 +95,16 @@ def parse(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--depth", nargs="+", type=int, default=DEPTHS, choices=(18, 34, 50, 101, 152))
-    parser.add_argument("--batch", nargs="+", type=int, default=BATCHES, help="images; multiples of 4")
+    parser.add_argument(
+        "--batch", nargs="+", type=int, default=BATCHES, help="images in a batch, multiples of 4"
+    )
     parser.add_argument("--precision", nargs="+", default=PRECISIONS, choices=(*PRECISIONS, "mixed_float16"))
     parser.add_argument("--step", nargs="+", default=STEPS, choices=STEPS)
     parser.add_argument("--size", nargs=2, type=int, default=(256, 128), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--repeats", type=int, default=5, help="timed steps; the median counts")
-    parser.add_argument("--anew", action="store_true", help="also measure what is in the table")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="number of timed steps, of which the median is used"
+    )
+    parser.add_argument("--anew", action="store_true", help="measure again what is already in the table")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
     if min(*options.size, *options.batch, options.repeats) < 1 or any(n % 4 for n in options.batch):
@@ -119,7 +124,7 @@ def main(arguments):
         row = {**case, **machine}
         said = f"ResNet-{depth}, {precision}, batch {batch}, {step}"
         if tuple(str(row[name]) for name in KEY) in done:
-            print(f"{said}: is in {options.output.name}", flush=True)
+            print(f"{said}: already in {options.output.name}", flush=True)
             continue
         try:
             milliseconds, megabytes = measuring.in_own_process(measure, case, options.repeats)

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.convert FILE.pth --output model.keras`: a network trained in PyTorch as a Keras model."""
+"""`python -m keras_reid.convert FILE.pth --output model.keras`: converts a PyTorch network to Keras."""
 
 import contextlib
 import dataclasses
@@ -14,15 +14,15 @@ from keras_reid.utils.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Convert:
-    """Turn a checkpoint of FastReID into a Keras model with the same embeddings.
+    """Convert a FastReID checkpoint to a Keras model with the same embeddings.
 
-    Reads the checkpoints of today's FastReID and of its first releases, whole models with their head. The architecture
-    follows from the names and shapes of the weights and from the config; pixel mean and deviation, image size and
-    interpolation go into the model's metadata. Every weight must find its place, or nothing is written.
+    Reads complete models, including the head, from current FastReID and from its first releases. The architecture is
+    inferred from the names and shapes of the weights and from the config. Pixel mean and deviation, image size and
+    interpolation go into the model's metadata. The model is written only if every weight finds its place.
 
-    A file without a head (torchvision, IBN-Net, timm, torchreid) becomes a backbone instead, to start training from.
+    A file without a head (torchvision, IBN-Net, timm, torchreid) becomes a backbone to start training from.
 
-    No code that a checkpoint may carry is run.
+    Code inside a checkpoint is never run.
     """
 
     file: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="FILE.pth")]
@@ -30,9 +30,9 @@ class Convert:
     output: pathlib.Path
     """the .keras file to write"""
     config: pathlib.Path | None = None
-    """FastReID's YAML file of the network; if not given, FILE.yml, FILE.yaml or config.yaml beside FILE.pth is read
-    where it exists and is one of FastReID's. Without any, what the weights do not tell is assumed as in the original's
-    recipes, and said"""
+    """FastReID's YAML file for the network; by default FILE.yml, FILE.yaml or config.yaml next to FILE.pth, if there is
+    one from FastReID. Without a file, values that the weights do not determine are taken from FastReID's recipes, and
+    listed"""
 
 
 def main(arguments):
@@ -63,7 +63,7 @@ def main(arguments):
 
 @contextlib.contextmanager
 def _notes_printed():
-    """Prints our own warnings as notes, also if an error follows them; others are warnings still."""
+    """Prints our own warnings as notes, even if an error follows; other warnings stay warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         try:
@@ -94,10 +94,10 @@ def _backbone(state):
     if report.unused:
         print(f"left out: {', '.join(report.unused)}")
     if report.unfilled:
-        print(f"not in the file, random: {', '.join(report.unfilled)}")
+        print(f"not in the file, left random: {', '.join(report.unfilled)}")
     if assumed:
         told = ", ".join(f"{argument}={value}" for argument, value in assumed.items())
-        print(f"note: The weights do not tell these, so they are assumed: {told}")
+        print(f"note: the weights do not determine these values, so they are assumed: {told}")
     return model
 
 

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.pack SOURCE FOLDER`: a data set in few large files."""
+"""`python -m keras_reid.pack SOURCE FOLDER`: packs a data set into a few large files."""
 
 import dataclasses
 from pathlib import Path
@@ -12,19 +12,19 @@ from keras_reid.utils.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Pack:
-    """Write a data set as TFRecord files, for file systems that are slow with many small files.
+    """Pack a data set into TFRecord files, for file systems that are slow with many small files.
 
-    The images keep their bytes. Train and test on the result with the reader keras_reid.data.Records.
+    The bytes of the images stay the same. To train and test on the result, use the reader keras_reid.data.Records.
     """
 
     source: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="SOURCE")]
-    """name of a benchmark (market1501, msmt17, …), or an experiment file, whose data set is taken"""
+    """name of a benchmark (market1501, msmt17, …), or an experiment file with the data set"""
     folder: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER")]
-    """where to write; must not exist yet"""
+    """folder to write to; must not exist yet"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default datasets, or what the experiment file says"""
+    """folder that contains the data set; by default the experiment file's root, or datasets for a benchmark"""
     shard_megabytes: float = 256.0
-    """size of a TFRecord file, about"""
+    """approximate size of a TFRecord file, in megabytes"""
 
 
 def main(arguments):
@@ -42,7 +42,7 @@ def main(arguments):
 
 
 def _reader(source):
-    """The reader of a data set, and the folder where it is looked for."""
+    """The reader of a data set, and the folder that contains it."""
     if source.endswith(".py"):
         from keras_reid.experiment.loading import load_experiment
 

@@ -1,4 +1,4 @@
-"""What belongs to deployment: configuration, containers, examples. The code is in `keras_reid.serving`.
+"""Configuration, containers and examples for deployment. The code is in `keras_reid.serving`.
 
 `python -m serving.server`, `serving.client` and `serving.publish` keep working from a checkout.
 """

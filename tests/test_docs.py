@@ -1,4 +1,4 @@
-"""The pages of docs: their examples run, their commands parse, their names, numbers and links are right."""
+"""Checks the pages of docs: examples run, commands parse, and names, numbers and links are right."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ OPTION_ROWS = [row for _, rows in doc.tables(FASTREID) if rows[0][0] == "option"
 
 @pytest.fixture
 def workplace(tmp_path, smoke_run, monkeypatch):
-    """A working directory with the small data sets, the checkpoint and the run that the pages speak of."""
+    """A working directory with the small data sets, the checkpoint and the run that the pages use."""
     fill_workplace(tmp_path, smoke_run[0])
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -53,14 +53,14 @@ def test_commands_parse(page, tmp_path, monkeypatch):
     doc.check_commands(TEXTS[page], tmp_path)
 
 
-# What a small machine needs in order to execute a page's own training in a minute.
+# Options that let a small machine run a page's own training in a minute.
 SHORTER = ["--training.epochs", "3", "--evaluation.every", "0", "--model.image-size", "64", "32"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["getting_started.md", "plug_in_your_own.md", "coming_from_fastreid.md"])
 def test_commands_run(page, workplace, command):
-    """The commands of a page in their order, on small data, those that need other data left out."""
+    """Runs the commands of a page in order on small data, except those that need other data."""
     for name, code in doc.file_blocks(TEXTS[page]).items():
         (workplace / name).write_text(code, encoding="utf-8")
     done = 0
@@ -71,7 +71,7 @@ def test_commands_run(page, workplace, command):
         module, arguments = found
         if module == "keras_reid.fit" and not {"--smoke", "--help"} & set(arguments):
             arguments = [*arguments, *SHORTER]
-        if "runs/mine-2" in arguments:  # the second run that the page speaks of
+        if "runs/mine-2" in arguments:  # the second run that the page uses
             command("fit", "mine.py", "--data.root", "pictures", *SHORTER, cwd=workplace)
         command(module.removeprefix("keras_reid."), *arguments, cwd=workplace)
         done += 1
@@ -122,7 +122,7 @@ def test_names_in_tables_exist(page):
 
 
 def test_numbers_of_the_original():
-    (rows,) = [rows for heading, rows in doc.tables(RECIPES) if heading == "What the original publishes"]
+    (rows,) = [rows for heading, rows in doc.tables(RECIPES) if heading == "Results published by FastReID"]
     for recipe, *cells in rows[1:]:
         name, network = re.fullmatch(r"`(\w+)`, ResNet-(\S+)", recipe).groups()
         for dataset, cell in zip(("market", "duke", "msmt17"), cells, strict=True):
@@ -153,7 +153,7 @@ def test_measured_sizes():
         measured = [
             row for row in csv.DictReader(stream) if (row["protocol"], row["input"]) == ("rest", "bytes")
         ]
-    (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "How large"]
+    (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "Sizing"]
     for model, clients, *cells in rows[1:]:
         name = "quickstart" if "quickstart" in model else "resnet50"
         (row,) = [
@@ -171,9 +171,9 @@ def test_measured_memory_of_decoding():
         measured = [row for row in csv.DictReader(stream) if float(row["megapixels"]) == MOST_MEGAPIXELS]
     most = max(int(row["megabytes"]) for row in measured)
     text = " ".join(TEXTS["deployment.md"].split())
-    assert f"a picture of {MOST_MEGAPIXELS:g} megapixels" in text
+    assert f"an image of {MOST_MEGAPIXELS:g} megapixels" in text
     assert f"needs {most} MB at most" in text
-    (per_pixel,) = re.findall(r"for decoding (\d+) bytes a pixel", text)
+    (per_pixel,) = re.findall(r"Decoding adds (\d+) bytes per pixel", text)
     assert int(per_pixel) == pytest.approx(most / MOST_MEGAPIXELS, abs=1)
 
 

@@ -1,4 +1,4 @@
-"""What README shows is run."""
+"""Runs what README shows."""
 
 import shlex
 import subprocess
@@ -40,7 +40,7 @@ def test_commands_parse():
 
 
 def test_results_of_the_tasks():
-    """The table is the one that the command prints."""
+    """README contains the table that the command prints."""
     command = [sys.executable, str(ROOT / "benchmarks" / "tasks.py"), "--only", "table"]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert printed.count("\n") > 6
@@ -53,7 +53,7 @@ def test_links_and_files_exist():
 
 @pytest.mark.slow
 def test_conversion(command):
-    """The commands of "Weights from elsewhere", on a small network."""
+    """Runs the commands of "Weights from elsewhere" on a small network."""
     write_torch_file(command.folder / "market_bot_R50.pth", small_state())
     for line in block("keras_reid.convert").splitlines():
         _, _, module, *arguments = shlex.split(line)

@@ -31,7 +31,7 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
             [broken(tmp_path / "b", keep=("command.json", "model.keras"))],
             "not finished, for it holds no metrics.json",
         ),
-        ([broken(tmp_path / "d", keep=("command.json",))], "holds no model.keras"),
+        ([broken(tmp_path / "d", keep=("command.json",))], "contains no model.keras"),
         ([finished, finished + "/"], "a run is compared with others, not with itself"),
         (
             [finished, "--output", "page.pdf"],

@@ -102,7 +102,7 @@ def test_an_export_of_a_foreign_run_takes_generated_images(run, monkeypatch, cap
     main = importlib.import_module("keras_reid.export.__main__").main
     main(["run", "--output", "out"])
     assert (contexts[0].test_sets, contexts[0].images.real) == ((), 0)
-    assert "generated ones take their place: run/experiment.py: is not executed" in capsys.readouterr().out
+    assert "using generated images instead: run/experiment.py: is not executed" in capsys.readouterr().out
     with pytest.raises(
         UserError, match=r"int8 needs the run's training images .*experiment\.py: is not executed"
     ):
@@ -110,7 +110,7 @@ def test_an_export_of_a_foreign_run_takes_generated_images(run, monkeypatch, cap
     assert not (run.parent / "ran").exists()
     main(["run", "--output", "out", "--trust-code"])
     assert (run.parent / "ran").read_text() == "x"
-    assert "the run's images cannot be read" in capsys.readouterr().out
+    assert "cannot read the run's images" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("trust", [False, True])

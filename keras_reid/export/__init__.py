@@ -1,4 +1,4 @@
-"""Artefacts for serving, each verified before it is put in place. TensorFlow loads at first use."""
+"""Artefacts for serving, each verified before it is moved into place. TensorFlow loads on first use."""
 
 import importlib
 

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.export RUN_OR_MODEL --output DIR`: artefacts for serving, verified."""
+"""`python -m keras_reid.export RUN_OR_MODEL --output DIR`: verified artefacts for serving."""
 
 import dataclasses
 import os
@@ -18,15 +18,16 @@ from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
 
 _LARGEST_BATCH = 4096
-_NO_LIMIT = 2**31  # what a file or image may have at most in TensorFlow's decoders
+_NO_LIMIT = 2**31  # the most bytes or pixels that TensorFlow's decoders accept
 
 
 @dataclasses.dataclass(frozen=True)
 class Export:
-    """Write a trained model for serving, and put it in place only if it gives the model's own embeddings.
+    """Export a trained model for serving, after checking that the artefact gives the model's own embeddings.
 
-    The artefact of each format and precision goes to OUTPUT/FORMAT/PRECISION, with parity.json: what was compared, and
-    by how much it differed. An earlier export stands until a new one is verified, and is then replaced.
+    The artefact of each format and precision goes to OUTPUT/FORMAT/PRECISION, together with parity.json, which says
+    what was compared and how large the differences were. An earlier export is replaced only once the new one is
+    verified.
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -34,22 +35,23 @@ class Export:
     output: pathlib.Path
     """folder for the artefacts"""
     format: tuple[Literal[tuple(FORMATS)], ...] = ("savedmodel",)
-    """savedmodel: TensorFlow, TensorFlow Serving, from image bytes or pixels to L2-normalised embeddings; the others
-    from pixels: onnx: ONNX Runtime; litert: phones and small computers; tensorrt: NVIDIA GPUs; tftrt: a SavedModel with
-    TensorRT inside"""
+    """savedmodel (TensorFlow and TensorFlow Serving) takes image bytes or pixels and returns L2-normalised embeddings;
+    the others take pixels: onnx (ONNX Runtime), litert (phones and small computers), tensorrt (NVIDIA GPUs), tftrt (a
+    SavedModel with TensorRT inside)"""
     precision: tuple[Literal["float32", "float16", "bfloat16", "int8"], ...] = ("float32",)
-    """of weights and convolutions; not every format has every one"""
+    """precision of weights and convolutions; not every format supports every precision"""
     allow_unverified: bool = False
-    """also put in place what cannot run on this machine; its parity.json says "verified": false"""
+    """also export what cannot run on this machine; its parity.json says "verified": false"""
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8, 16, 32)
-    """batches that the server will ask for: the SavedModel carries a warm-up request of each, and TensorRT is tuned
-    for them. Those of the server's batching configuration"""
+    """batch sizes in the server's batching configuration: the SavedModel contains a warm-up request for each, and
+    TensorRT is tuned for them"""
     max_image_bytes: int = 20_000_000
-    """larger files are refused by the SavedModel before they are decoded"""
+    """the SavedModel rejects larger files before it decodes them"""
     max_megapixels: float = MOST_MEGAPIXELS
-    """so are images of more million pixels, by what their header says"""
+    """the SavedModel rejects larger images before it decodes them, judging by their header"""
     calibration_images: pathlib.Path | None = None
-    """folder of some hundred typical images that int8 chooses its scales by; by default the run's training images"""
+    """folder with a few hundred typical images from which int8 chooses its scales; by default the run's training
+    images"""
     trust_code: TrustCode = False
 
 
@@ -58,7 +60,7 @@ def main(arguments):
         Export, arguments, prog="python -m keras_reid.export", config=(tyro.conf.FlagCreatePairsOff,)
     )
     targets = _check(options)
-    # On a GPU a convolution rounds differently for each size of batch, and the comparison would measure that.
+    # On a GPU, convolutions round differently for each batch size, which would distort the comparison.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
     command_line.load_tensorflow()
@@ -67,7 +69,7 @@ def main(arguments):
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
-    print(f"loaded a model of {model.count_params():,} weights", flush=True)
+    print(f"loaded a model with {model.count_params():,} weights", flush=True)
     test_sets, training_images = _data(options)
     context = ExportContext(
         images=test_images(model, [str(s.path) for one in test_sets for s in (*one.query, *one.gallery)]),
@@ -88,7 +90,7 @@ def main(arguments):
 
 
 def _check(options):
-    """The folder of each format and precision, after everything was looked at that needs no model."""
+    """Checks everything that does not need the model; returns the folder for each format and precision."""
     for name, what in (("format", "format"), ("precision", "precision"), ("batch_sizes", "size")):
         if not getattr(options, name):
             raise UserError(f"name at least one {what} after --{name.replace('_', '-')}")
@@ -97,7 +99,7 @@ def _check(options):
         find_images([options.calibration_images])
     for size in options.batch_sizes:
         if not 1 <= size <= _LARGEST_BATCH:
-            raise UserError(f"--batch-sizes are numbers of images, 1 to {_LARGEST_BATCH}. Received: {size}")
+            raise UserError(f"--batch-sizes must be from 1 to {_LARGEST_BATCH} images. Received: {size}")
     for name in ("max_image_bytes", "max_megapixels"):
         if not 0 < getattr(options, name) < _NO_LIMIT:
             raise UserError(
@@ -116,7 +118,7 @@ def _check(options):
 
 
 def _data(options):
-    """The run's test sets, and paths to calibrate with; none of a model outside a run, or where they are missing."""
+    """The run's test sets and calibration paths; empty for a model outside a run, or if the data is missing."""
     test_sets, training_images = _run_data(options)
     if options.calibration_images is not None:
         training_images = tuple(find_images([options.calibration_images]))
@@ -132,7 +134,7 @@ def _run_data(options):
 
     if not run.may_execute(options.trust_code):
         print(
-            f"the run's images are not known, generated ones take their place: {refusal(run / 'experiment.py')}",
+            f"the run's images are unknown; using generated images instead: {refusal(run / 'experiment.py')}",
             flush=True,
         )
         return (), ()
@@ -141,16 +143,16 @@ def _run_data(options):
     try:
         read = {key: read_dataset(reader, data.root) for key, reader in readers.items()}
     except UserError as error:
-        print(f"the run's images cannot be read, generated ones take their place: {error}", flush=True)
+        print(f"cannot read the run's images; using generated images instead: {error}", flush=True)
         return (), ()
     tests = tuple(read[id(reader)] for reader in data.test_datasets or [data.dataset])
     return tests, tuple(str(sample.path) for sample in read[id(data.dataset)].train)
 
 
 def _print_result(target, parity, replaced):
-    """One line: where it is, how large, how near to the model."""
+    """Prints one line: where the artefact is, how large it is, and how close to the model."""
     megabytes = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) / 1e6
-    words = f"{target}: {megabytes:.1f} MB{' in place of the earlier export' if replaced else ''}; "
+    words = f"{target}: {megabytes:.1f} MB{' (replaced the earlier export)' if replaced else ''}; "
     if not parity["verified"]:
         print(f"{words}not verified: {parity['reason']}")
         return

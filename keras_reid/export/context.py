@@ -6,18 +6,19 @@ from keras_reid.export.parity_images import TestImages
 
 @dataclasses.dataclass(frozen=True)
 class ExportContext:
-    """What the writers of all formats are given beside the model.
+    """What every format's writer receives in addition to the model.
 
     Attributes:
-        images: `TestImages` for the gate.
-        test_sets: the run's `ReIDDataset`s with a test part; none for a model file outside a run.
-        training_images: paths of images to calibrate int8 with, by default the run's training images; none as above.
-        allow_unverified: whether an artefact may be put in place that cannot run on this machine.
-        batch_sizes: sizes of batch that a server will ask for: of warm-up requests and optimisation profiles.
+        images: `TestImages` for the parity check.
+        test_sets: the run's `ReIDDataset`s with a test part; empty for a model file outside a run.
+        training_images: paths of images for calibrating int8, by default the run's training images; empty for a model
+            file outside a run.
+        allow_unverified: whether to export an artefact that cannot run on this machine.
+        batch_sizes: batch sizes that a server will use, for warm-up requests and optimisation profiles.
         max_image_bytes: largest file that the artefact decodes.
         max_megapixels: largest image that the artefact decodes, in millions of pixels.
-        exact_map: what `quantized.map_loss` has measured: the model's own mAP, by `id` of a test set.
-        written: folders of what the command has put in place so far: `{(format, precision): folder}`.
+        exact_map: the model's own mAP by `id` of the test set, as measured by `quantized.map_loss`.
+        written: folders that the command has exported so far: `{(format, precision): folder}`.
     """
 
     images: TestImages

@@ -1,4 +1,4 @@
-"""The model as it is deployed: for inference only, in one precision, with nothing that the embedding does not need."""
+"""The model for deployment: inference only, one precision, without anything the embedding does not need."""
 
 import contextlib
 
@@ -10,22 +10,22 @@ from keras_reid.export.folding import Folding, add_offset, folded
 from keras_reid.utils.keras_internals import is_autocast, layers_within
 from keras_reid.utils.replaced_calls import replaced_calls
 
-# The policies of the backbone's layers, and the type in which matrices and kernels are stored.
+# The dtype policy of the backbone's layers, and the type in which matrices and kernels are stored.
 _PRECISIONS = {"float32": ("float32", tf.float32), "bfloat16": ("mixed_bfloat16", tf.bfloat16)}
 
 
 def deployable(model, dtype="float32"):
-    """A model for inference alone: parallel branches fused, batch normalisations folded, classifier left out.
+    """Prepares a model for inference: fuses parallel branches, folds batch normalisations, drops the classifier.
 
     - The branches of `RepVGG` become one convolution.
-    - A batch normalisation whose input is the output of a convolution (plain, grouped, depthwise, separable) or dense
-      layer that nothing else reads becomes part of it, also inside layers, and so does a BN-neck after a reduction.
-      Instance-batch normalisation stays. Where nothing can be folded, the model stays as it is.
-    - It computes in the given precision, whatever the policies that the model was trained with. In bfloat16, kernels
-      and matrices are stored, and the backbone's convolutions computed, in bfloat16; normalisations, attention weights,
-      pooling, head and all vectors are float32.
+    - A batch normalisation is folded into the layer before it, if that is a convolution (plain, grouped, depthwise,
+      separable) or dense layer whose output nothing else reads. This also works inside layers, and for a BN-neck after
+      a reduction. Instance-batch normalisation stays. If nothing can be folded, the model stays as it is.
+    - It computes in the given precision, regardless of the policies that the model was trained with. With bfloat16,
+      kernels and matrices are stored in bfloat16, and the backbone's convolutions compute in it; normalisations,
+      attention weights, pooling, head and all vectors are float32.
 
-    The model itself is not changed.
+    The given model is not changed.
 
     Args:
         model: a `ReIDModel`.
@@ -35,7 +35,7 @@ def deployable(model, dtype="float32"):
         `Deployable`.
 
     Raises:
-        ValueError: another dtype.
+        ValueError: `dtype` is anything else.
 
     Example:
         >>> embed = deployable(model)  # doctest: +SKIP
@@ -55,14 +55,14 @@ def deployable(model, dtype="float32"):
 class Deployable:
     """Images `(n, height, width, 3)`, uint8 or float 0–255 → raw embeddings float32 `(n, dim)`; see `deployable`.
 
-    It may be called inside any `tf.function`; whoever saves that holds `variables`.
+    You can call it inside any `tf.function`; an object that saves the function must hold `variables`.
 
     Attributes:
         image_size: `(height, width)` in pixels.
-        metadata: the model's.
+        metadata: the model's metadata.
         embedding_dim: length of an embedding.
-        variables: list of `tf.Variable`, those that the embedding depends on.
-        folded: names of the batch normalisations that became part of another layer.
+        variables: list of the `tf.Variable`s that the embedding depends on.
+        folded: names of the batch normalisations that were folded into another layer.
     """
 
     def __init__(self, model, dtype):
@@ -102,7 +102,7 @@ class Deployable:
                 scope.add_update(
                     (variable, value if self._is_cast_down(variable) else tf.cast(value, variable.dtype))
                 )
-            # What only the class scores need must not be captured.
+            # Variables that only the class scores need must not be captured.
             for variable in self._unneeded:
                 scope.add_update((variable, tf.zeros(variable.shape, variable.dtype)))
             return tf.cast(self._model(images, training=False), tf.float32)
@@ -111,7 +111,7 @@ class Deployable:
         return lambda inputs, **kwargs: add_offset(inputs, self._offsets[norm])
 
     def _is_cast_down(self, variable):
-        """Whether its layer would cast it to the stored type: then it is not cast up before that."""
+        """Whether its layer casts it to the stored type anyway, so that casting it up first is useless."""
         return len(variable.shape) > 1 and is_autocast(variable) and id(variable) not in self._exact
 
     def _store(self, variable, value):
@@ -121,7 +121,7 @@ class Deployable:
         return tf.Variable(tf.cast(value, kind), trainable=False, name=variable.path)
 
     def _look(self):
-        """Traces the model once: the variables that the embedding depends on, the others that were read, the pairs."""
+        """Traces the model once; returns the variables the embedding needs, the other variables read, the pairs."""
         folding = Folding(self._model)
 
         def call(images):
@@ -141,7 +141,7 @@ class Deployable:
 
 @contextlib.contextmanager
 def computing_in(model, backbone_policy):
-    """All layers compute in the given policy, pooling and head in float32, for as long as the block runs."""
+    """Inside the block, all layers compute with the given policy, and pooling and head in float32."""
     policies = {layer: layer.dtype_policy for layer in layers_within(model)}
     exact = {layer for part in (model.pooling, model.head) for layer in layers_within(part)}
     try:
@@ -154,7 +154,7 @@ def computing_in(model, backbone_policy):
 
 
 def _ancestors(tensors):
-    """Names of the operations whose values tensors of a graph depend on."""
+    """Names of all operations that the given tensors of a graph depend on."""
     found, waiting = set(), [tensor.op for tensor in tensors]
     while waiting:
         operation = waiting.pop()

@@ -1,4 +1,4 @@
-"""The formats: who writes each, in which precisions. Nothing here imports TensorFlow."""
+"""The formats, with the module that writes each one and its precisions. Does not import TensorFlow."""
 
 import dataclasses
 import importlib
@@ -11,13 +11,13 @@ class Format:
     """How a format is written.
 
     Attributes:
-        module: of this package; its `write(model, folder, precision, context)` makes the folder, writes the artefact
-            and its parity.json into it, and returns what that says. `context` is an `ExportContext`.
-        precisions: what it can be asked for.
-        marker: a file that every such folder holds; an existing folder without it is not replaced.
-        only_there: why other precisions are impossible, and what to do.
-        early: a module of this package that loads without TensorFlow, whose `check(precision, options)` raises
-            UserError for what cannot work on this machine, before the model is loaded; `options` are the command's.
+        module: a module of this package. Its `write(model, folder, precision, context)` makes the folder, writes the
+            artefact and parity.json into it, and returns the content of parity.json. `context` is an `ExportContext`.
+        precisions: the supported precisions.
+        marker: a file that every folder of this format holds; an existing folder without it is not replaced.
+        only_there: why other precisions are impossible, and what to do instead.
+        early: a module of this package that loads without TensorFlow. Its `check(precision, options)` raises a
+            UserError, before the model is loaded, for what cannot work on this machine; `options` are the command's.
     """
 
     module: str
@@ -40,14 +40,14 @@ FORMATS = {
         "savedmodel",
         ("float32", "bfloat16"),
         "saved_model.pb",
-        "TensorFlow Serving computes on CPUs in these; use tensorrt for float16 and int8 on a GPU, litert on a device",
+        "TensorFlow Serving computes in these on CPUs; for float16 and int8, use tensorrt on a GPU, litert on a device",
         early="warmup",
     ),
     "onnx": Format(
         "onnx",
         ("float32", "float16", "int8"),
         "model.onnx",
-        "few runtimes of ONNX compute convolutions in bfloat16; use float16",
+        "few ONNX runtimes compute convolutions in bfloat16; use float16",
         early="onnx",
     ),
     "litert": Format(
@@ -75,13 +75,13 @@ FORMATS = {
 
 
 def check_combinations(formats, precisions):
-    """Refuses, by name, each precision that a format does not have.
+    """Raises an error that names each precision that a format does not support.
 
     Raises:
         UserError: one line for all of them.
     """
     problems = [
-        f"{name} has no {precision}: {', '.join(FORMATS[name].precisions)} ({FORMATS[name].only_there})"
+        f"{name} has no {precision}, only {', '.join(FORMATS[name].precisions)} ({FORMATS[name].only_there})"
         for name in formats
         for precision in precisions
         if precision not in FORMATS[name].precisions

@@ -1,11 +1,11 @@
-"""Answers of an artefact in a process that has neither Keras nor this package.
+"""Runs an artefact in a process that has neither Keras nor this package.
 
-Run as a file: `python -P fresh_process.py RUNNER ARTEFACT FOLDER SIGNATURES…`. Reads the images in FOLDER
-(`pixels.npy`, and the encoded files by name) in the batches of `batches.json` ([start, stop] each), and writes
-`answers.npz`: one array for each signature and batch, under "SIGNATURE START".
+Run as a file: `python -P fresh_process.py RUNNER ARTEFACT FOLDER SIGNATURES…`. It reads the images in FOLDER
+(`pixels.npy`, and the encoded files sorted by name) in the batches of `batches.json` ([start, stop] each). It writes
+`answers.npz`, which holds one array for each signature and batch, named "SIGNATURE START".
 
-RUNNER is a file of `runners/`, whose `load(artefact)` returns a function `(signature, encoded, pixels)` → embeddings
-`(n, dim)`. `encoded` is a list of the bytes of files, `pixels` uint8 `(n, height, width, 3)`.
+RUNNER is a file in `runners/` whose `load(artefact)` returns a function `(signature, encoded, pixels)` → embeddings
+`(n, dim)`. `encoded` is a list of file contents, `pixels` uint8 `(n, height, width, 3)`.
 """
 
 import importlib.util
@@ -17,7 +17,7 @@ _MISSING = ("keras", "keras_reid", "tf_keras")
 
 
 class _Without:
-    """Finds what another import finder does, but neither Keras nor this package, as if not installed."""
+    """Wraps an import finder and hides Keras and this package, as if they were not installed."""
 
     def __init__(self, finder):
         self.finder = finder
@@ -32,7 +32,7 @@ class _Without:
 
 
 def hide():
-    """From here on neither Keras nor this package can be imported."""
+    """Makes importing Keras or this package fail from now on."""
     sys.meta_path[:] = map(_Without, sys.meta_path)
 
 
@@ -52,7 +52,7 @@ def write_answers(runner, artefact, folder, *signatures):
 
 
 def _load_runner(name):
-    """By its file: the package that it belongs to is not there."""
+    """Loads the runner from its file, because its package cannot be imported."""
     file = pathlib.Path(__file__).with_name("runners") / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"runner_{name}", file)
     module = importlib.util.module_from_spec(spec)

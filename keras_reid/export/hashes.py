@@ -1,4 +1,4 @@
-"""What tells an artefact that was verified from one that has changed since."""
+"""Hashes that show whether an artefact has changed since it was verified."""
 
 import hashlib
 import json
@@ -12,10 +12,10 @@ _AT_ONCE = 2**20  # bytes
 
 
 def file_hashes(folder):
-    """SHA-256 of every file below a folder but `parity.json`, which holds them. Time: reading the files.
+    """SHA-256 of every file in a folder except `parity.json`, which stores them. Time: reading the files.
 
     Args:
-        folder: of an artefact.
+        folder: the folder of an artefact.
 
     Returns:
         dict: path with "/", relative to the folder → 64 hexadecimal digits.
@@ -32,10 +32,10 @@ def file_hashes(folder):
 
 
 def known_hashes(folder):
-    """The hashes that the `parity.json` of an artefact holds; None for one of before they were taken.
+    """The hashes in an artefact's `parity.json`; None if it was exported before hashes were recorded.
 
     Raises:
-        UserError: it says that the artefact was not verified, or is missing or damaged.
+        UserError: `parity.json` is missing or damaged, or says that the artefact was not verified.
     """
     try:
         parity = json.loads((pathlib.Path(folder) / PARITY).read_text(encoding="utf-8"))
@@ -48,17 +48,17 @@ def known_hashes(folder):
         verified = False
     if not verified:
         raise UserError(
-            f"{folder}: its {PARITY} does not say that the artefact gives the model's own embeddings. "
+            f"{folder}: its {PARITY} does not say that the artefact was verified against its model. "
             "Export it with python -m keras_reid.export, which verifies it."
         )
     return hashes
 
 
 def check_names(folder, hashes):
-    """Refuses an artefact that has more or fewer files than were verified.
+    """Checks that an artefact has exactly the files that were verified.
 
     Raises:
-        UserError: naming the file.
+        UserError: a file is missing or was added; the error names it.
     """
     present = {name for name, _ in _files(folder)}
     if missing := sorted(hashes.keys() - present):
@@ -70,12 +70,12 @@ def check_names(folder, hashes):
 
 
 def copy_checked(source, target, hashes):
-    """Copies an artefact; with hashes, what is copied is what was verified. Time: that of a copy.
+    """Copies an artefact and checks the copied bytes against the hashes. Time: one copy.
 
     Args:
         source: folder of the artefact.
-        target: folder to be.
-        hashes: of `known_hashes`; None copies what is there.
+        target: folder to copy to.
+        hashes: from `known_hashes`; None copies without a check.
 
     Raises:
         UserError: a file is missing, was added, or has changed.

@@ -1,4 +1,4 @@
-"""What is refused before it is decoded: no image, too many bytes, pixels or scans, a file that was cut off."""
+"""Rejects files before decoding: not an image, too many bytes, pixels or scans, or truncated."""
 
 import tensorflow as tf
 
@@ -7,42 +7,43 @@ from keras_reid.export.jpeg_scans import jpeg_scans
 
 _JPEG, _PNG, _BMP = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"
 _SCAN = 10  # bytes of the shortest scan
-_LITTLE = 2  # scans of the largest image, which nobody minds
-_HEADER = 32  # bytes; where PNG and BMP say their size
+_LITTLE = 2  # decoding this many scans of the largest image is cheap enough
+_HEADER = 32  # bytes in which PNG and BMP state their size
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk: name and checksum
 
 
 def checked_images(contents, max_bytes, max_megapixels):
-    """The same files, if every one may be decoded; else an error that names the first row that may not.
+    """Returns the files unchanged if all of them may be decoded; otherwise fails and names the first bad row.
 
-    The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a file of few bytes that
-    says it holds a huge image is never unpacked. The scans of a JPEG are counted where so many as its bytes can hold
-    would cost more than decoding the largest image: `keras_reid.data.image_limits`.
-    The end of a file tells whether it is whole: a JPEG has its end marker after the last scan, a PNG its last chunk, a
-    BMP all its rows; TensorFlow decodes none that has not.
-    Damage in the middle of a file, and a JPEG cut off inside its header behind a whole thumbnail, are found by the
-    decoder alone, whose error does not know the row.
+    The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a small file that claims to
+    hold a huge image is never unpacked. The scans of a JPEG are counted only if the file is long enough to hold so many
+    scans that they cost more than decoding the largest image: see `keras_reid.data.image_limits`.
+    The end of a file shows whether it is complete: a JPEG has its end marker after the last scan, a PNG its last chunk,
+    a BMP all its rows. TensorFlow does not decode incomplete files.
+    Two kinds of damage are found only by the decoder, whose error does not name the row: damage in the middle of a
+    file, and a JPEG that is cut off inside its header after a complete thumbnail.
 
     Args:
         contents: string tensor `(n,)`.
-        max_bytes: largest file.
-        max_megapixels: largest image, in millions of pixels.
+        max_bytes: size of the largest accepted file.
+        max_megapixels: size of the largest accepted image, in millions of pixels.
 
     Returns:
         string tensor `(n,)`.
 
     Raises:
-        tf.errors.InvalidArgumentError: the rule, what was received, the remedy.
+        tf.errors.InvalidArgumentError: a file breaks a rule; the message gives the rule, what was received and the
+            remedy.
 
     Example:
         >>> checked_images(tf.constant([b"text"]), 1000, 1.0)  # doctest: +SKIP
-        InvalidArgumentError: image_bytes[0] must be a JPEG, PNG or BMP file. Received: 4 bytes that begin otherwise
+        InvalidArgumentError: image_bytes[0] must be a JPEG, PNG or BMP file. Received: …
     """
     length, most = tf.strings.length(contents), int(max_megapixels * 1e6)
     is_jpeg, is_png, is_bmp = (
         tf.strings.substr(contents, 0, len(magic)) == magic for magic in (_JPEG, _PNG, _BMP)
     )
-    is_small = length <= max_bytes  # only such a file is searched
+    is_small = length <= max_bytes  # larger files are not searched
     is_whole = _is_whole(contents, is_jpeg & is_small, is_png & is_small)
     header = _headers(contents)
     png_size = _big_endian(header, 16), _big_endian(header, 20)
@@ -59,31 +60,31 @@ def checked_images(contents, max_bytes, max_megapixels):
     rules = (
         (
             is_jpeg | is_png | is_bmp,
-            "be a JPEG, PNG or BMP file. Received: {} bytes that begin otherwise",
+            "be a JPEG, PNG or BMP file. Received: {} bytes that start like none of them",
             (length,),
         ),
         (
             is_small,
             f"have at most {max_bytes} bytes. Received: {{}} bytes. "
-            "Send it smaller, or export the model with a higher --max-image-bytes",
+            "Send a smaller file, or export the model with a higher --max-image-bytes",
             (length,),
         ),
         (
-            # Each side as well: the product of two that a PNG may claim does not fit into 64 bits.
+            # Check each side as well: the product of the sides that a PNG may claim can overflow 64 bits.
             (width <= most) & (height <= most) & (width * height <= most),
             f"have at most {max_megapixels:g} megapixels. Received: {{}} x {{}} pixels. "
-            "Send it smaller, or export the model with a higher --max-megapixels",
+            "Send a smaller image, or export the model with a higher --max-megapixels",
             (width, height),
         ),
         (
             scans <= MOST_SCANS,
-            f"be a JPEG of at most {MOST_SCANS} scans. Received: {{}} or more, which no camera or editor writes. "
-            "Save it anew",
+            f"be a JPEG with at most {MOST_SCANS} scans. Received: {{}} or more, which no camera or editor writes. "
+            "Save the image again",
             (scans,),
         ),
         (
             is_whole,
-            "be a whole file. Received: {} bytes without the end of an image. Was it cut off on its way?",
+            "be a complete file. Received: {} bytes without the end of an image. Was the upload cut off?",
             (length,),
         ),
     )
@@ -93,7 +94,7 @@ def checked_images(contents, max_bytes, max_megapixels):
 
 
 def _refuse(broken, rules):
-    """Fails with the first row that breaks a rule, and the first rule that it breaks; `broken` is `(rules, n)`."""
+    """Fails with the first row that breaks a rule and the first rule it breaks; `broken` is `(rules, n)`."""
     row = tf.argmax(tf.cast(tf.reduce_any(broken, 0), tf.int32))
 
     def message(rule, received):
@@ -107,7 +108,7 @@ def _refuse(broken, rules):
 
 
 def _is_whole(contents, is_jpeg, is_png):
-    """Whether the end of a JPEG or PNG comes last, or where it should be: some cameras write more behind it."""
+    """Whether the end marker of a JPEG or PNG is there; some cameras append more data after it."""
     at_end = is_jpeg & (_last(contents, 2) == b"\xff\xd9")
     at_end |= is_png & (_last(contents, len(_PNG_END)) == _PNG_END)
     rest = tf.where(is_png & ~at_end, contents, b"")
@@ -116,16 +117,16 @@ def _is_whole(contents, is_jpeg, is_png):
 
 
 def _bmp_is_whole(header, width, height, length):
-    """Whether the rows, each a multiple of 4 bytes, end where the file does; True for kinds that are not decoded."""
+    """Whether the rows (padded to 4 bytes) end where the file does; True for variants that are not decoded."""
     channels = header[:, 28] // 8
     known = (channels == 3) | (channels == 4)
     return ~known | (length == _little_endian(header, 10) + (channels * width + 3) // 4 * 4 * height)
 
 
 def _end_follows_scan(contents, wanted):
-    """Whether there is an end marker after the last scan's header; False for the rows that are not wanted.
+    """Whether an end marker follows the last scan header; False for rows that are not wanted.
 
-    Inside a scan neither of the two can occur. In front of it they do, in a thumbnail.
+    Neither marker can occur inside a scan. Before it, both occur in a thumbnail.
     """
 
     def search(item):
@@ -134,7 +135,7 @@ def _end_follows_scan(contents, wanted):
         def last(marker):
             return tf.reduce_max(tf.where((octets[:-1] == 0xFF) & (octets[1:] == marker)))
 
-        return last(0xD9) > last(0xDA)  # where there is none, the least integer
+        return last(0xD9) > last(0xDA)  # a missing marker gives the smallest integer
 
     def search_all():
         return tf.map_fn(
@@ -147,7 +148,7 @@ def _end_follows_scan(contents, wanted):
 
 
 def _jpeg_sizes(contents, known):
-    """Width and height, int64 `(n,)`, of those rows that are JPEG files; 0 of the others."""
+    """Width and height, int64 `(n,)`, of the rows that are JPEG files; 0 for the others."""
 
     def size(item):
         data, wanted = item
@@ -164,7 +165,7 @@ def _last(contents, count):
 
 
 def _headers(contents):
-    """The first bytes as int64 `(n, 32)`, zeros behind the end."""
+    """The first bytes as int64 `(n, 32)`, padded with zeros."""
     start = tf.strings.substr(contents, 0, _HEADER)
     return tf.cast(tf.io.decode_raw(start, tf.uint8, fixed_length=_HEADER), tf.int64)
 
@@ -178,5 +179,5 @@ def _little_endian(header, offset):
 
 
 def _signed(number):
-    """The amount of a 32-bit integer: the height of a BMP is negative where its first row is at the top."""
+    """Absolute value of a 32-bit integer: the height of a BMP is negative if its first row is at the top."""
     return tf.where(number >= 2**31, 2**32 - number, number)

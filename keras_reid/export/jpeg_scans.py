@@ -1,4 +1,4 @@
-"""How many scans JPEG files have, counted with TensorFlow graph operations; see `keras_reid.data.image_limits`."""
+"""Counts the scans of JPEG files with TensorFlow graph operations; see `keras_reid.data.image_limits`."""
 
 import tensorflow as tf
 
@@ -8,17 +8,18 @@ _START_OF_SCAN, _END = 0xDA, 0xD9
 
 
 def jpeg_scans(contents, wanted):
-    """The scans of JPEG files, as far as `MOST_SCANS + 1`.
+    """Counts the scans of JPEG files, up to `MOST_SCANS + 1`.
 
-    The bytes of a scan's marker are counted, which takes a tenth of decoding. Segments, such as that of a thumbnail,
-    may hold them too: only where there are too many, the file is walked through, as the decoder does.
+    First, all scan markers in the bytes are counted, which takes a tenth of the time of decoding. Other segments, such
+    as a thumbnail, may contain the same bytes. So if there are too many, the file is parsed segment by segment, as the
+    decoder does.
 
     Args:
         contents: string tensor `(n,)`.
-        wanted: bool `(n,)`, the rows to look at.
+        wanted: bool `(n,)`, the rows to count.
 
     Returns:
-        int64 `(n,)`; 0 in the rows that are not wanted.
+        int64 `(n,)`; 0 for rows that are not wanted.
     """
 
     def scans(item):
@@ -39,7 +40,7 @@ def _scans(data):
 
 
 def _walked(octets, is_ff, following):
-    # The markers that a length follows: zeros are pixels, restart markers stand among them.
+    # Only markers followed by a length: 0xFF00 is pixel data, and restart markers have no length.
     alone = (following <= 0x01) | ((following >= 0xD0) & (following <= 0xD8)) | (following == 0xFF)
     places = tf.where(is_ff & ~alone)[:, 0]
     end = tf.size(octets, tf.int64)
@@ -59,11 +60,11 @@ def _walked(octets, is_ff, following):
 
     start = tf.constant(2, tf.int64), tf.constant(0, tf.int64), tf.constant(0, tf.int64)
     position, scans, _ = tf.while_loop(goes_on, step, start, parallel_iterations=1)
-    unseen = (position < end) & (scans <= MOST_SCANS)  # nobody knows what follows so many segments
+    unseen = (position < end) & (scans <= MOST_SCANS)  # after so many segments, the rest is unknown
     return tf.where(unseen, tf.constant(MOST_SCANS + 1, tf.int64), scans)
 
 
 def _at(places, number, end):
-    """The place of that number, `end` behind the last."""
+    """The position with that index, or `end` after the last one."""
     last = tf.size(places) - 1
     return tf.cond(number <= last, lambda: places[number], lambda: end)

@@ -1,4 +1,4 @@
-"""LiteRT (TensorFlow Lite): the model from pixels to embeddings, for phones and small computers."""
+"""LiteRT (TensorFlow Lite): a model from pixels to embeddings, for phones and small computers."""
 
 import contextlib
 import json
@@ -11,10 +11,10 @@ from keras_reid.export.optional import find, require
 
 
 def check(precision, options):
-    """Refuses, before the model is loaded, what could not be written; `options` are the command's.
+    """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
-        UserError: a package is missing, or int8 has no image to calibrate with.
+        UserError: a package is missing, or int8 has no images to calibrate with.
     """
     from keras_reid.export.quantized import check_images
 
@@ -23,11 +23,11 @@ def check(precision, options):
 
 
 def write(model, folder, precision, context):
-    """Writes `model.tflite`, `metadata.json` and their `parity.json`, as the command does. See `Format`.
+    """Writes `model.tflite`, `metadata.json` and `parity.json`, as the command does. See `Format`.
 
     Args:
         model: a `ReIDModel`.
-        folder: to be made.
+        folder: a new folder, which is created.
         precision: "float32", "float16" or "int8".
         context: an `ExportContext`.
 
@@ -35,8 +35,8 @@ def write(model, folder, precision, context):
         The content of `parity.json`.
 
     Raises:
-        UserError: the package `ai-edge-litert` is missing, or int8 has no image to calibrate with.
-        ParityError: the answers differ by more than the precision allows.
+        UserError: the package `ai-edge-litert` is missing, or int8 has no images to calibrate with.
+        ParityError: the embeddings differ by more than the precision allows.
     """
     from keras_reid.export.pixel_artefact import write_artefact
 
@@ -52,23 +52,24 @@ def write(model, folder, precision, context):
 
 
 def export_litert(model, file, precision="float32", calibration=None):
-    """Writes a model as LiteRT, from pixels to embeddings of length 1, and `metadata.json` beside it.
+    """Writes a model as LiteRT, from pixels to embeddings of length 1, with `metadata.json` next to it.
 
-    The signature `pixels` takes `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size, any n from 1,
-    and gives `embedding`, float32 `(n, dim)`. Its runner (`get_signature_runner`) resizes the input by itself; whoever
-    sets tensors by hand calls `resize_tensor_input` first. Operations are LiteRT's own, without TensorFlow's.
+    The signature `pixels` takes `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size, with n of at least
+    1. It returns `embedding`, float32 `(n, dim)`. The signature runner (`get_signature_runner`) resizes the input
+    itself; if you set tensors by hand, call `resize_tensor_input` first. All operations are LiteRT's own; the model
+    does not need TensorFlow's.
 
     | precision | |
     |---|---|
     | float32 | |
-    | float16 | weights stored in float16, half the size; a GPU computes in it, a processor in float32 |
-    | int8 | convolutions and dense layers, a scale for each output channel; all else in float32 |
+    | float16 | weights are stored in float16, half the size; a GPU computes in float16, a CPU in float32 |
+    | int8 | convolutions and dense layers, with one scale per output channel; everything else in float32 |
 
     Args:
         model: a `ReIDModel`.
         file: path of the file to write.
         precision: "float32", "float16" or "int8".
-        calibration: for int8, uint8 `(images, height, width, 3)`: typical pixels, whose activations set the scales.
+        calibration: for int8, typical pixels, uint8 `(images, height, width, 3)`; their activations set the scales.
 
     Example:
         >>> export_litert(model, "model.tflite", "float16")  # doctest: +SKIP
@@ -82,7 +83,7 @@ def export_litert(model, file, precision="float32", calibration=None):
     lean = deployable(model)
     module = tf.Module()
     module.kept, module.pixels = lean.variables, pixel_function(lean)
-    # Without a SavedModel in between, the converter names no signature.
+    # The converter names signatures only when it converts a SavedModel.
     with tempfile.TemporaryDirectory() as folder, _quiet():
         tf.saved_model.save(module, folder, signatures={"pixels": module.pixels})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["pixels"])
@@ -97,8 +98,8 @@ def export_litert(model, file, precision="float32", calibration=None):
     file.with_name("metadata.json").write_text(metadata + "\n", encoding="utf-8")
 
 
-# All but convolutions and dense layers. Rounded to 256 steps, what squares, averages or divides loses the most; but
-# also sums of residual branches cost noise a cosine of 0.08.
+# All operations except convolutions and dense layers. Rounding to 256 steps hurts squares, averages and divisions most,
+# but even sums of residual branches lower the cosine on noise images by 0.08.
 _EXACT = (
     *(
         "ABS",
@@ -153,14 +154,14 @@ def _int8(converter, pixels):
 
 @contextlib.contextmanager
 def _quiet():
-    """Without what the converter says of itself on each call."""
+    """Suppresses the messages that the converter prints on each call."""
     logger = logging.getLogger("tensorflow")
     level, logger.level = logger.level, logging.ERROR
     try:
         with warnings.catch_warnings():
-            # Of the interpreter that the converter calibrates with.
+            # About the interpreter that the converter uses for calibration.
             warnings.filterwarnings("ignore", message=r"\s*Warning: tf.lite.Interpreter is deprecated")
-            # It does not know that the pixels come as they are, and that this is meant.
+            # Our inputs are unscaled pixels on purpose, which the converter cannot know.
             warnings.filterwarnings("ignore", message="Statistics for quantized inputs were expected")
             yield
     finally:
@@ -174,7 +175,7 @@ def _version():
 
 
 class _Model:
-    """The file as what evaluation asks of a model."""
+    """The file with the interface that evaluation expects of a model."""
 
     def __init__(self, interpreter, folder, image_size):
         self._interpreter = interpreter.Interpreter(str(folder / "model.tflite"), num_threads=2)

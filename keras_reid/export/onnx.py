@@ -1,4 +1,4 @@
-"""ONNX: the model from pixels to embeddings, for ONNX Runtime, OpenVINO, TensorRT and others."""
+"""ONNX: a model from pixels to embeddings, for ONNX Runtime, OpenVINO, TensorRT and others."""
 
 import json
 import logging
@@ -12,10 +12,10 @@ OPSET = 17
 
 
 def check(precision, options):
-    """Refuses, before the model is loaded, what could not be written; `options` are the command's.
+    """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
-        UserError: a package is missing, or int8 has no image to calibrate with.
+        UserError: a package is missing, or int8 has no images to calibrate with.
     """
     from keras_reid.export.quantized import check_images
 
@@ -24,11 +24,11 @@ def check(precision, options):
 
 
 def write(model, folder, precision, context):
-    """Writes `model.onnx` and its `parity.json`, as the command does. See `Format`.
+    """Writes `model.onnx` and `parity.json`, as the command does. See `Format`.
 
     Args:
         model: a `ReIDModel`.
-        folder: to be made.
+        folder: a new folder, which is created.
         precision: "float32", "float16" or "int8".
         context: an `ExportContext`.
 
@@ -36,8 +36,8 @@ def write(model, folder, precision, context):
         The content of `parity.json`.
 
     Raises:
-        UserError: a package is missing, or int8 has no image to calibrate with.
-        ParityError: the answers differ by more than the precision allows.
+        UserError: a package is missing, or int8 has no images to calibrate with.
+        ParityError: the embeddings differ by more than the precision allows.
     """
     from keras_reid.export.pixel_artefact import write_artefact
 
@@ -52,21 +52,21 @@ def write(model, folder, precision, context):
 def export_onnx(model, file, precision="float32", calibration=None):
     """Writes a model as ONNX, opset 17, from pixels to embeddings of length 1.
 
-    `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size, any n from 1 → `embedding`, float32 `(n, dim)`.
-    The normalisation of the pixels is inside, decoding and resizing are not. The model's metadata travel in
-    `metadata_props`: `metadata` (JSON) and `threshold` (a number, or "nan" where the model was not calibrated).
+    The input is `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size, with n of at least 1. The output is
+    `embedding`, float32 `(n, dim)`. The file normalises pixels, but does not decode or resize. `metadata_props` holds
+    the model's metadata: `metadata` (JSON) and `threshold` (a number, or "nan" if the model is not calibrated).
 
     | precision | |
     |---|---|
     | float32 | |
-    | float16 | weights, convolutions and what lies between them; all else in float32, see `to_float16` |
-    | int8 | convolutions and dense layers but the first one, as QDQ nodes, see `to_int8` |
+    | float16 | weights, convolutions and the operations between them; everything else in float32: see `to_float16` |
+    | int8 | convolutions and dense layers except the first one, as QDQ nodes: see `to_int8` |
 
     Args:
         model: a `ReIDModel`.
         file: path of the file to write.
         precision: "float32", "float16" or "int8".
-        calibration: for int8, uint8 `(images, height, width, 3)`: typical pixels, whose activations set the scales.
+        calibration: for int8, typical pixels, uint8 `(images, height, width, 3)`; their activations set the scales.
 
     Raises:
         UserError: a package is missing.
@@ -95,7 +95,7 @@ def export_onnx(model, file, precision="float32", calibration=None):
 
 
 def _converted(tf2onnx, function):
-    # It tells each step at this level, and changes TensorFlow's own.
+    # tf2onnx logs every step, and changes TensorFlow's log level.
     logger = logging.getLogger("tf2onnx")
     level, logger.level = logger.level, logging.ERROR
     try:
@@ -111,7 +111,7 @@ def _converted(tf2onnx, function):
 
 
 def _erfc(context, node, name, _):
-    """`1 − erf(x)`, which Keras' GELU asks for and the converter does not know."""
+    """`1 − erf(x)`, which Keras' GELU needs and the converter does not support."""
     import numpy as np
 
     output = node.output[0]
@@ -123,7 +123,7 @@ def _erfc(context, node, name, _):
 
 
 def _stamp(program, model):
-    """Who made it, from what, and what it is to be used with."""
+    """Stores the producer, the model's metadata and how to use the file."""
     import onnx
 
     from keras_reid.export.savedmodel import serving_metadata
@@ -133,8 +133,8 @@ def _stamp(program, model):
     program.producer_name, program.producer_version = "keras_reid", keras_reid.__version__
     program.graph.name = model.name
     program.doc_string = (
-        "Re-identification. images: uint8 RGB, decoded and resized as the metadata say; embedding: L2-normalised, to "
-        "be compared by cosine similarity."
+        "Re-identification. images: uint8 RGB, decoded and resized as the metadata says; embedding: L2-normalised, "
+        "compare by cosine similarity."
     )
     texts = {
         "metadata": json.dumps(metadata),
@@ -151,13 +151,13 @@ def _versions():
 
 
 class OnnxModel:
-    """An ONNX file as what evaluation asks of a model: pixels in, embeddings out, on the CPU.
+    """An ONNX file with the interface that evaluation expects of a model: pixels to embeddings, on the CPU.
 
     Args:
         file: path of the file.
 
     Raises:
-        UserError: the file is missing, or ONNX Runtime.
+        UserError: the file or ONNX Runtime is missing.
 
     Example:
         >>> embed_paths(OnnxModel("model.onnx"), paths)  # doctest: +SKIP

@@ -1,12 +1,12 @@
-"""float16 for the part of an ONNX model that can bear it."""
+"""float16 for the parts of an ONNX model that tolerate it."""
 
 import numpy as np
 
 from keras_reid.utils.errors import UserError
 
-# What costs time: always in float16.
+# The expensive operations: always in float16.
 _HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
-# What is as exact in float16 as its input: in float16 where it lies between the heavy ones.
+# Operations that are as exact in float16 as their input: in float16 between heavy ones.
 _LIGHT = {
     *(
         "Add",
@@ -38,12 +38,12 @@ _LIGHT = {
 def to_float16(program):
     """A copy of an ONNX model with weights and convolutions in float16, typed throughout.
 
-    In float16 are convolutions and dense layers, and between them what rounds no more than they do: sums, products,
-    activations, pooling, moving of data. All else stays in float32, with casts at the borders: the pixels before the
-    first convolution, means, variances and powers (IBN, GeM), softmax, and all after the last convolution. So nothing
-    is squared or summed over a map in float16, whose largest number is 65504.
+    Convolutions and dense layers become float16, and so do the operations between them that round no more than they do:
+    sums, products, activations, pooling and data movement. Everything else stays in float32, with casts at the borders:
+    the pixels before the first convolution; means, variances and powers (IBN, GeM); softmax; and everything after the
+    last convolution. So nothing is squared or summed over a map in float16, whose largest number is 65504.
 
-    A TensorRT network of it can be strongly typed: it computes in just these types.
+    A strongly typed TensorRT network made from it computes in exactly these types.
 
     Args:
         program: `onnx.ModelProto` in float32, without control flow.
@@ -74,7 +74,7 @@ def to_float16(program):
             )
         return casts[name]
 
-    # Outputs keep their names, so only inputs are renamed, each to its copy in the type that the node computes in.
+    # Outputs keep their names. Each input is renamed to its copy in the type in which the node computes.
     for index, node in enumerate(graph.node):
         for place, name in enumerate(node.input):
             if name not in floats:
@@ -115,8 +115,8 @@ def _float_names(graph):
 
 
 def _half_nodes(graph, floats, weights):
-    """Indices of the nodes that compute in float16; nodes lie in the order of computation."""
-    before_heavy = set()  # tensors that some convolution depends on
+    """Indices of the nodes that compute in float16; nodes are in the order of computation."""
+    before_heavy = set()  # tensors that a convolution depends on
     for node in reversed(graph.node):
         if node.op_type in _HEAVY or any(name in before_heavy for name in node.output):
             before_heavy.update(node.input)
@@ -128,7 +128,7 @@ def _half_nodes(graph, floats, weights):
         elif node.op_type not in _LIGHT or not activations:
             chosen = False
         else:
-            # Joining half of a map that an instance norm made to the other half moves data only.
+            # Concatenating the float32 half of an IBN map with its other half only moves data.
             enough = any if node.op_type == "Concat" else all
             chosen = enough(name in made for name in activations) and any(
                 name in before_heavy for name in node.output
@@ -146,6 +146,6 @@ def _halved(tensor):
     largest = float(np.abs(values).max(initial=0))
     if largest > float(np.finfo(np.float16).max):
         raise UserError(
-            f"the weight {tensor.name} holds {largest:.3g}, and float16 ends at 65504: export float32 instead"
+            f"the weight {tensor.name} contains {largest:.3g}, but float16 ends at 65504: export float32 instead"
         )
     return values.astype(np.float16)

@@ -10,19 +10,19 @@ _QUANTIZED = ("Conv", "Gemm", "MatMul")
 def to_int8(program, pixels):
     """A copy of an ONNX model whose convolutions and dense layers compute in int8 (QDQ nodes).
 
-    Scales are symmetric, so that TensorRT reads them too: one for each output channel of a weight, one for each
-    activation, the largest magnitude that it reaches on the pixels given. Biases stay in float32. Not quantised: the
-    first convolution (three channels: little to gain, and most to lose), products of two activations (attention) and
-    all that is no convolution or dense layer: sums, pooling, norms and the embedding are computed in float32.
+    Scales are symmetric, because TensorRT requires it: one for each output channel of a weight, and one for each
+    activation, namely the largest magnitude that it reaches on the given pixels. Biases stay in float32. The first
+    convolution is not quantised (with three channels there is little to gain and much to lose), nor are products of two
+    activations (attention). Sums, pooling, norms and the embedding are computed in float32.
 
-    It is a quarter of the size, and for TensorRT and others that fuse such nodes. ONNX Runtime on a processor is not
-    faster with it.
+    The file is a quarter of the size. It is faster with TensorRT and other runtimes that fuse such nodes, but not with
+    ONNX Runtime on a CPU.
 
     Cost: one pass of the float32 model over the pixels, in batches of 16.
 
     Args:
         program: `onnx.ModelProto` in float32.
-        pixels: uint8 `(images, height, width, 3)`, typical ones.
+        pixels: typical images, uint8 `(images, height, width, 3)`.
 
     Example:
         >>> onnx.save(to_int8(onnx.load("model.onnx"), pixels), "int8.onnx")  # doctest: +SKIP
@@ -42,7 +42,7 @@ def to_int8(program, pixels):
     with tempfile.TemporaryDirectory() as folder:
         plain, quantized = (pathlib.Path(folder) / f"{name}.onnx" for name in ("plain", "quantized"))
         typed = onnx.shape_inference.infer_shapes(program)
-        # That it is simplified and knows its shapes, which is all that its own preparation would do.
+        # Marks the model as preprocessed: it is already simplified and has shapes.
         onnx.helper.set_model_props(typed, {"onnx.quant.pre_process": "onnxruntime.quant"})
         onnx.save(typed, str(plain))
         quantization.quantize_static(
@@ -61,7 +61,7 @@ def to_int8(program, pixels):
                 "WeightSymmetric": True,
                 "QuantizeBias": False,
                 "MatMulConstBOnly": True,
-                # Rounded once, where the next convolution reads it, and not before the activation as well.
+                # Round once, where the next convolution reads the value, and not before the activation as well.
                 "OpTypesToExcludeOutputQuantization": list(_QUANTIZED),
             },
         )

@@ -1,4 +1,4 @@
-"""Packages that only some formats need, which come with an extra of this package."""
+"""Packages that only some formats need; an extra of this package installs them."""
 
 import importlib
 import importlib.util
@@ -7,14 +7,14 @@ from keras_reid.utils.errors import UserError
 
 
 def find(extra, *packages):
-    """Looks whether packages are installed, without importing them.
+    """Checks that packages are installed, without importing them.
 
     Args:
-        extra: of this package: `pip install 'keras_reid[EXTRA]'`.
+        extra: the extra that installs them: `pip install 'keras_reid[EXTRA]'`.
         packages: their names.
 
     Raises:
-        UserError: one is not installed.
+        UserError: a package is not installed.
 
     Example:
         >>> find("onnx", "json")
@@ -22,7 +22,7 @@ def find(extra, *packages):
     missing = [package for package in packages if importlib.util.find_spec(package) is None]
     if missing:
         raise UserError(
-            f"this format needs {', '.join(missing)}, not installed here: pip install 'keras_reid[{extra}]'"
+            f"this format needs {', '.join(missing)}, which is not installed: pip install 'keras_reid[{extra}]'"
         )
 
 
@@ -30,13 +30,13 @@ def require(extra, *packages):
     """Imports packages, or says how to install them.
 
     Args:
-        extra, packages: as of `find`.
+        extra, packages: as in `find`.
 
     Returns:
-        the modules, or the only one.
+        list of the modules, or the module if there is only one.
 
     Raises:
-        UserError: one cannot be imported.
+        UserError: a package cannot be imported.
 
     Example:
         >>> require("onnx", "json").__name__

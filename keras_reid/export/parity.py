@@ -1,4 +1,4 @@
-"""The gate: an artefact must give the model's own embeddings where the model's code is not installed."""
+"""The parity check: an artefact must give the model's own embeddings without the model's code."""
 
 import errno
 import json
@@ -22,13 +22,13 @@ from keras_reid.utils.full_disk import says_full
 
 __all__ = ["COSINE", "TOLERANCE", "ParityError", "TestImages", "test_images", "verify"]
 
-# Largest difference allowed of one number of a unit vector, in float32.
+# Largest allowed difference in one number of a unit vector, in float32.
 TOLERANCE = 1e-4
-# Smallest cosine allowed between an embedding of the artefact and the model's, in lower precisions.
+# Smallest allowed cosine between an embedding of the artefact and the model's, in lower precisions.
 COSINE = {"float16": 0.9995, "bfloat16": 0.9995, "int8": 0.99}
-# Of the process that runs the artefact.
+# Environment of the process that runs the artefact.
 ENVIRONMENT = {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-_NORM = 0.01  # by how much the length of an embedding may differ, where only the cosine counts
+_NORM = 0.01  # allowed difference in length where the cosine is what counts
 
 
 def verify(
@@ -40,27 +40,26 @@ def verify(
     facts=None,
     tolerance=TOLERANCE,
 ):
-    """Compares an artefact with the model it was made from, and writes `parity.json` beside it, with their hashes.
+    """Compares an artefact with its model, and writes `parity.json` with the hashes of its files next to it.
 
-    The artefact runs in a new process in which neither Keras nor this package can be imported, on batches of 1, 7
-    and 32 test images. In float32 no number of a unit vector may differ by more than the tolerance. In lower
-    precisions the cosine of each embedding with the model's must be at least 0.9995 (float16, bfloat16) or 0.99
-    (int8).
+    The artefact runs in a new process that cannot import Keras or this package, on batches of 1, 7 and 32 test images.
+    In float32, no number of a unit vector may differ by more than the tolerance. In lower precisions, the cosine of
+    each embedding with the model's must be at least 0.9995 (float16, bfloat16) or 0.99 (int8).
 
     Args:
-        images: `TestImages`, what `test_images` made.
+        images: `TestImages`, from `test_images`.
         directory: folder of the artefact.
-        runner: "savedmodel", "onnx" or "litert": who runs it, a module of `keras_reid.export.runners`.
+        runner: "savedmodel", "onnx" or "litert": the module of `keras_reid.export.runners` that runs the artefact.
         precision: "float32", "float16", "bfloat16" or "int8".
-        signatures: the artefact's functions to compare: "serving_default", from bytes, "pixels", from pixels.
-        facts: dict of what else `parity.json` should say.
-        tolerance: largest difference allowed in float32.
+        signatures: the artefact's functions to compare: "serving_default" takes file bytes, "pixels" takes pixels.
+        facts: dict of further entries for `parity.json`.
+        tolerance: largest allowed difference in float32.
 
     Returns:
         The content of `parity.json`.
 
     Raises:
-        ParityError: the artefact does not run, or differs; `parity.json` is then not written.
+        ParityError: the artefact does not run, or differs from the model; `parity.json` is then not written.
 
     Example:
         >>> verify(test_images(model), "served")["max_difference"] < 1e-4  # doctest: +SKIP
@@ -74,11 +73,11 @@ def verify(
             expected = images.expected[start:stop]
             if answer.shape != expected.shape:
                 raise ParityError(
-                    f"the artefact's `{signature}` gives the shape {answer.shape} for {stop - start} images; "
-                    f"the model gives {expected.shape}."
+                    f"the artefact's `{signature}` returns the shape {answer.shape} for {stop - start} images; "
+                    f"the model returns {expected.shape}."
                 )
             batches.append({"signature": signature, "batch_size": stop - start, **_compare(answer, expected)})
-    # NaN in an answer stays NaN here, and is refused.
+    # NaN in an answer stays NaN here and fails the check.
     worst = float(np.max([batch["max_difference"] for batch in batches]))
     cosine = float(np.min([batch["min_cosine"] for batch in batches]))
     _check(worst, cosine, max(batch.pop("length") for batch in batches), precision, tolerance)
@@ -100,7 +99,7 @@ def verify(
 
 
 def versions():
-    """What an artefact was made with."""
+    """Versions of the packages that made an artefact."""
     return {
         "keras_reid": keras_reid.__version__,
         "keras": keras.__version__,
@@ -121,28 +120,28 @@ def _compare(answer, expected):
 
 
 def _check(worst, cosine, length, precision, tolerance):
-    """Refuses what is outside the limits of a precision."""
+    """Raises an error if the differences exceed the limits of the precision."""
     if precision == "float32":
         if not worst <= tolerance:
             raise ParityError(
-                f"the artefact's embeddings differ from the model's by up to {worst:.2g}, and at most "
-                f"{tolerance:.2g} is allowed. Nothing was put in place."
+                f"the artefact's embeddings differ from the model's by up to {worst:.2g}, but at most "
+                f"{tolerance:.2g} is allowed. Nothing was exported."
             )
         return
     if not cosine >= COSINE[precision]:
         raise ParityError(
-            f"the artefact's embeddings have a cosine with the model's of down to {cosine:.5f}, and at least "
-            f"{COSINE[precision]} is needed in {precision}. Nothing was put in place; export float32 instead."
+            f"the cosine of the artefact's embeddings with the model's is as low as {cosine:.5f}, but at least "
+            f"{COSINE[precision]} is needed in {precision}. Nothing was exported; export float32 instead."
         )
     if not length <= _NORM:
         raise ParityError(
-            f"the artefact's embeddings must have length 1, and are off by up to {length:.2g}. "
-            "Nothing was put in place."
+            f"the artefact's embeddings must have length 1, but they are off by up to {length:.2g}. "
+            "Nothing was exported."
         )
 
 
 def _answers(directory, images, runner, signatures):
-    """The artefact's embeddings by signature and batch, from a new process."""
+    """The artefact's embeddings by signature and batch, computed in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "encoded").mkdir()
@@ -154,13 +153,13 @@ def _answers(directory, images, runner, signatures):
         if complaint and says_full(complaint):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         if complaint:
-            raise ParityError(f"the artefact does not run in a process of its own: {complaint}")
+            raise ParityError(f"the artefact does not run in a separate process: {complaint}")
         with np.load(folder / "answers.npz") as answers:
             return dict(answers)
 
 
 def _run_elsewhere(*words):
-    """Runs `fresh_process.py`; returns the last line of what it complains about, None where it does not."""
+    """Runs `fresh_process.py`; returns the last line of its error output, or None if it succeeds."""
     done = subprocess.run(
         [sys.executable, "-P", pathlib.Path(__file__).with_name("fresh_process.py"), *words],
         env={**os.environ, **ENVIRONMENT},

@@ -2,4 +2,4 @@ from keras_reid.utils.errors import UserError
 
 
 class ParityError(UserError):
-    """An artefact does not answer as the model it was made from."""
+    """An artefact does not give the embeddings of its model."""

@@ -1,4 +1,4 @@
-"""What an artefact and its model are both asked: real images and noise."""
+"""The images on which an artefact is compared with its model: real images and noise."""
 
 import dataclasses
 import io
@@ -14,7 +14,7 @@ from keras_reid.export.deployable import computing_in
 from keras_reid.export.parity_error import ParityError
 from keras_reid.utils.keras_internals import layers_within
 
-# Two single images (a JPEG, a PNG), then a batch of 7 and one of 32.
+# Two single images (one JPEG, one PNG), a batch of 7 and a batch of 32.
 BATCHES = ((0, 1), (1, 2), (2, 9), (9, 41))
 COUNT = BATCHES[-1][1]
 _SEED = 0
@@ -22,16 +22,16 @@ _SEED = 0
 
 @dataclasses.dataclass(frozen=True)
 class TestImages:
-    """Images, and what the model makes of them.
+    """Images, and the model's embeddings of them.
 
     Attributes:
-        encoded: list of the bytes of files, JPEG, PNG or BMP.
-        pixels: uint8 `(n, height, width, 3)`, the same decoded and resized as the model's input.
+        encoded: list of file contents, JPEG, PNG or BMP.
+        pixels: uint8 `(n, height, width, 3)`, the same images decoded and resized to the model's size.
         expected: float32 `(n, dim)`, the L2-normalised `model.predict` of the pixels.
-        real: how many of them are photographs; the others are generated.
+        real: how many of the images are photographs; the others are generated.
     """
 
-    __test__ = False  # for pytest: no test
+    __test__ = False  # tells pytest that this is not a test
 
     encoded: list
     pixels: np.ndarray
@@ -40,13 +40,13 @@ class TestImages:
 
 
 def test_images(model, paths=()):  # noqa: PT028 (no test)
-    """41 images of several sizes, JPEG and PNG, half of them noise, with the model's own embeddings.
+    """Makes 41 images of several sizes, JPEG and PNG, half of them noise, with the model's own embeddings.
 
     Args:
-        model: the `ReIDModel`, on the same kind of processor as the artefact will be: on a GPU, convolutions round
-            by the size of the batch.
-        paths: image files, such as those of the run's test set; up to 21, evenly chosen, take the place of the
-            generated images that look like photographs (waves and edges).
+        model: the `ReIDModel`. Run it on the same kind of device as the artefact: on a GPU, convolutions round
+            differently for each batch size.
+        paths: image files, such as those of the run's test set. Up to 21 of them, evenly chosen, replace the generated
+            images that look like photographs (waves and edges).
 
     Returns:
         `TestImages`.
@@ -64,11 +64,11 @@ def test_images(model, paths=()):  # noqa: PT028 (no test)
     chosen = paths[::step][: len(places)]
     for place, path in zip(places, chosen, strict=False):
         encoded[place] = read_contents(str(path)).numpy()
-    # What the decoder makes of the bytes is also the input of the pixel signature.
+    # The decoded bytes are also the input of the pixel signature.
     pixels = np.stack([resize_image(decode_image(data), model.image_size).numpy() for data in encoded])
     expected = l2_normalize(_predict(model, pixels))
     if not np.isfinite(expected).all():
-        raise ParityError("the model itself gives NaN or infinity: did its training diverge?")
+        raise ParityError("the model itself returns NaN or infinity: did its training diverge?")
     return TestImages(encoded, pixels, expected, len(chosen))
 
 
@@ -76,7 +76,7 @@ test_images.__test__ = False
 
 
 def _predict(model, pixels):
-    """`model.predict`; of a model that computes in half precision, the same in float32."""
+    """`model.predict`, computed in float32 even if the model uses half precision."""
     if all(layer.compute_dtype == "float32" for layer in layers_within(model)):
         return model.predict(pixels, batch_size=32, verbose=0)
     with computing_in(model, "float32"):
@@ -85,7 +85,7 @@ def _predict(model, pixels):
 
 
 def generated_images(image_size):
-    """Encoded images, JPEG and PNG in turn: smooth ones with edges, as photographs are, and noise."""
+    """Encoded images, alternately JPEG and PNG: smooth ones with edges, like photographs, and noise."""
     rng = np.random.default_rng(_SEED)
     height, width = image_size
     sizes = ((height, width), (2 * height // 3 + 1, width // 2 + 1), (height * 5 // 4, width * 3 // 2))

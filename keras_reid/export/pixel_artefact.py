@@ -1,4 +1,4 @@
-"""What the formats that hold the pixel function alone have in common, from calibration to parity.json."""
+"""What all formats that take pixels share, from calibration to parity.json."""
 
 import pathlib
 
@@ -7,24 +7,24 @@ from keras_reid.export.parity import verify
 
 
 def write_artefact(model, folder, precision, context, runner, export, load, facts):
-    """Writes an artefact into a new folder and verifies it; int8 is calibrated before, and its mAP measured after.
+    """Writes and verifies an artefact; for int8, also calibrates before and measures mAP after.
 
     Args:
         model: a `ReIDModel`.
-        folder: to be made.
+        folder: a new folder, which is created.
         precision: "float32", "float16" or "int8".
         context: an `ExportContext`.
-        runner: who runs it in the gate, as `verify` says.
-        export: function `(folder, calibration)`, which writes it; `calibration` is None but for int8.
-        load: function `(folder)`: the artefact as `quantized.map_loss` takes it.
-        facts: dict of what else `parity.json` should say.
+        runner: the runner for the parity check; see `verify`.
+        export: function `(folder, calibration)` that writes the artefact; `calibration` is None except for int8.
+        load: function `(folder)` that loads the artefact for `quantized.map_loss`.
+        facts: dict of further entries for `parity.json`.
 
     Returns:
         The content of `parity.json`.
 
     Raises:
-        UserError: int8 has no image to calibrate with.
-        ParityError: the answers differ by more than the precision allows.
+        UserError: int8 has no images to calibrate with.
+        ParityError: the embeddings differ by more than the precision allows.
     """
     folder, calibration = pathlib.Path(folder), None
     if precision == "int8":

@@ -1,18 +1,19 @@
-"""The one computation that every format holds: pixels in, embeddings of length 1 out."""
+"""The computation that every format contains: from pixels to embeddings of length 1."""
 
 import tensorflow as tf
 
-_EPSILON = 1e-12  # of the L2 norm: an embedding of zeros stays zero
+_EPSILON = 1e-12  # least L2 norm, so that an embedding of zeros stays zero
 
 
 def pixel_function(model):
-    """A `tf.function` from pixels to embeddings, of a model that is ready for deployment.
+    """Makes a `tf.function` from pixels to embeddings for a model that is ready for deployment.
 
-    `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size → a dict with `embedding`, float32 `(n, dim)`,
-    `x / max(|x|, 1e-12)`. Decoding is not in it: only TensorFlow itself can do that.
+    The function takes `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size. It returns a dict with
+    `embedding`, float32 `(n, dim)`, which is `x / max(|x|, 1e-12)`. It does not decode images, because only TensorFlow
+    can do that.
 
     Args:
-        model: what `deployable` makes, or a `ReIDModel`.
+        model: from `deployable`, or a `ReIDModel`.
 
     Example:
         >>> pixel_function(deployable(model)).get_concrete_function()  # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Folders that are put in place whole, or not at all."""
+"""Folders that appear completely or not at all."""
 
 import contextlib
 import errno
@@ -9,23 +9,23 @@ import stat
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import folder_beside
 
-OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}  # what `rename` says where a folder stands that holds something
+OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}  # errors of `rename` if the target is a folder with content
 
 
 @contextlib.contextmanager
 def put_in_place(target, marker):
-    """Yields the path of a new folder; when the block ends well it becomes `target`, else nothing is left.
+    """Yields the path of a new folder, which becomes `target` if the block succeeds; otherwise nothing is left.
 
-    The block makes the folder. What stood at `target` before stays until it ends, also when it fails.
-    Folders made on the way to a target that was not reached are removed again. Of several processes that do this at the
-    same time the last one's folder stands, whole.
+    The block must create the folder. The earlier content of `target` stays until the block succeeds. If it fails,
+    parent folders that were created on the way are removed again. If several processes do this at the same time, the
+    last one's complete folder remains.
 
     Args:
-        target: the folder to be.
+        target: path of the final folder.
         marker: name of a file that every such folder holds; an existing folder without it is not replaced.
 
     Raises:
-        UserError: `target` exists and is something else, or its place cannot be written to.
+        UserError: `target` exists and is something else, or its parent folder cannot be written to.
 
     Example:
         >>> with put_in_place("exports/float32", marker="saved_model.pb") as folder:  # doctest: +SKIP
@@ -40,7 +40,7 @@ def put_in_place(target, marker):
 
 @contextlib.contextmanager
 def made_aside(target):
-    """`folder_beside`, with one line where its place cannot be written to."""
+    """`folder_beside`, but with a one-line error if the parent folder cannot be written to."""
     with contextlib.ExitStack() as stack:
         try:
             aside = stack.enter_context(folder_beside(target))
@@ -50,18 +50,18 @@ def made_aside(target):
 
 
 def check_target(target, marker):
-    """Refuses a folder that `put_in_place` would not replace, before the long work starts."""
+    """Raises the error that `put_in_place` would raise for this target, before the long work starts."""
     while not _is_replaceable(target, marker):
         pass
 
 
 def _is_replaceable(target, marker):
-    """True, or an error; False where another process has replaced what stands there while it was looked at."""
+    """Returns True or raises an error; returns False if another process replaced the target meanwhile."""
     try:
         number = os.open(target, os.O_RDONLY | os.O_NONBLOCK)
     except FileNotFoundError:
         return True
-    except NotADirectoryError:  # a file on the way: said where the folder is to be made
+    except NotADirectoryError:  # a parent is a file: the error comes when the folder is made
         return True
     try:
         facts = os.fstat(number)
@@ -75,14 +75,14 @@ def _is_replaceable(target, marker):
     except FileNotFoundError:
         return True
     raise UserError(
-        f"{target} exists and is no earlier export (it holds no {marker}). "
+        f"{target} exists and is not an earlier export (it contains no {marker}). "
         "Remove it or choose another output."
     )
 
 
 def _replace(new, target, aside, marker):
-    """Renames a folder to `target`, and what stands there into `aside`."""
-    os.stat(new)  # what is not there must not move what is
+    """Renames a folder to `target`, after moving an existing target into `aside`."""
+    os.stat(new)  # fail before moving the old folder if the new one does not exist
     old, count = None, 0
     try:
         while True:
@@ -96,7 +96,7 @@ def _replace(new, target, aside, marker):
             except OSError as error:
                 if (
                     error.errno not in OCCUPIED
-                ):  # else another process was faster, and its folder goes aside, too
+                ):  # otherwise another process was faster, and its folder moves aside too
                     raise
     except BaseException:
         if old is not None and not target.exists():

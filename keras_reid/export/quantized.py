@@ -1,4 +1,4 @@
-"""What int8 needs beside the weights: typical images, and proof that retrieval has not suffered."""
+"""What int8 also needs: typical images, and proof that retrieval has not become worse."""
 
 import pathlib
 
@@ -13,13 +13,13 @@ MOST_LOSS = 0.5  # points of mAP
 
 
 _NO_IMAGES = (
-    "int8 needs typical images to choose its scales by, and none are known, as of a model file outside a run: export a "
-    "run, or name a folder of some hundred training images with --calibration-images"
+    "int8 needs typical images to choose its scales, and a model file outside a run has none: export a run, or name a "
+    "folder with a few hundred training images after --calibration-images"
 )
 
 
 def check_images(precision, options):
-    """Refuses int8 where the command's options name no images, and neither does a run whose experiment may be read."""
+    """Raises an error for int8 without images: neither the options nor a readable run name any."""
     from keras_reid.experiment.chosen_data import run_directory
     from keras_reid.utils.own_code import refusal
 
@@ -30,24 +30,24 @@ def check_images(precision, options):
         raise UserError(_NO_IMAGES)
     if not run.may_execute(options.trust_code):
         raise UserError(
-            f"int8 needs the run's training images to choose its scales by: {refusal(run / 'experiment.py')}, or name "
-            "a folder of some hundred images with --calibration-images"
+            f"int8 needs the run's training images to choose its scales: {refusal(run / 'experiment.py')}, or name "
+            "a folder with a few hundred images after --calibration-images"
         )
 
 
 def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
-    """Pixels of up to 128 images, evenly chosen, whose activations set the scales of int8.
+    """Pixels of up to 128 evenly chosen images, whose activations set the int8 scales.
 
     Args:
         paths: image files: the run's training images.
         image_size: `(height, width)` in pixels.
-        most: images.
+        most: largest number of images.
 
     Returns:
         uint8 `(images, height, width, 3)`.
 
     Raises:
-        UserError: there is no image.
+        UserError: there are no images.
 
     Example:
         >>> calibration_pixels(["a.jpg", "b.jpg"], (256, 128)).shape  # doctest: +SKIP
@@ -65,17 +65,18 @@ def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
 def map_loss(artefact, model, test_sets, exact=None):
     """Compares the mAP of an artefact with the model's on test sets, for `parity.json`.
 
-    Cost: both embed every query and gallery image; the artefact alone where `exact` has the model's mAP.
+    Cost: both embed every query and gallery image; only the artefact does if `exact` already has the model's mAP.
 
     Args:
-        artefact: has `image_size` and `predict_on_batch`: pixels → embeddings.
+        artefact: has `image_size` and `predict_on_batch` (pixels → embeddings).
         model: the `ReIDModel` that it was made from.
-        test_sets: `ReIDDataset`s; none where the model is not of a run.
-        exact: dict of the model's mAP by `id` of a test set (names may repeat); what it lacks is measured and put in.
+        test_sets: `ReIDDataset`s; empty if the model does not belong to a run.
+        exact: dict of the model's mAP by `id` of the test set (names may repeat); missing entries are measured and
+            added.
 
     Returns:
-        dict with `map_loss`: for each test set `model`, `artefact` (mAP, 0 to 1) and `points` (lost, of 100); or None
-        with the reason in `map_loss_not_measured`.
+        dict with `map_loss`, which has for each test set `model`, `artefact` (mAP, 0 to 1) and `points` (lost, of 100).
+        If it was not measured, `map_loss` is None and `map_loss_not_measured` gives the reason.
 
     Raises:
         ParityError: the artefact loses more than 0.5 points.
@@ -87,7 +88,7 @@ def map_loss(artefact, model, test_sets, exact=None):
     from keras_reid.evaluation.dataset import evaluate_dataset
 
     if not test_sets:
-        reason = "no test set is known for a model file outside a run, or for one whose images cannot be read"
+        reason = "a model file outside a run, or a run whose images cannot be read, has no test set"
         print(f"the loss of mAP was not measured: {reason}", flush=True)
         return {"map_loss": None, "map_loss_not_measured": reason}
     losses, exact = {}, {} if exact is None else exact
@@ -98,17 +99,18 @@ def map_loss(artefact, model, test_sets, exact=None):
         name, points = dataset.name, 100 * (right - approximate)
         losses[name] = {"model": right, "artefact": approximate, "points": points}
         print(
-            f"mAP on {name}: {100 * right:.2f} % of the model, {100 * approximate:.2f} % in int8", flush=True
+            f"mAP on {name}: {100 * right:.2f} % with the model, {100 * approximate:.2f} % in int8",
+            flush=True,
         )
         if not points <= MOST_LOSS:
             raise ParityError(
-                f"in int8 the mAP on {name} falls by {points:.2f} points, and at most {MOST_LOSS} is allowed. "
-                "Nothing was put in place; calibrate with other images, or export float16."
+                f"in int8 the mAP on {name} falls by {points:.2f} points, but at most {MOST_LOSS} is allowed. "
+                "Nothing was exported; calibrate with other images, or export float16."
             )
     return {"map_loss": losses}
 
 
 def add_map_loss(parity, folder, artefact, model, context):
-    """`map_loss` on the context's test sets, into the content of `parity.json`, in place and in the file."""
+    """Adds `map_loss` on the context's test sets to `parity`, in place, and to the file `parity.json`."""
     parity |= map_loss(artefact, model, context.test_sets, context.exact_map)
     write_json(pathlib.Path(folder) / "parity.json", parity)

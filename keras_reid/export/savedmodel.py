@@ -1,4 +1,4 @@
-"""SavedModel: the model as a TensorFlow program, from the bytes of an image to its embedding."""
+"""SavedModel: a model as a TensorFlow program, from the bytes of an image to its embedding."""
 
 import json
 import pathlib
@@ -31,28 +31,28 @@ def export_savedmodel(
     | signature | input | output |
     |---|---|---|
     | `serving_default` | `image_bytes`, string `(n,)`: JPEG, PNG or BMP files of any size | `embedding` |
-    | `pixels` | `images`, uint8 `(n, height, width, 3)`, RGB, of the model's size | `embedding` |
-    | `decode` | `image_bytes` | `images`: for a front that decodes each request by itself and batches pixels |
-    | `metadata` | `rows`, uint8 `(n,)`, of any values | `metadata`: JSON, also in `assets/metadata.json`; `threshold` |
+    | `pixels` | `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size | `embedding` |
+    | `decode` | `image_bytes` | `images`, for a front end that decodes each request separately and batches pixels |
+    | `metadata` | `rows`, uint8 `(n,)`, with any values | `metadata`: JSON, as in `assets/metadata.json`; `threshold` |
 
-    `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. Of n times the same, `metadata`
-    is string `(n,)` and `threshold` float32 `(n,)`: the calibrated distance below which two images count as the
-    same, NaN where the model is not calibrated. TensorFlow Serving answers no signature without inputs over
-    REST, hence the rows.
-    Every n works, 0 included. Images are decoded and resized by `keras_reid.data.decoding`, as in training. What
-    `keras_reid.export.image_checks` refuses is refused before anything is decoded; the error names the row.
+    `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. `metadata` is string `(n,)` and
+    `threshold` float32 `(n,)`, both with the same value n times. The threshold is the calibrated distance below which
+    two images count as the same identity, or NaN if the model is not calibrated. `metadata` takes rows because
+    TensorFlow Serving does not answer signatures without inputs over REST.
+    Any n works, including 0. Images are decoded and resized by `keras_reid.data.decoding`, as in training. Files that
+    fail `keras_reid.export.image_checks` are rejected before anything is decoded; the error names the row.
 
-    The model is what `deployable` makes of it: batch normalisations folded, no class weights.
+    The model is prepared by `deployable`: batch normalisations are folded, and class weights are removed.
 
     Args:
         model: a `ReIDModel`.
-        directory: folder to write to, which should not exist. `python -m keras_reid.export` also verifies
-            what was written, and puts it in place only then.
+        directory: folder to write to, which should not exist. `python -m keras_reid.export` also verifies the artefact
+            before it moves it into place.
         precision: "float32" or "bfloat16"; the latter is half as large.
-        batch_sizes: for each, TensorFlow Serving is given requests to warm up with, so that the first request of a
-            client does not wait; none for no such file.
-        max_image_bytes: largest file that is decoded.
-        max_megapixels: largest image that is decoded, in millions of pixels.
+        batch_sizes: batch sizes for which TensorFlow Serving gets warm-up requests, so that a client's first request is
+            not slow; empty: no warm-up requests.
+        max_image_bytes: size of the largest file that is decoded.
+        max_megapixels: size of the largest image that is decoded, in millions of pixels.
 
     Example:
         >>> export_savedmodel(model, "served")  # doctest: +SKIP
@@ -60,8 +60,8 @@ def export_savedmodel(
         >>> embed(image_bytes=tf.constant([data]))["embedding"].shape  # doctest: +SKIP
         TensorShape([1, 512])
 
-    Source: a plain `tf.Module` that holds the variables once. `model.export` of Keras 3.15 stores every
-    variable twice and so doubles the size.
+    Source: a plain `tf.Module` that holds each variable once. `model.export` in Keras 3.15 stores every variable twice,
+    which doubles the size.
     """
     with tempfile.TemporaryDirectory() as scratch:
         asset = pathlib.Path(scratch) / "metadata.json"
@@ -72,7 +72,7 @@ def export_savedmodel(
 
 
 def write(model, folder, precision, context):
-    """Writes and verifies, as `keras_reid.export.formats` describes it."""
+    """Writes and verifies a SavedModel, as `keras_reid.export.formats` describes."""
     export_savedmodel(
         model, folder, precision, context.batch_sizes, context.max_image_bytes, context.max_megapixels
     )
@@ -80,7 +80,7 @@ def write(model, folder, precision, context):
 
 
 def serving_metadata(model):
-    """What the artefact says of itself: the model's metadata, the length of an embedding, versions."""
+    """How the artefact describes itself: the model's metadata, the length of an embedding, versions."""
     return {
         **model.metadata,
         "embedding_dim": model.embedding_dim,
@@ -89,7 +89,7 @@ def serving_metadata(model):
 
 
 class _Serving(tf.Module):
-    """Holds the variables and the functions, and no Keras object: those would be written too."""
+    """Holds the variables and functions but no Keras objects, because these would be saved too."""
 
     def __init__(self, model, precision, metadata_file, max_image_bytes, max_megapixels):
         super().__init__()
@@ -116,12 +116,12 @@ class _Serving(tf.Module):
             )
             return {"images": images}
 
-        # One traced copy of the network, which both signatures call.
+        # The network is traced once; both signatures call it.
         network = pixel_function(model)
 
         @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
         def embed_pixels(images):
-            # oneDNN's convolution gives no images a wrong shape (TensorFlow 2.21): one is computed in their place.
+            # oneDNN's convolution returns a wrong shape for zero images (TensorFlow 2.21), so compute one instead.
             count = tf.shape(images)[0]
             in_place = tf.zeros((tf.cast(count == 0, tf.int32), *size, 3), tf.uint8)
             return {"embedding": network(tf.concat([images, in_place], axis=0))["embedding"][:count]}

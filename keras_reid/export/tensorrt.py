@@ -1,4 +1,4 @@
-"""TensorRT: the model from pixels to embeddings, for NVIDIA's GPUs."""
+"""TensorRT: a model from pixels to embeddings, for NVIDIA GPUs."""
 
 import concurrent.futures
 import json
@@ -16,32 +16,32 @@ from keras_reid.export.tensorrt_builder import (
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 
-_OF_THE_ONNX = ("map_loss", "map_loss_not_measured", "calibration_images")  # what parity.json takes over
+_OF_THE_ONNX = ("map_loss", "map_loss_not_measured", "calibration_images")  # entries that parity.json copies
 
 
 def check(precision, options):
-    """Refuses, before the model is loaded, what could not be verified or calibrated; `options` are the command's.
+    """Checks, before the model is loaded, that an engine can be verified and calibrated; `options` are the command's.
 
     Raises:
-        UserError: there is no GPU, TensorRT or image, with what to do.
+        UserError: there is no GPU, no TensorRT or no image; the message says what to do.
     """
     onnx.check(precision, options)
     _refuse_unless_allowed(options)
 
 
 def write(model, folder, precision, context):
-    """Writes `model.onnx`, `model.engine`, `engine.json` and their `parity.json`, as the command does. See `Format`.
+    """Writes `model.onnx`, `model.engine`, `engine.json` and `parity.json`, as the command does. See `Format`.
 
-    The ONNX is verified first, as in its own format; one that the same command exported before is copied. Then the
-    engine is built by `tensorrt` where that is installed, else by `tensorrt_rtx`, and compared with the model on the
-    first GPU. Where neither is installed, `build.sh` holds trtexec's command instead. Without a GPU nothing can be
-    compared: `parity.json` says `"verified": false` and why.
+    The ONNX file is verified first, as in its own format; if the same command has already exported one, it is copied.
+    Then the engine is built by `tensorrt` if installed, otherwise by `tensorrt_rtx`, and compared with the model on the
+    first GPU. If neither is installed, `build.sh` contains the trtexec command instead. Without a GPU nothing can be
+    compared, and `parity.json` says `"verified": false` and why.
 
-    The optimisation profile goes from 1 to the largest of `context.batch_sizes`, and is tuned for the middle one.
+    The optimisation profile ranges from 1 to the largest of `context.batch_sizes`, and is tuned for the middle one.
 
     Args:
         model: a `ReIDModel`.
-        folder: to be made.
+        folder: a new folder, which is created.
         precision: "float32", "float16" or "int8".
         context: an `ExportContext`.
 
@@ -49,9 +49,9 @@ def write(model, folder, precision, context):
         The content of `parity.json`.
 
     Raises:
-        UserError: the engine cannot be run here and `context.allow_unverified` is not set; TensorRT refuses the
+        UserError: the engine cannot run here and `context.allow_unverified` is not set, or TensorRT rejects the
             network.
-        ParityError: the answers differ by more than the precision allows.
+        ParityError: the embeddings differ by more than the precision allows.
     """
     from keras_reid.export import quantized
     from keras_reid.export.parity import verify, versions
@@ -76,7 +76,7 @@ def write(model, folder, precision, context):
         engine = in_own_process(
             build_engine,
             *(folder / "model.onnx", folder / "model.engine", precision, batches, pixels, None),
-            # As plain values: Keras' own lists and dicts do not travel to another process.
+            # As plain values: Keras' own lists and dicts cannot be sent to another process.
             {"model": json.loads(json.dumps(serving_metadata(model)))},
         )
     if reason:
@@ -102,7 +102,7 @@ def write(model, folder, precision, context):
 
 
 def _write_onnx(model, folder, precision, context):
-    """What `onnx.write` writes and returns."""
+    """Writes and returns what `onnx.write` does, copying an earlier export if there is one."""
     earlier = context.written.get(("onnx", precision))
     if earlier is None:
         return onnx.write(model, folder, precision, context)
@@ -111,7 +111,7 @@ def _write_onnx(model, folder, precision, context):
 
 
 def profile(batch_sizes):
-    """`(1, the middle, the largest)` of the batches that a server will ask for.
+    """`(1, middle, largest)` of the batch sizes that a server will use.
 
     Example:
         >>> profile((1, 2, 4, 8, 16, 32))
@@ -122,19 +122,19 @@ def profile(batch_sizes):
 
 
 def in_own_process(function, *arguments):
-    """`function(*arguments)` in a new process, in which no one has yet decided which GPUs are seen."""
+    """Calls `function(*arguments)` in a new process, which can still choose the visible GPUs."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()
 
 
 def _refuse_unless_allowed(options):
-    """Why an engine cannot be compared with the model here, or None."""
+    """Returns why an engine cannot be compared with the model here, or None; raises unless that is allowed."""
     reason = "neither tensorrt nor tensorrt_rtx is installed (pip install 'keras_reid[tensorrt]')"
     if find_tensorrt() is not None:
         _, _, reason = in_own_process(find_gpu)
     if reason and not options.allow_unverified:
         raise UserError(
-            f"a TensorRT engine cannot be verified here: {reason}. Export on the machine with the GPU that will serve, "
-            "or add --allow-unverified to put it in place as it is."
+            f"a TensorRT engine cannot be verified here: {reason}. Export on the machine with the GPU that will serve "
+            "it, or add --allow-unverified to export without verification."
         )
     return reason

@@ -1,4 +1,4 @@
-"""From an ONNX file to a TensorRT engine. Imports neither TensorFlow nor Keras."""
+"""Builds a TensorRT engine from an ONNX file. Imports neither TensorFlow nor Keras."""
 
 import hashlib
 import importlib
@@ -11,32 +11,32 @@ from keras_reid.export.tensorrt_model import Cuda, quiet_logger
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 
-# TensorRT for servers and data centres; TensorRT for RTX, which also builds where there is no GPU.
+# TensorRT for servers and data centres; TensorRT for RTX, which can also build without a GPU.
 PACKAGES = ("tensorrt", "tensorrt_rtx")
 
-# It multiplies no matrices in float32: TensorRT for RTX refuses networks that do.
+# Turing cannot multiply float32 matrices in TensorRT for RTX, which rejects networks that need it.
 _TURING = "SM75"
 
 
 def find_tensorrt():
-    """The module `tensorrt`, else `tensorrt_rtx`, else None."""
+    """The module `tensorrt`, or `tensorrt_rtx`, or None."""
     for package in PACKAGES:
         try:
             return importlib.import_module(package)
-        except (ImportError, OSError):  # OSError: a library that it loads by itself
+        except (ImportError, OSError):  # OSError: a library that the module loads is missing
             continue
     return None
 
 
 def is_typed(trt):
-    """Whether networks are strongly typed: the ONNX alone says what is float16 or int8. Not before version 10."""
+    """Whether networks are strongly typed (the ONNX file alone sets all types), as from version 10 on."""
     return trt.__name__ == "tensorrt_rtx" or int(trt.__version__.partition(".")[0]) >= 10
 
 
 def find_gpu():
-    """`(name, compute capability, None)` of the first GPU, or `(None, None, why there is none)`.
+    """`(name, compute capability, None)` of the first GPU, or `(None, None, reason)` if there is none.
 
-    To be called in a process of its own where TensorFlow is kept off the GPU by CUDA_VISIBLE_DEVICES.
+    Call it in a separate process if CUDA_VISIBLE_DEVICES hides the GPU from TensorFlow.
     """
     os.environ.pop("CUDA_VISIBLE_DEVICES", None)
     try:
@@ -47,29 +47,29 @@ def find_gpu():
 
 
 def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=None, facts=None):
-    """Builds an engine and writes it, with `engine.json` beside it: versions, GPU, batches, layers.
+    """Builds an engine and writes it, with `engine.json` next to it: versions, GPU, batches, layers.
 
-    - TensorRT 10 and later, and TensorRT for RTX: the network is strongly typed, so precision is the ONNX file's own.
-    - TensorRT 8 and 9: float16 is allowed by a flag; int8 is calibrated over the pixels, from a float32 ONNX.
-    - float32 means float32: TF32, which rounds products to 11 bits, is switched off.
-    - TensorRT for RTX without a GPU: the engine is for every generation from Ampere on that it knows. All
-      others build for this GPU.
-    - TensorRT keeps what it measured (the timing cache) under ~/.cache/keras_reid, so that a second build is faster.
+    - TensorRT 10 and later, and TensorRT for RTX: the network is strongly typed, so the ONNX file sets the precision.
+    - TensorRT 8 and 9: a flag allows float16; int8 is calibrated on the pixels, from a float32 ONNX file.
+    - float32 is exact: TF32, which rounds products to 11 bits, is switched off.
+    - TensorRT for RTX without a GPU builds for every generation that it knows from Ampere on. Otherwise the engine is
+      built for this GPU.
+    - TensorRT stores its measurements (the timing cache) under ~/.cache/keras_reid, so that a second build is faster.
 
     Args:
-        onnx_file: path, of `export_onnx`.
+        onnx_file: path of a file from `export_onnx`.
         engine_file: path to write to.
-        precision: "float32", "float16" or "int8", that of the ONNX file.
-        batches: `(least, most frequent, largest)` numbers of images, the optimisation profile.
+        precision: "float32", "float16" or "int8", the precision of the ONNX file.
+        batches: `(smallest, most frequent, largest)` number of images, the optimisation profile.
         pixels: for int8 before TensorRT 10, uint8 `(images, height, width, 3)`.
-        trt: the module to build with; None for what is installed.
-        facts: dict of what else `engine.json` should say.
+        trt: the module to build with; None: the one that is installed.
+        facts: dict of further entries for `engine.json`.
 
     Returns:
         dict, the content of `engine.json`.
 
     Raises:
-        UserError: TensorRT refuses the network; the message is its own.
+        UserError: TensorRT rejects the network; the message is from TensorRT.
 
     Example:
         >>> build_engine("model.onnx", "model.engine", "float16", (1, 8, 32))["layers"]  # doctest: +SKIP
@@ -103,7 +103,7 @@ def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=No
     engine = builder.build_serialized_network(network, config)
     if engine is None:
         raise UserError(
-            f"{trt.__name__} {trt.__version__} cannot build an engine of {onnx_file}: {' '.join(messages)}"
+            f"{trt.__name__} {trt.__version__} cannot build an engine from {onnx_file}: {' '.join(messages)}"
         )
     pathlib.Path(engine_file).write_bytes(bytes(engine))
     if cache is not None:
@@ -125,7 +125,7 @@ def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=No
 
 
 def trtexec_command(image_size, precision, batches):
-    """The command that builds the same engine where TensorRT 10 or later is, from `model.onnx`.
+    """The command that builds the same engine from `model.onnx` with TensorRT 10 or later.
 
     Example:
         >>> trtexec_command((256, 128), "float32", (1, 8, 32)).split()[-2:]
@@ -147,7 +147,7 @@ def _is_rtx(trt):
 
 
 def _allow(trt, config, precision, profile, pixels, onnx_file):
-    """Before version 10, flags allow a precision, and TensorRT finds the scales of int8 itself."""
+    """Sets the precision before version 10, where flags allow it and TensorRT finds the int8 scales itself."""
     if precision == "float16":
         config.set_flag(trt.BuilderFlag.FP16)
     if precision == "int8":
@@ -159,7 +159,7 @@ def _allow(trt, config, precision, profile, pixels, onnx_file):
 
 
 def _target(trt, config, gpu):
-    """Names of the generations of GPU to build for; empty for the one of this machine."""
+    """Names of the GPU generations to build for; empty: the GPU of this machine."""
     if not _is_rtx(trt):
         return []
     known = trt.ComputeCapability.__members__

@@ -1,4 +1,4 @@
-"""Scales for int8 by TensorRT's own calibration, as its versions before 10 do it."""
+"""int8 scales from TensorRT's own calibration, for versions before 10."""
 
 import contextlib
 import pathlib
@@ -9,17 +9,17 @@ from keras_reid.utils.files import written_aside
 
 
 def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
-    """An `IInt8EntropyCalibrator2` over images, with a cache.
+    """An `IInt8EntropyCalibrator2` on images, with a cache.
 
-    TensorRT takes batch after batch, runs the network in float32 and chooses the scales by the entropy of the
-    activations. What it found is kept in the cache file, and read from there the next time.
+    TensorRT runs the network in float32 on one batch after another, and chooses the scales by the entropy of the
+    activations. The cache file stores the result for the next time.
 
     Args:
         trt: the module `tensorrt`, older than 10.
-        pixels: uint8 `(images, height, width, 3)`. All batches are of the same size: what is left over is not used.
-        cache_file: path; one file for each network and set of images.
-        cuda: `Cuda`, or None where the cache file is there.
-        batch: images.
+        pixels: uint8 `(images, height, width, 3)`. All batches have the same size; left-over images are not used.
+        cache_file: path; use one file for each network and set of images.
+        cuda: `Cuda`, or None if the cache file exists.
+        batch: images in a batch.
 
     Example:
         >>> config.int8_calibrator = image_calibrator(tensorrt, pixels, "scales.cache", Cuda())  # doctest: +SKIP
@@ -57,6 +57,6 @@ def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
 
 
 def keep(file, content):
-    """Writes a cache, whole or not at all: half of one would be read as scales or times, and none only costs time."""
+    """Writes a cache completely or not at all: half a cache would be misread, a missing one only costs time."""
     with contextlib.suppress(OSError), written_aside(file) as aside:
         aside.write_bytes(content)

@@ -1,4 +1,4 @@
-"""A TensorRT engine as a function from pixels to embeddings. This one file, NumPy and TensorRT are all it needs."""
+"""A TensorRT engine as a function from pixels to embeddings. Needs only this file, NumPy and TensorRT."""
 
 import ctypes
 import importlib
@@ -13,23 +13,23 @@ _NON_BLOCKING = 1
 
 
 class TensorRTModel:
-    """Runs an engine that `python -m keras_reid.export --format tensorrt` built, on the first GPU.
+    """Runs an engine from `python -m keras_reid.export --format tensorrt` on the first GPU.
 
-    Memory on the GPU is taken once, for the largest batch of the engine; larger ones are run in parts. CUDA is called
-    through its driver's own library, so no other package is needed. One object serves one thread at a
-    time, not always the same.
+    GPU memory is allocated once, for the engine's largest batch; larger batches are run in parts. CUDA is called
+    through the driver's library, so no other package is needed. Only one thread at a time may use an object, but not
+    always the same one.
 
     Args:
-        engine: path of `model.engine`; `engine.json` lies beside it.
+        engine: path of `model.engine`; `engine.json` must be next to it.
 
     Attributes:
-        metadata: what `engine.json` says: of the engine, and of the model under `model`.
+        metadata: content of `engine.json`: about the engine and, under `model`, about the model.
         image_size: `(height, width)` in pixels.
         max_batch: images of the largest batch.
         device: name of the GPU.
 
     Raises:
-        RuntimeError: there is no GPU or no TensorRT, or the engine is of another version or for another GPU.
+        RuntimeError: there is no GPU or no TensorRT, or the engine was built with another version or for another GPU.
 
     Example:
         >>> model = TensorRTModel("exports/tensorrt/float16/model.engine")  # doctest: +SKIP
@@ -55,8 +55,8 @@ class TensorRTModel:
         if self._engine is None:
             raise RuntimeError(
                 f"{engine} cannot be loaded: {' '.join(messages) or 'no reason given'}. It was built with {package} "
-                f"{self.metadata['version']} for {self.metadata['built_for']}, and here are {trt.__version__} and "
-                f"{self.device}: export it again on this machine."
+                f"{self.metadata['version']} for {self.metadata['built_for']}, but this machine has "
+                f"{trt.__version__} and {self.device}: export it again on this machine."
             )
         self._context = self._engine.create_execution_context()
         shape = tuple(self._engine.get_tensor_shape("images"))
@@ -68,10 +68,10 @@ class TensorRTModel:
         self._context.set_tensor_address("embedding", self._embeddings)
 
     def __call__(self, images):
-        """uint8 `(n, height, width, 3)`, RGB → float32 `(n, dim)`, L2-normalised; any n.
+        """Maps uint8 `(n, height, width, 3)`, RGB, to float32 `(n, dim)`, L2-normalised; any n works.
 
         Raises:
-            ValueError: the images are of another shape or type.
+            ValueError: the images have another shape or type.
         """
         images = np.ascontiguousarray(images)
         if images.dtype != np.uint8 or images.shape[1:] != (*self.image_size, 3):
@@ -92,18 +92,18 @@ class TensorRTModel:
         self._context.set_input_shape("images", images.shape)
         self._cuda.copy_in(self._images, images)
         if not self._context.execute_async_v3(self._cuda.stream):
-            raise RuntimeError("TensorRT could not run the engine; what it said is above.")
+            raise RuntimeError("TensorRT could not run the engine; its message is above.")
         self._cuda.copy_out(embeddings, self._embeddings)
         self._cuda.wait()
 
 
 class Cuda:
-    """What is needed of CUDA's driver, on the first GPU: memory, copies, one stream.
+    """The parts of the CUDA driver that we need, on the first GPU: memory, copies, one stream.
 
     Attributes:
-        name: of the GPU.
-        compute_capability: such as (8, 9).
-        stream: the handle that TensorRT takes.
+        name: name of the GPU.
+        compute_capability: for example (8, 9).
+        stream: the stream handle for TensorRT.
 
     Raises:
         RuntimeError: there is no driver or no GPU.
@@ -117,7 +117,7 @@ class Cuda:
         device, context, stream = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
         self._call("cuInit", ctypes.c_uint(0))
         self._call("cuDeviceGet", ctypes.byref(device), ctypes.c_int(0))
-        # The primary context is the one that TensorRT itself uses.
+        # TensorRT itself uses the primary context.
         self._call("cuDevicePrimaryCtxRetain", ctypes.byref(context), device)
         self._context = context
         self.make_current()
@@ -131,29 +131,29 @@ class Cuda:
         self.name, self.compute_capability, self.stream = name.value.decode(), tuple(numbers), stream.value
 
     def make_current(self):
-        """For the calling thread: another one than that of the constructor has no context yet."""
+        """Sets the context of the calling thread; only the constructor's thread has one already."""
         self._call("cuCtxSetCurrent", self._context)
 
     def allocate(self, size):
-        """The address of so many bytes on the GPU, which stay until the process ends."""
+        """Allocates `size` bytes on the GPU until the process ends; returns their address."""
         address = ctypes.c_uint64()
         self._call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(size))
         return address.value
 
     def copy_in(self, address, array):
-        """To the GPU, in the order of the stream."""
+        """Copies an array to the GPU, in stream order."""
         self._call(
             "cuMemcpyHtoDAsync_v2", *self._transfer(ctypes.c_uint64(address), array.ctypes, array.nbytes)
         )
 
     def copy_out(self, array, address):
-        """From the GPU, in the order of the stream; the array is whole after `wait`."""
+        """Copies from the GPU into an array, in stream order; the array is complete after `wait`."""
         self._call(
             "cuMemcpyDtoHAsync_v2", *self._transfer(array.ctypes, ctypes.c_uint64(address), array.nbytes)
         )
 
     def wait(self):
-        """Until all that was asked for is done."""
+        """Waits until the stream has finished."""
         self._call("cuStreamSynchronize", ctypes.c_void_p(self.stream))
 
     def _transfer(self, to, source, size):
@@ -172,7 +172,7 @@ class Cuda:
 
 
 def quiet_logger(trt, messages):
-    """A logger for TensorRT that adds its errors to a list and says nothing else."""
+    """A TensorRT logger that appends errors to a list and ignores everything else."""
 
     class Logger(trt.ILogger):
         def log(self, severity, message):

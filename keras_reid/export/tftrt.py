@@ -1,4 +1,4 @@
-"""TF-TRT: where it can be made, which is not here."""
+"""TF-TRT: explains where to convert, because this package cannot."""
 
 from keras_reid.utils.errors import UserError
 
@@ -6,16 +6,16 @@ _FLAGS = {"float32": "FP32", "float16": "FP16", "int8": "INT8 --calibration-imag
 
 
 def check(precision, options):
-    """Refuses: this package needs TensorFlow 2.21, and the last TensorFlow with TensorRT inside was 2.17.
+    """Always raises an error: this package needs TensorFlow 2.21, but 2.17 was the last version with TensorRT.
 
-    So the conversion is a step that a TensorFlow 2.17 container runs on the exported SavedModel:
-    `serving/tftrt/convert.py`, which needs neither this package nor Keras.
+    A container with TensorFlow 2.17 converts the exported SavedModel instead, with `serving/tftrt/convert.py`, which
+    needs neither this package nor Keras.
 
     Raises:
-        UserError: always, with what to do.
+        UserError: always; the message says what to do.
     """
     raise UserError(
-        "tftrt cannot be made here: TensorFlow 2.17 was the last with TensorRT in it, and this package needs a later "
+        "tftrt cannot be made here: TensorFlow 2.17 was the last version with TensorRT, and this package needs a later "
         "one. Export a SavedModel (--format savedmodel) and convert it in the container of serving/tftrt, on a machine "
         "with a GPU: docker build -t keras-reid-tftrt serving/tftrt && docker run --rm --gpus all "
         f'-v "$PWD/exports:/exports" keras-reid-tftrt /exports/savedmodel/float32 /exports/tftrt/{precision} '
@@ -24,5 +24,5 @@ def check(precision, options):
 
 
 def write(model, folder, precision, context):
-    """As `check`."""
+    """Always raises an error, as `check` does."""
     check(precision, None)

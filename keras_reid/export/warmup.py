@@ -1,4 +1,4 @@
-"""Requests that TensorFlow Serving plays through a model before it gives it traffic."""
+"""Warm-up requests that TensorFlow Serving sends through a model before it serves traffic."""
 
 import pathlib
 
@@ -6,22 +6,23 @@ from keras_reid.export.optional import find, require
 
 
 def check(precision, options):
-    """Refuses, before the model is loaded, what could not be written."""
+    """Checks, before the model is loaded, that warm-up requests can be written."""
     find("serving", "tensorflow_serving")
 
 
 def write_warmup(directory, image_size, batch_sizes):
-    """Writes `assets.extra/tf_serving_warmup_requests`: for each size of batch, one request of bytes and one of pixels.
+    """Writes `assets.extra/tf_serving_warmup_requests`, with one request of bytes and one of pixels per batch size.
 
-    The first run of a signature on a new size of batch takes many times as long as the next ones. TensorFlow Serving
-    reads this file when it loads a version. With server-side batching these should be its `allowed_batch_sizes`.
+    A signature's first run with a new batch size takes many times as long as later runs. TensorFlow Serving reads this
+    file when it loads a version. With server-side batching, use the server's `allowed_batch_sizes`.
 
-    The images are flat grey, which takes as long as any: each request repeats one value, so that the file stays small.
+    The images are plain grey, which takes as long as any other: each request repeats one value, so the file stays
+    small.
 
     Args:
-        directory: the SavedModel.
+        directory: folder of the SavedModel.
         image_size: `(height, width)` in pixels.
-        batch_sizes: images in a request; one pair of requests each, in rising order.
+        batch_sizes: numbers of images in a request; each gets two requests, in ascending order.
 
     Raises:
         UserError: the package tensorflow-serving-api is missing.
@@ -33,7 +34,7 @@ def write_warmup(directory, image_size, batch_sizes):
 
     apis = "tensorflow_serving.apis"
     predict, log = require("serving", f"{apis}.predict_pb2", f"{apis}.prediction_log_pb2")
-    # Twice the size, so that resizing is warmed up as well.
+    # Twice the size, to warm up resizing as well.
     jpeg = tf.io.encode_jpeg(
         tf.fill((2 * image_size[0], 2 * image_size[1], 3), tf.constant(127, tf.uint8))
     ).numpy()

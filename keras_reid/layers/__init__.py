@@ -1,4 +1,4 @@
-"""Layers: poolings, classification layers with margins, and the blocks that backbones are made of."""
+"""Layers: poolings, classification layers with margins, and building blocks of backbones."""
 
 from keras_reid.layers.camera_embedding import CameraEmbedding
 from keras_reid.layers.channel_gate import ChannelGate

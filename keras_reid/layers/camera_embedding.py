@@ -1,4 +1,4 @@
-"""A learnt offset for each camera."""
+"""A learnt embedding for each camera."""
 
 import keras
 from keras import ops
@@ -9,24 +9,24 @@ from keras_reid.utils.labels import whole_numbers
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class CameraEmbedding(keras.layers.Layer):
-    """Adds to all tokens of an image an embedding of the camera that took it.
+    """Adds the embedding of the camera that took an image to all tokens of the image.
 
-    `y = tokens + scale · embedding[camera]`: the network knows the camera's look and need not read it off the image.
-    A camera outside `0 … num_cameras − 1`, as −1 for "unknown" or one that came after training, takes the mean of all
-    embeddings.
+    `y = tokens + scale · embedding[camera]`. The network then knows the look of the camera and need not infer it from
+    the image. A camera outside `0 … num_cameras − 1`, such as −1 for "unknown" or a camera added after training, gets
+    the mean of all embeddings.
 
     Args:
-        num_cameras: Number of cameras at training.
+        num_cameras: Number of cameras in training.
         scale: Factor on the embedding. Defaults to 3.0.
 
     Call arguments:
         tokens: `(batch, tokens, channels)`.
         cameras: Integers `(batch,)` or `(batch, 1)`.
 
-    Output shape: as the tokens'.
+    Output shape: the same as the tokens'.
 
     Raises:
-        ValueError: if `num_cameras` is not a positive integer, or there is not one camera an image.
+        ValueError: if `num_cameras` is not a positive integer, or there is not one camera per image.
 
     Example:
         >>> layer = keras_reid.layers.CameraEmbedding(num_cameras=6)
@@ -35,10 +35,10 @@ class CameraEmbedding(keras.layers.Layer):
         (3, 10, 24)
 
     Source: He et al., "TransReID: transformer-based object re-identification", 2021 (side information embedding). The
-    mean for unknown cameras is ours: there a camera must be known.
+    mean for unknown cameras is our addition: in the paper, every camera must be known.
     """
 
-    # Lies directly on the network in checkpoints.
+    # In checkpoints, its weights belong directly to the network.
     checkpoint_name = ""
 
     def __init__(self, num_cameras, scale=3.0, **kwargs):
@@ -63,7 +63,7 @@ class CameraEmbedding(keras.layers.Layer):
         cameras, _ = whole_numbers(cameras, tokens, "CameraEmbedding")
         numbers = ops.arange(self.num_cameras, dtype=cameras.dtype)
         chosen = ops.cast(ops.equal(cameras[:, None], numbers), embeddings.dtype)
-        # Where no camera is chosen, all are, with equal shares.
+        # If no camera matches, all get equal shares.
         share = (1.0 - ops.sum(chosen, axis=1, keepdims=True)) / self.num_cameras
         offset = ops.matmul(chosen + share, embeddings[:, 0])[:, None]
         return tokens + ops.cast(self.scale * offset, tokens.dtype)

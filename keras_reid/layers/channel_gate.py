@@ -8,7 +8,7 @@ from keras_reid.layers.squeeze_excite import SqueezeExcite
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class ChannelGate(SqueezeExcite):
-    """Squeeze-and-excitation with biases; OSNet applies one and the same gate to all streams of a block.
+    """Squeeze-and-excitation with biases; OSNet applies the same gate to all streams of a block.
 
     `y_c = x_c · sigmoid(W2 · relu(W1 · mean over positions of x + b1) + b2)_c`.
 

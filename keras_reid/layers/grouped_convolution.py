@@ -3,20 +3,20 @@
 import keras
 from keras import ops
 
-# Input channels of one dense convolution. Fewer waste vector units, more waste products with zeros: measured on CPUs
-# for the shapes of ResNeXt, 32 is best or near it in every stage.
+# Input channels of one dense convolution. Fewer waste vector units; more waste products with zeros. Measured on CPUs
+# for the shapes of ResNeXt, 32 is best or nearly best in every stage.
 _DENSE_CHANNELS = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class GroupedConv2D(keras.layers.Conv2D):
-    """Grouped convolution made of dense ones: runs, trains and exports wherever a plain convolution does.
+    """Grouped convolution built from dense ones, so that it runs, trains and exports wherever a plain convolution does.
 
-    Channels are in `groups` parts, and each part of the output sees only the same part of the input. Weights and
-    result are those of `keras.layers.Conv2D(groups=…)`. That layer compiles with XLA on TensorFlow, which on a CPU
-    takes seconds for the gradient of a single layer, and leaves a graph with XLA in it to exporters.
+    The channels form `groups` parts, and each part of the output sees only the corresponding part of the input. Weights
+    and results are the same as for `keras.layers.Conv2D(groups=…)`. On TensorFlow that layer compiles with XLA, which
+    on a CPU takes seconds for the gradient of a single layer, and gives exporters a graph that contains XLA.
 
-    Neighbouring groups of few channels are one dense convolution, whose kernel is zero from one group to another.
+    Neighbouring groups with few channels are computed as one dense convolution whose kernel is zero between the groups.
 
     Args:
         filters: Channels of the output, a multiple of `groups`.
@@ -56,7 +56,7 @@ class GroupedConv2D(keras.layers.Conv2D):
         return ops.concatenate(outputs, axis=axis)
 
     def _merged(self, channels):
-        """How many groups of so many channels one dense convolution covers."""
+        """How many groups with this many channels one dense convolution covers."""
         enough = [
             count
             for count in range(1, self.groups + 1)
@@ -71,7 +71,7 @@ def _block_diagonal(kernel, groups):
         return kernel
     height, width, channels, outputs = kernel.shape
     filters = outputs // groups
-    # The axes of the groups are the third (of the input) and the fifth (of the output).
+    # The group axes are the third (input) and the fifth (output).
     same_group = ops.reshape(ops.eye(groups, dtype=kernel.dtype), (groups, 1, groups, 1))
     blocks = ops.reshape(kernel, (height, width, 1, channels, groups, filters)) * same_group
     return ops.reshape(blocks, (height, width, groups * channels, outputs))

@@ -8,11 +8,11 @@ from keras_reid.layers.numerics import at_least_float32
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class IBN(keras.layers.Layer):
-    """Instance-batch normalisation (IBN-a): half of the channels by instance, the other half by batch.
+    """Instance-batch normalisation (IBN-a): instance norm on half of the channels, batch norm on the other half.
 
-    The first `floor(channels / 2)` channels are normalised over the positions of each image, which removes
-    its style (brightness, contrast, camera), the others over the batch, which keeps what tells identities
-    apart. Both halves have a learnt scale and offset; the instance half has no running statistics.
+    The first `floor(channels / 2)` channels are normalised over the positions of each image, which removes its style
+    (brightness, contrast, camera). The other channels are normalised over the batch, which keeps the features that
+    distinguish identities. Both halves have a learnt scale and offset; the instance half has no running statistics.
 
     Args:
         momentum: Momentum of the batch half's running statistics. Defaults to 0.9.
@@ -35,8 +35,7 @@ class IBN(keras.layers.Layer):
         super().__init__(**kwargs)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
-        # Holds the weights and running statistics of the batch half; both halves are computed together in
-        # `call`.
+        # Holds the weights and running statistics of the batch half; `call` computes both halves together.
         self.batch_norm = keras.layers.BatchNormalization(
             momentum=self.momentum, epsilon=self.epsilon, name="batch_norm", dtype=self.dtype_policy
         )
@@ -63,20 +62,20 @@ class IBN(keras.layers.Layer):
         variance = ops.concatenate([variance[..., :half], batch_variance], axis=-1)
         gamma = ops.concatenate([self.gamma, self.batch_norm.gamma])
         beta = ops.concatenate([self.beta, self.batch_norm.beta])
-        # One multiply and one add a pixel, and no slice of the map itself, whose gradient would cost more
-        # than all else.
+        # One multiplication and one addition per pixel, without slicing the map itself: the gradient of the slice would
+        # cost more than everything else.
         scale = ops.rsqrt(variance + self.epsilon) * ops.cast(gamma, x.dtype)
         offset = ops.cast(beta, x.dtype) - mean * scale
         return ops.cast(x * scale + offset, self.compute_dtype)
 
     def _batch_statistics(self, means, variances, training):
-        """Mean and variance of the batch half, repeated for each image, from those of the images.
+        """Mean and variance of the batch half from those of the images, repeated for each image.
 
         The variance over the batch is the mean of the images' variances plus the variance of their means.
         """
         norm = self.batch_norm
         if training and norm.trainable:
-            if norm.synchronized:  # over the replicas, of which each has as many images
+            if norm.synchronized:  # over the replicas, which all have the same number of images
                 mean, between = ops.moments(means, axes=0, keepdims=True, synchronized=True)
                 within, _ = ops.moments(variances, axes=0, keepdims=True, synchronized=True)
                 variance = within + between

@@ -5,19 +5,18 @@ import keras
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class NeckNormalization(keras.layers.BatchNormalization):
-    """Batch normalisation whose offset exists but is not trained.
+    """Batch normalisation with an offset that is not trained.
 
-    Without a trained offset the classifier's hyperplanes pass close to the origin, so that the features of an
-    identity lie in a cone around it and the cosine compares them well. The offset starts at 0 and stays what
-    it is: imported weights may hold another value. It remains untrained when the layer is frozen and thawed
-    again.
+    Without a trained offset, the classifier's hyperplanes pass close to the origin. The features of an identity then
+    lie in a cone around it, and cosine similarity compares them well. The offset starts at 0 and never changes in
+    training; imported weights may contain another value. It stays untrained when the layer is frozen and unfrozen.
 
     Args:
         momentum: Momentum of the running statistics. Defaults to 0.9.
         epsilon: Added to the variance. Defaults to 1e-5.
         **kwargs: The other arguments of `keras.layers.BatchNormalization`.
 
-    Input shape: `(batch, channels)` or with positions between. Output shape: the same.
+    Input shape: `(batch, channels)` or with positions in between. Output shape: the same.
 
     Example:
         >>> neck = keras_reid.layers.NeckNormalization()
@@ -32,8 +31,7 @@ class NeckNormalization(keras.layers.BatchNormalization):
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
     def add_weight(self, *args, name=None, **kwargs):
-        # Created as a non-trainable variable, not switched off later: setting `layer.trainable` would switch
-        # it on again.
+        # Create it as a non-trainable variable: switching it off later would be undone by `layer.trainable = True`.
         if name == "beta":
             kwargs["trainable"] = False
         return super().add_weight(*args, name=name, **kwargs)

@@ -9,18 +9,17 @@ from keras_reid.layers.numerics import at_least_float32
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class NonLocal2D(keras.layers.Layer):
-    """Non-local block: every position receives a mean over all positions, weighted by their similarity.
+    """Non-local block: adds to every position a mean over all positions, weighted by their similarity.
 
-    `y = BN(W · ((θ(x) φ(x)ᵀ / N) g(x))) + x` with 1×1 convolutions θ, φ, g to `inter_channels` and W back,
-    over the N positions: the dot-product form, without softmax. The last normalisation starts with γ = β = 0,
-    so that the untrained block is the identity.
+    `y = BN(W · ((θ(x) φ(x)ᵀ / N) g(x))) + x` over the N positions, with 1×1 convolutions θ, φ, g to `inter_channels`
+    and W back. This is the dot-product form, without softmax. The last normalisation starts with γ = β = 0, so that the
+    untrained block is the identity.
 
-    Without a softmax the product may be bracketed as `θ (φᵀ g) / N`: its cost is linear in N, and no N×N
-    matrix exists. The sum over positions is float32 also under mixed precision.
+    Without a softmax, the product can be computed as `θ (φᵀ g) / N`. Its cost is linear in N, and it needs no N×N
+    matrix. The sum over positions is float32 even under mixed precision.
 
     Args:
-        inter_channels: Channels of θ, φ and g. Defaults to 1, as in the original, whose expression for it
-            always gives 1.
+        inter_channels: Channels of θ, φ and g. Defaults to 1, because FastReID's expression for it always gives 1.
         momentum: Momentum of the normalisation's running statistics. Defaults to 0.9.
         epsilon: Added to the variance. Defaults to 1e-5.
 

@@ -3,18 +3,18 @@
 import keras
 from keras import ops
 
-# Floor of a squared norm: a zero vector stays zero, and its gradient stays below 1e6 instead of becoming NaN.
+# Least squared norm: a zero vector stays zero, and its gradient stays below 1e6 instead of becoming NaN.
 _SMALLEST_SQUARED_NORM = 1e-12
 
 
 def at_least_float32(x):
-    """`x` in float32, or in its own type where that is wider: half precision is too coarse here."""
+    """`x` as float32, or unchanged if its type is wider; for computations where half precision is too coarse."""
     x = ops.convert_to_tensor(x)
     return ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
 
 
 def softmax(x, axis):
-    """Softmax along an axis of any length: Keras' own warns where it is 1, which is a regular case here."""
+    """Softmax along an axis of any length; Keras' own warns about length 1, which is normal here."""
     return ops.exp(x - ops.logsumexp(x, axis=axis, keepdims=True))
 
 

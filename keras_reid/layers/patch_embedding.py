@@ -1,4 +1,4 @@
-"""An image as tokens."""
+"""Turns an image into tokens."""
 
 import keras
 from keras import ops
@@ -8,22 +8,22 @@ from keras_reid.layers.initializers import normal_over_filters
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class PatchEmbedding(keras.layers.Layer):
-    """An image as tokens of a vision transformer: the class token, then one token for each patch, plus positions.
+    """Turns an image into tokens for a vision transformer: a class token and one token per patch, with positions.
 
-    `token_0 = class + position_0`, `token_i = W patch_i + b + position_i`, with the patches row by row. They overlap
-    where the stride is smaller than the patch. There is one position embedding for each token, so that a layer belongs
-    to one image size. Rows and columns that do not fill a whole patch are left out.
+    `token_0 = class + position_0`, `token_i = W patch_i + b + position_i`, with the patches row by row. Patches overlap
+    if the stride is smaller than the patch. Each token has its own position embedding, so a layer works for one image
+    size only. Rows and columns that do not fill a patch are left out.
 
     Args:
         dim: Channels of a token.
         patch_size: Height and width of a patch in pixels. Defaults to (16, 16).
-        stride: From one patch to the next, `(rows, columns)` in pixels. Defaults to (16, 16).
+        stride: Distance from one patch to the next, `(rows, columns)` in pixels. Defaults to (16, 16).
 
     Input shape: `(batch, height, width, channels)`, height and width known. Output shape: `(batch, 1 + patches, dim)`,
     with `patches = rows · columns`, the attribute `grid`.
 
     Raises:
-        ValueError: if an argument is not positive, the image size is unknown, or smaller than a patch.
+        ValueError: if an argument is not positive, or the image size is unknown or smaller than a patch.
 
     Example:
         >>> layer = keras_reid.layers.PatchEmbedding(dim=24, stride=(12, 12))
@@ -36,7 +36,7 @@ class PatchEmbedding(keras.layers.Layer):
     patches).
     """
 
-    # The class token and the positions have no name above them in checkpoints.
+    # In checkpoints, the names of the class token and the positions have no prefix.
     checkpoint_name = ""
 
     def __init__(self, dim, patch_size=(16, 16), stride=(16, 16), **kwargs):
@@ -70,7 +70,7 @@ class PatchEmbedding(keras.layers.Layer):
         size = tuple(input_shape[1:3])
         if None in size:
             raise ValueError(
-                "PatchEmbedding needs images of known height and width, since its position embeddings belong to "
+                "PatchEmbedding needs images of known height and width, because its position embeddings belong to "
                 f"one size. Received: input shape {tuple(input_shape)}"
             )
         if any(pixels < patch for pixels, patch in zip(size, self.patch_size, strict=True)):
@@ -117,6 +117,6 @@ def positive_pair(owner, argument, value):
     ):
         return tuple(value)
     raise ValueError(
-        f"`{argument}` of {owner} must be two positive integers, rows and columns, as (16, 16). "
+        f"`{argument}` of {owner} must be two positive integers, rows and columns, such as (16, 16). "
         f"Received: {argument}={value!r}"
     )

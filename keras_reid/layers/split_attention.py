@@ -12,12 +12,12 @@ _SMALLEST_HIDDEN = 32
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class SplitAttention(keras.layers.Layer):
-    """Split attention: several convolutions of the image, mixed channel by channel as the image itself asks for.
+    """Split attention: several convolutions of an image, mixed per channel by weights that depend on the image.
 
     `u_r = relu(BN(conv_r(x_r)))` for each of the `radix` splits r, where `x_r` is the r-th part of the input's
     channels; `h = relu(BN(W1 · mean over positions of Σ_r u_r + b1))`; `a_r = W2_r · h + b2_r`; then
 
-    `y_c = Σ_r softmax_r(a_r)_c · u_rc`, and `y_c = sigmoid(a)_c · u_c` where there is a single split.
+    `y_c = Σ_r softmax_r(a_r)_c · u_rc`, or `y_c = sigmoid(a)_c · u_c` for a single split.
 
     The map keeps its height and width.
 
@@ -32,7 +32,7 @@ class SplitAttention(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is not a positive integer, `kernel_size` is even, the input is not a feature map
-            or its channels are no multiple of `radix`.
+            or its channels are not a multiple of `radix`.
 
     Example:
         >>> feature_map = keras.random.uniform((2, 16, 8, 64))

@@ -1,4 +1,4 @@
-"""The block of a vision transformer."""
+"""A block of a vision transformer."""
 
 import keras
 from keras import ops
@@ -8,20 +8,20 @@ from keras_reid.layers.numerics import at_least_float32
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class TransformerBlock(keras.layers.Layer):
-    """Self-attention and a two-layer perceptron, each on normalised tokens and added to them.
+    """Self-attention and a two-layer perceptron, each with normalised input and a residual connection.
 
     `y = x + path(attention(LN(x)))`, `z = y + path(W2 gelu(W1 LN(y)))`, with the exact GELU, and
-    `attention = W softmax(scale · q kᵀ) v` in heads. `path` is stochastic depth: while training it drops the whole
-    branch of an image with probability `drop_path`, and else divides it by `1 − drop_path`. The softmax and the
-    normalisations are float32 also under mixed precision.
+    `attention = W softmax(scale · q kᵀ) v` in heads. `path` is stochastic depth: in training it drops the
+    whole branch of an image with probability `drop_path`, and otherwise divides it by `1 − drop_path`. The softmax and
+    the normalisations are float32 even under mixed precision.
 
     Args:
-        num_heads: Number of heads, which share the channels evenly.
-        mlp_ratio: Units of the perceptron's hidden layer for each channel. Defaults to 4.0.
+        num_heads: Number of heads; the channels are split evenly between them.
+        mlp_ratio: Units of the perceptron's hidden layer per channel. Defaults to 4.0.
         qkv_bias: Whether queries, keys and values have a bias. Defaults to True.
-        scale: Factor on the products of queries and keys; None is `1/sqrt(channels of a head)`. Defaults to None.
+        scale: Factor on the products of queries and keys; None means `1/sqrt(channels of a head)`. Defaults to None.
         dropout: Rate of dropout after the attention and after both layers of the perceptron. Defaults to 0.0.
-        attention_dropout: Rate of dropout on the attention's weights. Defaults to 0.0.
+        attention_dropout: Rate of dropout on the attention weights. Defaults to 0.0.
         drop_path: Probability that an image skips a branch in training. Defaults to 0.0.
         epsilon: Added to the variances. Defaults to 1e-6.
 
@@ -36,8 +36,8 @@ class TransformerBlock(keras.layers.Layer):
         (2, 10, 24)
 
     Source: Dosovitskiy et al., "An image is worth 16x16 words", 2021; Huang et al., "Deep networks with stochastic
-    depth", 2016. Under mixed precision the tokens between the branches are in half precision, too; FastReID's, under
-    PyTorch's automatic one, stay float32.
+    depth", 2016. Under mixed precision the tokens between the branches are also in half precision; in FastReID, with
+    PyTorch's automatic mixed precision, they stay float32.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class TransformerBlock(keras.layers.Layer):
         qkv = ops.reshape(self.qkv(x), (batch, tokens, 3, self.num_heads, head))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
         scale = head**-0.5 if self.scale is None else self.scale
-        # Scaled before the product, which half precision could not hold.
+        # Scale before the product, which could overflow half precision.
         products = ops.matmul(query * scale, ops.swapaxes(key, -1, -2))
         weights = ops.cast(ops.softmax(at_least_float32(products)), value.dtype)
         weights = self.attention_drop(weights, training=training)

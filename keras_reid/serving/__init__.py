@@ -1,1 +1,1 @@
-"""The embedded server, its client, and the way of a SavedModel into the folder that is served."""
+"""The embedded server, its client, and the command that publishes a SavedModel to a served folder."""

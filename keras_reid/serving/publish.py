@@ -1,4 +1,4 @@
-"""`python -m keras_reid.serving.publish EXPORT MODELS/NAME`: puts a SavedModel where servers look for it."""
+"""`python -m keras_reid.serving.publish EXPORT MODELS/NAME`: publishes a SavedModel for servers."""
 
 import dataclasses
 import os
@@ -21,20 +21,20 @@ _MARKER = "saved_model.pb"
 class Publish:
     """Copy a verified SavedModel into a model's folder, as a new version.
 
-    Servers look for folders MODELS/NAME/VERSION. The copy is made aside and renamed, so that no server sees half of
-    it; a running one loads it within its polling interval. What is copied is compared with the hashes in the export's
-    parity.json. Several at the same time each get a version of their own.
+    Servers look for folders MODELS/NAME/VERSION. The copy gets a temporary name and is then renamed, so that no server
+    sees half of it; a running server loads it within its polling interval. The copied files are checked against the
+    hashes in the export's parity.json. If several commands publish at the same time, each gets its own version.
     """
 
     export: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="EXPORT")]
-    """the folder with saved_model.pb that `python -m keras_reid.export` wrote: DIR/savedmodel/PRECISION"""
+    """the folder with saved_model.pb from `python -m keras_reid.export`: DIR/savedmodel/PRECISION"""
     model: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="MODELS/NAME")]
     """the model's folder; its last part is the name that clients use"""
     version: int | None = None
-    """number of the version; by default the highest plus one"""
+    """version number; by default the highest one plus one"""
     allow_unchecked: bool = False
-    """also publish an export by an earlier version of keras_reid, whose parity.json holds no hashes: what changed since
-    it was verified would not be noticed"""
+    """also publish an export by an earlier version of keras_reid, whose parity.json has no hashes: changes since it was
+    verified would go unnoticed"""
 
 
 def main(arguments):
@@ -54,17 +54,17 @@ def main(arguments):
 def publish(export, model, version=None, allow_unchecked=False):
     """Copies an export to `model/VERSION` and returns that folder.
 
-    Of several at the same time each gets a version of its own, in the order in which they are done; of several that
-    name the same version one gets it.
+    If several calls run at the same time, each gets its own version, in the order in which they finish. If several name
+    the same version, only one gets it.
 
     Args:
         export: folder of a SavedModel with its parity.json.
-        model: the model's folder, which is made where it is missing.
-        version: a number that is not taken; None is the highest plus one, at first 1.
-        allow_unchecked: also take an export by an earlier version of keras_reid, whose parity.json holds no hashes.
+        model: the model's folder, which is created if it is missing.
+        version: a free version number; None: the highest one plus one, starting with 1.
+        allow_unchecked: also accept an export by an earlier version of keras_reid, whose parity.json has no hashes.
 
     Raises:
-        UserError: the export is none, was not verified, or has changed since; the name or the version cannot be.
+        UserError: `export` is not an export, was not verified, or has changed since; or the name or version is invalid.
 
     Example:
         >>> publish("exports/quickstart/savedmodel/float32", "models/reid").name  # doctest: +SKIP
@@ -74,8 +74,8 @@ def publish(export, model, version=None, allow_unchecked=False):
     hashes = _check_export(export, allow_unchecked)
     if not re.fullmatch(r"[A-Za-z0-9_.-]*[A-Za-z_][A-Za-z0-9_.-]*", model.name):
         raise UserError(
-            "the model's folder must be named with letters, digits, '_', '-' and '.', at least one of them a letter: "
-            f"clients ask for it by this name. Received: {model}"
+            "the name of the model's folder may contain letters, digits, '_', '-' and '.', and needs at least one "
+            f"letter: clients use this name. Received: {model}"
         )
     if version is not None and version < 1:
         raise UserError(f"--version must be at least 1. Received: {version}")
@@ -87,7 +87,7 @@ def publish(export, model, version=None, allow_unchecked=False):
             target = model / str(version or max(_taken(model), default=0) + 1)
             _refuse_taken(model, version)
             try:
-                # It fails where a folder stands that holds something: who comes first has the number, on network file
+                # This fails if the folder exists with content, so the first process gets the number, on network file
                 # systems too.
                 os.rename(aside / "new", target)
                 return target
@@ -104,13 +104,13 @@ def _refuse_taken(model, version):
     taken = _taken(model)
     if version in taken:
         raise UserError(
-            f"{model / str(version)}: this version is there, and servers may be using it. The next free one is "
+            f"{model / str(version)}: this version already exists, and servers may be using it. The next free one is "
             f"{max(taken) + 1}."
         )
 
 
 def _check_export(export, allow_unchecked):
-    """The hashes of its files, or None."""
+    """Checks an export; returns the hashes of its files, or None if it has none."""
     if not (export / _MARKER).is_file():
         inside = sorted(str(path.parent) for path in export.rglob(_MARKER)) if export.is_dir() else []
         hint = (
@@ -122,8 +122,8 @@ def _check_export(export, allow_unchecked):
     hashes = known_hashes(export)
     if hashes is None and not allow_unchecked:
         raise UserError(
-            f"{export}: its parity.json is of an earlier version of keras_reid and holds no hashes, so whether the "
-            "files are those that were verified cannot be told. Export it again, or add --allow-unchecked."
+            f"{export}: its parity.json is from an earlier version of keras_reid and has no hashes, so changes "
+            "to its files since they were verified would go unnoticed. Export it again, or add --allow-unchecked."
         )
     return hashes
 

@@ -1,1 +1,1 @@
-"""What every part may use, and which uses none of them."""
+"""Helpers that every part may use, and that use no other part."""

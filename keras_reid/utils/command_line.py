@@ -1,4 +1,4 @@
-"""What the commands share: arguments by tyro, errors in one line, exit codes."""
+"""Code that all commands share: arguments with tyro, one-line errors, exit codes."""
 
 import contextlib
 import io
@@ -21,10 +21,11 @@ _WATCH_SECONDS = 0.1
 
 
 def run(main):
-    """Runs a command's `main(arguments)` and exits: 0, 2 for a user's mistake or a full disk, 130 after Ctrl-C.
+    """Runs a command's `main(arguments)` and exits with 0, with 2 (user's mistake, full disk), or 130 (Ctrl-C).
 
-    Either is one line on standard error, without a traceback, and a warning to the user one without a place in the
-    code. What a command writes it writes aside (`keras_reid.utils.files`), so that nothing is half there.
+    Errors are one line on standard error, without a traceback; warnings to the user are one line without a code
+    location. Commands write files under temporary names (`keras_reid.utils.files`), so that nothing is left half
+    written.
     """
     warnings.showwarning = _show_warning
     with _Interrupts() as interrupts:
@@ -34,7 +35,7 @@ def run(main):
             code = INTERRUPTED if interrupts.came else 0
         except BaseException as error:
             interrupts.let_go()
-            # An interrupt in the middle of native code, or in a child process, comes back as an error of its own.
+            # An interrupt in native code or in a child process comes back as another error.
             interrupted = interrupts.came or isinstance(error, KeyboardInterrupt)
             code = INTERRUPTED if interrupted else _said(error)
     if code == INTERRUPTED:
@@ -45,15 +46,15 @@ def run(main):
 
 
 def _said(error):
-    """Says an error in a line; returns the exit code. What is no mistake of the user's is raised again."""
+    """Prints an error as one line and returns the exit code; raises errors that are not the user's mistake."""
     if isinstance(error, UserError):
         text = str(error)
-    elif isinstance(error, BrokenPipeError):  # the reader of our output, such as `head`, has what it wanted
+    elif isinstance(error, BrokenPipeError):  # the reader of our output, such as `head`, has stopped reading
         _let_go_of_output()
         return 0
     elif isinstance(error, Exception) and is_full(error):
         text = _full(error)
-    elif isinstance(error, OSError) and error.filename is not None:  # not writable and the like
+    elif isinstance(error, OSError) and error.filename is not None:  # such as a file that is not writable
         text = f"{error.filename2 or error.filename}: {error.strerror}"
     else:
         raise error
@@ -62,30 +63,30 @@ def _said(error):
 
 
 def _full(error):
-    """What is to be done about a full disk."""
+    """The message for a full disk, with the remedy."""
     where = getattr(error, "filename2", None) or getattr(error, "filename", None)
     if where is None:
         return f"the disk is full: {reason(error)[:300]}. Make room, and repeat the command"
     folder = os.path.dirname(os.path.abspath(str(where)))
     return (
         f"{where}: no room to write it: {error.strerror.lower()}; {megabytes(free_bytes(folder))} are free "
-        "on that disk. What stood there before is untouched. Make room, and repeat the command"
+        "on that disk. An earlier file there is untouched. Make room, and repeat the command"
     )
 
 
 class _Interrupts:
-    """Within it Ctrl-C ends the command wherever it comes; `came` says whether it did.
+    """Inside the block, Ctrl-C ends the command wherever it arrives; `came` says whether it did.
 
-    Libraries that call Python from native code turn `KeyboardInterrupt` into an error of theirs, or drop it, and so
-    does Python where it comes in a `__del__` or a callback, as in an import. Then it is raised again, but not while it,
-    or what it was turned into, makes its way out: cleaning up takes its time.
+    Libraries that call Python from native code turn `KeyboardInterrupt` into their own error, or drop it. Python drops
+    it in a `__del__` or a callback, for example during an import. A dropped interrupt is raised again, but not while
+    it, or the error that replaced it, is still propagating: cleaning up takes time.
     """
 
     def __init__(self):
         self.came, self._watching, self._again = False, False, False
 
     def __enter__(self):
-        # Else it is ignored, as by `nohup`, or somebody's own. Other threads get no signals.
+        # Otherwise the signal is ignored (`nohup`) or somebody else handles it. Only the main thread gets signals.
         if (
             signal.getsignal(signal.SIGINT) is signal.default_int_handler
             and threading.current_thread() is threading.main_thread()
@@ -99,7 +100,7 @@ class _Interrupts:
         self.let_go()
 
     def let_go(self):
-        """From here on Ctrl-C is what it was before."""
+        """Restores the earlier behaviour of Ctrl-C."""
         if self._watching:
             self._watching = False
             signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -117,7 +118,7 @@ class _Interrupts:
         try:
             raise stop
         finally:
-            del stop  # else this frame, which belongs to it, would keep it
+            del stop  # otherwise this frame, which its traceback holds, would keep it alive
 
     def _say_unraisable(self, dropped):
         if not issubclass(dropped.exc_type, _Interrupt):
@@ -126,17 +127,17 @@ class _Interrupts:
     def _watch(self):
         while self._watching:
             time.sleep(_WATCH_SECONDS)
-            if self._watching and self._raised() is None:  # it was dropped, and the command runs on
+            if self._watching and self._raised() is None:  # it was dropped, and the command is still running
                 self._again = True
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 class _Interrupt(KeyboardInterrupt):
-    """One that can be watched."""
+    """A `KeyboardInterrupt` that a weak reference can watch."""
 
 
 def _let_go_of_output():
-    """Python writes out what is left when it ends, and complains if it cannot: a full disk, a reader that is gone."""
+    """Discards unwritten output that cannot be written, so that Python does not complain at exit."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -145,10 +146,10 @@ def _let_go_of_output():
 
 
 def load_tensorflow():
-    """Imports TensorFlow, which a command does once it has checked its arguments, without its lines about missing GPUs.
+    """Imports TensorFlow without its messages about missing GPUs; commands call it after checking their arguments.
 
-    They come from native code before its log level counts, and would bury what the command says. If the import fails,
-    they are shown. Also sets how memory is freed, which counts for the input pipeline.
+    Native code prints these messages before the log level takes effect, and they would bury the command's own output.
+    They are shown if the import fails. Also sets how memory is freed, which speeds up the input pipeline.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -169,7 +170,7 @@ def load_tensorflow():
 
 
 def parse(target, arguments, **options):
-    """`tyro.cli` whose complaint about the arguments is one line, a `UserError`."""
+    """`tyro.cli`, but mistakes in the arguments raise a `UserError` with one line."""
     import tyro
 
     complaint = io.StringIO()
@@ -191,7 +192,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _one_line(box):
-    """What tyro says in a box on several lines, as one line."""
+    """Turns tyro's error box into one line."""
     lines = [line.strip("╭╮╰╯│─ \n") for line in box.splitlines()[1:]]
     text = re.sub(r"\s+", " ", " ".join(lines)).partition("For full helptext")[0]
     return f"{text.strip(' .')}; --help lists every option"

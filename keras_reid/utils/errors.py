@@ -1,8 +1,8 @@
-"""The one exception that commands turn into a line on the terminal instead of a traceback."""
+"""The exception that commands print as one line instead of a traceback."""
 
 import re
 
-# What Keras puts around the messages of its layers, and colours them with.
+# Keras wraps error messages of layers in these phrases, and colours them.
 _CALLING, _ENCOUNTERED, _ARGUMENTS = (
     "Exception encountered when calling ",
     "Exception encountered:",
@@ -12,18 +12,18 @@ _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
 class UserError(ValueError):
-    """A mistake in what the user gave: a path, an option, an image, a data set, an experiment file.
+    """A mistake in the user's input: a path, an option, an image, a data set, an experiment file.
 
-    The message says the rule, what was received, and the remedy, in one line. Commands print it to standard error
-    and exit with code 2; in Python it is an ordinary `ValueError`. Anything else that is raised is a defect of
-    this package and keeps its traceback.
+    The message gives the rule, what was received and the remedy, in one line. Commands print it to standard error and
+    exit with code 2; in Python it is an ordinary `ValueError`. Any other exception is a bug in this package and keeps
+    its traceback.
     """
 
 
 def reason(error):
-    """What an exception says, without colours and what Keras puts around it: the failed layer and its arguments.
+    """The message of an exception, without colours and without Keras' wrapper (the failed layer and its arguments).
 
-    Time: that of reading the text a few times, which is as long as the configuration of a model at times.
+    Time: reading the text a few times; it can be as long as a model's configuration.
     """
     text = _COLOURS.sub("", str(error))
     before, calling, after = text.partition(_CALLING)

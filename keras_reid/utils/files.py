@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there."""
+"""Files and folders that are complete or not there at all."""
 
 import contextlib
 import io
@@ -12,20 +12,24 @@ from pathlib import Path
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.full_disk import writing
 
-_MOST_BYTES = 2**26  # of a JSON file; the largest of a run, the metrics of 10 000 evaluations, has a tenth
-_MOST_LEVELS = 100  # lists and objects in one another; an experiment or a model's configuration has about 30
-_LONGEST = 40  # characters of a file's name that are kept in that of the one aside: 255 bytes is the limit
+_MOST_BYTES = (
+    2**26
+)  # of a JSON file; the largest in a run, the metrics of 10 000 evaluations, has a tenth of this
+_MOST_LEVELS = 100  # nested lists and objects; an experiment or a model's configuration has about 30
+_LONGEST = (
+    40  # characters of a file name kept in the temporary name, because file names are limited to 255 bytes
+)
 
 
 @contextlib.contextmanager
 def written_aside(path):
-    """Yields a path beside `path` to write to; it is renamed to `path` when the block ends well, and removed otherwise.
+    """Yields a temporary path next to `path`, renamed to `path` if the block succeeds and removed otherwise.
 
-    What stood at `path` before stays until then, whatever happens. The file is there, empty, and its name cannot be
-    guessed: in a folder that others may write to, nobody can put a link in its place beforehand.
+    An earlier file at `path` stays until then, whatever happens. The temporary file is created empty, with a name that
+    nobody can guess: in a shared folder, nobody can put a link in its place beforehand.
 
     Raises:
-        OSError: with the name of `path`; of a full disk also where a library says it otherwise.
+        OSError: names `path`. A full disk raises it even if a library reports it in another way.
 
     Example:
         >>> with written_aside("metrics.json") as aside:
@@ -33,11 +37,11 @@ def written_aside(path):
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix is kept because libraries choose the format by it.
+    # Keep the suffix, because libraries choose the format by it.
     aside = path.with_name(f".{path.stem[:_LONGEST]}.part{secrets.token_hex(8)}{path.suffix}")
     try:
         with writing(path):
-            # Not by `tempfile`, whose files are their owner's alone: this one gets the rights of any new file.
+            # Not with `tempfile`, whose files only their owner can read: this one gets the usual permissions.
             os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o666))
             yield aside
             with open(aside, "rb") as file:
@@ -52,46 +56,46 @@ def written_aside(path):
 
 
 def write_json(path, content):
-    """Writes JSON, indented, all or nothing."""
+    """Writes indented JSON, completely or not at all."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def read_json(path, most_bytes=_MOST_BYTES):
-    """The content of a JSON file that may be anybody's: of bounded size and depth.
+    """Reads a JSON file that may come from anybody, with limits on size and depth.
 
     Raises:
-        UserError: it is no JSON, too large or too deep.
-        OSError: it cannot be read.
+        UserError: the file is not JSON, or is too large or too deep.
+        OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         return parse_json(file.read(most_bytes + 1), path, most_bytes)
 
 
 def parse_json(content, name, most_bytes=_MOST_BYTES):
-    """The value of JSON bytes, with the limits of `read_json`.
+    """Parses JSON bytes, with the limits of `read_json`.
 
     Args:
-        content: bytes; more than `most_bytes` need not be read.
-        name: what they are of, for the error.
-        most_bytes: how many there may be.
+        content: bytes; reading `most_bytes + 1` of them is enough.
+        name: where they come from, for the error.
+        most_bytes: largest number of bytes.
 
     Raises:
-        UserError: it is no JSON, too large or too deep.
+        UserError: the content is not JSON, or is too large or too deep.
 
     Example:
         >>> parse_json(b'{"a": [1]}', "a.json")
         {'a': [1]}
     """
     if len(content) > most_bytes:
-        raise UserError(f"{name}: must be JSON of at most {most_bytes:,} bytes. Received: more.")
-    too_deep = f"{name}: must be JSON of at most {_MOST_LEVELS} levels in one another. Received: more."
+        raise UserError(f"{name}: must be JSON with at most {most_bytes:,} bytes. Received: more.")
+    too_deep = f"{name}: must be JSON with at most {_MOST_LEVELS} nested levels. Received: more."
     try:
         value = json.loads(content)
     except RecursionError:
         raise UserError(too_deep) from None
-    except ValueError as error:  # also of an encoding that is none
-        raise UserError(f"{name}: is damaged, for it is no JSON: {error}.") from error
+    except ValueError as error:  # also for invalid encodings
+        raise UserError(f"{name}: is damaged, because it is not valid JSON: {error}.") from error
     level = [value]
     for _ in range(_MOST_LEVELS + 1):
         level = [one for one in level if isinstance(one, (dict, list))]
@@ -102,9 +106,9 @@ def parse_json(content, name, most_bytes=_MOST_BYTES):
 
 
 def encoded(picture, suffix, **options):
-    """The bytes of a `PIL.Image` as a file with that suffix; `options` as of its `save`.
+    """Encodes a `PIL.Image` as a file with the given suffix; `options` are those of `Image.save`.
 
-    Pillow's own writing to a file leaves half a JPEG on a full disk, and says nothing.
+    When Pillow writes to a file on a full disk, it leaves half a JPEG without an error.
     """
     from PIL import Image
 
@@ -114,7 +118,7 @@ def encoded(picture, suffix, **options):
 
 
 def save_picture(picture, path):
-    """Saves a `PIL.Image` in the format of the file's suffix, all or nothing."""
+    """Saves a `PIL.Image` in the format of the file's suffix, completely or not at all."""
     content = encoded(picture, Path(path).suffix)
     with written_aside(path) as aside:
         aside.write_bytes(content)
@@ -122,12 +126,12 @@ def save_picture(picture, path):
 
 @contextlib.contextmanager
 def folder_beside(path):
-    """Yields a new folder beside `path`, ours alone, to make something in that is then renamed to `path`.
+    """Yields a new private folder next to `path`, in which to make something that is then renamed to `path`.
 
-    It is removed at the end, and so are the folders that were made on the way to it, if nothing is in them.
+    The folder is removed at the end, and so are parent folders that were created on the way, if they are empty.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: the folder cannot be created.
 
     Example:
         >>> with folder_beside("exports/float32") as folder:  # doctest: +SKIP
@@ -144,7 +148,7 @@ def folder_beside(path):
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
-        for one in missing:  # the innermost first; one that holds something now stays
+        for one in missing:  # innermost first; one that has content by now stays
             with contextlib.suppress(OSError):
                 one.rmdir()
 
@@ -154,14 +158,14 @@ def _new_folder(path, tries=10):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             return Path(tempfile.mkdtemp(prefix=f".{path.name[:_LONGEST]}.", dir=path.parent))
-        except FileNotFoundError:  # another process that failed has taken back the folder on the way
+        except FileNotFoundError:  # another process failed and removed the parent folder
             tries -= 1
             if not tries:
                 raise
 
 
 def to_disk(folder):
-    """Waits until all files of a folder, and their names, are on the disk."""
+    """Waits until all files in a folder, and their names, are on disk."""
     for place, _, names in os.walk(folder, topdown=False):
         for path in (*(os.path.join(place, name) for name in names), place):
             number = os.open(path, os.O_RDONLY)

@@ -1,4 +1,4 @@
-"""A full disk, said in words."""
+"""Recognises a full disk, and reports it clearly."""
 
 import contextlib
 import errno
@@ -10,16 +10,14 @@ from pathlib import Path
 from keras_reid.utils.errors import UserError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-# TensorFlow, HDF5 and NumPy have the message alone, without a number; the last is what NumPy's `tofile` says.
+# TensorFlow, HDF5 and NumPy raise only a message, without a number; the last one is from NumPy's `tofile`.
 _WORDS = re.compile(
     "No space left on device|Disk quota exceeded|File too large|^[0-9]+ requested and [0-9]+ written$"
 )
 
 
 def is_full(error):
-    """Whether an exception, or one that it comes from, says that nothing more can be written: no space, or a quota or
-    limit reached.
-    """
+    """Whether an exception or one of its causes says that the disk, a quota or a size limit is full."""
     while error is not None:
         if getattr(error, "errno", None) in _FULL or says_full(str(error)):
             return True
@@ -28,13 +26,13 @@ def is_full(error):
 
 
 def says_full(text):
-    """Whether a message says so, such as the last line of another process."""
+    """Whether a message, such as the last line of another process, says that the disk is full."""
     return _WORDS.search(text) is not None
 
 
 @contextlib.contextmanager
 def writing(path):
-    """Within it a full disk, by whatever library it is met, is an `OSError` that names what was to be written."""
+    """Inside the block, a full disk in any library becomes an `OSError` that names `path`."""
     try:
         yield
     except UserError:
@@ -47,19 +45,19 @@ def writing(path):
 
 
 def reserve(file, size):
-    """Takes the room of an open file before it is mapped into memory.
+    """Reserves disk space for an open file before it is mapped into memory.
 
-    Writing to a mapped file on a full disk kills the process, without a word (SIGBUS). It costs no writing on file
-    systems that can reserve room (ext4, xfs, btrfs, tmpfs, NFS 4.2); others write zeros.
+    Writing to a mapped file on a full disk kills the process without a message (SIGBUS). File systems that can reserve
+    space (ext4, xfs, btrfs, tmpfs, NFS 4.2) do not have to write anything; others write zeros.
 
     Raises:
-        OSError: there is no such room.
+        OSError: there is not enough space.
     """
     os.posix_fallocate(file.fileno(), 0, max(1, size))
 
 
 def free_bytes(folder):
-    """Bytes free on the disk of a folder, which need not exist yet."""
+    """Free bytes on the disk of a folder, which need not exist yet."""
     folder = Path(folder).absolute()
     while not folder.exists():
         folder = folder.parent
@@ -67,5 +65,5 @@ def free_bytes(folder):
 
 
 def megabytes(count):
-    """`25_300_000` → `"25.3 MB"`."""
+    """Formats a number of bytes: `25_300_000` → `"25.3 MB"`."""
     return f"{count / 1e6:,.1f} MB"

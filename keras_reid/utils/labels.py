@@ -1,33 +1,33 @@
-"""Labels: whole numbers, one a sample, of identities, classes, clusters or cameras.
+"""Checks labels: whole numbers, one per sample, for identities, classes, clusters or cameras.
 
-Arrays and eager tensors are checked in NumPy, and what is wrong with them is said. In a compiled step nothing can be
-raised: there the functions also give which rows have a right label, and their callers make the others NaN. No label is
-cast to a narrower type before it is compared.
+Arrays and eager tensors are checked in NumPy, and errors describe the problem. A compiled step cannot raise errors.
+There the functions also return which rows have a valid label, and their callers set the other rows to NaN. Labels are
+never cast to a narrower type before they are compared.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-# From here on a type no longer tells neighbouring whole numbers apart.
+# From these numbers on, a type can no longer tell neighbouring whole numbers apart.
 _EXACT_BELOW = {"bfloat16": 2**8, "float16": 2**11, "float32": 2**24, "float64": 2**53}
 _WIDE = ("int64", "uint32", "uint64")
-# What `integers` makes of a float that is no whole number: the smallest integer of the type.
+# `integers` turns a float that is not a whole number into the smallest integer of the type.
 NO_LABELS = [np.iinfo(dtype).min for dtype in ("int32", "int64")]
 
 
 def check_labels(labels, owner, below=None, lowest=0, kind="class"):
-    """Raises ValueError unless an array holds one label a sample.
+    """Raises a ValueError unless an array holds one valid label per sample.
 
     Args:
         labels: NumPy array.
         owner: whose labels they are, for the message.
-        below: labels are from `lowest` up to, not including, this; None for any whole number.
-        lowest: 0, or −1 where that stands for "none".
-        kind: what a label numbers: "class" or "cluster".
+        below: labels must be from `lowest` up to, not including, this number; None: any whole number.
+        lowest: 0, or −1 if −1 stands for "no label".
+        kind: what the labels number: "class" or "cluster".
 
     Raises:
-        ValueError: with the first wrong label, its row and how many there are.
+        ValueError: names the first wrong label, its row, and how many there are.
     """
     _check_shape(labels.shape, owner)
     if labels.dtype.kind not in "biuf" and str(labels.dtype) not in _EXACT_BELOW:
@@ -42,7 +42,7 @@ def check_labels(labels, owner, below=None, lowest=0, kind="class"):
         raise ValueError(
             f"{owner}: labels must be whole numbers, which {labels.dtype} holds exactly below "
             f"{_EXACT_BELOW[str(labels.dtype)]}. Received: {_first_of(wrong, flat)}. "
-            "Give integers: labels.astype('int32')."
+            "Use integers: labels.astype('int32')."
         )
     if below is None:
         return
@@ -51,34 +51,34 @@ def check_labels(labels, owner, below=None, lowest=0, kind="class"):
         raise ValueError(
             f"{owner}: labels must be {range_in_words(below, kind)}{', or -1 for none' if lowest else ''}. "
             f"Received: {_first_of(wrong, flat, int)}. Number the identities from 0, "
-            "numpy.unique(identities, return_inverse=True)[1], and make as many classes as there are."
+            "numpy.unique(identities, return_inverse=True)[1], and make as many classes as there are identities."
         )
 
 
 def range_in_words(below, kind="class"):
-    """`"class numbers from 0 to 7, for 8 classes"`."""
+    """The range as text, such as `"class numbers from 0 to 7, for 8 classes"`."""
     plural = f"{kind}es" if kind == "class" else f"{kind}s"
     return f"{kind} numbers from 0 to {below - 1}, for {below} {plural if below != 1 else kind}"
 
 
 def integers(labels, owner):
-    """Labels of any type as int32 or int64 `(batch,)`, which hold them all.
+    """Converts labels of any type to int32 or int64 `(batch,)`, whichever can hold them all.
 
-    A float that is no whole number becomes the smallest integer of the type, which is no label.
+    A float that is not a whole number becomes the smallest integer of the type, which is not a valid label.
 
     Args:
         labels: `(batch,)` or `(batch, 1)`.
         owner: whose labels they are, for messages.
 
     Raises:
-        ValueError: if the shape or type is another, or, where values are known, one is no whole number.
+        ValueError: the shape or type is wrong or, if values are known, one is not a whole number.
     """
     known = known_values(labels)
     if known is not None:
         check_labels(known, owner)
         known = known if known.dtype.kind in "biu" else known.astype(np.int64)
         labels = ops.convert_to_tensor(known)
-        if keras.backend.standardize_dtype(labels.dtype) == "int32":  # JAX has no wider one
+        if keras.backend.standardize_dtype(labels.dtype) == "int32":  # JAX has no wider integers
             _check_32_bits(known, owner)
     else:
         _check_shape(labels.shape, owner)
@@ -94,19 +94,19 @@ def integers(labels, owner):
 
 
 def whole_numbers(labels, rows, owner, bits=64):
-    """Labels that are only compared with each other: any whole numbers.
+    """Converts labels that are only compared with each other, so that any whole numbers are valid.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`.
         rows: the tensor `(rows, …)` that they belong to.
         owner: as for `integers`.
-        bits: 32 where they are kept as int32.
+        bits: 32 if they are stored as int32.
 
     Returns:
-        int32 or int64 `(rows,)`, and bool `(rows,)`: which of them are labels.
+        int32 or int64 `(rows,)`, and bool `(rows,)`: which of them are valid labels.
 
     Raises:
-        ValueError: as `integers`, or where there is not one label a row, or one does not fit.
+        ValueError: as for `integers`; or there is not one label per row, or a label does not fit.
     """
     known = known_values(labels)
     labels = _one_a_row(integers(labels, owner), rows, owner)
@@ -121,21 +121,21 @@ def whole_numbers(labels, rows, owner, bits=64):
 
 
 def class_numbers(labels, rows, owner, below, lowest=0, kind="class"):
-    """Labels that number classes.
+    """Converts labels that number classes.
 
     Args:
         labels: `(rows,)` or `(rows, 1)`.
         rows: the tensor `(rows, …)` that they belong to.
         owner: as for `integers`.
-        below: number of classes, also as a variable or tensor ().
+        below: number of classes, as an integer, a variable or a tensor ().
         lowest: as for `check_labels`.
         kind: as for `check_labels`.
 
     Returns:
-        int32 `(rows,)`, −1 for every label out of the range, and bool `(rows,)`: which of them are in the range.
+        int32 `(rows,)`, −1 for every label out of range, and bool `(rows,)`: which of them are in range.
 
     Raises:
-        ValueError: as `check_labels`, where values are known, and where there is not one label a row.
+        ValueError: as for `check_labels`, if values are known; or there is not one label per row.
     """
     known = known_values(labels)
     if known is not None:
@@ -148,29 +148,29 @@ def class_numbers(labels, rows, owner, below, lowest=0, kind="class"):
 
 
 def nan_where_not(right, values):
-    """`values` `(rows,)` or `(rows, columns)`, NaN in the rows without a right label. Gradients of the others stay."""
+    """Sets rows of `values` `(rows,)` or `(rows, columns)` without a valid label to NaN; other gradients stay."""
     right = right if len(values.shape) == 1 else ops.expand_dims(right, 1)
     return ops.where(right, values, ops.cast(float("nan"), values.dtype))
 
 
 def known_values(x):
-    """`x` as a NumPy array; None where it is a symbol of a compiled step."""
+    """`x` as a NumPy array; None if it is symbolic, in a compiled step."""
     if isinstance(x, (np.ndarray, np.generic, list, tuple, int, float)):
         return np.asarray(x)
     try:
         return np.asarray(ops.convert_to_numpy(x))
-    except (NotImplementedError, TypeError, ValueError):  # of TensorFlow, JAX and Keras
+    except (NotImplementedError, TypeError, ValueError):  # from TensorFlow, JAX and Keras
         return None
 
 
 def of_several(wrong):
-    """`" (and 3 more of 64)"`, after the first of them was named."""
+    """Text such as `" (and 3 more of 64)"`, to follow the first wrong one."""
     count = int(wrong.sum())
     return "" if count == 1 else f" (and {count - 1} more of {wrong.size})"
 
 
 def _first_of(wrong, labels, shown=str):
-    """`"label 9 in row 5 (and 3 more of 64)"`: the first wrong one of labels `(batch,)`."""
+    """Names the first wrong label of `(batch,)`: `"label 9 in row 5 (and 3 more of 64)"`."""
     row = int(np.argmax(wrong))
     return f"label {shown(labels[row])} in row {row}{of_several(wrong)}"
 
@@ -180,14 +180,14 @@ def _no_label(dtype):
 
 
 def _check_shape(shape, owner):
-    if getattr(shape, "rank", 0) is None:  # of a data set that does not say
+    if getattr(shape, "rank", 0) is None:  # from a data set without known shapes
         return
     shape = tuple(shape)
     if len(shape) == 1 or (len(shape) == 2 and shape[1] in (1, None)):
         return
     remedy = " Turn one-hot rows into numbers: labels.argmax(axis=-1)." if len(shape) == 2 else ""
     raise ValueError(
-        f"{owner}: labels must be one whole number a sample, of shape (batch,) or (batch, 1). "
+        f"{owner}: labels must be one whole number per sample, of shape (batch,) or (batch, 1). "
         f"Received: labels of shape {shape}.{remedy}"
     )
 
@@ -196,12 +196,12 @@ def _one_a_row(labels, rows, owner):
     expected, received = rows.shape[0], labels.shape[0]
     if None not in (expected, received) and expected != received:
         raise ValueError(
-            f"{owner}: there must be one label a sample. Received: {received} labels for {expected} samples"
+            f"{owner}: there must be one label per sample. Received: {received} labels for {expected} samples"
         )
     size = ops.shape(rows)[0]
     if None not in (expected, received) or None in (size, ops.shape(labels)[0]):
-        return labels  # in a symbolic call no size is known
-    # A comparison would repeat a single label. (TensorFlow removes a reshaping that should fail in the step.)
+        return labels  # sizes are unknown in a symbolic call
+    # A comparison would broadcast a single label. (TensorFlow optimises away a reshape that should fail.)
     fits = ops.broadcast_to(ops.equal(ops.shape(labels)[0], size), (size,))
     return ops.where(fits, labels, _no_label(keras.backend.standardize_dtype(labels.dtype)))
 

@@ -1,4 +1,4 @@
-"""Locks between processes, which die with the process that holds them."""
+"""Locks between processes, released when the process that holds them ends."""
 
 import errno
 import fcntl
@@ -9,7 +9,7 @@ import warnings
 
 from keras_reid.utils.plain_files import open_plain
 
-# What a file system answers that has no locks.
+# Errors from file systems without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}
 _POLL_SECONDS = 0.2
 
@@ -18,7 +18,7 @@ class Held(Exception):
     """Another process holds the lock.
 
     Args:
-        holder: in words, such as "process 1234".
+        holder: a description such as "process 1234".
     """
 
     def __init__(self, holder):
@@ -27,22 +27,22 @@ class Held(Exception):
 
 
 class Lock:
-    """An advisory lock (`flock`) on a file, held from when it is made until `release`, or the end of the process.
+    """An advisory lock (`flock`) on a file, held from construction until `release` or the end of the process.
 
-    However the process ends, by SIGKILL too, the lock goes with it; the file then stays, and says nothing. It holds
-    the process id and the machine of whoever has the lock.
+    The lock ends with its process, even after SIGKILL; the file may remain, but then means nothing. The file contains
+    the process id and the machine of the holder.
 
-    Between machines it holds where the file system passes locks on: NFS does (from Linux 2.6.12 on, unless it is
-    mounted with `local_lock` or `nolock`), and so do CephFS, GPFS, and Lustre mounted with `flock`. A file system
-    without locks is said in a warning, and nothing is locked; one that keeps them to each machine cannot be told.
+    The lock works between machines if the file system supports it. NFS does (from Linux 2.6.12 on, unless mounted with
+    `local_lock` or `nolock`), and so do CephFS, GPFS, and Lustre mounted with `flock`. On a file system without locks
+    there is a warning and nothing is locked. A file system that locks only within each machine cannot be detected.
 
     Args:
-        path: the file, which is made in a folder that exists. Links are refused.
-        waiting: a function that is called with the holder in words before waiting for it; None refuses instead.
+        path: the file, which is created if its folder exists. Links are rejected.
+        waiting: function that is called with the holder's description before waiting for it; None raises instead.
 
     Raises:
-        Held: another process, or another `Lock` of this one, has it, and `waiting` is None.
-        UserError: the file is a link or no plain file.
+        Held: another process, or another `Lock` in this one, holds the lock, and `waiting` is None.
+        UserError: the file is a link or not a regular file.
         FileNotFoundError: the folder does not exist.
 
     Example:
@@ -56,7 +56,7 @@ class Lock:
             self._file = self._locked(waiting)
 
     def _locked(self, waiting):
-        """The locked file; None if it was removed while we waited, as who holds it may do."""
+        """The locked file; None if the holder removed it while we waited."""
         file = open_plain(self.path, "a+b")
         try:
             try:
@@ -77,7 +77,7 @@ class Lock:
                 file.close()
                 raise
             warnings.warn(
-                f"{self.path}: this file system has no locks ({error.strerror}): see to it that no other process "
+                f"{self.path}: this file system has no locks ({error.strerror}): make sure that no other process "
                 "writes here at the same time",
                 stacklevel=4,
             )
@@ -87,10 +87,10 @@ class Lock:
         return file
 
     def release(self, remove=False):
-        """Lets it go.
+        """Releases the lock.
 
         Args:
-            remove: whether to remove the file, too.
+            remove: whether to remove the file as well.
         """
         if self._file is None:
             return
@@ -105,10 +105,10 @@ class Lock:
 
 
 def wait_until_free(path, seconds):
-    """Waits until nobody holds a lock, if there is one; afterwards whoever locks it first has it.
+    """Waits until nobody holds the lock at `path`; does not take it.
 
     Raises:
-        Held: somebody still does after so many seconds.
+        Held: somebody still holds it after `seconds`.
     """
     end = time.monotonic() + seconds
     while os.path.exists(path):
@@ -122,7 +122,7 @@ def wait_until_free(path, seconds):
 
 
 def _is_at(file, path):
-    """Whether an open file is still what lies at a path."""
+    """Whether an open file is still the one at the path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
     except FileNotFoundError:
@@ -130,7 +130,7 @@ def _is_at(file, path):
 
 
 def _holder(file):
-    """Who has a lock, by what it wrote into the file."""
+    """Describes the holder of a lock, from the content of the file."""
     file.seek(0)
     process, _, host = file.read(300).decode("utf-8", "replace").strip().partition(" ")
     if not process.isdigit():

@@ -1,4 +1,4 @@
-"""Where a trained model is, and which one it is, without loading anything."""
+"""Finds and identifies a trained model without loading it."""
 
 import hashlib
 import json
@@ -10,23 +10,23 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import parse_json
 
 _CONFIG = "config.json"
-# Ours have 2 kB, as a backbone is one entry; one that lists every layer, of 1000 layers, about 1 MB.
+# Ours have 2 kB, because a backbone is one entry; a model that lists 1000 layers has about 1 MB.
 _MOST_CONFIG_BYTES = 2**24
 
 
 def find_model_file(run_or_model):
-    """The `.keras` file that a run directory holds, or that is named itself.
+    """The `.keras` file of a run directory, or the `.keras` file itself.
 
-    Commands call it before they import Keras, so that a typing error costs no waiting.
+    Commands call it before they import Keras, so that a typing error is reported at once.
 
     Args:
-        run_or_model: a run directory, which holds `model.keras`, or a `.keras` file.
+        run_or_model: a run directory that contains `model.keras`, or a `.keras` file.
 
     Returns:
         `pathlib.Path` of the file.
 
     Raises:
-        UserError: nothing is there, the run is not finished, or the file is of another kind.
+        UserError: the path does not exist, the run is not finished, or the file is not a Keras model.
 
     Example:
         >>> find_model_file("runs/quickstart")  # doctest: +SKIP
@@ -37,25 +37,24 @@ def find_model_file(run_or_model):
     if not path.exists():
         raise UserError(
             f"{path}: there is no such run directory or model file. "
-            "Pass a directory that `python -m keras_reid.fit` wrote, or a .keras file."
+            "Pass a run directory from `python -m keras_reid.fit`, or a .keras file."
         )
     if not file.exists():
         raise UserError(
-            f"{path}: the directory holds no model.keras. "
+            f"{path}: the directory contains no model.keras. "
             "Pass a finished run; `python -m keras_reid.fit FILE --resume` finishes one that was interrupted."
         )
     if file.suffix != ".keras" or not zipfile.is_zipfile(file):
         raise UserError(
-            f"{file}: not a Keras model file. "
-            "Pass a run directory, or a file that `model.save('….keras')` wrote."
+            f"{file}: not a Keras model file. Pass a run directory, or a file from `model.save('….keras')`."
         )
     return file
 
 
 def fingerprint(file):
-    """What tells two models apart by the embeddings that they give: a digest of architecture and weights.
+    """A digest of architecture and weights, which identifies a model by its embeddings.
 
-    A model keeps it when it is copied, and when it is calibrated, which changes no embedding. Time: reading the file.
+    Copying a model keeps the digest, and so does calibration, which changes no embedding. Time: reading the file.
 
     Args:
         file: a `.keras` file.
@@ -76,7 +75,7 @@ def fingerprint(file):
         with zipfile.ZipFile(file) as archive:
             digest.update(json.dumps(config, sort_keys=True).encode())
             for entry in sorted(archive.namelist()):
-                if entry in (_CONFIG, "metadata.json"):  # the second says when it was saved
+                if entry in (_CONFIG, "metadata.json"):  # metadata.json contains the time of saving
                     continue
                 digest.update(entry.encode())
                 with archive.open(entry) as content:
@@ -88,13 +87,13 @@ def fingerprint(file):
 
 
 def read_config(file):
-    """The configuration in a `.keras` file: `{"class_name": …, "config": {…}, …}`, of bounded size and depth.
+    """Reads the configuration in a `.keras` file, with limits: `{"class_name": …, "config": {…}, …}`.
 
     Args:
         file: a `.keras` file.
 
     Raises:
-        UserError: the file is damaged, or its configuration too large, too deep or of another form.
+        UserError: the file is damaged, or its configuration is too large, too deep or malformed.
     """
     try:
         with zipfile.ZipFile(file) as archive, archive.open(_CONFIG) as entry:
@@ -113,15 +112,15 @@ def read_config(file):
         ) from error
     config = parse_json(content, f"{file}: its {_CONFIG}", _MOST_CONFIG_BYTES)
     if not (isinstance(config, dict) and isinstance(config.get("config"), dict)):
-        raise UserError(f"{file}: not a Keras model file: its {_CONFIG} describes no model.")
+        raise UserError(f"{file}: not a Keras model file: its {_CONFIG} does not describe a model.")
     return config
 
 
 def experiment_file_of(run_or_model):
-    """The experiment file that belongs to a model, and holds its own classes if it has any; None for a bare model file.
+    """The experiment file of a model, which defines its custom classes; None for a model file outside a run.
 
-    A model file belongs to a run when it lies in the folder that `fit` wrote, with its command.json; what lies beside
-    another one is nobody's.
+    A model file belongs to a run if its folder was written by `fit`, which a command.json shows. Files next to any
+    other model file are ignored.
 
     Args:
         run_or_model: as for `find_model_file`.

@@ -1,7 +1,7 @@
-"""Experiment files are Python: which of them may be executed, and executing them.
+"""Decides which experiment files, which are Python, may be executed, and executes them.
 
-A file that the user names himself is executed as told. The copy in a run is executed only if it is known: `fit` ran
-this very text on this machine and noted its hash, or this process has executed it; otherwise only if the user says so.
+A file that the user names is executed. The copy in a run is executed only if it is known: `fit` ran exactly this text
+on this machine and recorded its hash, or this process has executed it. Otherwise the user must allow it.
 """
 
 import hashlib
@@ -12,9 +12,11 @@ from pathlib import Path
 
 from keras_reid.utils.errors import UserError
 
-_NAME = "<run_path>"  # of the module, as `runpy.run_path` calls it: experiment.json and saved models hold it
+_NAME = (
+    "<run_path>"  # module name, the same as in `runpy.run_path`: experiment.json and saved models contain it
+)
 
-_executed = []  # hashes of what this process has executed, the last one at the end
+_executed = []  # hashes of the texts that this process has executed, the latest last
 
 
 def execute(file, source=None):
@@ -22,19 +24,19 @@ def execute(file, source=None):
 
     Args:
         file: its path.
-        source: its bytes, where they have been read already; those are what is executed.
+        source: its content as bytes, if already read; exactly these bytes are executed.
 
     Returns:
-        dict of what it defines.
+        dict of the names that it defines.
 
     Raises:
-        whatever the file raises.
+        any error that the file raises.
     """
     source = Path(file).read_bytes() if source is None else source
     module = types.ModuleType(_NAME)
     module.__file__ = str(file)
     before = sys.modules.get(_NAME)
-    sys.modules[_NAME] = module  # dataclasses look for the module of a class there
+    sys.modules[_NAME] = module  # dataclasses look up the module of a class there
     try:
         exec(compile(source, str(file), "exec"), module.__dict__)
     finally:
@@ -49,17 +51,17 @@ def execute(file, source=None):
 
 
 def source_of_run(file, trust_code=False):
-    """The text of a run's experiment file, if it may be executed; says in one line that it will be.
+    """Reads a run's experiment file if it may be executed, and prints a line that says so.
 
     Args:
         file: the path of the copy in the run.
-        trust_code: whether the user takes responsibility for it.
+        trust_code: whether the user allows it to be executed.
 
     Returns:
         bytes, for `execute`.
 
     Raises:
-        UserError: the file is not there, or not known and not trusted.
+        UserError: the file is missing, or neither known nor trusted.
     """
     try:
         source = Path(file).read_bytes()
@@ -67,35 +69,35 @@ def source_of_run(file, trust_code=False):
         raise UserError(f"{file}: cannot be read: {error.strerror.lower()}") from error
     if not (is_known(source) or trust_code):
         raise UserError(refusal(file))
-    why = "its hash was noted by `fit` on this machine" if is_known(source) else "--trust-code"
+    why = "`fit` recorded its hash on this machine" if is_known(source) else "--trust-code"
     print(f"running the code of {file} ({why})", file=sys.stderr)
     return source
 
 
 def refusal(file):
-    """Why the code of a run is not executed, and what to do."""
+    """The message that says why a run's code is not executed, and what to do."""
     return (
-        f"{file}: is not executed, for `fit` on this machine has not noted its hash. Read it; if you trust it, pass "
-        "--trust-code (in Python trust_code=True)"
+        f"{file}: is not executed, because `fit` has not recorded its hash on this machine. Read it; if you trust it, "
+        "pass --trust-code (in Python, trust_code=True)"
     )
 
 
 def is_known(source):
-    """Whether `fit` noted the hash of this text on this machine, or this process has executed it."""
+    """Whether `fit` recorded the hash of this text on this machine, or this process has executed it."""
     digest = _digest(source)
     return digest in _executed or digest in _noted()
 
 
 def was_last(source):
-    """Whether nothing else was executed since this text was: what it registers counts as it is."""
+    """Whether this text was executed last, so that the classes it registers are current."""
     return _executed[-1:] == [_digest(source)]
 
 
 def note(source):
-    """Notes the hash of an experiment file that the user ran.
+    """Records the hash of an experiment file that the user ran.
 
     Returns:
-        None, or in words why it could not be noted.
+        None, or the reason why it could not be recorded.
     """
     file = _file()
     if file is None:
@@ -105,11 +107,11 @@ def note(source):
         if digest in _noted():
             return None
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # Appending a line in one call is what writers at the same time may do.
+        # Appending a line in a single call is safe with several writers.
         descriptor = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             size = os.fstat(descriptor).st_size
-            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"  # a full disk cut off the last one
+            torn = size and os.pread(descriptor, 1, size - 1) != b"\n"  # a full disk cut off the last line
             line = f"{chr(10) if torn else ''}{digest}\n".encode()
             if os.write(descriptor, line) < len(line):
                 return f"{file}: the disk is full"
@@ -129,11 +131,11 @@ def _noted():
 
 
 def _file():
-    """Hashes of experiment files, one a line, in the user's configuration folder; None if there is no such folder."""
+    """The file of hashes, one per line, in the user's configuration folder; None if there is no such folder."""
     folder = Path(os.environ.get("XDG_CONFIG_HOME", ""))
-    if not folder.is_absolute():  # to be ignored, by the XDG base directory specification
+    if not folder.is_absolute():  # the XDG base directory specification says to ignore it
         folder = Path(os.path.expanduser("~")) / ".config"
-    # A relative one would be another in each working directory, and might be a stranger's.
+    # A relative path would depend on the working directory, and might belong to a stranger.
     return folder / "keras_reid" / "noted_experiments" if folder.is_absolute() else None
 
 

@@ -1,4 +1,4 @@
-"""Files that are opened as themselves: never through a link, and never a pipe or a device."""
+"""Opens regular files only: never through a link, and never a pipe or a device."""
 
 import os
 import stat
@@ -7,16 +7,16 @@ from keras_reid.utils.errors import UserError
 
 
 def open_plain(path, mode="rb"):
-    """`open(path, mode)` of a file in a folder that others may write to.
+    """Does `open(path, mode)` safely for a file in a folder that others may write to.
 
-    A link there would lead our writing to a file of its maker's choice, and a named pipe would wait for ever.
+    A link there would redirect our writing to a file of its creator's choice, and a named pipe would wait forever.
 
     Args:
-        path: the file; "w" and "a" make it.
-        mode: as of `open`. "w" empties the file only when it is known to be a plain one.
+        path: the file; "w" and "a" create it.
+        mode: as for `open`. "w" empties the file only after checking that it is a regular file.
 
     Raises:
-        UserError: it is a link, symbolic or (for writing) hard, or no plain file.
+        UserError: the file is a symbolic link, a hard link (for writing), or not a regular file.
         OSError: as `open`.
     """
     writes = any(letter in mode for letter in "wa+")
@@ -32,9 +32,11 @@ def open_plain(path, mode="rb"):
         try:
             facts = os.fstat(number)
             if not stat.S_ISREG(facts.st_mode):
-                raise UserError(f"{path} must be a plain file: remove it")
+                raise UserError(f"{path} must be a regular file: remove it")
             if writes and facts.st_nlink > 1:
-                raise UserError(f"{path} is a hard link to another file, which is not written to: remove it")
+                raise UserError(
+                    f"{path} is a hard link to another file, which must not be overwritten: remove it"
+                )
             if emptied:
                 os.ftruncate(number, 0)
         except BaseException:

@@ -1,4 +1,4 @@
-"""Progress with an estimated time of arrival, on a terminal and in a log file."""
+"""Shows progress with the estimated remaining time, on a terminal or in a log file."""
 
 import contextlib
 import sys
@@ -7,10 +7,10 @@ import time
 
 @contextlib.contextmanager
 def progress(description, total, unit="images"):
-    """Shows how far a long loop is; yields `advance(n=1)`.
+    """Shows the progress of a long loop; yields `advance(n=1)`.
 
-    On a terminal it is one live line; elsewhere (a file, a pipe, CI) a plain line every ten seconds, so that logs stay
-    readable. Nothing is shown for work that takes less than a second.
+    On a terminal, this is one live line; elsewhere (a file, a pipe, CI), it is a plain line every ten seconds, so that
+    logs stay readable. Nothing is shown for work that takes less than a second.
 
     Example:
         >>> with progress("embedding", total=3) as advance:
@@ -25,7 +25,7 @@ def progress(description, total, unit="images"):
 
 
 def clock(seconds):
-    """`75` → `"1:15"`, `3700` → `"1:01:40"`."""
+    """Formats seconds: `75` → `"1:15"`, `3700` → `"1:01:40"`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,4 +1,4 @@
-"""The option `--trust-code`, which all commands share that may execute the code of a run."""
+"""The option `--trust-code`, shared by all commands that may execute a run's code."""
 
 from typing import Annotated
 
@@ -7,7 +7,7 @@ import tyro
 TrustCode = Annotated[
     bool,
     tyro.conf.arg(
-        help="execute the experiment.py of a run that was not trained on this machine. It can do whatever you can: "
-        "read it first. That of your own runs is known by its hash, and executed where it is needed"
+        help="execute the experiment.py of a run that was not trained on this machine. It can do anything you can, "
+        "so read it first. For runs from this machine its hash is known, and it is executed when needed"
     ),
 ]

@@ -1,4 +1,4 @@
-"""Which one of several workers this process is, from the environment alone."""
+"""Finds out from the environment which of several workers this process is."""
 
 import json
 import os
@@ -8,24 +8,24 @@ from keras_reid.utils.errors import UserError
 
 
 class Worker(NamedTuple):
-    """A process of a distributed training."""
+    """A process in distributed training."""
 
     index: int = 0
-    """0 for the first"""
+    """number of this worker, from 0"""
     count: int = 1
-    """how many there are"""
+    """number of workers"""
     chief: bool = True
-    """whether it is the one that evaluates and writes; alone, every process is"""
+    """whether this worker evaluates and writes; a single process always does"""
 
 
 def this_worker():
-    """The `Worker` that the environment variable `TF_CONFIG` describes; without it, the only one.
+    """The `Worker` that the environment variable `TF_CONFIG` describes; without the variable, a single worker.
 
     `TF_CONFIG` is JSON, as TensorFlow defines it: `{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",
-    "index": 0}}`, where the first may be a `"chief"` of its own.
+    "index": 0}}`; the first worker may have its own entry `"chief"`.
 
     Raises:
-        UserError: if it is no such thing.
+        UserError: `TF_CONFIG` is malformed.
     """
     text = os.environ.get("TF_CONFIG", "")
     if not text.strip():

@@ -5,7 +5,7 @@ image=$1 url=${2:-http://localhost:8501} model=${3:-reid}
 
 curl --fail-with-body --silent --show-error "$url/v1/models/$model"
 curl --fail-with-body --silent --show-error "$url/v1/models/$model/metadata"
-# The request comes from a pipe: as an argument, a photograph would be too long for the command line.
+# The request comes through a pipe, because a photo would be too long for the command line.
 {
   printf '{"instances": [{"b64": "'
   base64 <"$image" | tr -d '\n'

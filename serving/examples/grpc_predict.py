@@ -1,7 +1,7 @@
 """Embeddings over gRPC with the official stubs: python serving/examples/grpc_predict.py localhost:8500 IMAGE [IMAGE…]
 
-With tensorflow-serving-api, which brings TensorFlow along. `keras_reid.serving.client` does the same without it, and
-adds batches, repetitions and errors that name the image.
+Needs tensorflow-serving-api, which depends on TensorFlow. `keras_reid.serving.client` does the same without TensorFlow,
+and adds batches, retries and errors that name the image.
 """
 
 import pathlib

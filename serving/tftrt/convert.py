@@ -1,11 +1,11 @@
 """Converts an exported SavedModel with TF-TRT: `python convert.py SAVEDMODEL OUTPUT --precision FP16`.
 
-Runs under TensorFlow 2.17 with TensorRT 8.6, without Keras and without keras_reid: see the Dockerfile. All signatures
-stay, and those that compute nothing (decode, metadata) stay as they are. Answers of before and after are compared on
-batches of 1, 7 and 32 images, and parity.json says by how much they differ; beyond the limit nothing is put in place.
+Runs with TensorFlow 2.17 and TensorRT 8.6, without Keras and keras_reid: see the Dockerfile. All signatures are kept;
+decode and metadata are not converted. The answers before and after the conversion are compared on batches of 1, 7 and
+32 images. parity.json says how much they differ; if they differ too much, nothing is written.
 
-FP32: at most 1e-4 on numbers of unit vectors (TF32 is switched off). FP16: cosine at least 0.9995. INT8: cosine at
-least 0.99, calibrated over --calibration-images, typical ones, such as some hundred of training.
+FP32: numbers of unit vectors may differ by 1e-4 (TF32 is switched off). FP16: cosine at least 0.9995. INT8: cosine at
+least 0.99, calibrated on --calibration-images, typical images such as a few hundred training images.
 """
 
 import argparse
@@ -27,36 +27,36 @@ CALIBRATION_BATCH, MOST_CALIBRATION = 8, 256
 
 
 class Refused(Exception):
-    """Said in one line; exit code 2."""
+    """An error that is printed as one line, with exit code 2."""
 
 
 def main(arguments):
     options = parse(arguments)
     source, target = options.savedmodel, options.output
     if not (source / "saved_model.pb").is_file():
-        raise Refused(f"{source} is no SavedModel: it holds no saved_model.pb")
+        raise Refused(f"{source} is not a SavedModel: it contains no saved_model.pb")
     if target.exists():
-        raise Refused(f"{target} exists: remove it, or name another folder")
+        raise Refused(f"{target} exists: remove it or name another folder")
     check_hashes(source)
     files = []
     if options.calibration_images:
         files = sorted(f for f in options.calibration_images.rglob("*") if f.suffix.lower() in SUFFIXES)
     if options.precision == "INT8" and not files:
-        raise Refused("INT8 needs typical images: name their folder with --calibration-images")
+        raise Refused("INT8 needs typical images: name their folder after --calibration-images")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # float32 means float32, before and after
+    os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")  # compute in real float32, before and after
     import tensorflow as tf
 
     before = tf.saved_model.load(str(source))
     missing = {"serving_default", "pixels", "decode"} - set(before.signatures)
     if missing:
         raise Refused(
-            f"{source} is no export of keras_reid: it has no signature {', '.join(sorted(missing))}"
+            f"{source} is not an export of keras_reid: it has no signature {', '.join(sorted(missing))}"
         )
     images = test_images(tf, before)
     expected = answers(tf, before, images)
     if options.check_only:
-        print(f"{source} runs under TensorFlow {tf.__version__}: {expected.shape[1]} numbers an image")
+        print(f"{source} runs under TensorFlow {tf.__version__}: {expected.shape[1]} numbers per image")
         return
     need_tensorrt(tf)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ def parse(arguments):
 
 
 def hashes_of(folder):
-    """SHA-256 of each file but parity.json, by its path in the folder, as keras_reid.export notes them."""
+    """SHA-256 of each file except parity.json, by its path in the folder, as keras_reid.export writes them."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / "parity.json")
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files
@@ -106,19 +106,19 @@ def hashes_of(folder):
 
 
 def check_hashes(source):
-    """Refuses an export that has changed since it was verified: the conversion would be compared with the damage."""
+    """Rejects an export that has changed since it was verified, because it would be no valid reference."""
     try:
         noted = json.loads((source / "parity.json").read_text(encoding="utf-8"))["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         print(
-            f"note: {source / 'parity.json'} holds no hashes, so whether the export has changed since it was verified "
-            "cannot be told"
+            f"note: {source / 'parity.json'} has no hashes, so changes to the export since it was verified would go "
+            "unnoticed"
         )
         return
     present = hashes_of(source)
     changed = sorted(name for name in noted.keys() | present.keys() if noted.get(name) != present.get(name))
     if changed:
-        raise Refused(f"{source / changed[0]} is not as it was when the export was verified: export it again")
+        raise Refused(f"{source / changed[0]} has changed since the export was verified: export it again")
 
 
 def need_tensorrt(tf):
@@ -126,15 +126,15 @@ def need_tensorrt(tf):
 
     if not _pywrap_py_utils.is_tensorrt_enabled():
         raise Refused(
-            f"this TensorFlow ({tf.__version__}) has no TensorRT in it: run this script in the container of its "
-            "Dockerfile, on a machine with a GPU"
+            f"this TensorFlow ({tf.__version__}) has no TensorRT: run this script in the container of its Dockerfile, "
+            "on a machine with a GPU"
         )
     if not tf.config.list_physical_devices("GPU"):
-        raise Refused("there is no GPU: TF-TRT builds its engines on the one that will serve")
+        raise Refused("there is no GPU: TF-TRT must build its engines on the GPU that will serve them")
 
 
 def convert(tf, before, source, target, options, files):
-    """Converts the graph of the pixels, and saves it with all other signatures around it."""
+    """Converts the graph of the signature `pixels`, and saves it together with the other signatures."""
     from tensorflow.python.compiler.tensorrt import trt_convert
 
     converter = trt_convert.TrtGraphConverterV2(
@@ -161,7 +161,7 @@ def convert(tf, before, source, target, options, files):
         converter.convert()
     converter.build(input_fn=built_for)
 
-    # It saves one signature. Its engines belong to what it saves, so the others are added there.
+    # The converter saves only one signature. Its engines belong to that object, so add the others there.
     def save(trackable, folder, signatures, options=None):
         save_all(tf, before, trackable, signatures["pixels"], folder)
 
@@ -170,7 +170,7 @@ def convert(tf, before, source, target, options, files):
 
 
 def save_all(tf, before, trackable, pixels, target):
-    """A SavedModel with the converted `pixels`, `serving_default` as decoding before it, and all else as it was."""
+    """Saves the converted `pixels`, `serving_default` (which decodes first), and the other signatures unchanged."""
     trackable.before = before
 
     @tf.function(input_signature=[tf.TensorSpec((None, *image_size(before), 3), tf.uint8, name="images")])
@@ -196,7 +196,7 @@ def decoded(tf, model, contents):
 
 
 def test_images(tf, model):
-    """Smooth images and noise, the same each time, as files: PNG."""
+    """Smooth images and noise as PNG files; always the same ones."""
     height, width = image_size(model)
     random = tf.random.Generator.from_seed(0)
     files = []
@@ -210,7 +210,7 @@ def test_images(tf, model):
 
 
 def answers(tf, model, files):
-    """Embeddings of both signatures, one below the other."""
+    """Embeddings of both signatures, stacked."""
     parts = []
     for start, stop in BATCHES:
         parts.append(model.signatures["serving_default"](image_bytes=files[start:stop])["embedding"])
@@ -222,10 +222,10 @@ def compare(tf, expected, answer, precision):
     difference = float(tf.reduce_max(tf.abs(answer - expected)))
     cosine = float(tf.reduce_min(tf.reduce_sum(answer * expected, 1)))
     good = difference <= TOLERANCE if precision == "FP32" else cosine >= LEAST_COSINE[precision]
-    if not good:  # NaN is not good either
+    if not good:  # NaN fails too
         raise Refused(
             f"the answers differ after the conversion: by up to {difference:.2g}, cosine down to {cosine:.5f}. "
-            "Nothing was put in place"
+            "Nothing was written"
         )
     return {
         "verified": True,
@@ -254,7 +254,7 @@ if __name__ == "__main__":
         print("interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
-        # TensorFlow has the words without the number.
+        # TensorFlow reports a full disk as a message without an error number.
         if getattr(error, "errno", None) != errno.ENOSPC and "No space left on device" not in str(error):
             raise
         print(f"error: the disk is full: {' '.join(str(error).split())[:300]}", file=sys.stderr)

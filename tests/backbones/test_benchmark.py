@@ -117,7 +117,7 @@ def test_rows_that_are_there_are_skipped(benchmark, tmp_path, monkeypatch, capsy
     monkeypatch.setattr(benchmark, "measure", None)  # nothing is measured
     benchmark.main(arguments)
     assert file.read_text() == before
-    assert capsys.readouterr().out.count(f"is in {file.name}") == len(benchmark.TABLE)
+    assert capsys.readouterr().out.count(f"already in {file.name}") == len(benchmark.TABLE)
 
 
 @pytest.mark.medium

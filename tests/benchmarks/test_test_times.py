@@ -74,7 +74,7 @@ def test_each_run_is_kept_and_the_last_ones_tests(benchmark, junit, tmp_path, ca
 
 
 def test_refuses_what_is_no_such_file(benchmark, tmp_path):
-    with pytest.raises(UserError, match="must be a file that `pytest --junit-xml` wrote"):
+    with pytest.raises(UserError, match="must be a file from `pytest --junit-xml`"):
         benchmark.read(tmp_path / "missing.xml")
     (tmp_path / "other.xml").write_text("<html></html>")
     with pytest.raises(UserError, match=r"other\.xml must be a file"):

@@ -1,4 +1,4 @@
-"""What README and the pages of docs show, taken apart and checked."""
+"""Parses and checks README and the pages of docs."""
 
 from tests.documentation.checks import check_commands, check_links
 from tests.documentation.commands import module_of

@@ -10,7 +10,7 @@ from tests.documentation.pages import prose, shell_lines, spans
 
 
 def check_commands(text, folder=ROOT):
-    """Each command of ours, in a block or within a line, must parse; each `--option` must be one of some command's."""
+    """Each of our commands, in a block or inline, must parse; each `--option` must exist in some command."""
     lines = shell_lines(text)
     for code in spans(text):
         if re.search(r" -m (keras_reid|serving)\b", code) and "…" not in code and "[" not in code:
@@ -30,7 +30,7 @@ def check_commands(text, folder=ROOT):
 
 
 def check_links(page):
-    """Each link must lead to a file, and to a heading where it names one; each file that is named must exist."""
+    """Each link must lead to a file, and to a heading if it names one; each named file must exist."""
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)\s]+)\)", prose(text)):
         if re.match(r"https?://", target):

@@ -1,4 +1,4 @@
-"""Our commands as their own parsers see them."""
+"""Parses our commands with their own parsers."""
 
 import contextlib
 import functools
@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 
 class _Parsed(Exception):
-    """Leaves a command once it knows its arguments."""
+    """Raised to leave a command after it has parsed its arguments."""
 
 
 def module_of(words):
@@ -27,12 +27,12 @@ def module_of(words):
 
 
 def parse(module, arguments, folder=ROOT):
-    """Parses the arguments of one of our commands as it does itself, and goes no further.
+    """Parses the arguments of one of our commands as the command does, and then stops.
 
-    Fields of an experiment are those of its file, looked for in `folder` and in the repository; else of any.
+    Fields of an experiment are those of its file, if it is in `folder` or in the repository; otherwise those of any.
 
     Raises:
-        UserError: if it refuses them.
+        UserError: if the command rejects the arguments.
     """
     found, given = _reach_parser(module, arguments)
     target, options = found
@@ -58,7 +58,7 @@ def _reach_parser(module, arguments):
         main = importlib.import_module(f"{module}.__main__").main
     except ModuleNotFoundError:
         main = importlib.import_module(module).main
-    # The files that are named need not be there: `fit FILE.py --help` and its like would load them first.
+    # Named files need not exist, but `fit FILE.py --help` and similar commands would load them first.
     shown = [word for word in arguments if word not in ("-h", "--help")]
 
     def leave(target, given, **options):

@@ -1,4 +1,4 @@
-"""Every option of FastReID's default configuration, by groups: facts that the documentation is checked against."""
+"""Every option in FastReID's default configuration, by group; the documentation is checked against this list."""
 
 _GROUPS = {
     "MODEL": "DEVICE META_ARCHITECTURE FREEZE_LAYERS QUEUE_SIZE WEIGHTS PIXEL_MEAN PIXEL_STD",

@@ -1,4 +1,4 @@
-"""Names of ours: fields of an experiment, components with arguments, commands with options."""
+"""Resolves our names: fields of an experiment, components with arguments, commands with options."""
 
 import ast
 import importlib
@@ -23,7 +23,7 @@ def _of(module):
     return [part for part in _COMPONENTS if part.__module__.rsplit(".", 1)[1] == module]
 
 
-# What may stand in a field that takes any component of a kind.
+# Components that fit into a field of a kind.
 _KINDS = {
     "dataset": _READERS,
     "sampler": [value for value in vars(samplers).values() if inspect.isclass(value)],
@@ -50,7 +50,7 @@ _LATE_SPACES = (
 
 
 def is_field(path):
-    """Whether `model.backbone.last_stride` is a field of an experiment, of some component that may stand there."""
+    """Whether a name such as `model.backbone.last_stride` is a field of an experiment or of a fitting component."""
     kinds = [ex.Experiment]
     for part in path.replace("-", "_").split("."):
         if any(kind is dict for kind in kinds):
@@ -67,7 +67,7 @@ def is_field(path):
 
 
 def find(name):
-    """The class or function of ours (or of Keras, where it says so) that a name stands for; None if there is none."""
+    """The class or function of ours, or of Keras if the name says so, that a name stands for; None if there is none."""
     if name.startswith("keras."):
         import keras
 
@@ -88,9 +88,9 @@ def _attribute(value, path):
 
 
 def problem_with(code):
-    """Why a span of code is not one of ours, None if it is: a command with options, a field, or a name with arguments.
+    """Why a span is not a command with options, a field, or a name with arguments of ours; None if it is one.
 
-    In `RandomErasing(value)` an argument is named, in `Adam(l2=0.0)` it also has a value that is tried.
+    `RandomErasing(value)` names an argument; `Adam(l2=0.0)` also gives it a value, which is tried.
     """
     words = code.split()
     if words[0] in commands():

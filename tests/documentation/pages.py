@@ -1,4 +1,4 @@
-"""A page taken apart: blocks, commands, tables."""
+"""Parses a page into blocks, commands and tables."""
 
 import re
 import runpy
@@ -16,12 +16,12 @@ def blocks(text):
 
 
 def prose(text):
-    """What is outside of blocks."""
+    """The text outside of blocks."""
     return _FENCE.sub("", text)
 
 
 def spans(text):
-    """The code within lines, outside of blocks."""
+    """The inline code outside of blocks."""
     return re.findall(r"`([^`\n]+)`", prose(text))
 
 
@@ -55,7 +55,7 @@ def file_blocks(text):
 def run_blocks(text, folder):
     """Executes the Python blocks of a page in the working directory `folder`, one after another with shared names.
 
-    A block that names its file is also written there, so that the next ones may import it.
+    A block that names its file is also written there, so that later blocks can import it.
     """
     names = {}
     files = {code: name for name, code in file_blocks(text).items()}

@@ -1,4 +1,4 @@
-"""The small data that the documentation's examples work on."""
+"""The small data for the examples in the documentation."""
 
 import json
 import shutil
@@ -11,7 +11,7 @@ from tests.weights.test_fastreid import small_state
 
 
 def fill_workplace(folder, run):
-    """Fills a folder with what the pages of docs name.
+    """Fills a folder with the files that the pages of docs use.
 
     Args:
         folder: where.
@@ -38,7 +38,7 @@ def fill_workplace(folder, run):
 
 
 def draw(file, identity, noise):
-    """A coarse picture of an identity, 64 × 32."""
+    """A coarse image of an identity, 64 × 32."""
     file.parent.mkdir(parents=True, exist_ok=True)
     pixels = np.random.default_rng(identity).integers(40, 215, (8, 4, 3))
     pixels = pixels.repeat(8, axis=0).repeat(8, axis=1)

@@ -57,7 +57,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, monkeypatch):
             json.dumps({"class_name": "Functional", "config": {}}),
             "must hold a ReIDModel.*Received: Functional",
         ),
-        ("{", "config.json: is damaged, for it is no JSON"),
+        ("{", "config.json: is damaged, because it is not valid JSON"),
         (None, "config.json is missing or damaged"),
     ],
 )

@@ -250,7 +250,7 @@ def test_links_and_pipes_are_refused_by_name(folder, tmp_path, name, link):
         os.mkfifo(folder / name)
     else:
         (folder / name).symlink_to(tmp_path / ("target" if link == "symbolic" else "nowhere"))
-    said = rf"{folder / name} (is a (hard )?link|must be a plain file).*: remove it"
+    said = rf"{folder / name} (is a (hard )?link|must be a regular file).*: remove it"
     with pytest.raises(UserError, match=said):
         filled(folder, "d")
     assert (tmp_path / "target").read_bytes() == before

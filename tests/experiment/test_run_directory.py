@@ -106,8 +106,8 @@ def test_a_resumed_run_is_noted_only_with_the_file_that_it_holds(file, tmp_path,
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[" * 5000 + "]" * 5000, "at most 100 levels"),
-        ("{", "is damaged, for it is no JSON"),
+        ("[" * 5000 + "]" * 5000, "at most 100 nested levels"),
+        ("{", "is damaged, because it is not valid JSON"),
         ("[]", "must hold the arguments"),
         ('{"arguments": "--data.root /", "smoke": false, "seed": null}', "must hold the arguments"),
     ],

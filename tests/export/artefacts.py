@@ -1,7 +1,7 @@
 """Runs artefacts without Keras and this package, one after the other: `python -P artefacts.py fresh_process.py`.
 
-What `fresh_process.py` does for one artefact in a process of its own is done here for each line of standard input (a
-JSON list of its arguments), in one process for a whole test run. Answers each with a line: what went wrong, or nothing.
+`fresh_process.py` starts a process per artefact. This process does the same for each line of standard input (a JSON
+list of the arguments), so that one process serves a whole test run. It answers each with a line: the error, or nothing.
 """
 
 import importlib.util

@@ -10,7 +10,7 @@ import pytest
 
 
 def small_model(num_classes=5, seed=0, pooling=None):
-    """A `ReIDModel` of one convolution, with statistics that are not the initial ones."""
+    """A `ReIDModel` with one convolution and non-initial statistics."""
     from keras_reid.heads import BNNeckHead
     from keras_reid.layers import GeMPooling2D
     from keras_reid.models import ReIDModel
@@ -46,7 +46,7 @@ def model_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def other_process():
-    """`other_process(runner, artefact, folder, *signatures)`: the gate's new process, but one for all artefacts."""
+    """`other_process(runner, artefact, folder, *signatures)`: a shared process for the parity checks."""
     from keras_reid.export import parity
 
     script = pathlib.Path(parity.__file__).with_name("fresh_process.py")
@@ -70,11 +70,11 @@ def other_process():
 
 @pytest.fixture(autouse=True)
 def one_process(request, monkeypatch):
-    """Every test here has the gate in that process; yields what would start a new one."""
+    """All tests here run the parity check in that process; yields the function that would start a new one."""
     from keras_reid.export import parity
 
     starts_one = parity._run_elsewhere
-    # Asked for when it is needed: most tests here have no artefact to compare.
+    # Requested only when needed, because most tests here compare no artefact.
     run = lambda *words: request.getfixturevalue("other_process")(*words)  # noqa: E731
     monkeypatch.setattr(parity, "_run_elsewhere", run)
     return starts_one
@@ -82,7 +82,7 @@ def one_process(request, monkeypatch):
 
 @pytest.fixture
 def own_process(one_process, monkeypatch):
-    """A new process for each artefact, as outside the tests."""
+    """Starts a new process for each artefact, as outside the tests."""
     from keras_reid.export import parity
 
     monkeypatch.setattr(parity, "_run_elsewhere", one_process)

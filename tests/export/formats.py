@@ -1,4 +1,4 @@
-"""What the tests of several formats share."""
+"""Helpers for the tests of several formats."""
 
 import numpy as np
 from PIL import Image
@@ -19,7 +19,7 @@ def context(model, folder=None, **changes):
 
 
 def with_weights(model, seed=0):
-    """The model with statistics, scales and offsets that are not the initial ones, which would hide mistakes."""
+    """The model with random statistics, scales and offsets; initial values would hide mistakes."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         if any(name in variable.path for name in ("moving", "gamma", "beta")):

@@ -10,7 +10,7 @@ SIZE = (64, 32)
 
 
 def composite():
-    """A convolution of each kind, and each layer of our own, in a graph of few layers."""
+    """A small graph with each kind of convolution and each of our layers."""
 
     def norm():
         return keras.layers.BatchNormalization(epsilon=1e-5)
@@ -50,7 +50,7 @@ BACKBONES = {
 
 
 def model_of(name):
-    """A `ReIDModel` of a backbone of the table, with GeM and a BN-neck after a reduction, and random statistics."""
+    """A `ReIDModel` with a backbone of the table, GeM, a BN-neck after a reduction, and random statistics."""
     keras.utils.set_random_seed(0)
     backbone, head = BACKBONES[name](), heads.BNNeckHead(7, embedding_dim=16)
     pooling = layers.IdentityPooling2D() if name == "vit" else layers.GeMPooling2D()
@@ -62,7 +62,7 @@ def model_of(name):
 
 
 def randomize(model, seed=0):
-    """Statistics, scales and offsets that are not the initial ones."""
+    """Random statistics, scales and offsets."""
     rng = np.random.default_rng(seed)
     for variable in model.weights:
         name = variable.path.rpartition("/")[2]

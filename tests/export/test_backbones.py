@@ -29,7 +29,7 @@ def cases():
 
 @functools.lru_cache(maxsize=1)
 def prepared(name):
-    """The model and its answers, for all formats: no export changes the model."""
+    """The model and its embeddings, shared by all formats, because no export changes the model."""
     model = model_of(name)
     return model, ExportContext(parity.test_images(model))
 
@@ -41,5 +41,5 @@ def test_survives(name, form, precision, tmp_path):
     told = FORMATS[form].write(model, tmp_path / "artefact", precision, context)
     assert told["verified"] is True
     assert {batch["batch_size"] for batch in told["batches"]} == {1, 7, 32}
-    # In float32 the rounding is far below what is allowed.
+    # In float32, rounding stays far below the tolerance.
     assert told["max_difference"] < (2e-5 if precision == "float32" else 0.1)

@@ -39,7 +39,7 @@ def test_exports_a_run_and_replaces_an_earlier_export(model_file, tmp_path, caps
     np.testing.assert_allclose(answer, expected, atol=1e-5)
     said = capsys.readouterr().out
     assert f"{target}: " in said
-    assert "in place of the earlier export" in said
+    assert "(replaced the earlier export)" in said
     assert "batches of 1, 7, 32 differ by at most" in said
     assert (target / "assets.extra" / "tf_serving_warmup_requests").is_file()
 
@@ -62,7 +62,7 @@ def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypat
 
 @pytest.fixture
 def no_work(monkeypatch):
-    """Whatever is wrong is said before the model is loaded."""
+    """Mistakes are reported before the model is loaded."""
     monkeypatch.setattr(
         "keras_reid.utils.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
     )
@@ -78,10 +78,10 @@ def no_work(monkeypatch):
         (["--precision", "float64"], "float64"),
         (
             ["--precision", "int8"],
-            r"savedmodel has no int8: float32, bfloat16 \(.*use tensorrt for float16 and int8",
+            r"savedmodel has no int8, only float32, bfloat16 \(.*for float16 and int8, use tensorrt",
         ),
         (["--precision", "float32", "float16"], "savedmodel has no float16"),
-        (["--batch-sizes", "1", "0"], "--batch-sizes are numbers of images, 1 to 4096. Received: 0"),
+        (["--batch-sizes", "1", "0"], "--batch-sizes must be from 1 to 4096 images. Received: 0"),
         (["--batch-sizes", "5000"], "Received: 5000"),
         (["--max-image-bytes", "0"], "--max-image-bytes must be above 0 and below 2147483648. Received: 0"),
         (["--max-megapixels", "-1"], "--max-megapixels must be above 0 and below .*Received: -1"),
@@ -101,7 +101,7 @@ def test_says_what_is_wrong_with_the_folders(model_file, tmp_path):
     with pytest.raises(UserError, match="output"):
         main([str(model_file)])
     (tmp_path / "savedmodel" / "bfloat16").mkdir(parents=True)
-    with pytest.raises(UserError, match="is no earlier export"):
+    with pytest.raises(UserError, match="is not an earlier export"):
         main([str(model_file), "--output", str(tmp_path), "--precision", "float32", "bfloat16"])
 
 
@@ -147,7 +147,7 @@ def test_a_run_is_compared_on_its_own_images(tmp_path, monkeypatch):
 @pytest.mark.medium
 @pytest.mark.parametrize("moment", ["loaded a model", "writing, and comparing"])
 def test_ctrl_c_is_130_and_leaves_nothing(model_file, tmp_path, moment):
-    """As from a terminal: to the command and to the gate's process at once."""
+    """Sends Ctrl-C as a terminal does, to the command and the process of the parity check at once."""
     words = [
         sys.executable,
         "-u",
@@ -163,7 +163,7 @@ def test_ctrl_c_is_130_and_leaves_nothing(model_file, tmp_path, moment):
     for line in process.stdout:
         if moment in line:
             break
-    if moment.startswith("writing"):  # the gate's process has begun
+    if moment.startswith("writing"):  # the parity check has started its process
         end = time.monotonic() + 60
         while not children_of(process.pid) and time.monotonic() < end:
             time.sleep(0.05)

@@ -10,7 +10,7 @@ from keras_reid.layers import GeMPooling2D
 from keras_reid.models import ReIDModel
 from tests.export.models import BACKBONES, images, model_of, randomize
 
-# How many batch normalisations stay in the embedding path: those inside IBN, or that follow no convolution.
+# Number of batch normalisations that stay in the embedding path: those inside IBN, or not after a convolution.
 STAY = {
     "composite": 1,
     "resnet18": 0,
@@ -46,7 +46,7 @@ def test_gives_the_same_with_the_normalisations_folded(name):
     parts = model if name != "repvgg" else model.fuse()
     assert len(norms(parts)) - len(embed.folded) == STAY[name]
     assert not [variable.name for variable in embed.variables if "classifier" in variable.name]
-    # The model is as before.
+    # The model has not changed.
     np.testing.assert_array_equal(model.predict(pixels, verbose=0), expected)
     for before, after in zip(weights, model.get_weights(), strict=True):
         np.testing.assert_array_equal(before, after)
@@ -116,7 +116,7 @@ def other_axis(x):
 
 
 class Standardized(keras.layers.Conv2D):
-    """Whose output does not change with the scale of its kernel."""
+    """Its output does not depend on the scale of its kernel."""
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, kernel / keras.ops.std(kernel))
@@ -127,7 +127,7 @@ def of_a_subclass(x):
 
 
 class OfTheBatch(keras.layers.Layer):
-    """Which normalises by the batch, also in inference."""
+    """Normalises with batch statistics, even in inference."""
 
     def __init__(self):
         super().__init__()
@@ -174,7 +174,7 @@ def test_tells_what_it_is():
 
 
 def test_partial_head_keeps_the_foreground_alone():
-    """Neither the whole map's branch nor the larger windows are needed for the embedding."""
+    """The embedding needs neither the whole map's branch nor the larger windows."""
     keras.utils.set_random_seed(0)
     backbone = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(8, 3, strides=2)])
     model = ReIDModel(backbone, keras.layers.Identity(), PartialHead(7), image_size=(32, 16))

@@ -33,7 +33,7 @@ check = tf.function(
 
 
 def with_thumbnail(thumbnail):
-    """A JPEG in whose Exif segment lies another one."""
+    """A JPEG with another JPEG in its Exif segment."""
     segment = b"Exif\0\0" + thumbnail
     return JPEG[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + JPEG[2:]
 
@@ -71,7 +71,7 @@ def test_no_rows():
 
 
 def png_that_says(width, height):
-    """Of a few bytes, which unpack to an image of any size."""
+    """A file of a few bytes that unpacks to an image of any size."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     start = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
     return PNG[:8] + start + PNG[33:]
@@ -86,8 +86,8 @@ def bmp_that_says(width, height):
     return BMP[:18] + struct.pack("<ii", width, height) + BMP[26:]
 
 
-CUT = r"whole file. Received: {} bytes without the end of an image"
-SIZE = r"at most 0.01 megapixels. Received: {} x {} pixels. Send it smaller"
+CUT = r"complete file. Received: {} bytes without the end of an image"
+SIZE = r"at most 0.01 megapixels. Received: {} x {} pixels. Send a smaller image"
 BAD = {
     "empty": (b"", r"be a JPEG, PNG or BMP file. Received: 0 bytes"),
     "text": (b"hello", r"be a JPEG, PNG or BMP file. Received: 5 bytes"),
@@ -95,7 +95,7 @@ BAD = {
     "large": (PNG + b"\0" * 20_000, rf"at most 20000 bytes. Received: {len(PNG) + 20_000} bytes"),
     "jpeg cut off": (JPEG[: len(JPEG) // 2], CUT.format(len(JPEG) // 2)),
     "jpeg without its last byte": (JPEG[:-1], CUT.format(len(JPEG) - 1)),
-    "jpeg with a thumbnail cut off": (with_thumbnail(SMALL)[:-100], "whole file"),
+    "jpeg with a thumbnail cut off": (with_thumbnail(SMALL)[:-100], "complete file"),
     "jpeg of a start": (JPEG[:3], CUT.format(3)),
     "png cut off": (PNG[: len(PNG) // 2], CUT.format(len(PNG) // 2)),
     "png without its last byte": (PNG[:-1], CUT.format(len(PNG) - 1)),
@@ -111,7 +111,7 @@ BAD = {
     "jpeg bomb": (jpeg_that_says(65_000, 64_000), SIZE.format(65_000, 64_000)),
     "jpeg of many scans": (
         jpeg_of_scans(100, 100, 31),
-        r"be a JPEG of at most 30 scans. Received: 31 or more",
+        r"be a JPEG with at most 30 scans. Received: 31 or more",
     ),
     "bmp bomb": (bmp_that_says(30_000, 20_000), SIZE.format(30_000, 20_000)),
     "bmp bomb upside down": (bmp_that_says(30_000, -20_000), SIZE.format(30_000, 20_000)),

@@ -12,7 +12,7 @@ from tests.export.formats import context
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """The model, and its folder in a precision."""
+    """The model, and its artefact's folder in one precision."""
     model = small_model()
     base = tmp_path_factory.mktemp("litert")
     told = {}

@@ -134,7 +134,7 @@ def test_a_weight_too_large_for_float16_is_named(exported):
 
 
 def two_convolutions():
-    """An ONNX model of two convolutions, of which the second can be quantised."""
+    """An ONNX model with two convolutions; the second can be quantised."""
     rng = np.random.default_rng(0)
     weights = [
         numpy_helper.from_array(rng.normal(size=shape).astype(np.float32), name)
@@ -213,7 +213,7 @@ def test_calibration_images_are_evenly_chosen(model, tmp_path):
 
 
 def people(model, folder):
-    """A test set of 4 identities whose second image is the first one, a little brighter."""
+    """A test set of 4 identities; the second image of each is a slightly brighter copy of the first."""
     from PIL import Image
 
     rng = np.random.default_rng(0)
@@ -272,5 +272,5 @@ def test_what_is_missing_is_said_before_the_model_is_loaded(model_file, tmp_path
     monkeypatch.setattr(
         optional.importlib.util, "find_spec", lambda name: None if name == "onnxslim" else name
     )
-    with pytest.raises(UserError, match=r"needs onnxslim, not installed.*keras_reid\[onnx\]"):
+    with pytest.raises(UserError, match=r"needs onnxslim, which is not installed.*keras_reid\[onnx\]"):
         onnx_format.check("float32", options)

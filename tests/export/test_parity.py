@@ -14,7 +14,7 @@ from tests.export.conftest import small_model
 
 @pytest.fixture(scope="module")
 def images():
-    """What the gate asks `small_model`, and its answers."""
+    """The test images for `small_model`, and its embeddings."""
     return parity.test_images(small_model())
 
 
@@ -34,19 +34,19 @@ def test_a_good_artefact_passes_where_keras_is_missing(model, images, tmp_path):
 
 
 def test_an_artefact_that_does_not_run_is_refused(images, tmp_path):
-    with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
+    with pytest.raises(ParityError, match=r"does not run in a separate process: .*SavedModel"):
         parity.verify(images, tmp_path / "nothing")
 
 
 @pytest.mark.medium
 @pytest.mark.usefixtures("own_process")
 def test_so_it_is_by_a_new_process(images, tmp_path):
-    with pytest.raises(ParityError, match=r"does not run in a process of its own: .*SavedModel"):
+    with pytest.raises(ParityError, match=r"does not run in a separate process: .*SavedModel"):
         parity.verify(images, tmp_path / "nothing")
 
 
 def answering(monkeypatch, change):
-    """The artefact answers what `change` makes of the model's embeddings."""
+    """Makes the artefact return `change(the model's embeddings)`."""
 
     def answers(directory, images, runner, signatures):
         return {
@@ -62,8 +62,8 @@ def answering(monkeypatch, change):
 def test_nan_and_wrong_shapes_are_refused(images, tmp_path, monkeypatch, precision):
     for change, message in (
         (lambda rows: rows * np.nan, "nan"),
-        (lambda rows: rows[:, 1:], "gives the shape"),
-        (lambda rows: rows[1:], "gives the shape"),
+        (lambda rows: rows[:, 1:], "returns the shape"),
+        (lambda rows: rows[1:], "returns the shape"),
     ):
         answering(monkeypatch, change)
         with pytest.raises(ParityError, match=message):
@@ -73,7 +73,7 @@ def test_nan_and_wrong_shapes_are_refused(images, tmp_path, monkeypatch, precisi
 
 def test_the_tolerance_decides(images, tmp_path, monkeypatch):
     answering(monkeypatch, lambda rows: rows + np.float32(1e-3))
-    with pytest.raises(ParityError, match=r"differ from the model's by up to 0\.001, and at most 0.0001"):
+    with pytest.raises(ParityError, match=r"differ from the model's by up to 0\.001, but at most 0.0001"):
         parity.verify(images, tmp_path)
     assert not (tmp_path / "parity.json").exists()
     told = parity.verify(images, tmp_path, tolerance=1e-2)
@@ -81,7 +81,7 @@ def test_the_tolerance_decides(images, tmp_path, monkeypatch):
 
 
 def turned(cosine):
-    """Rows whose cosine with the given ones is what is said, and as long."""
+    """Rows with the given cosine to the given rows, and the same length."""
 
     def turn(rows):
         other = np.roll(rows, 1, axis=1)
@@ -102,7 +102,7 @@ def test_the_cosine_decides_in_lower_precisions(images, tmp_path, monkeypatch, p
     with pytest.raises(ParityError, match=f"at least {least} is needed in {precision}"):
         parity.verify(images, tmp_path, precision=precision)
     answering(monkeypatch, lambda rows: 2 * rows)
-    with pytest.raises(ParityError, match="must have length 1, and are off by up to 1"):
+    with pytest.raises(ParityError, match="must have length 1, but they are off by up to 1"):
         parity.verify(images, tmp_path, precision=precision)
 
 
@@ -114,7 +114,7 @@ def test_only_the_signatures_that_are_named_are_asked(images, tmp_path, monkeypa
 
 def test_a_diverged_model_is_refused(model):
     model.head.neck.gamma.assign(np.full(8, np.nan))
-    with pytest.raises(ParityError, match="the model itself gives NaN"):
+    with pytest.raises(ParityError, match="the model itself returns NaN"):
         parity.test_images(model)
 
 
@@ -151,6 +151,6 @@ def test_real_images_are_taken_where_there_are_some(model, tmp_path, count):
     assert images.real == min(count, 21)
     contents = [path.read_bytes() for path in paths]
     assert sum(data in contents for data in images.encoded) == images.real
-    # From everywhere in the list, among the noise, in each batch.
+    # Taken evenly from the list, and mixed with noise in each batch.
     assert images.encoded[0] == contents[0]
     assert images.encoded[40] == contents[80] if count == 100 else images.encoded[40] not in contents

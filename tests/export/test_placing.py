@@ -61,7 +61,7 @@ def test_what_is_no_export_is_not_replaced(tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "thesis.tex").write_text("years of work")
     with (
-        pytest.raises(UserError, match=r"is no earlier export \(it holds no marker\)"),
+        pytest.raises(UserError, match=r"is not an earlier export \(it contains no marker\)"),
         put_in_place(tmp_path / "target", "marker"),
     ):
         pytest.fail("the block must not run")
@@ -124,7 +124,7 @@ def test_what_came_there_meanwhile_is_not_replaced(tmp_path):
             target.mkdir()
             (target / "thesis.tex").write_text("years of work")
 
-    with pytest.raises(UserError, match="is no earlier export"):
+    with pytest.raises(UserError, match="is not an earlier export"):
         export()
     assert (target / "thesis.tex").exists()
 

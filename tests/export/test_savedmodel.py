@@ -96,7 +96,7 @@ def test_a_bad_image_is_named_by_its_row(exported, bad):
 @pytest.mark.parametrize("signature", ["serving_default", "decode"])
 def test_a_truncated_image_is_refused(exported, signature):
     data = encoded(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), "JPEG")
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] must be a whole file"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"image_bytes\[1\] must be a complete file"):
         exported[1][signature](image_bytes=tf.constant([data, data[: len(data) // 2]]))
 
 
@@ -118,7 +118,7 @@ def test_limits_travel_along(exported):
 
 
 def describe(served, rows=2):
-    """What the signature `metadata` gives, the same for each row."""
+    """The output of the signature `metadata`, which is the same for each row."""
     outputs = served["metadata"](rows=tf.zeros(rows, tf.uint8))
     assert {tuple(values.shape) for values in outputs.values()} == {(rows,)}
     for values in outputs.values():

@@ -10,7 +10,7 @@ from tests.export.models import model_of
 
 
 def megabytes(folder):
-    """Of all files but those that only TensorFlow Serving reads."""
+    """Size of all files except those that only TensorFlow Serving reads."""
     files = [file for file in folder.rglob("*") if file.is_file() and "assets.extra" not in file.parts]
     return sum(file.stat().st_size for file in files) / 1e6
 

@@ -31,7 +31,7 @@ def has_gpu():
 
 @pytest.fixture(autouse=True)
 def keep_environment(monkeypatch):
-    """The builder shows the GPU to its process, which here is that of all tests."""
+    """The builder makes the GPU visible to its process, which in the tests is shared."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
 
 
@@ -49,7 +49,7 @@ def onnx_file(model, tmp_path_factory):
 
 @pytest.fixture
 def in_this_process(monkeypatch):
-    """New processes would import everything anew, and know no stand-ins."""
+    """New processes would import everything again and would not have the stand-ins."""
     monkeypatch.setattr(
         tensorrt_format,
         "in_own_process",
@@ -131,14 +131,14 @@ def test_without_tensorrt_the_command_is_written(model, tmp_path, monkeypatch):
 
 
 def test_where_there_is_a_gpu_the_gate_runs_the_engine(model, tmp_path, in_this_process, monkeypatch):
-    """The runner loads the wrapper in its own process; without a GPU it must fail there, and say why."""
+    """The runner loads the wrapper in a separate process; without a GPU it must fail there and say why."""
     monkeypatch.setattr(tensorrt_format, "find_gpu", lambda: ("GPU", (8, 9), None))
     if has_gpu():
         told = tensorrt_format.write(model, tmp_path / "engine", "float32", context(model))
         assert told["max_difference"] <= 1e-4
         return
     with pytest.raises(
-        ParityError, match="does not run in a process of its own: RuntimeError: there is no NVIDIA"
+        ParityError, match="does not run in a separate process: RuntimeError: there is no NVIDIA"
     ):
         tensorrt_format.write(model, tmp_path / "engine", "float32", context(model))
 
@@ -158,7 +158,7 @@ def test_what_tensorrt_cannot_read_is_its_own_message(tmp_path):
 
 
 class StandIn:
-    """`tensorrt` 8, as far as the builder asks it; it notes what it is told."""
+    """A stand-in for the parts of `tensorrt` 8 that the builder uses; it records the calls."""
 
     __name__ = "tensorrt"
     __version__ = "8.6.1"
@@ -205,7 +205,7 @@ class StandIn:
 
 
 class StandInCuda:
-    """Memory of a GPU, as a dict."""
+    """A GPU's memory as a dict."""
 
     name, compute_capability, stream = "stand-in", (8, 9), 1
 
@@ -315,7 +315,7 @@ def test_the_calibrator_hands_over_whole_batches(tmp_path):
 
 @pytest.fixture
 def wrapper(tmp_path, monkeypatch):
-    """A `TensorRTModel` whose engine gives the mean of each image, twice."""
+    """A `TensorRTModel` whose engine returns the mean of each image twice."""
     cuda = StandInCuda()
     monkeypatch.setattr(tensorrt_model, "Cuda", lambda: cuda)
 
@@ -403,7 +403,7 @@ def test_without_a_gpu_the_driver_is_named():
 
 
 class Driver:
-    """CUDA's driver library, of which one function fails."""
+    """A CUDA driver library in which one function fails."""
 
     def __getattr__(self, name):
         return lambda *arguments: 100 if name == "cuInit" else 0

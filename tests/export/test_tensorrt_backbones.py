@@ -1,4 +1,4 @@
-"""TensorRT reads and builds every backbone that it was promised, with batches of any size."""
+"""TensorRT reads and builds every supported backbone, with any batch size."""
 
 import pytest
 
@@ -31,12 +31,12 @@ SEED_BACKBONES = {
 
 @pytest.fixture(autouse=True)
 def keep_environment(monkeypatch):
-    """The builder shows the GPU to its process, which here is that of all tests."""
+    """The builder makes the GPU visible to its process, which in the tests is shared."""
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
 
 
 def seed_model(name):
-    """A `ReIDModel` of the size that people are searched with."""
+    """A `ReIDModel` with the usual image size for people."""
     model = ReIDModel(
         SEED_BACKBONES[name](), layers.GeMPooling2D(), heads.BNNeckHead(751), image_size=(256, 128)
     )

@@ -25,7 +25,7 @@ def script():
 
 
 class Decoding(tf.Module):
-    """The signatures of an export: unit vectors of the mean colour."""
+    """The signatures of an export; embeddings are unit vectors of the mean colour."""
 
     def __init__(self):
         super().__init__()
@@ -85,20 +85,20 @@ def test_says_in_one_line_that_this_tensorflow_has_no_tensorrt(savedmodel, tmp_p
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("error: this TensorFlow (2.")
-    assert "has no TensorRT in it" in done.stderr
+    assert "has no TensorRT" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_checks_a_savedmodel_without_a_gpu(script, savedmodel, tmp_path, capsys):
     script.main([str(savedmodel), str(tmp_path / "out"), "--check-only"])
-    assert "3 numbers an image" in capsys.readouterr().out
+    assert "3 numbers per image" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"savedmodel": "missing"}, "is no SavedModel"),
+        ({"savedmodel": "missing"}, "is not a SavedModel"),
         ({"output": "."}, "exists: remove it"),
         ({"precision": "INT8"}, "INT8 needs typical images"),
     ],
@@ -118,13 +118,13 @@ def test_refuses_another_savedmodel(script, tmp_path):
     module = Decoding()
     tf.saved_model.save(module, str(tmp_path / "other"), signatures={"pixels": module.pixels})
     with pytest.raises(
-        script.Refused, match="is no export of keras_reid: it has no signature decode, serving_default"
+        script.Refused, match="is not an export of keras_reid: it has no signature decode, serving_default"
     ):
         script.main([str(tmp_path / "other"), str(tmp_path / "out")])
 
 
 def convert_by_copying(script, monkeypatch, change=lambda module: None):
-    """In place of TensorRT: the same network again, or a changed one."""
+    """Replaces TensorRT: returns the same network, or a changed one."""
 
     def convert(tf, before, source, target, options, files):
         converted = tf.saved_model.load(str(source))
@@ -182,7 +182,7 @@ def test_an_export_that_has_changed_is_not_converted(script, savedmodel, tmp_pat
     source = tmp_path / "source"
     shutil.copytree(savedmodel, source)
     script.check_hashes(source)
-    assert "holds no hashes" in capsys.readouterr().out
+    assert "has no hashes" in capsys.readouterr().out
     assert script.hashes_of(source) == file_hashes(source)  # the script runs without keras_reid
     (source / "parity.json").write_text(json.dumps({"verified": True, "sha256": file_hashes(source)}))
     script.check_hashes(source)
@@ -191,5 +191,5 @@ def test_an_export_that_has_changed_is_not_converted(script, savedmodel, tmp_pat
     content = bytearray(file.read_bytes())
     content[0] ^= 1
     file.write_bytes(content)
-    with pytest.raises(script.Refused, match=f"{file.name} is not as it was when the export was verified"):
+    with pytest.raises(script.Refused, match=f"{file.name} has changed since the export was verified"):
         script.main([str(source), str(tmp_path / "target"), "--check-only"])

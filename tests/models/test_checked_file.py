@@ -65,12 +65,12 @@ def refused(file, said, of=load_model):
 @pytest.mark.parametrize("of", [load_model, fingerprint, read_metadata])
 def test_deep_and_huge_configurations(changed, of):
     deep = b'{"config":' * 50_000 + b"1" + b"}" * 50_000
-    refused(changed("config.json", lambda _: deep), "at most 100 levels", of)
+    refused(changed("config.json", lambda _: deep), "at most 100 nested levels", of)
     packed = zipfile.ZIP_DEFLATED
     refused(changed("config.json", lambda _: b" " * 60_000_000, packed), "at most 16,777,216 bytes", of)
-    refused(changed("config.json", lambda _: b"[]"), "describes no model", of)
-    refused(changed("config.json", lambda _: b'{"config": 3}'), "describes no model", of)
-    refused(changed("config.json", lambda _: b"\xff\x00"), "no JSON", of)
+    refused(changed("config.json", lambda _: b"[]"), "does not describe a model", of)
+    refused(changed("config.json", lambda _: b'{"config": 3}'), "does not describe a model", of)
+    refused(changed("config.json", lambda _: b"\xff\x00"), "not valid JSON", of)
 
 
 @pytest.mark.parametrize("size", [[10**9, 10**9], [32, 4097], [0, 16], [32], "32", [32.5, 16], [True, 16]])

@@ -63,7 +63,7 @@ def test_a_noted_run_brings_its_classes_and_says_so_once(make_run, ran, capsys):
     load_model(run / "best.keras")  # a model file in a run is one of the run's
     assert ran("a") == 1
     assert capsys.readouterr().err == (
-        f"running the code of {run}/experiment.py (its hash was noted by `fit` on this machine)\n"
+        f"running the code of {run}/experiment.py (`fit` recorded its hash on this machine)\n"
     )
 
 

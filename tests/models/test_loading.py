@@ -23,7 +23,7 @@ def test_a_run_directory_and_a_file_give_the_same(tmp_path):
 def test_says_what_is_wrong(tmp_path):
     with pytest.raises(UserError, match="nothing: there is no such run directory or model file"):
         load_model(tmp_path / "nothing")
-    with pytest.raises(UserError, match=r"the directory holds no model\.keras.*--resume"):
+    with pytest.raises(UserError, match=r"the directory contains no model\.keras.*--resume"):
         load_model(tmp_path)
     text = tmp_path / "model.keras"
     text.write_text("no archive")

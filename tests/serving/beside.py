@@ -1,4 +1,4 @@
-"""Good requests beside what a test does to a server."""
+"""Sends good requests while a test attacks a server."""
 
 import concurrent.futures
 import contextlib
@@ -8,13 +8,13 @@ import time
 from keras_reid.serving.client import Client
 from tests.serving.conftest import jpeg
 
-SOON = 2.0  # seconds in which a good request is answered, whatever other requests do
-BUSY = 15.0  # the same on a machine that runs other tests, too: what is shut out waits for a minute
+SOON = 2.0  # seconds within which a good request is answered, whatever other requests do
+BUSY = 15.0  # the same on a machine that also runs other tests; a blocked request would wait for a minute
 
 
 @contextlib.contextmanager
 def good_requests_beside(server, within=SOON):
-    """Within the block good requests are asked all the time, on both protocols; each must be answered soon."""
+    """Inside the block, good requests are sent all the time over both protocols; each must be answered soon."""
     over, seconds, errors = threading.Event(), [], []
     with Client(server.rest) as client:
         expected = client.embed([jpeg()])

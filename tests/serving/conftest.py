@@ -1,4 +1,4 @@
-"""A tiny exported model, and the embedded server with it, for all tests of serving."""
+"""A tiny exported model and the embedded server that serves it, for all serving tests."""
 
 import base64
 import io
@@ -21,13 +21,13 @@ def jpeg(seed=0, size=(20, 30), format="JPEG"):
 
 
 def b64(data):
-    """Bytes as JSON has them."""
+    """Bytes in the JSON form."""
     return {"b64": base64.b64encode(data).decode()}
 
 
 @pytest.fixture(scope="module")
 def http():
-    """Plain HTTP, nothing repeated."""
+    """Plain HTTP without retries."""
     with urllib3.PoolManager(retries=False, timeout=60) as pool:
         yield pool
 
@@ -45,7 +45,7 @@ def savedmodel(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def server(savedmodel, tmp_path_factory):
-    """The embedded server with `savedmodel` as version 1 of the model reid; `export` is the folder of that."""
+    """The embedded server with `savedmodel` as version 1 of the model reid; `export` is its folder."""
     running = RunningServer(tmp_path_factory.mktemp("server"), savedmodel.parent)
     running.export = savedmodel
     yield running
@@ -76,7 +76,7 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_server(tiny_model, tmp_path_factory):
-    """The embedded server with it."""
+    """The embedded server with that folder."""
     running = RunningServer(tmp_path_factory.mktemp("server"), tiny_model, "--poll-seconds", 0)
     yield running
     running.close()

@@ -1,4 +1,4 @@
-"""An embedded server in a process of its own."""
+"""Runs the embedded server in a separate process."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ class RunningServer:
         rest: `http://HOST:PORT`.
         grpc: `HOST:PORT`.
         process: the `Popen`.
-        log: path of what it writes to standard error.
+        log: path of a file with its standard error.
     """
 
     def __init__(self, folder, *arguments):
@@ -58,7 +58,7 @@ class RunningServer:
         return self.http.post(f"{self.rest}/v1/models/{model}{choice}:predict", data, timeout=60, **options)
 
     def wait_for(self, state, version, model="reid"):
-        """Until the status says so; returns the version's entry."""
+        """Waits until the status reports the version; returns its entry."""
         end = time.monotonic() + 120
         while time.monotonic() < end:
             for entry in self.get(f"/v1/models/{model}").json().get("model_version_status", []):
@@ -68,7 +68,7 @@ class RunningServer:
         raise AssertionError(f"version {version} is not {state}: {self.log.read_text()}")
 
     def close(self, ok=True):
-        """Stops it, and says whether it went well."""
+        """Stops the server, and checks that it ended well."""
         self.http.close()
         self.channel.close()
         if self.process.poll() is None:

@@ -1,6 +1,6 @@
-"""A stand-in for TensorFlow Serving, without TensorFlow, that fails when told to: for what clients make of failures.
+"""A stand-in for TensorFlow Serving, without TensorFlow, that fails on demand, to test how clients handle failures.
 
-Its embedding of an image is `(length or first pixel, 1)`; a file that begins with "bad" is refused with its batch.
+Its embedding of an image is `(length or first pixel, 1)`. A file that begins with "bad" fails its whole batch.
 """
 
 import base64
@@ -32,13 +32,13 @@ class Failure(Exception):
 
 
 class StandIn:
-    """What the model answers, to either protocol.
+    """The model's answers, for both protocols.
 
     Attributes:
         failures: status codes for the next predictions, in this order.
         requests: `(signature, rows, headers)` of each prediction.
         delay: seconds before each answer.
-        state: of its only version, 7, which has the label stable.
+        state: state of its only version, 7, which has the label stable.
         most_open: predictions at the same time, so far.
     """
 
@@ -77,7 +77,9 @@ class StandIn:
 def _handler(model):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body in one packet: else each answer waits 40 ms for an acknowledgement
+        wbufsize = (
+            -1
+        )  # head and body in one packet, because otherwise each answer waits 40 ms for an acknowledgement
 
         def log_message(self, *_):
             pass

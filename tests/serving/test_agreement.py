@@ -1,7 +1,7 @@
-"""What a server answers, whichever it is and whichever protocol asks.
+"""Both servers and both protocols give the same answers.
 
-With `TF_SERVING_URL=http://HOST:8501` (and `TF_SERVING_GRPC=HOST:8500` where that is elsewhere) the same tests ask a
-real TensorFlow Serving that serves some export as "reid".
+With `TF_SERVING_URL=http://HOST:8501` (and `TF_SERVING_GRPC=HOST:8500` if it is on another host) the same tests use a
+real TensorFlow Serving that serves an export as "reid".
 """
 
 import concurrent.futures
@@ -52,7 +52,7 @@ def protocol(request):
 
 @pytest.fixture(scope="module")
 def pixels(endpoint):
-    """Nine images of the model's size."""
+    """Nine images in the model's size."""
     with endpoint.client("grpc") as client:
         height, width = client.metadata()["image_size"]
     coarse = np.random.default_rng(0).integers(0, 256, (9, 4, 2, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Clients that are slow, or send what is dear to decode: whoever asks beside them is answered at once."""
+"""Slow clients, and clients with images that are expensive to decode, do not hold up other clients."""
 
 import concurrent.futures
 import contextlib
@@ -29,13 +29,13 @@ def connect(address):
 
 
 def memory(server):
-    """Bytes of memory that a server has."""
+    """Memory of a server in bytes."""
     status = pathlib.Path(f"/proc/{server.process.pid}/status").read_text()
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmRSS"))
 
 
 def rpc_beginning(size):
-    """The bytes of a gRPC call, up to a message of that size, of which nothing follows."""
+    """The bytes of a gRPC call up to a message of the given size, whose content never follows."""
 
     def frame(kind, flags, stream, content):
         return (
@@ -59,7 +59,7 @@ def rpc_beginning(size):
 
 
 def drip(server, clients, seconds):
-    """So many clients send bytes one by one: heads, bodies, and messages of gRPC."""
+    """Many clients send heads, bodies and gRPC messages byte by byte."""
     beginnings = (
         (server.rest, HEAD.format(1000).encode(), b" "),
         (server.rest, HEAD.format(1000)[:40].encode(), b"x"),
@@ -75,7 +75,7 @@ def drip(server, clients, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for connection, piece in slow:
-                with contextlib.suppress(OSError):  # the server may have hung up, as it should
+                with contextlib.suppress(OSError):  # the server may have closed the connection, as it should
                     connection.sendall(piece)
             time.sleep(0.2)
 
@@ -105,7 +105,7 @@ def test_slow_calls_of_grpc_end(start, tiny_model):
 
 
 def half_sent(server, clients, size):
-    """Bodies of which the last byte never comes; how many the server has refused in their middle."""
+    """Sends bodies without their last byte; returns how many the server has rejected halfway."""
     with contextlib.ExitStack() as stack:
         body, refused = b"x" * (size - 1), 0
         connections = [stack.enter_context(connect(server.rest)) for _ in range(clients)]
@@ -137,7 +137,7 @@ def test_40_half_sent_bodies(server):
 
 
 def attacked(server, seconds, clients):
-    """Requests that cost as much as they may, and those that would cost more; the codes of the answers."""
+    """Sends requests at and above the cost limit; returns the status codes."""
     dear = jpeg_of_scans(5000, 5000, 30)
     bodies = [
         json.dumps({"instances": [b64(data)] * rows}).encode()
@@ -209,7 +209,7 @@ def test_nothing_is_decoded_for_a_request_that_has_given_up(start, savedmodel):
     server = start(savedmodel, "--poll-seconds", 0, "--timeout-seconds", 0.5)
     dear = {"instances": [b64(jpeg_of_scans(5000, 5000, 30))] * 4}
     assert server.predict(dear).status_code == 504
-    time.sleep(2.5)  # for the image that was begun
+    time.sleep(2.5)  # for the image that is being decoded
     before, start_time = processor_seconds(server), time.monotonic()
     time.sleep(1)
     assert processor_seconds(server) - before < 0.3 * (time.monotonic() - start_time)
@@ -232,6 +232,6 @@ def test_pixels_of_a_request_together(server):
         call(request.SerializeToString(), timeout=60)
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
     assert words in raised.value.details()
-    # The client sends a batch that is refused image by image.
+    # The client repeats a rejected batch image by image.
     with Client(server.rest) as client:
         assert client.embed(pictures[:1] + [jpeg()] * 3 + pictures[1:]).shape[0] == 8

@@ -1,4 +1,4 @@
-"""The clients against a stand-in that fails when told to; `test_agreement.py` asks real servers."""
+"""The clients against a stand-in that fails on demand; `test_agreement.py` uses real servers."""
 
 import json
 import ssl
@@ -114,7 +114,7 @@ def test_names_the_image_that_is_refused(client, model, tmp_path):
 
 
 def test_another_clients_bad_image_costs_nothing(client, model):
-    model.failures = [400]  # a server that merges requests refuses all of them together
+    model.failures = [400]  # a server that merges requests rejects all of them together
     np.testing.assert_array_equal(client.embed(FILES[:3])[:, 0], [1, 2, 3])
     assert [rows for _, rows, _ in model.requests] == [3, 1, 1, 1]
 

@@ -1,4 +1,4 @@
-"""The files for TensorFlow Serving, read as it reads them."""
+"""Reads the files for TensorFlow Serving as TensorFlow Serving does."""
 
 import http.server
 import pathlib
@@ -22,7 +22,7 @@ def service():
 
 
 def monitoring_config():
-    """TensorFlow Serving's MonitoringConfig, which its package for Python leaves out."""
+    """TensorFlow Serving's MonitoringConfig, which its Python package lacks."""
     kinds = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name="monitoring.proto", syntax="proto3")
     prometheus = file.message_type.add(name="PrometheusConfig")

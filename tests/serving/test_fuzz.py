@@ -1,4 +1,4 @@
-"""Random requests, with a fixed budget: never an answer of 500 or above, never silence, never an end."""
+"""Random requests with a fixed budget: the server never answers 500 or above, never hangs, and never dies."""
 
 import concurrent.futures
 import gzip
@@ -39,7 +39,7 @@ DOCUMENTS = st.dictionaries(KEYS, VALUES | st.dictionaries(KEYS, VALUES, max_siz
 PATHS = st.sampled_from(
     ["reid:predict", "reid", "reid/metadata", "reid/versions/1:predict", "reid/labels/stable", "x"]
 )
-# The client's fault, or none; never the server's.
+# Success or the client's fault, never the server's.
 CODES = {
     grpc.StatusCode.OK,
     grpc.StatusCode.INVALID_ARGUMENT,
@@ -140,7 +140,7 @@ def test_mutated_messages(call, data):
     port=st.sampled_from(["rest", "grpc"]),
 )
 def test_random_bytes(server, data, port):
-    """Whoever sends nonsense and says that it was all gets an answer or a closed connection, and soon."""
+    """A client that sends nonsense and ends its half of the connection soon gets an answer or a closed connection."""
     host, port = getattr(server, port).removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=20) as connection:
         try:
@@ -169,7 +169,7 @@ FILES = [
 
 
 def damaged(draw, data):
-    """The data with a few bytes changed, removed, added or repeated; as often as not as it is."""
+    """The data with a few bytes changed, removed, added or repeated; half of the time unchanged."""
     data = bytearray(data)
     for _ in range(draw.choice([0, 0, 1, 2, 5])):
         place = draw.randrange(len(data) + 1)
@@ -186,7 +186,7 @@ def damaged(draw, data):
 
 
 def any_body(draw):
-    """A body that may be good, damaged in its images or as a whole, packed or not; and its headers."""
+    """A body, good or damaged in its images or as a whole, packed or not, and its headers."""
     rows = [b64(damaged(draw, draw.choice(FILES))) for _ in range(draw.choice([1, 1, 2, 5]))]
     document = draw.choice(
         [
@@ -222,7 +222,7 @@ def any_message(draw):
 
 
 def fuzz(server, call, requests, calls, within):
-    """The codes that come back; what is refused says why."""
+    """The returned status codes; every rejection gives a reason."""
     codes = set()
 
     def ask(seed):

@@ -1,4 +1,4 @@
-"""What is wrong with a request is its own problem: the right code, a message that helps, and nobody else is harmed."""
+"""A bad request gets the right code and a helpful message, and harms nobody else."""
 
 import base64
 import concurrent.futures
@@ -46,7 +46,7 @@ def size(server):
 
 @pytest.fixture(autouse=True)
 def others_unharmed(server, good):
-    """While a test is at it and after it, a good request has the same embedding as before, on both protocols."""
+    """During and after each test, a good request gets the same embedding as before, over both protocols."""
     over, answers, errors = threading.Event(), [], []
     with Client(server.rest) as client:
         before = client.embed([good])
@@ -87,7 +87,7 @@ def png(width, height, data):
 
 
 def zeros(height, stride):
-    """So many rows of zeros, compressed."""
+    """Compressed rows of zeros."""
     press, row = zlib.compressobj(1), bytes(stride)
     return b"".join([*(press.compress(row) for _ in range(height)), press.flush()])
 
@@ -209,7 +209,7 @@ def test_a_body_of_100_megabytes(server, http, channel):
     try:
         answer = http.request("POST", server.rest + PREDICT, body=body)
     except urllib3.exceptions.ProtocolError:
-        pass  # the server hung up while we were still sending
+        pass  # the server closed the connection while we were still sending
     else:
         assert answer.status == 413
         assert "bytes" in answer.json()["error"]
@@ -267,7 +267,7 @@ def test_wrong_names_over_grpc(channel):
 
 
 def test_clients_that_leave(server, good):
-    """Connections that are cut in the middle of a request."""
+    """Connections that are cut off in the middle of a request."""
     host, port = server.rest.removeprefix("http://").split(":")
     head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n".encode()
 

@@ -1,4 +1,4 @@
-"""Connections that hold no request are closed; those that wait for an answer are not."""
+"""Connections without a request are closed; those that wait for an answer are not."""
 
 import pathlib
 import socket
@@ -28,7 +28,7 @@ def connect(address):
 
 
 def is_closed(connection, piece=b""):
-    """Whether the server closes it in time, though a piece is sent again and again."""
+    """Whether the server closes the connection in time although pieces keep arriving."""
     connection.settimeout(IDLE / 4)
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
@@ -38,7 +38,7 @@ def is_closed(connection, piece=b""):
                 return True
         except TimeoutError:
             continue
-        except OSError:  # it was closed while something was on its way
+        except OSError:  # it was closed while data was in transit
             return True
     return False
 
@@ -73,10 +73,10 @@ def test_rest_closes_it_where_nobody_fetches_the_answers(server):
 
 
 def is_gone(connection):
-    """Whether the server no longer has the connection, whatever lies in the client's buffers."""
+    """Whether the server has dropped the connection, whatever is left in the client's buffers."""
     mine = f":{connection.getsockname()[1]:04X}"
     lines = [line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()]
-    # As the server's end sees it: established, or closed by the client alone.
+    # The state at the server's end: established, or closed only by the client.
     return not [line for line in lines if line[2].endswith(mine) and line[3] in ("01", "08")]
 
 

@@ -1,4 +1,4 @@
-"""The client's messages are, on the wire, those of TensorFlow Serving."""
+"""On the wire, the client's messages are those of TensorFlow Serving."""
 
 import numpy as np
 import pytest
@@ -56,7 +56,7 @@ def test_answers(apis, array, as_numbers):
     tensor.CopyFrom(tf.make_tensor_proto(array))
     if as_numbers:
         tensor.tensor_content = b""
-        # As TensorFlow writes equal numbers: once.
+        # TensorFlow writes equal numbers only once.
         tensor.float_val[:] = array.reshape(-1)[:1] if np.all(array == 1) else array.reshape(-1)
     (pair,) = messages.PredictResponse.FromString(official.SerializeToString()).outputs
     assert pair.key == "embedding"
@@ -86,5 +86,5 @@ def test_states(apis):
 
 
 def test_a_tensor_of_another_type():
-    with pytest.raises(ValueError, match="float32 was expected"):
+    with pytest.raises(ValueError, match="expected a float32 tensor"):
         messages.from_tensor(messages.Tensor(dtype=9))

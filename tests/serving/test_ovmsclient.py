@@ -1,4 +1,4 @@
-"""ovmsclient, a client of TensorFlow Serving's interface that others wrote, in an environment of its own."""
+"""Tests with ovmsclient, a third-party client for TensorFlow Serving, in a separate environment."""
 
 import io
 import json

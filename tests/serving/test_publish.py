@@ -48,8 +48,8 @@ def test_versions_follow_each_other(export, tmp_path, capsys):
         (["{models}/missing", "{models}/reid"], "keras_reid.export writes one"),
         (["{export}", "{models}/reid", "--version", "1"], "The next free one is 2"),
         (["{export}", "{models}/reid", "--version", "0"], "must be at least 1"),
-        (["{export}", "{models}/reid/3"], "at least one of them a letter"),
-        (["{export}", "{models}/re id"], "clients ask for it by this name"),
+        (["{export}", "{models}/reid/3"], "at least one letter"),
+        (["{export}", "{models}/re id"], "clients use this name"),
     ],
 )
 def test_says_what_is_wrong(export, tmp_path, arguments, message):
@@ -85,7 +85,7 @@ def test_a_changed_bit_is_not_published(export, tmp_path):
     content = bytearray(file.read_bytes())
     content[3] ^= 1
     file.write_bytes(content)
-    for more in ([], ["--allow-unchecked"]):  # which is for exports without hashes
+    for more in ([], ["--allow-unchecked"]):  # the option is only for exports without hashes
         with pytest.raises(UserError, match=r"variables\.index has changed since the artefact was verified"):
             main([str(export), str(tmp_path / "models" / "reid"), *more])
     assert not (tmp_path / "models").exists()
@@ -94,20 +94,20 @@ def test_a_changed_bit_is_not_published(export, tmp_path):
 def test_an_export_without_hashes_is_said_and_published_when_asked(export, tmp_path):
     (export / "parity.json").write_text('{"verified": true}')
     model = tmp_path / "models" / "reid"
-    with pytest.raises(UserError, match=r"holds no hashes, .* Export it again, or add --allow-unchecked"):
+    with pytest.raises(UserError, match=r"has no hashes, .* Export it again, or add --allow-unchecked"):
         main([str(export), str(model)])
     main([str(export), str(model), "--allow-unchecked"])
     assert (model / "1" / "variables" / "variables.index").read_bytes() == b"weights"
 
 
 def together(monkeypatch, count, call):
-    """Results of `call(number)` in threads that all have copied before one of them takes a number."""
+    """Results of `call(number)` in threads that all finish copying before one of them takes a number."""
     ready = threading.Barrier(count)
     monkeypatch.setattr(publish, "to_disk", lambda folder: ready.wait(10))
     real, late = os.rename, threading.Barrier(count)
 
     def rename(source, target):
-        if not hasattr(rename, "met"):  # the first time all have chosen, mostly the same number
+        if not hasattr(rename, "met"):  # the first time, all have chosen a number, mostly the same one
             late.wait(10)
             rename.met = True
         real(source, target)
@@ -120,7 +120,7 @@ def together(monkeypatch, count, call):
 
 
 def other(export, number):
-    """An export of its own, to be known again."""
+    """A distinct export, so that it can be recognised."""
     folder = export.parent / f"export{number}"
     folder.mkdir()
     (folder / "saved_model.pb").write_text(f"graph {number}")
@@ -142,7 +142,9 @@ def test_of_three_with_the_same_number_one_gets_it(export, tmp_path, monkeypatch
     exports, model = [other(export, number) for number in range(3)], tmp_path / "models" / "reid"
     results = together(monkeypatch, 3, lambda number: publish.publish(exports[number], model, 4))
     (winner,) = [number for number, result in enumerate(results) if not isinstance(result, UserError)]
-    assert all("this version is there" in str(result) for result in results if isinstance(result, UserError))
+    assert all(
+        "this version already exists" in str(result) for result in results if isinstance(result, UserError)
+    )
     assert (model / "4" / "saved_model.pb").read_text() == f"graph {winner}"
     assert [path.name for path in model.iterdir()] == ["4"]
 

@@ -43,7 +43,7 @@ def shell(command, folder, server):
 
 
 def documents(text):
-    """JSON documents one after the other."""
+    """Splits concatenated JSON documents."""
     found, text = [], text.strip()
     while text:
         document, end = json.JSONDecoder().raw_decode(text)

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.medium
 
 @pytest.fixture
 def export(savedmodel, tmp_path):
-    """The SavedModel as the command leaves it."""
+    """The SavedModel as written by the command."""
     folder = tmp_path / "export"
     shutil.copytree(savedmodel, folder)
     parity = {"verified": True, "sha256": file_hashes(folder)}

@@ -1,4 +1,4 @@
-"""SavedModels that are written and run in no time: the signatures of a real export over one matrix."""
+"""SavedModels that are fast to write and run: the signatures of a real export with a single matrix."""
 
 import json
 
@@ -8,10 +8,10 @@ HEIGHT, WIDTH, DIM = 8, 4, 3
 
 
 def write(folder, scale=1.0, decode=True, labels_output=False):
-    """A model whose embedding is `scale` times the mean colour; each version can have a scale of its own.
+    """A model whose embedding is `scale` times the mean colour; each version can have a different scale.
 
-    Without `decode` it is what an exporter without that signature writes. `checked` refuses a batch with an image
-    whose first pixel is 13; `slow` takes 0.3 s for a batch.
+    Without `decode`, it is like an export without that signature. `checked` rejects a batch with an image whose first
+    pixel is 13; `slow` takes 0.3 s for a batch.
     """
     import tensorflow as tf
 

@@ -34,5 +34,5 @@ def test_freed_memory_is_used_again_unless_the_environment_says_otherwise(enviro
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
     )
-    # Each page that the system clears anew is a fault: 4 · 8 MiB of 4 KiB pages, five times.
+    # Each page that the system has to clear again is a fault: 4 · 8 MiB in pages of 4 KiB, five times.
     assert (int(done.stdout) < 500) == kept

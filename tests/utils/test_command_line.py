@@ -31,7 +31,7 @@ def test_a_warning_to_the_user_is_said_without_a_place_in_the_code(category, sai
 
 
 def outcome(main, capsys):
-    """Exit code, and the lines that were said."""
+    """Exit code and printed lines."""
     try:
         command_line.run(main)
         code = 0
@@ -57,7 +57,7 @@ def test_a_full_disk_is_a_line_with_the_file_and_what_is_free(tmp_path, capsys, 
     assert code == 2
     assert lines == [
         f"error: {file}: no room to write it: no space left on device; 1.5 MB are free on that disk. "
-        "What stood there before is untouched. Make room, and repeat the command"
+        "An earlier file there is untouched. Make room, and repeat the command"
     ]
 
 
@@ -129,7 +129,7 @@ def test_an_interrupt_is_130_and_afterwards_python_has_its_own_again(capsys):
 
 
 def test_an_interrupt_in_native_code_is_130(capsys):
-    """TensorFlow makes an error of its own of it."""
+    """TensorFlow turns it into its own error."""
     told = []
 
     def main(arguments):

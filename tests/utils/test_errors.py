@@ -35,7 +35,7 @@ def test_reason_of_other_errors(error, expected):
     "text", ["a" * 2_000_000, " " * 2_000_000 + "a", "Exception encountered\n" * 100_000]
 )
 def test_reason_takes_time_as_the_text_is_long(text):
-    # With patterns that begin anew at each character it was minutes.
+    # With patterns that restart at each character, it took minutes.
     started = time.process_time()
     assert reason(ValueError(text)) == text.strip()
     assert time.process_time() - started < 1

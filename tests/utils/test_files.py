@@ -37,11 +37,11 @@ def test_replaces_only_when_all_is_written(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("[" * 101 + "]" * 101, "a.json: must be JSON of at most 100 levels in one another"),
-        ('{"a":' * 100_000, "a.json: must be JSON of at most 100 levels in one another"),
-        ("[1", "a.json: is damaged, for it is no JSON"),
-        ("\udcff", "a.json: is damaged, for it is no JSON"),
-        (" " * 1001, "a.json: must be JSON of at most 1,000 bytes"),
+        ("[" * 101 + "]" * 101, "a.json: must be JSON with at most 100 nested levels"),
+        ('{"a":' * 100_000, "a.json: must be JSON with at most 100 nested levels"),
+        ("[1", "a.json: is damaged, because it is not valid JSON"),
+        ("\udcff", "a.json: is damaged, because it is not valid JSON"),
+        (" " * 1001, "a.json: must be JSON with at most 1,000 bytes"),
     ],
 )
 def test_json_of_others_is_bounded(tmp_path, content, said):
@@ -68,7 +68,7 @@ def test_the_name_aside_cannot_be_guessed_and_is_made_by_us(tmp_path, monkeypatc
     for name in names:
         assert len(name.removeprefix(".a.part").removesuffix(".npz")) == 16
         assert str(os.getpid()) != name.removeprefix(".a.part").removesuffix(".npz")
-    # Even who guesses it: the link is not followed.
+    # Even if somebody guesses the name, the link is not followed.
     monkeypatch.setattr("keras_reid.utils.files.secrets.token_hex", lambda count: "0" * 2 * count)
     (tmp_path / "victim").write_text("dear")
     (tmp_path / f".a.part{'0' * 16}.npz").symlink_to("victim")

@@ -1,4 +1,4 @@
-"""A full disk, in every command: one line, exit code 2, and what lay there before."""
+"""On a full disk, every command prints one line, exits with 2 and keeps earlier files."""
 
 import errno
 import hashlib
@@ -61,7 +61,7 @@ def test_room_is_taken_at_once(tmp_path, monkeypatch):
     with open(tmp_path / "a", "w+b") as file:
         reserve(file, 10_000)
         assert os.fstat(file.fileno()).st_size == 10_000
-        assert os.fstat(file.fileno()).st_blocks * 512 >= 10_000  # not a hole
+        assert os.fstat(file.fileno()).st_blocks * 512 >= 10_000  # real blocks, not a hole
 
         def full(*arguments):
             raise FULL
@@ -72,7 +72,7 @@ def test_room_is_taken_at_once(tmp_path, monkeypatch):
 
 
 def tree(folder):
-    """Every file and folder with its content."""
+    """Every file and folder with their content."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         if path.is_file()
@@ -85,7 +85,7 @@ def tree(folder):
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    """A model, an album, a query, and what the commands wrote there before."""
+    """A model, an album, a query and the earlier output of the commands."""
     monkeypatch.chdir(tmp_path)
     small_model().save("model.keras")
     rng = np.random.default_rng(0)
@@ -98,7 +98,7 @@ def world(tmp_path, monkeypatch):
 
 
 def said(finished):
-    """The one line, after the progress and notes that are no errors."""
+    """The error line, without progress lines and notes."""
     assert finished.returncode == 2, finished.stdout + finished.stderr
     assert "Traceback" not in finished.stderr
     (line,) = [line for line in finished.stderr.splitlines() if line.startswith("error: ")]
@@ -118,7 +118,7 @@ def test_embed(world, command, monkeypatch):
 
 
 def test_embed_keeps_what_is_done(world, command, monkeypatch):
-    """Full at the end, when the embeddings are there: the command goes on from there."""
+    """If the disk is full at the end, the command continues from the stored embeddings."""
     monkeypatch.setattr("keras_reid.evaluation.embedding_file.l2_normalize", full)
     words = ("embed", "model.keras", "album", "--output", "out/rows.npz")
     line = said(command(*words, ok=False, cwd=world))
@@ -228,7 +228,7 @@ print(json.dumps([[one.returncode, one.stderr] for one in finished]))
 
 @pytest.mark.medium
 def test_a_real_limit_in_a_process(world, copied_run):
-    """No file may grow beyond 100 bytes (RLIMIT_FSIZE): whoever writes, Python, TensorFlow, Pillow or HDF5."""
+    """No file may grow beyond 100 bytes (RLIMIT_FSIZE), whether Python, TensorFlow, Pillow or HDF5 writes it."""
     commands = [
         ["embed", "model.keras", "album", "--output", "out/rows.npz"],
         ["search", "query.png", "--gallery", "album", "--model", "model.keras"],

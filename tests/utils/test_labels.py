@@ -19,7 +19,7 @@ ROWS = np.zeros((3, 2), "float32")
 
 
 def compiled(function, labels, shape=(None,)):
-    """What a function gives for labels and rows whose values and sizes are not known."""
+    """The result of a function for labels and rows with unknown values and sizes."""
     labels = np.asarray(labels)
     signature = [tf.TensorSpec(shape, labels.dtype), tf.TensorSpec((None, 2), "float32")]
     return [np.asarray(x) for x in tf.function(function, input_signature=signature)(labels, ROWS)]
@@ -67,7 +67,7 @@ def test_the_message_has_the_rule_the_label_its_row_and_the_remedy():
     message = (
         "CrossEntropy: labels must be class numbers from 0 to 3, for 4 classes. Received: label 9 in row 1 "
         "(and 1 more of 4). Number the identities from 0, numpy.unique(identities, return_inverse=True)[1], and make "
-        "as many classes as there are."
+        "as many classes as there are identities."
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         check_labels(np.array([3, 9, 0, 4]), "CrossEntropy", below=4)
@@ -89,7 +89,7 @@ def test_other_shapes(labels):
 
 
 def test_one_label_for_all_rows_is_refused():
-    with pytest.raises(ValueError, match=r"one label a sample\. Received: 1 labels for 3 samples"):
+    with pytest.raises(ValueError, match=r"one label per sample\. Received: 1 labels for 3 samples"):
         of_classes(np.array([2]), ROWS)
     _, right = compiled(of_classes, np.array([2]))
     assert not right.any()

@@ -57,7 +57,7 @@ def test_one_that_waits_gets_it_when_the_first_lets_go(tmp_path):
     thread.start()
     assert asked.wait(5)
     assert got == []
-    first.release(remove=True)  # the one that waited must not keep a lock on a file that is gone
+    first.release(remove=True)  # the waiting process must not keep a lock on a deleted file
     thread.join(5)
     with pytest.raises(Held):
         Lock(tmp_path / "lock")
@@ -98,7 +98,7 @@ def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks.fcntl, "flock", flock)
-    with pytest.warns(UserWarning, match=r"this file system has no locks \(No locks available\): see to it"):
+    with pytest.warns(UserWarning, match=r"this file system has no locks \(No locks available\): make sure"):
         lock = Lock(tmp_path / "lock")
     lock.release()
 

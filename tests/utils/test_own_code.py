@@ -1,4 +1,4 @@
-"""Which experiment files may be executed. Every text here is one that no other test executes."""
+"""Tests which experiment files may be executed. No other test executes the texts in this file."""
 
 import dataclasses
 import stat
@@ -62,7 +62,7 @@ def test_a_folder_that_cannot_be_written_is_said(folder, monkeypatch):
 
 
 def test_a_relative_folder_is_not_that_of_the_user(folder, monkeypatch):
-    # It would be another in each working directory, such as a stranger's.
+    # It would depend on the working directory, which may belong to a stranger.
     monkeypatch.chdir(folder)
     monkeypatch.setenv("XDG_CONFIG_HOME", "config")
     monkeypatch.setenv("HOME", str(folder / "home"))
@@ -77,7 +77,7 @@ def test_a_relative_folder_is_not_that_of_the_user(folder, monkeypatch):
 def test_code_of_a_run_is_refused_by_name_unless_noted_or_trusted(folder, capsys):
     file = folder / "experiment.py"
     file.write_text("a = 1")
-    with pytest.raises(UserError, match=r"experiment\.py: is not executed, .* not noted .*--trust-code"):
+    with pytest.raises(UserError, match=r"experiment\.py: is not executed, .* not recorded .*--trust-code"):
         own_code.source_of_run(file)
     assert capsys.readouterr().err == ""
     assert own_code.source_of_run(file, trust_code=True) == b"a = 1"
@@ -85,8 +85,7 @@ def test_code_of_a_run_is_refused_by_name_unless_noted_or_trusted(folder, capsys
     own_code.note(b"a = 1")
     own_code.source_of_run(file)
     assert (
-        capsys.readouterr().err
-        == f"running the code of {file} (its hash was noted by `fit` on this machine)\n"
+        capsys.readouterr().err == f"running the code of {file} (`fit` recorded its hash on this machine)\n"
     )
     file.unlink()
     with pytest.raises(UserError, match=r"experiment\.py: cannot be read: no such file"):

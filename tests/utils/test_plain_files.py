@@ -42,5 +42,5 @@ def test_a_hard_link_is_not_written_to(tmp_path, mode):
 @pytest.mark.parametrize("mode", ["rb", "r+b"])
 def test_a_pipe_is_refused_and_not_waited_for(tmp_path, mode):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(UserError, match="pipe must be a plain file: remove it"):
+    with pytest.raises(UserError, match="pipe must be a regular file: remove it"):
         open_plain(tmp_path / "pipe", mode)

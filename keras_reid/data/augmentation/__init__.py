@@ -1,16 +1,19 @@
 """Augmentations: small frozen dataclasses that are called with images and a seed.
 
-Each has a `stage`. `"image"`: called as `augmentation(image, seed)` with one uint8 image `(height, width,
-3)` of the file's own size, before it is resized; `RandomAreaCrop` returns a smaller one. `"batch"`: called as
-`augmentation(images, seed)` with resized images `(batch, height, width, 3)`, uint8 or float 0–255. `seed` is an
-integer tensor `(2,)`: the same seed gives the same result, and images of a batch are drawn for one by one. The
-dtype stays.
+Each augmentation has a `stage`:
 
-A user's own callable without `stage` is taken as `"batch"`; a Keras layer is called as `layer(images,
-training=True)`.
+- `"image"`: called as `augmentation(image, seed)` with one uint8 image `(height, width, 3)` in the file's own size,
+  before it is resized. `RandomAreaCrop` returns a smaller image.
+- `"batch"`: called as `augmentation(images, seed)` with resized images `(batch, height, width, 3)`, uint8 or float
+  0–255.
 
-Those that draw at random have `draw(shape, seed)`: what they will do to images of that shape, as a dict of
-tensors. `AugmentationLayer` makes a Keras layer of any of them.
+`seed` is an integer tensor `(2,)`. The same seed gives the same result, with separate draws for each image of a batch.
+The dtype does not change.
+
+A user's own callable without `stage` counts as `"batch"`; a Keras layer is called as `layer(images, training=True)`.
+
+Random augmentations have `draw(shape, seed)`, which returns the drawn changes for images of that shape as a dict of
+tensors. `AugmentationLayer` turns any augmentation into a Keras layer.
 
 TensorFlow is imported when an augmentation is called, not before, so that an experiment can be described
 without it.

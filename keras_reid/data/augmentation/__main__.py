@@ -1,4 +1,4 @@
-"""Draws a contact sheet of the augmentations: one row an augmentation, one column a seed.
+"""Draws a contact sheet of the augmentations, with one row per augmentation and one column per seed.
 
 python -m keras_reid.data.augmentation sheet.png
 python -m keras_reid.data.augmentation sheet.png --folder my_images
@@ -15,19 +15,20 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import save_picture
 
 PICTURES = (".png", ".jpg", ".jpeg")
-BATCH = 8  # images; those after the first only lend patches
+BATCH = 8  # images; all but the first only supply patches
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Draw a contact sheet of the augmentations, each with probability 1: one row each, one column a seed."""
+    """Draw a contact sheet of the augmentations, each with probability 1: one row per augmentation, one column per
+    seed."""
 
     output: Annotated[pathlib.Path, tyro.conf.Positional]
     """file ending in .png or .jpg"""
     folder: pathlib.Path | None = None
-    """show images of this folder, the first by name, and not synthetic people"""
+    """show the first images of this folder by name, instead of synthetic people"""
     seeds: int = 8
-    """columns beside the first, which shows the image as it was"""
+    """number of seeds; the sheet has one more column, which shows the original image"""
     size: tuple[int, int] = (128, 64)
     """height and width in pixels"""
 

@@ -17,25 +17,25 @@ class Affine:
 
         scale · R(angle) · [[1, −tan(shear)], [0, 1]] · p + shift
 
-    with angle ~ U(−degrees, degrees), scale ~ U(scale), shear ~ U(−shear, shear) and shift, in whole pixels,
-    round(U(−1, 1) · translation · (width, height)). All is one resampling.
+    with angle ~ U(−degrees, degrees), scale ~ U(scale), shear ~ U(−shear, shear) and, in whole pixels,
+    shift = round(U(−1, 1) · translation · (width, height)). The image is resampled only once.
 
     Args:
         degrees: largest angle, at least 0.
         translation: largest shift as a share of the width and the height, 0 … 1.
         scale: (low, high), both above 0.
-        shear: largest shear along x in degrees (so the default is hardly any), 0 … 89.
+        shear: largest shear along x in degrees, 0 … 89; the default has hardly any effect.
         interpolation: "nearest" or "bilinear".
-        probability: of changing an image at all, 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> Affine(degrees=20.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0)).shape
         TensorShape([8, 256, 128, 3])
 
-    Source: torchvision's RandomAffine with FastReID's values, its 0.1 degrees of shear included.
+    Source: torchvision's RandomAffine with FastReID's values, including its 0.1 degrees of shear.
     """
 
     stage: ClassVar[str] = "batch"
@@ -59,7 +59,7 @@ class Affine:
             )
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `degrees`, `scale`, `shear` (degrees), `right` and
+        """Draws changes for images of a shape: `chosen` bool, `degrees`, `scale`, `shear` (degrees), `right` and
         `down` (pixels) float32, all `(batch,)`.
         """
         import tensorflow as tf
@@ -102,7 +102,7 @@ class Affine:
 
 
 def _inverse(drawn, size):
-    """From where each output pixel comes: `(batch, 8)` as ImageProjectiveTransformV3 wants it."""
+    """The source of each output pixel, `(batch, 8)`, in the form that ImageProjectiveTransformV3 needs."""
     import tensorflow as tf
 
     angle, shear = drawn["degrees"] * (math.pi / 180.0), drawn["shear"] * (math.pi / 180.0)
@@ -110,7 +110,7 @@ def _inverse(drawn, size):
     # [[1, tan], [0, 1]] · R(−angle) / scale
     a, b = (cos - tan * sin) / drawn["scale"], (sin + tan * cos) / drawn["scale"]
     c, d = -sin / drawn["scale"], cos / drawn["scale"]
-    # Pixels are counted from the first one's middle, so the centre is (size − 1) / 2.
+    # Positions are measured from the middle of the first pixel, so the centre is (size − 1) / 2.
     center_y, center_x = (size[0] - 1.0) / 2.0, (size[1] - 1.0) / 2.0
     right, down = center_x + drawn["right"], center_y + drawn["down"]
     zero = tf.zeros_like(a)

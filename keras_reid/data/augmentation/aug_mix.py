@@ -24,28 +24,27 @@ class AugMix:
     """Mixes each image with several differently augmented copies of itself, with a probability.
 
     x ← (1 − m) · x + m · Σᵢ wᵢ · chainᵢ(x) with m ~ Beta(α, α) and w ~ Dirichlet(α, …, α). A chain is `depth`
-    operations drawn uniformly from nine, each with a level l ~ U(0.1, severity) of its own: auto contrast,
-    equalize, posterize (keeps 4 − ⌊0.4 l⌋ bits), rotate (±⌊3 l⌋°), solarize (from 256 − ⌊25.6 l⌋ on), shear along
-    x or y (±0.03 l), shift along x or y (±⌊l · size / 30⌋ pixels). What moves pixels samples bilinearly and
-    fills with black.
+    operations drawn uniformly from nine, each with its own level l ~ U(0.1, severity): auto contrast, equalize,
+    posterize (keeps 4 − ⌊0.4 l⌋ bits), rotate (±⌊3 l⌋°), solarize (from 256 − ⌊25.6 l⌋ on), shear along x or y (±0.03
+    l), shift along x or y (±⌊l · size / 30⌋ pixels). Operations that move pixels sample bilinearly and fill with black.
 
     Args:
-        probability: of changing an image at all, 0 … 1.
-        width: chains, at least 1.
-        depth: operations of a chain, at least 1.
+        probability: probability that an image is changed, 0 … 1.
+        width: number of chains, at least 1.
+        depth: number of operations in a chain, at least 1.
         severity: largest level, 0.1 … 10.
-        alpha: of both distributions, 0.05 … 100: small ones make one chain, or the image itself, prevail.
+        alpha: parameter of both distributions, 0.05 … 100; with small values, one chain or the image itself dominates.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> AugMix(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0)).shape
         TensorShape([8, 256, 128, 3])
 
     Source: Hendrycks et al., AugMix: A Simple Data Processing Method to Improve Robustness and Uncertainty, ICLR
-    2020, without its consistency loss; defaults as FastReID's. Deliberate difference: the mixture is
-    rounded on uint8 images, not cut off.
+    2020, without its consistency loss; defaults as in FastReID. Deliberate difference: for uint8 images the mixture is
+    rounded, not truncated.
     """
 
     stage: ClassVar[str] = "batch"
@@ -73,8 +72,8 @@ class AugMix:
         batch = shape[0]
         uniform, gammas = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         draws = tf.random.stateless_uniform((batch, 1 + 3 * self.width * self.depth), uniform)
-        # Shares of gamma variables are Dirichlet distributed, and of two of them Beta. In double precision, in
-        # which small ones do not all become 0.
+        # Shares of gamma variables follow a Dirichlet distribution, and shares of two follow a Beta distribution.
+        # Double precision keeps small ones from all becoming 0.
         gammas = tf.random.stateless_gamma((batch, 2 + self.width), gammas, self.alpha, dtype=tf.float64)
         mix = gammas[:, 0] / (gammas[:, 0] + gammas[:, 1])
         weights = gammas[:, 2:] / tf.reduce_sum(gammas[:, 2:], axis=1, keepdims=True)

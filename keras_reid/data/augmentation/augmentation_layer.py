@@ -1,4 +1,4 @@
-"""Any augmentation as a Keras layer."""
+"""A Keras layer for any augmentation."""
 
 import dataclasses
 
@@ -13,18 +13,19 @@ from keras_reid.data.resizing import resize_image
 class AugmentationLayer(keras.layers.Layer):
     """An augmentation of `keras_reid.data.augmentation` inside a model, active in training only.
 
-    Runs wherever the model runs, with the TensorFlow backend. In a `tf.data` pipeline use the augmentation
-    itself, which is repeatable image by image; a layer's draws go on from call to call.
+    It runs wherever the model runs, with the TensorFlow backend. In a `tf.data` pipeline use the augmentation itself,
+    which is repeatable for each image; a layer makes new draws in each call.
 
     Args:
-        augmentation: one of this package's, of either stage; one of stage "image" is applied to each image, and a crop
-            of it is enlarged to the old size, which must then be known when the layer is built into a model.
-        seed: integer; the same seed gives the same sequence of draws. By default another one each time.
+        augmentation: one of this package's augmentations. One with stage "image" is applied to each image separately;
+            if it crops, the crop is enlarged to the old size, which must then be known when the layer becomes part of a
+            model.
+        seed: integer; the same seed gives the same sequence of draws. By default, each layer gets a different one.
 
     Input: `(batch, height, width, 3)`, uint8 or float 0–255. Output: the same shape and dtype.
 
     Raises:
-        ValueError: if `augmentation` is not one of this package's.
+        ValueError: if `augmentation` is not one of this package's augmentations.
 
     Example:
         >>> layer = AugmentationLayer(Flip(probability=1.0), seed=1)
@@ -34,17 +35,17 @@ class AugmentationLayer(keras.layers.Layer):
     """
 
     def __init__(self, augmentation, seed=None, **kwargs):
-        # Half precision cannot hold all levels of 0–255 with their fractions.
+        # Half precision cannot represent all levels of 0–255 with their fractions.
         super().__init__(autocast=False, **kwargs)
         if type(augmentation).__name__ not in _classes() or isinstance(augmentation, type):
             raise ValueError(
                 f"`augmentation` must be one of {', '.join(sorted(_classes()))}. "
-                f"Received: augmentation={augmentation!r}. Wrap a function of your own in keras.layers.Lambda."
+                f"Received: augmentation={augmentation!r}. Wrap your own function in keras.layers.Lambda."
             )
         self.augmentation = augmentation
         self.seed = seed
         self.generator = keras.random.SeedGenerator(seed)
-        self.supports_jit = False  # the number of images that are changed is not known beforehand
+        self.supports_jit = False  # the number of changed images is not known in advance
 
     def call(self, images, training=False):
         if not training:
@@ -57,7 +58,7 @@ class AugmentationLayer(keras.layers.Layer):
             number, image = number_and_image
             levels = tf.cast(tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0.0, 255.0), tf.uint8)
             changed = self.augmentation(levels, tf.random.experimental.stateless_fold_in(seed, number))
-            if changed.shape != image.shape:  # a crop, or of a size that is not known
+            if changed.shape != image.shape:  # a crop, or an unknown size
                 changed = resize_image(changed, tuple(image.shape[:2]))
             return tf.cast(changed, images.dtype)
 
@@ -75,7 +76,7 @@ class AugmentationLayer(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         described = dict(config["augmentation"])
-        # JSON has lists only; the augmentations hold tuples.
+        # JSON has only lists; the augmentations need tuples.
         described = {name: tuple(x) if isinstance(x, list) else x for name, x in described.items()}
         augmentation = _classes()[described.pop("class_name")](**described)
         return cls(**{**config, "augmentation": augmentation})

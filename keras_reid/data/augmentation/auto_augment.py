@@ -1,4 +1,4 @@
-"""AutoAugment with the policy found on ImageNet."""
+"""AutoAugment with its ImageNet policy."""
 
 import dataclasses
 import functools
@@ -54,12 +54,12 @@ _EITHER_WAY = ("rotate", "shear_x")
 class AutoAugment:
     """Applies, with a probability, one of the 25 ImageNet sub-policies of AutoAugment, drawn uniformly.
 
-    A sub-policy is two operations, each with its own probability and level. Rotation and shear go either way
-    with equal chance, are sampled bilinearly or bicubically with equal chance, and fill with grey (128).
-    Runs on the decoded image before it is resized.
+    A sub-policy consists of two operations, each with its own probability and level. Rotation and shear go in either
+    direction, and sample bilinearly or bicubically, each with equal probability; they fill with grey (128). Runs on the
+    decoded image before it is resized.
 
     Args:
-        probability: of changing an image at all, 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
         ValueError: if `probability` is not from 0 to 1.
@@ -69,7 +69,7 @@ class AutoAugment:
         TensorShape([128, 64, 3])
 
     Source: Cubuk et al., AutoAugment: Learning Augmentation Strategies from Data, CVPR 2019; levels as
-    FastReID's.
+    in FastReID.
     """
 
     stage: ClassVar[str] = "image"
@@ -115,7 +115,7 @@ class AutoAugment:
 
         image = tf.convert_to_tensor(image)
         seed = tf.cast(seed, tf.int64)
-        # The draw that decides is repeated in `draw`, which is not worth its time for most images.
+        # Decide here with the same draw as in `draw`, whose other draws most images do not need.
         chosen = tf.random.stateless_uniform((8,), seed)[0] < self.probability
         changed = tf.cond(chosen, lambda: _augment()(image, seed), lambda: image)
         return tf.ensure_shape(changed, image.shape)
@@ -123,7 +123,7 @@ class AutoAugment:
 
 @functools.cache
 def _augment():
-    """Both operations, as a function that costs little where it is not called."""
+    """Both operations as a TensorFlow function that costs little for images that do not use it."""
     import tensorflow as tf
 
     from keras_reid.data.augmentation.operation_switch import apply_operation, separate

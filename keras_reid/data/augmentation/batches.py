@@ -1,17 +1,17 @@
-"""What the batch augmentations share: rectangles, and changing some images of a batch only."""
+"""Helpers for batch augmentations: rectangles, and changing only some images of a batch."""
 
 import tensorflow as tf
 
 
 def change_chosen(images, chosen, change, parameters=()):
-    """Images with those that are `chosen` replaced by `change(chosen images, *their parameters)`.
+    """Replaces the chosen images by `change(chosen images, *their parameters)`.
 
-    What is not chosen costs a copy, not the change.
+    Images that are not chosen are only copied.
 
     Args:
         images: `(batch, height, width, 3)`.
         chosen: bool `(batch,)`.
-        change: function of the chosen images and of the parameters that belong to them.
+        change: function of the chosen images and their parameters.
         parameters: tensors `(batch, …)`.
 
     Returns:
@@ -23,16 +23,16 @@ def change_chosen(images, chosen, change, parameters=()):
         changed = change(
             tf.gather(images, places), *(tf.gather(parameter, places) for parameter in parameters)
         )
-        # Several times as fast as a scatter, or a choice by mask.
+        # Several times as fast as a scatter or a selection by mask.
         unchanged = tf.gather(images, others)
         return tf.dynamic_stitch([others, places], [unchanged, as_type(changed, images.dtype)])
 
-    # Several operations refuse a batch of no images.
+    # Several operations fail on an empty batch.
     return tf.ensure_shape(tf.cond(tf.reduce_any(chosen), replaced, lambda: images), images.shape)
 
 
 def as_type(pixels, dtype):
-    """Pixels of any type as `dtype`; rounded and kept within 0–255 for an integer type."""
+    """Converts pixels to `dtype`; for integer types, rounds and clips to 0–255."""
     if pixels.dtype == dtype:
         return pixels
     if dtype.is_integer:
@@ -41,7 +41,7 @@ def as_type(pixels, dtype):
 
 
 def first_that_fits(area, aspect, rows, columns):
-    """Sides of the first of several rectangles that is lower and narrower than the image.
+    """Sides of the first of several rectangles that is smaller than the image in both directions.
 
     Args:
         area: float32 `(batch, tries)` in pixels.
@@ -53,13 +53,13 @@ def first_that_fits(area, aspect, rows, columns):
     """
     height, width = tf.round(tf.sqrt(area * aspect)), tf.round(tf.sqrt(area / aspect))
     fits = (height < rows) & (width < columns)
-    first = tf.argmax(fits, axis=1)  # of equal values the first; where none fits, `any` below is False
+    first = tf.argmax(fits, axis=1)  # the first True; if none fits, `any` below is False
     height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
     return height, width, tf.reduce_any(fits, axis=1)
 
 
 def paste(image, patch, top, left):
-    """One image `(height, width, channels)` with a patch put over it at a place, int32 `()`."""
+    """Pastes a patch into an image `(height, width, channels)` at `top`, `left`, int32 `()`."""
     height, width = tf.unstack(tf.shape(patch)[:2])
     beside = image[top : top + height]
     middle = tf.concat([beside[:, :left], patch, beside[:, left + width :]], axis=1)
@@ -69,7 +69,7 @@ def paste(image, patch, top, left):
 def fill_rectangles(images, chosen, top, left, height, width, color):
     """Covers one rectangle of each chosen image with `color`, three numbers.
 
-    Sides are whole numbers `(batch,)` of any dtype; what lies outside the image is cut off.
+    Sides are whole numbers `(batch,)` of any dtype; parts outside the image are cut off.
     """
     color = as_type(tf.constant(color, tf.float32), images.dtype)
     rows, columns = tf.unstack(tf.shape(images)[1:3])
@@ -79,7 +79,7 @@ def fill_rectangles(images, chosen, top, left, height, width, color):
         for edge, limit in ((top, rows), (top + height, rows), (left, columns), (left + width, columns))
     ]
 
-    # One after the other: slices copy whole rows, and a mask costs a pass over every pixel.
+    # One image at a time: slices copy whole rows, while a mask would touch every pixel.
     def fill(image_and_edges):
         image, first_row, last_row, first_column, last_column = image_and_edges
         size = tf.stack([last_row - first_row, last_column - first_column, 3])

@@ -11,24 +11,24 @@ class ColorJitter:
     """Changes brightness, contrast, saturation and hue of each image at random, with a probability.
 
     Brightness multiplies; contrast and saturation mix with the mean grey and the image's own grey:
-    x ← f · x + (1 − f) · g, with f ~ U(max(0, 1 − strength), 1 + strength). Hue is turned by a share of the
+    x ← f · x + (1 − f) · g, with f ~ U(max(0, 1 − strength), 1 + strength). Hue is rotated by a share of the
     colour circle drawn from U(−hue, hue). Values are clipped to 0–255 after each change.
 
     Args:
-        brightness: strength, at least 0; 0 leaves it alone.
+        brightness: strength, at least 0; 0 changes nothing.
         contrast: strength, at least 0.
         saturation: strength, at least 0.
-        hue: largest turn as a share of the circle, 0 … 0.5.
-        probability: of changing an image at all, 0 … 1.
+        hue: largest rotation as a share of the circle, 0 … 0.5.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> ColorJitter(brightness=0.5, probability=1.0)(tf.ones((8, 4, 4, 3)) * 100.0, seed=(0, 0))
 
-    Source: torchvision's ColorJitter, whose strengths FastReID takes. Deliberate differences: the changes
-    come in the order above, not in a random one, and values are rounded once at the end, not after each.
+    Source: torchvision's ColorJitter with FastReID's strengths. Deliberate differences: the changes are applied in the
+    order above instead of a random one, and values are rounded once at the end, not after each change.
     """
 
     stage: ClassVar[str] = "batch"
@@ -46,7 +46,7 @@ class ColorJitter:
                 raise ValueError(f"`{name}` must be from 0 to {highest}. Received: {name}={value!r}")
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `brightness`, `contrast`, `saturation` (factors)
+        """Draws changes for images of a shape: `chosen` bool, `brightness`, `contrast`, `saturation` (factors)
         and `hue` (share of the circle) float32, all `(batch,)`.
         """
         import tensorflow as tf
@@ -79,7 +79,7 @@ class ColorJitter:
         def grey(planes):
             return 0.299 * planes[0] + 0.587 * planes[1] + 0.114 * planes[2]
 
-        # One plane `(batch, height · width)` a colour: interleaved colours are several times as slow.
+        # One plane `(batch, height · width)` per colour: interleaved colours are several times slower.
         shape = tf.shape(images)
         planes = tf.transpose(tf.reshape(images, (shape[0], shape[1] * shape[2], 3)), (2, 0, 1))
         planes = tf.unstack(tf.cast(planes, tf.float32))
@@ -97,13 +97,13 @@ class ColorJitter:
         if self.hue:
             planes = _turn_hue(planes, hue)
         planes = tf.stack(planes)
-        if images.dtype.is_integer:  # before the colours are interleaved again, when there is less to move
+        if images.dtype.is_integer:  # before interleaving again, so that there is less to move
             planes = tf.cast(tf.round(planes), images.dtype)
         return tf.reshape(tf.transpose(tf.cast(planes, images.dtype), (1, 2, 0)), shape)
 
 
 def _turn_hue(planes, turn):
-    """HSV with H + turn (share of the circle), S and V kept, back in RGB.
+    """Adds `turn` (share of the circle) to the hue in HSV, keeps S and V, and converts back to RGB.
 
     With H in sixths of the circle each colour is min + (max − min) · a trapezoid of H: for red
     |H − 3| − 1, for green 2 − |H − 2|, for blue 2 − |H − 4|, each clipped to 0 … 1.
@@ -114,8 +114,8 @@ def _turn_hue(planes, turn):
     high = tf.maximum(tf.maximum(red, green), blue)
     low = tf.minimum(tf.minimum(red, green), blue)
     chroma = high - low
-    slope = 1.0 / tf.maximum(chroma, 1e-6)  # without chroma the hue does not matter
-    # Where two colours are the highest both formulas give the same hue.
+    slope = 1.0 / tf.maximum(chroma, 1e-6)  # without chroma, the hue does not matter
+    # If two colours are equally high, both formulas give the same hue.
     hue = _select(
         red >= high,
         (green - blue) * slope,
@@ -128,7 +128,7 @@ def _turn_hue(planes, turn):
 
 
 def _select(condition, x, y):
-    """`tf.where` without broadcasting, which is several times as fast."""
+    """`tf.where` without broadcasting, which is several times faster."""
     import tensorflow as tf
 
     return tf.raw_ops.Select(condition=condition, x=x, y=y)

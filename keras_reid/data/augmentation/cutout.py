@@ -10,23 +10,24 @@ from keras_reid.data.augmentation.validation import check_color, check_integer, 
 class Cutout:
     """Covers a square of each image with one colour, with a probability.
 
-    The square's centre is any pixel of the image with equal chance; what lies beyond the border is cut off. It
-    covers the rows y − ⌊size / 2⌋ … y − ⌊size / 2⌋ + size − 1 around the centre (y, x), the columns likewise.
+    The square's centre is any pixel of the image with equal probability; parts beyond the border are cut off. The
+    square covers the rows y − ⌊size / 2⌋ … y − ⌊size / 2⌋ + size − 1 around the centre (y, x), and the same for
+    columns.
 
     Args:
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
         size: side of the square in pixels.
-        value: RGB colour on the 0–255 scale; the default is ImageNet's mean, which normalisation makes 0. On
-            uint8 images it is rounded.
+        value: RGB colour on the 0–255 scale; the default is ImageNet's mean, which normalisation turns into 0.
+            It is rounded for uint8 images.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> Cutout(probability=1.0, size=32)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
 
     Source: DeVries and Taylor, Improved Regularization of Convolutional Neural Networks with Cutout, 2017.
-    FastReID has it in its older versions only, with the whole square inside the image.
+    Only older versions of FastReID have it, with the whole square inside the image.
     """
 
     stage: ClassVar[str] = "batch"
@@ -40,7 +41,7 @@ class Cutout:
         check_color("value", self.value)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
+        """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
 
         `top` and `left` may be negative.
         """

@@ -11,7 +11,7 @@ class Flip:
     """Flips each image left to right with a probability.
 
     Args:
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
         ValueError: if `probability` is not from 0 to 1.
@@ -27,7 +27,7 @@ class Flip:
         check_probability(self.probability)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool `(batch,)`."""
+        """Draws changes for images of a shape: `chosen` bool `(batch,)`."""
         import tensorflow as tf
 
         return {"chosen": tf.random.stateless_uniform((shape[0],), seed) < self.probability}
@@ -42,7 +42,7 @@ class Flip:
         chosen = self.draw(tf.shape(images), seed)["chosen"]
 
         def mirror(some):
-            # TensorFlow has a fast way for three dimensions with three channels, and for no more.
+            # TensorFlow is fast only for three dimensions with three channels.
             rows = tf.reshape(some, tf.concat([[-1], tf.shape(some)[2:]], 0))
             return tf.reshape(tf.reverse(rows, [1]), tf.shape(some))
 

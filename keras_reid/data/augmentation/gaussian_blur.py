@@ -9,24 +9,24 @@ from keras_reid.data.augmentation.validation import check_probability, check_ran
 
 @dataclasses.dataclass(frozen=True)
 class GaussianBlur:
-    """Blurs each image with a Gaussian of its own width, with a probability.
+    """Blurs each image with a Gaussian of random width, with a probability.
 
-    Weights exp(−d² / 2σ²) with σ ~ U(sigma), d from −⌈3 · sigma high⌉ to ⌈3 · sigma high⌉ pixels, which add up
-    to 1; beyond the border the image is mirrored about its outermost pixels.
+    The weights are exp(−d² / 2σ²) with σ ~ U(sigma) and d from −⌈3 · sigma high⌉ to ⌈3 · sigma high⌉ pixels, scaled to
+    sum to 1. Beyond the border, the image is mirrored about its outermost pixels.
 
     Args:
         sigma: (low, high) standard deviation in pixels.
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> GaussianBlur(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
 
     Source: torchvision's GaussianBlur (kernel size 2 · ⌈3 · sigma high⌉ + 1), and the augmentation of Chen et
     al., A Simple Framework for Contrastive Learning of Visual Representations, ICML 2020, whose σ and
-    probability are the defaults. FastReID has none.
+    probability are the defaults. FastReID has no blur.
     """
 
     stage: ClassVar[str] = "batch"
@@ -38,7 +38,7 @@ class GaussianBlur:
         check_probability(self.probability)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `sigma` float32 `(batch,)`."""
+        """Draws changes for images of a shape: `chosen` bool, `sigma` float32 `(batch,)`."""
         import tensorflow as tf
 
         draws = tf.random.stateless_uniform((2, shape[0]), seed)
@@ -65,14 +65,14 @@ class GaussianBlur:
         return change_chosen(images, drawn["chosen"], change, [drawn["sigma"]])
 
     def _matrices(self, sigma, size):
-        """Weight of each old pixel in each new one: float32 `(batch, size, size)`."""
+        """The weight of each old pixel in each new pixel: float32 `(batch, size, size)`."""
         import tensorflow as tf
 
         radius = math.ceil(3 * self.sigma[1])
         distance = tf.range(-radius, radius + 1)
         weights = tf.exp(-0.5 * tf.square(tf.cast(distance, tf.float32) / sigma[:, None]))
         weights /= tf.reduce_sum(weights, axis=1, keepdims=True)
-        # Mirrored as often as needed, so that any image is large enough.
+        # Mirror as often as needed, so that any image is large enough.
         period = tf.maximum(2 * (size - 1), 1)
         place = (tf.range(size)[:, None] + distance) % period
         place = tf.minimum(place, period - place) % size

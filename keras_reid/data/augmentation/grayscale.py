@@ -8,12 +8,12 @@ from keras_reid.data.augmentation.validation import check_probability
 
 @dataclasses.dataclass(frozen=True)
 class Grayscale:
-    """Makes each image grey with a probability; it keeps three channels.
+    """Converts each image to grey with a probability; it keeps three channels.
 
-    Grey is luma, 0.299 · R + 0.587 · G + 0.114 · B, on uint8 images to the level Pillow would give.
+    Grey is the luma, 0.299 · R + 0.587 · G + 0.114 · B. For uint8 images it equals Pillow's result exactly.
 
     Args:
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
         ValueError: if `probability` is not from 0 to 1.
@@ -21,7 +21,7 @@ class Grayscale:
     Example:
         >>> Grayscale(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
 
-    Source: torchvision's RandomGrayscale, whose probability is the default. FastReID has none.
+    Source: torchvision's RandomGrayscale, whose probability is the default. FastReID does not have it.
     """
 
     stage: ClassVar[str] = "batch"
@@ -31,7 +31,7 @@ class Grayscale:
         check_probability(self.probability)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool `(batch,)`."""
+        """Draws changes for images of a shape: `chosen` bool `(batch,)`."""
         import tensorflow as tf
 
         return {"chosen": tf.random.stateless_uniform((shape[0],), seed) < self.probability}

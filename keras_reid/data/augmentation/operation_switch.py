@@ -1,8 +1,7 @@
-"""One of Pillow's operations, chosen by number while a graph runs, as AutoAugment, RandAugment and AugMix need it.
+"""Applies one of Pillow's operations, chosen by number while a graph runs, for AutoAugment, RandAugment and AugMix.
 
-Each operation is a function of its own in the graph that is not merged into it. Otherwise the parts of all the
-operations that were *not* chosen would still have to be passed over one by one, which for most images takes longer
-than all the rest.
+Each operation is a separate function that is not inlined into the graph. Otherwise TensorFlow would have to skip the
+nodes of all the operations that were *not* chosen one by one, which for most images takes longer than everything else.
 """
 
 from functools import partial
@@ -17,7 +16,7 @@ _SIGNATURE = [_IMAGE, _NUMBER, tf.TensorSpec((), tf.bool), tf.TensorSpec((), tf.
 
 
 def separate(function, signature):
-    """`function` as a TensorFlow function that stays apart in the graphs that call it."""
+    """Makes a TensorFlow function that is not inlined into the graphs that call it."""
     return tf.function(
         function,
         input_signature=signature,
@@ -31,17 +30,17 @@ def _identity(image, argument, bicubic, fill):
 
 
 def _plain(function, image, argument, bicubic, fill):
-    """An operation of the image alone."""
+    """An operation without an argument."""
     return function(image)
 
 
 def _levels(function, image, argument, bicubic, fill):
-    """An operation of the image and a number."""
+    """An operation with a number as argument."""
     return function(image, argument)
 
 
 def _whole(function, image, argument, bicubic, fill):
-    """An operation of the image and a whole number."""
+    """An operation with a whole number as argument."""
     return function(image, tf.cast(argument, tf.int32))
 
 
@@ -54,9 +53,9 @@ def _rotate(image, argument, bicubic, fill):
     return operations.transform(image, operations.rotation(image, argument), bicubic, fill)
 
 
-# The argument of each: bits that are kept, threshold, factor (1 leaves the image as it is), degrees, pixels of
-# shift for each pixel of distance from the edge, pixels of shift.
-# Partial functions, for TensorFlow takes lambdas with the same code for one function that is traced too often.
+# Arguments: number of bits to keep, threshold, factor (1 leaves the image unchanged), degrees, pixels of shift per
+# pixel of distance from the edge, pixels of shift. Partial functions, because TensorFlow treats lambdas with the same
+# code as one function that is traced too often.
 _OPERATIONS = {
     "identity": _identity,
     "auto_contrast": partial(_plain, operations.auto_contrast),
@@ -84,9 +83,9 @@ def apply_operation(image, number, argument, bicubic=False, fill=operations.GREY
     Args:
         image: uint8 `(height, width, 3)`.
         number: int32 `()`.
-        argument: float64 `()`; what it means, and whether it counts, depends on the operation.
-        bicubic: bool `()`, how rotation, shear and shift interpolate; else bilinearly.
-        fill: int32 `()`, 0 … 255, what they show of outside the image.
+        argument: float64 `()`; the operation determines its meaning, or ignores it.
+        bicubic: bool `()`, whether rotation, shear and shift interpolate bicubically instead of bilinearly.
+        fill: int32 `()`, 0 … 255, value outside the image for rotation, shear and shift.
 
     Returns:
         uint8 of the same shape.

@@ -1,15 +1,14 @@
-"""Pillow's image operations in TensorFlow: uint8 `(height, width, 3)` → the same, to the level Pillow would
-give.
+"""Pillow's image operations in TensorFlow, on uint8 `(height, width, 3)`, with exactly Pillow's results.
 
-Pillow cuts fractions off in most of these rather than rounding; so does this. Colours lie along the rows,
-`(height, width · 3)`, wherever something differs from colour to colour: short rows are slow to combine.
+Like Pillow, most of these truncate fractions instead of rounding. Operations that treat colours differently arrange
+them along the rows, `(height, width · 3)`, because combining short rows is slow.
 """
 
 import math
 
 import tensorflow as tf
 
-GREY = 128  # what AutoAugment shows where a moved image has nothing to show
+GREY = 128  # AutoAugment fills with this where a moved image has no pixels
 
 
 def invert(image):
@@ -24,13 +23,13 @@ def posterize(image, bits):
 
 
 def solarize(image, threshold):
-    """Inverts the values from `threshold` (int32, 0 … 256) on."""
+    """Inverts the values at or above `threshold` (int32, 0 … 256)."""
     inverted = tf.cast(tf.cast(image, tf.int32) >= threshold, tf.uint8) * 255
     return tf.bitwise.bitwise_xor(image, inverted)
 
 
 def auto_contrast(image):
-    """Stretches each channel to 0 … 255; one with a single value stays."""
+    """Stretches each channel to 0 … 255; a channel with a single value stays as it is."""
     low, high = (tf.cast(f(image, (0, 1)), tf.float64) for f in (tf.reduce_min, tf.reduce_max))
     scale = 255.0 / tf.maximum(high - low, 1.0)
     values = tf.range(256, dtype=tf.float64)[:, None]
@@ -39,7 +38,7 @@ def auto_contrast(image):
 
 
 def equalize(image):
-    """Makes the histogram of each channel as flat as a table of values can."""
+    """Makes the histogram of each channel as flat as a lookup table can."""
     counts = tf.math.bincount(tf.reshape(_places(image), (-1,)), minlength=768, maxlength=768)
     counts = tf.transpose(tf.reshape(counts, (3, 256)))
     last = tf.gather(tf.transpose(counts), tf.cast(tf.reduce_max(image, (0, 1)), tf.int32), batch_dims=1)
@@ -60,7 +59,7 @@ def color(image, factor):
 
 
 def contrast(image, factor):
-    """Mixes with its mean grey: factor 0 is all one grey, 1 unchanged, above 1 more contrast."""
+    """Mixes with its mean grey: factor 0 is uniform grey, 1 unchanged, above 1 more contrast."""
     mean = tf.reduce_mean(tf.cast(_grey(image)[..., 0], tf.float64))
     return _blend(tf.floor(mean + 0.5), image, factor)
 
@@ -87,13 +86,13 @@ def moving(shear_x=0.0, shear_y=0.0, right=0.0, down=0.0):
 
 
 def transform(image, matrix, bicubic, fill=GREY):
-    """Takes output pixel (x, y) from (a·x + b·y + c, d·x + e·y + f), all measured at pixel centres.
+    """Samples output pixel (x, y) from (a·x + b·y + c, d·x + e·y + f), measured at pixel centres.
 
     Args:
         image: uint8 `(height, width, 3)`.
         matrix: float64 `(6,)`, a … f.
-        bicubic: bool `()`, interpolation: bicubic or bilinear.
-        fill: 0 … 255, what is shown of outside the image.
+        bicubic: bool `()`, whether to interpolate bicubically instead of bilinearly.
+        fill: 0 … 255, the value for pixels outside the image.
     """
     height, width, _ = tf.unstack(tf.shape(image))
     a, b, c, d, e, f = tf.unstack(matrix)
@@ -107,15 +106,15 @@ def transform(image, matrix, bicubic, fill=GREY):
         lambda: _sample(image, source_x, source_y, (-1, 0, 1, 2), _cubic),
         lambda: _sample(image, source_x, source_y, (0, 1), _linear),
     )
-    # Single precision may end just below a whole number where Pillow's double precision reaches it.
+    # Single precision may end just below a whole number that Pillow's double precision reaches.
     sampled = tf.reshape(tf.clip_by_value(sampled + 2e-4, 0.0, 255.0), tf.shape(image))
     return tf.where(inside[..., None], tf.cast(sampled, tf.uint8), tf.cast(fill, tf.uint8))
 
 
 def _sample(image, source_x, source_y, taps, interpolate):
-    """Interpolates at source positions, along rows, then along columns; the border repeats outwards.
+    """Interpolates at source positions, first along rows, then along columns; border pixels repeat outwards.
 
-    Result: float32 `(pixels, 3)`.
+    Returns: float32 `(pixels, 3)`.
     """
     height, width, _ = tf.unstack(tf.shape(image))
     left, top = tf.floor(source_x - 0.5), tf.floor(source_y - 0.5)
@@ -181,12 +180,12 @@ def _blend(degenerate, image, factor):
 
 
 def _places(image):
-    """`(height, width · 3)`: place of each value in a table of three times 256, one for each channel."""
+    """`(height, width · 3)`: index of each value in a table of three times 256 entries, one part per channel."""
     height, width, _ = tf.unstack(tf.shape(image))
     return tf.cast(tf.reshape(image, (height, width * 3)), tf.int32) + tf.tile([0, 256, 512], [width])
 
 
 def _look_up(image, table):
-    """`table` `(256, 3)`: new value for each value of each channel; fractions are cut off."""
+    """Looks up new values in `table` `(256, 3)`, one column per channel; truncates fractions."""
     table = tf.reshape(tf.transpose(tf.cast(table, tf.uint8)), (-1,))
     return tf.reshape(tf.gather(table, _places(image)), tf.shape(image))

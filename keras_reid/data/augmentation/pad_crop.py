@@ -1,4 +1,4 @@
-"""Padding, then a random crop back to the old size."""
+"""Padding and a random crop back to the original size."""
 
 import dataclasses
 from typing import ClassVar
@@ -8,10 +8,10 @@ from keras_reid.data.augmentation.validation import check_integer
 
 @dataclasses.dataclass(frozen=True)
 class PadCrop:
-    """Pads each image with black on all sides and crops it back at a random place: a random shift.
+    """Pads each image with black and crops it at a random position to its original size, which shifts it.
 
     Args:
-        padding: pixels on each side; an image moves by up to that many.
+        padding: pixels on each side; the image shifts by up to this many pixels.
 
     Raises:
         ValueError: if `padding` is not an integer of at least 0.
@@ -28,7 +28,7 @@ class PadCrop:
         check_integer("padding", self.padding, 0)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `top`, `left` int32 `(batch,)`, where the padded image is cropped."""
+        """Draws changes for images of a shape: `top`, `left` int32 `(batch,)`, where the padded image is cropped."""
         import tensorflow as tf
 
         offsets = tf.random.stateless_uniform((2, shape[0]), seed, 0, 2 * self.padding + 1, tf.int32)
@@ -42,9 +42,9 @@ class PadCrop:
         batch, height, width, channels = tf.unstack(tf.shape(images))
         drawn = self.draw(tf.shape(images), seed)
 
-        # With black on the right of each row, what lies on the left of a row is black too: the end of the row before.
-        # So an image that is moved is one piece of memory, whichever way it moves.
-        sides = [self.padding + 1, self.padding + 1]  # one row more, for the first and the last pixels
+        # With black at the right of each row, the pixels to the left of a row are black too: they are the end of the
+        # row before. So a shifted image is one contiguous piece of memory, whichever way it shifts.
+        sides = [self.padding + 1, self.padding + 1]  # one extra row, for the first and last pixels
         right = self.padding * channels
         rows = tf.reshape(images, (batch, height, width * channels))
         rows = tf.pad(rows, [[0, 0], sides, [0, right]])

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from keras_reid.data.augmentation.validation import check_integer, check_number, check_probability
 
-# What a level 0 … 10 means to each operation: the higher, the stronger.
+# What a level from 0 to 10 means for each operation; higher is stronger.
 _ARGUMENT = {
     "identity": lambda level: 0.0,
     "auto_contrast": lambda level: 0.0,
@@ -28,29 +28,29 @@ _EITHER_WAY = (*_FACTORS, "rotate", "shear_x", "shear_y", "translate_x", "transl
 
 @dataclasses.dataclass(frozen=True)
 class RandAugment:
-    """Applies, with a probability, some operations drawn uniformly from 14, one after the other, all at one level.
+    """Applies, with a probability, some operations drawn uniformly from 14, in sequence and at the same level.
 
-    Identity, auto contrast, equalize, rotate (≤ 30°), solarize, colour, posterize (to 4 bits), contrast,
-    brightness, sharpness (factors 1 ± 0.9), shear along x or y (≤ 0.3), shift along x or y (≤ 0.45 of the size):
-    the level is a tenth of these per step. What has two ways goes either way with equal chance; what moves pixels
-    samples bilinearly or bicubically with equal chance, and fills with grey (128). Runs on the decoded image
-    before it is resized.
+    Identity, auto contrast, equalize, rotate (≤ 30°), solarize, colour, posterize (to 4 bits), contrast, brightness,
+    sharpness (factors 1 ± 0.9), shear along x or y (≤ 0.3), shift along x or y (≤ 0.45 of the size). The values in
+    brackets are for level 10; each level adds a tenth. Operations with two directions choose either with equal
+    probability. Operations that move pixels sample bilinearly or bicubically with equal probability, and fill with grey
+    (128). Runs on the decoded image before it is resized.
 
     Args:
-        operations: how many are applied, at least 1.
+        operations: number of operations to apply, at least 1.
         magnitude: level, 0 … 10.
-        probability: of changing an image at all, 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> RandAugment(operations=2, magnitude=9)(tf.zeros((128, 64, 3), "uint8"), seed=(0, 0)).shape
         TensorShape([128, 64, 3])
 
     Source: Cubuk et al., RandAugment: Practical Automated Data Augmentation with a Reduced Search Space, 2020.
-    Deliberate difference: posterize, solarize and the factors grow stronger with the level (the paper's
-    code makes some weaker).
+    Deliberate difference: posterize, solarize and the factors become stronger with the level (in the paper's
+    code, some become weaker).
     """
 
     stage: ClassVar[str] = "image"

@@ -1,4 +1,4 @@
-"""Random crop of the file's own image, before it is resized."""
+"""Random crop of the original image, before it is resized."""
 
 import dataclasses
 from typing import ClassVar
@@ -9,29 +9,29 @@ from keras_reid.data.augmentation.validation import check_probability, check_ran
 
 @dataclasses.dataclass(frozen=True)
 class RandomAreaCrop:
-    """Cuts a random rectangle out of an image as its file holds it; what comes after resizes it to the model's size.
+    """Crops a random rectangle from the original image, which is later resized to the model's size.
 
-    The rectangle is drawn as by `RandomResizedCrop`: area a ~ U(scale) · height · width and ratio r, log r ~ U(log
-    ratio), ten tries. Other than there the crop keeps the file's detail, and is interpolated once.
+    The rectangle is drawn as in `RandomResizedCrop`: area a ~ U(scale) · height · width and ratio r, log r ~ U(log
+    ratio), with ten tries. Unlike there, the crop keeps the detail of the file, and is interpolated only once.
 
     Args:
         scale: (low, high) share of the image's area, up to 1.
         ratio: (low, high) width / height of the rectangle.
-        squashed: False: a ratio counts pixels, and 1 is a square. True: it counts shares of the image, as if that were
-            squashed to a square first, and 1 is a rectangle of the image's own shape.
-        probability: of changing an image at all, 0 … 1.
+        squashed: if False, the ratio is measured in pixels, and 1 is a square. If True, it is measured in shares of the
+            image, as if the image were squashed to a square first, and 1 is a rectangle with the image's shape.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> crop = RandomAreaCrop(scale=(0.25, 0.25), squashed=True, ratio=(1.0, 1.0))
         >>> crop(tf.zeros((300, 400, 3), "uint8"), seed=(0, 0)).shape
         TensorShape([150, 200, 3])
 
-    Source: torchvision's RandomResizedCrop after its Resize, as FastReID's image retrieval has them: `squashed` is
-    its resizing to 256 × 256, and not `squashed` that of the shorter side to 256. Deliberate difference: the image is
-    not resized to 256 in between.
+    Source: torchvision's Resize followed by RandomResizedCrop, as in FastReID's image retrieval. `squashed=True`
+    corresponds to resizing to 256 × 256, `squashed=False` to resizing the shorter side to 256. Deliberate difference:
+    the image is not resized to 256 in between.
     """
 
     stage: ClassVar[str] = "image"
@@ -46,7 +46,7 @@ class RandomAreaCrop:
         check_probability(self.probability)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
+        """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
         import tensorflow as tf
 
         rows, columns = tf.cast(shape[1], tf.float32), tf.cast(shape[2], tf.float32)
@@ -54,7 +54,7 @@ class RandomAreaCrop:
         return draw_rectangles(shape, seed, self.scale, self.ratio, self.probability, unit)
 
     def __call__(self, image, seed):
-        """Image `(height, width, channels)`, seed `(2,)` → a part of it, of the same dtype."""
+        """Image `(height, width, channels)`, seed `(2,)` → a crop of the same dtype."""
         import tensorflow as tf
 
         image = tf.convert_to_tensor(image)

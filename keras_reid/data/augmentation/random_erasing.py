@@ -14,24 +14,24 @@ class RandomErasing:
     """Covers a random rectangle of each image with one colour, with a probability.
 
     Area a ~ U(area) · height · width and aspect r, log r ~ U(log aspect), give a rectangle of height
-    round(√(a·r)) and width round(√(a/r)), at a random place. It must be lower and narrower than the image;
-    after ten tries without success the image stays as it is.
+    round(√(a·r)) and width round(√(a/r)), at a random position. It must be smaller than the image in both
+    directions; after ten tries without success, the image stays as it is.
 
     Args:
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
         area: (low, high) share of the image's area.
         aspect: (low, high) height / width of the rectangle.
-        value: RGB colour on the 0–255 scale; the default is ImageNet's mean, which normalisation makes 0. On
-            uint8 images it is rounded.
+        value: RGB colour on the 0–255 scale; the default is ImageNet's mean, which normalisation turns into 0.
+            It is rounded for uint8 images.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> RandomErasing(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
 
-    Source: Zhong et al., Random Erasing Data Augmentation, AAAI 2020; ranges and ten tries as torchvision,
-    which FastReID uses.
+    Source: Zhong et al., Random Erasing Data Augmentation, AAAI 2020; ranges and ten tries as in
+    torchvision, which FastReID uses.
     """
 
     stage: ClassVar[str] = "batch"
@@ -47,7 +47,7 @@ class RandomErasing:
         check_color("value", self.value)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
+        """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
 
         An image for which no rectangle fits is not chosen.
         """

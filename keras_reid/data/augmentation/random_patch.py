@@ -1,4 +1,4 @@
-"""Random patches of other images."""
+"""Random patches from other images."""
 
 import dataclasses
 from typing import ClassVar
@@ -10,29 +10,29 @@ _TRIES = 20
 
 @dataclasses.dataclass(frozen=True)
 class RandomPatch:
-    """Pastes a rectangle of another image of the batch into each image, with a probability.
+    """Pastes a rectangle from another image of the batch into each image, with a probability.
 
     Area a ~ U(area) · height · width and aspect r ~ U(aspect) give a rectangle of height round(√(a·r)) and width
-    round(√(a/r)). It must be lower and narrower than the image; after twenty tries without success the image
-    stays as it is. It is cut out of a random place of a random other image, mirrored with probability 0.5, and
-    pasted at a random place. A batch of one image stays as it is.
+    round(√(a/r)). It must be smaller than the image in both directions; after twenty tries without success, the image
+    stays as it is. The rectangle is taken from a random position in a random other image, mirrored with probability
+    0.5, and pasted at a random position. A batch of one image stays as it is.
 
     Args:
-        probability: 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
         area: (low, high) share of the image's area.
         aspect: (low, high) height / width of the rectangle.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> RandomPatch(probability=1.0)(tf.zeros((8, 256, 128, 3), "uint8"), seed=(0, 0))
 
-    Source: Zhou et al., Omni-Scale Feature Learning for Person Re-Identification, ICCV 2019; ranges as
-    FastReID's. Deliberate difference: FastReID keeps a pool of up to 50 000 patches of earlier images, which
-    grows to tens of gigabytes and differs from process to process. Patches from the batch cost no memory
-    and depend on the seed alone, so that a resumed run continues to the bit. In a batch of P identities ×
-    K images a patch comes from the same identity with probability (K − 1) / (P · K − 1).
+    Source: Zhou et al., Omni-Scale Feature Learning for Person Re-Identification, ICCV 2019; ranges as in FastReID.
+    Deliberate difference: FastReID keeps a pool of up to 50 000 patches from earlier images, which grows to tens of
+    gigabytes and differs from process to process. Patches from the batch cost no memory and depend only on the seed, so
+    that a resumed run continues bit-identically. In a batch of P identities × K images, a patch comes from the same
+    identity with probability (K − 1) / (P · K − 1).
     """
 
     stage: ClassVar[str] = "batch"
@@ -46,7 +46,7 @@ class RandomPatch:
         check_range("aspect", self.aspect)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen`, `mirrored` bool, `donor` (place in the batch), `height`,
+        """Draws changes for images of a shape: `chosen`, `mirrored` bool, `donor` (place in the batch), `height`,
         `width`, `top`, `left` (where to), `from_top`, `from_left` int32, all `(batch,)`.
 
         An image for which no rectangle fits is not chosen.
@@ -61,7 +61,7 @@ class RandomPatch:
         area = (self.area[0] + draws[:, 7 : 7 + _TRIES] * (self.area[1] - self.area[0])) * rows * columns
         aspect = self.aspect[0] + draws[:, 7 + _TRIES :] * (self.aspect[1] - self.aspect[0])
         height, width, fits = first_that_fits(area, aspect, rows, columns)
-        # 1 … batch − 1 places further on: never the image itself.
+        # 1 … batch − 1 positions further on, so never the image itself.
         further = 1 + tf.cast(draws[:, 1] * tf.cast(batch - 1, tf.float32), tf.int32)
         drawn = {
             "height": height,
@@ -88,7 +88,7 @@ class RandomPatch:
         drawn = self.draw(tf.shape(images), seed)
         chosen = drawn.pop("chosen")
 
-        # One after the other: slices copy whole rows, and a gather over the batch single pixels.
+        # One image at a time: slices copy whole rows, while a gather over the batch would copy single pixels.
         def patched(image_and_parameters):
             image, parameters = image_and_parameters
             top, left, height, width = (parameters[name] for name in ("top", "left", "height", "width"))

@@ -1,4 +1,4 @@
-"""Random crop, enlarged to the old size."""
+"""Random crop, enlarged to the original size."""
 
 import dataclasses
 import math
@@ -11,27 +11,27 @@ _TRIES = 10
 
 @dataclasses.dataclass(frozen=True)
 class RandomResizedCrop:
-    """Cuts a random rectangle out of each image and enlarges it to the image's size, bicubically.
+    """Crops a random rectangle from each image and enlarges it bicubically to the image's size.
 
     Area a ~ U(scale) · height · width and ratio r, log r ~ U(log ratio), give a rectangle of width round(√(a·r))
-    and height round(√(a/r)), at a random place. It must not be larger than the image; after ten tries without
-    success it is the largest in the image's middle whose ratio is within the range.
+    and height round(√(a/r)), at a random position. It must not be larger than the image; after ten tries without
+    success, it is the largest rectangle in the middle of the image whose ratio is within the range.
 
     Args:
         scale: (low, high) share of the image's area, up to 1.
         ratio: (low, high) width / height of the rectangle, in pixels of the resized image.
-        probability: of changing an image at all, 0 … 1.
+        probability: probability that an image is changed, 0 … 1.
 
     Raises:
-        ValueError: if an argument is out of its range.
+        ValueError: if an argument is out of range.
 
     Example:
         >>> RandomResizedCrop()(tf.zeros((8, 224, 224, 3), "uint8"), seed=(0, 0)).shape
         TensorShape([8, 224, 224, 3])
 
     Source: torchvision's RandomResizedCrop with FastReID's ranges. Deliberate difference: the result has the
-    size of the image, so that a model has one input size; FastReID crops to a size of its own. `RandomAreaCrop` cuts
-    from the file's own image, whose detail a small crop keeps.
+    size of the image, so that a model has one input size; FastReID crops to a separate size. `RandomAreaCrop` crops the
+    original image, so that a small crop keeps its detail.
     """
 
     stage: ClassVar[str] = "batch"
@@ -45,7 +45,7 @@ class RandomResizedCrop:
         check_probability(self.probability)
 
     def draw(self, shape, seed):
-        """What happens to images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
+        """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
         return draw_rectangles(shape, seed, self.scale, self.ratio, self.probability)
 
     def __call__(self, images, seed):
@@ -64,7 +64,7 @@ class RandomResizedCrop:
             return tf.cast(tf.floor(pixels + 0.5), images.dtype) if images.dtype.is_integer else pixels
 
         def change(some, top, height, left, width):
-            # The width first. Sides are swapped while the pixels are integers, when there is less to move.
+            # The width first. Swap the sides while the pixels are integers, because there is less to move.
             across = finish(along_height(swap_sides(some), _cubic(left, width, columns)))
             return finish(along_height(swap_sides(across), _cubic(top, height, rows)))
 
@@ -73,16 +73,16 @@ class RandomResizedCrop:
 
 
 def draw_rectangles(shape, seed, scale, ratio, probability, unit=1.0):
-    """Rectangles as torchvision's RandomResizedCrop draws them.
+    """Draws rectangles as torchvision's RandomResizedCrop does.
 
     Args:
         shape: `(batch, height, width, …)` of the images.
         seed: `(2,)`.
-        scale, ratio, probability: as of `RandomResizedCrop`.
-        unit: what a ratio of 1 is, width / height in pixels.
+        scale, ratio, probability: as in `RandomResizedCrop`.
+        unit: width / height in pixels of a rectangle with ratio 1.
 
     Returns:
-        dict as of `RandomResizedCrop.draw`.
+        dict as from `RandomResizedCrop.draw`.
     """
     import tensorflow as tf
 
@@ -97,7 +97,7 @@ def draw_rectangles(shape, seed, scale, ratio, probability, unit=1.0):
     height, width = (tf.gather(side, first, batch_dims=1) for side in (height, width))
     top = tf.floor(draws[:, 0] * (rows - height + 1))
     left = tf.floor(draws[:, 1] * (columns - width + 1))
-    # The image's own ratio, or the nearest one within the range; a pixel at least.
+    # The image's ratio, or the nearest one within the range; at least one pixel.
     nearest = tf.clip_by_value(columns / rows, ratio[0] * unit, ratio[1] * unit)
     highest = tf.clip_by_value(tf.round(columns / nearest), 1.0, rows)
     widest = tf.clip_by_value(tf.round(rows * nearest), 1.0, columns)
@@ -111,9 +111,9 @@ def draw_rectangles(shape, seed, scale, ratio, probability, unit=1.0):
 
 
 def _cubic(start, length, size):
-    """Weight of each old pixel in each new one, where `length` pixels from `start` on become `size`.
+    """The weight of each old pixel in each new pixel, when `length` pixels from `start` become `size` pixels.
 
-    The cubic with a = −0.5, cut off at the ends of the crop. Shape: float32 `(batch, size, size)`.
+    Uses the cubic with a = −0.5, cut off at the ends of the crop. Shape: float32 `(batch, size, size)`.
     """
     import tensorflow as tf
 

@@ -1,4 +1,4 @@
-"""A contact sheet: one row an augmentation, one column a seed."""
+"""A contact sheet with one row per augmentation and one column per seed."""
 
 import dataclasses
 
@@ -7,19 +7,19 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keras_reid.data import augmentation as augmentations
 
-GAP, LABEL = 3, 170  # pixels between the pictures, and for the names
+GAP, LABEL = 3, 170  # pixels between the images, and width of the names
 
 
 def contact_sheet(images, seeds=8):
-    """What each augmentation makes of images.
+    """Shows what each augmentation does to an image.
 
     Args:
-        images: uint8 `(batch, height, width, 3)`. The column of a seed shows what becomes of one of them, the
-            first column how it was; others may appear as patches.
-        seeds: columns beside the first.
+        images: uint8 `(batch, height, width, 3)`. The first column shows the first image, each further column that
+            image after the augmentation; other images may appear as patches.
+        seeds: number of columns after the first.
 
     Returns:
-        a `PIL.Image`. Augmentations have probability 1 and otherwise their defaults.
+        a `PIL.Image`. Augmentations have probability 1 and otherwise their default values.
 
     Example:
         >>> contact_sheet(np.zeros((4, 64, 32, 3), "uint8"), seeds=2).width

@@ -1,4 +1,4 @@
-"""Checks that the augmentations share."""
+"""Checks of arguments, shared by the augmentations."""
 
 
 def check_probability(probability):

@@ -1,4 +1,4 @@
-"""A re-identification data set that is drawn, not downloaded: persons and vehicles seen by several cameras."""
+"""A re-identification data set that is drawn, not downloaded: people and vehicles seen by several cameras."""
 
 from keras_reid.data.synthetic.presets import PRESETS, Preset
 from keras_reid.data.synthetic.reader import Synthetic

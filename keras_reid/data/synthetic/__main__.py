@@ -18,24 +18,25 @@ PICTURES = (".png", ".jpg", ".jpeg")
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Draw the synthetic data set into a folder, or a contact sheet of it: one row an identity, one column a camera."""
+    """Draw the synthetic data set into a folder, or draw a contact sheet with one row per identity and one column per
+    camera."""
 
     output: pathlib.Path
-    """file ending in .png or .jpg: a contact sheet; else a folder: the data set is drawn below it"""
+    """a file ending in .png or .jpg for a contact sheet, or a folder for the data set"""
     kind: Literal["person", "vehicle"] = "person"
-    """what is drawn"""
+    """what to draw"""
     preset: Literal["tiny", "small", "large"] = "small"
-    """how many identities, cameras and images"""
+    """number of identities, cameras and images"""
     seed: int = 0
     """another seed gives other identities and cameras"""
     processes: int | None = None
-    """how many draw at the same time; by default one a core"""
+    """number of processes; by default one per core"""
     domain: Literal["day", "evening"] = "day"
-    """evening: cheaper cameras, higher up, in little and coloured light"""
+    """evening: cheaper cameras, mounted higher, in little and coloured light"""
     queries: Literal["whole", "partial", "occluded"] = "whole"
-    """what the query images show of their subject; the contact sheet then shows these"""
+    """how much query images show of their subject; if not whole, the contact sheet shows queries"""
     identities: int = 10
-    """rows of the contact sheet"""
+    """number of rows of the contact sheet"""
 
 
 def main(arguments):

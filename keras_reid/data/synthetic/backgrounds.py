@@ -1,20 +1,20 @@
-"""What a camera looks at when nobody is there, and what may stand in its way."""
+"""Draws the background of a camera, and objects in front of the subject."""
 
 import numpy as np
 from PIL import Image
 
 from keras_reid.data.synthetic.streams import between, choose, colours
 
-SCENE_SIZE = 320  # pixels; a picture shows about half of it
-# Cameras of one site see much the same ground and walls: were they as different as the clothes, the background
-# rather than the people would decide what looks alike.
+SCENE_SIZE = 320  # pixels; an image shows about half of it
+# Cameras of one site see similar ground and walls. If these differed as much as the clothes, the background instead of
+# the people would decide which images look alike.
 FLOORS = colours("8f8b84", "98938a", "858482", "9c968c")
 WALLS = colours("a8a49a", "b0a592", "9a9c9e", "b4aea2")
 GRASS = colours("7a8468")[0]
 
 
 def cloudy(rng, height, width, sizes=(4, 8, 16, 32, 64), persistence=0.6):
-    """Smooth noise `(height, width)` float32 in 0–1: random grids of several sizes, the coarse ones strongest."""
+    """Smooth noise `(height, width)` float32 in 0–1 from random grids of several sizes; coarse grids are strongest."""
     total, strength = np.zeros((height, width), "float32"), 1.0
     for size in sizes:
         rows, columns = (
@@ -28,7 +28,7 @@ def cloudy(rng, height, width, sizes=(4, 8, 16, 32, 64), persistence=0.6):
 
 
 def paint_scene(rng):
-    """A place: ground, a wall or trees behind it, things in between. `(320, 320, 3)` uint8."""
+    """Paints a scene `(320, 320, 3)` uint8: ground, a wall or trees behind it, and objects in between."""
     size = SCENE_SIZE
     horizon = between(rng, (0.15, 0.5))
     fine, coarse = cloudy(rng, size, size), cloudy(rng, size, size, (2, 3, 5, 9))
@@ -50,7 +50,7 @@ def paint_scene(rng):
             scene[ground, left : left + width] = 0.82
     elif kind == "lawn":
         scene[ground] = GRASS * (0.75 + 0.5 * fine[ground][..., None])
-    for _ in range(rng.integers(3, 10)):  # windows, signs, posts, parked things
+    for _ in range(rng.integers(3, 10)):  # windows, signs, posts, parked objects
         width, height = int(rng.integers(8, 55)), int(rng.integers(10, 80))
         left = int(rng.integers(0, size - width))
         top = max(0, int(horizon * size) - int(rng.integers(0, 60)) - height // 2)
@@ -61,7 +61,7 @@ def paint_scene(rng):
 
 
 def crop_scene(rng, scene, height, width):
-    """Another part of the scene for each picture, `(height, width, 3)` float32 in 0–1."""
+    """A random part of the scene, `(height, width, 3)` float32 in 0–1; each image shows another part."""
     tall = between(rng, (0.5, 0.62)) * SCENE_SIZE
     wide = tall * width / height
     if wide > SCENE_SIZE:
@@ -74,7 +74,7 @@ def crop_scene(rng, scene, height, width):
 
 
 def draw_occluder(rng, image, brightness):
-    """Draws a wall, a post or a bush over a part of `image` `(height, width, 3)`, in place."""
+    """Draws a wall, a post or a bush over part of `image` `(height, width, 3)`, in place."""
     height, width = image.shape[:2]
     colour = np.clip(between(rng, (0.25, 0.6)) + rng.normal(0, 0.03, 3), 0.1, 0.8) * brightness
     texture = (0.8 + 0.4 * cloudy(rng, height, width, (8, 16, 40)))[..., None]

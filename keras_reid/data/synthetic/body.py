@@ -1,7 +1,7 @@
 """A human body: 1229 vertices moved by 17 bones, in two sexes and several builds.
 
-The body of the data (`body.npz`, see BODY.md for its origin) stands with the arms half raised and looks along
-+z; y points up, x to the body's own left. It is about 1.66 m tall.
+The body in `body.npz` (see BODY.md for its origin) stands with its arms half raised and looks along +z; y points up, x
+to the body's own left. It is about 1.66 m tall.
 """
 
 import functools
@@ -37,7 +37,7 @@ class Bone(IntEnum):
 
 
 class Template(NamedTuple):
-    """The body data as read.
+    """The body data.
 
     Attributes:
         vertices: `(1229, 3)` float32, metres.
@@ -46,7 +46,7 @@ class Template(NamedTuple):
         shapes: `(6, 1229, 3)` float32 displacements: man, woman, thin man, stout man, thin woman, stout woman.
         joints: `(17, 3)` float32, where each bone starts.
         joint_shifts: `(2, 17, 3)` float32, displacement of the joints for a man and a woman.
-        parents: for each bone the one it hangs on, -1 for the first.
+        parents: for each bone, the bone that it is attached to; -1 for the first.
     """
 
     vertices: np.ndarray
@@ -78,7 +78,7 @@ def build_body(female, stoutness):
     """Vertices `(1229, 3)` and joints `(17, 3)` of a body in its standard pose.
 
     Args:
-        female: True for a woman's, False for a man's.
+        female: True for a woman's body, False for a man's.
         stoutness: -1 thin, 0 average, 1 stout.
     """
     data, sex = template(), int(female)
@@ -88,8 +88,8 @@ def build_body(female, stoutness):
 
 
 def walking_pose(rng):
-    """A moment of somebody walking or standing: `(17, 3, 3)` float32 rotations of the bones."""
-    stride = between(rng, (0.1, 0.5))  # radians that a thigh swings forward and back
+    """Draws a pose of somebody walking or standing: `(17, 3, 3)` float32 rotations of the bones."""
+    stride = between(rng, (0.1, 0.5))  # radians by which a thigh swings forward and back
     phase = between(rng, (0, 2 * np.pi))
     swing = stride * np.sin(phase)
     turn = np.tile(np.eye(3, dtype="float32"), (len(Bone), 1, 1))
@@ -105,7 +105,7 @@ def walking_pose(rng):
         turn[arm] = rotation("x", 0.8 * own) @ rotation("z", -hang * sign)
         turn[arm + 1] = rotation("x", -elbow)
     gesture = choose(rng, {"none": 0.88, "left": 0.06, "right": 0.06})
-    if gesture != "none":  # a hand before the chest, as if holding a telephone
+    if gesture != "none":  # a hand in front of the chest, as if holding a telephone
         arm = Bone.LEFT_ARM if gesture == "left" else Bone.RIGHT_ARM
         turn[arm] = rotation("x", -0.45) @ turn[arm]
         turn[arm + 1] = rotation("x", -1.6)
@@ -115,15 +115,15 @@ def walking_pose(rng):
 
 
 def skin(vertices, normals, weights, joints, turn):
-    """Moves a body, and all that was attached to it, into a pose.
+    """Moves a body, and everything attached to it, into a pose.
 
-    Linear blend skinning: each vertex moves by the mean of its bones' motions, weighted.
+    Uses linear blend skinning: each vertex moves by the weighted mean of its bones' motions.
 
     Args:
         vertices, normals: `(n, 3)` in the standard pose.
         weights: `(n, 17)`.
         joints: `(17, 3)`.
-        turn: `(17, 3, 3)` rotation of each bone against its parent.
+        turn: `(17, 3, 3)` rotation of each bone relative to its parent.
 
     Returns:
         posed vertices and unit normals, `(n, 3)` each.
@@ -136,7 +136,7 @@ def skin(vertices, normals, weights, joints, turn):
             local = above[:, :3] @ local
             local[:, 3] += above[:, 3]
         motion[bone] = local
-    # `einsum` rather than `@`: the rounding of a threaded matrix product may depend on the number of threads.
+    # `einsum` instead of `@`, because the rounding of a threaded matrix product may depend on the number of threads.
     blended = np.einsum("nb,bk->nk", weights, motion.reshape(len(Bone), 12)).reshape(-1, 3, 4)
     posed = np.einsum("nij,nj->ni", blended[:, :, :3], vertices) + blended[:, :, 3]
     turned = np.einsum("nij,nj->ni", blended[:, :, :3], normals)

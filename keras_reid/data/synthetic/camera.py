@@ -1,6 +1,6 @@
-"""Cameras: where they hang, their light, their colours and their faults; and the taking of a picture.
+"""Cameras with their position, light, colours and defects; they take the images.
 
-How much the cameras differ decides how hard the data set is. All of it is set in one place, `Nuisance`.
+The differences between cameras determine how hard the data set is. `Nuisance` sets all of them in one place.
 """
 
 from dataclasses import dataclass
@@ -14,28 +14,29 @@ from keras_reid.data.synthetic.renderer import rasterise
 from keras_reid.data.synthetic.streams import between
 from keras_reid.data.synthetic.views import cut, hide
 
-DISTANCE = 4.0  # of the camera, in heights (lengths) of the subject: the perspective of a long lens
-SUPERSAMPLING = 2  # rendered so many times larger in each direction, then reduced
+DISTANCE = 4.0  # of the camera, in heights (or lengths) of the subject; gives the perspective of a long lens
+SUPERSAMPLING = 2  # render this many times larger in each direction, then reduce
 
 
 @dataclass(frozen=True)
 class Nuisance:
-    """How far cameras, and the pictures of one camera, differ. Ranges are uniform, spreads are standard deviations.
+    """How much cameras differ, and how much the images of one camera differ.
 
-    The first group is drawn once a camera, the second once a picture.
+    Ranges are uniform, spreads are standard deviations. The first group is drawn once per camera, the second once per
+    image.
     """
 
     elevation: tuple[float, float] = (0.05, 0.3)  # radians above the horizontal
-    yaw: tuple[float, float] = (-0.8, 0.8)  # radians; the side from which a camera mostly sees people
-    ambient: tuple[float, float] = (0.66, 0.74)  # light from everywhere; 1 shows a colour as it is
+    yaw: tuple[float, float] = (-0.8, 0.8)  # radians; the direction from which a camera mostly sees people
+    ambient: tuple[float, float] = (0.66, 0.74)  # light from all directions; 1 shows a colour unchanged
     sun: tuple[float, float] = (0.35, 0.45)  # light from one direction
     warmth: float = 0.03  # white balance, red against blue
     tint: float = 0.01  # white balance, green
     gain: tuple[float, float] = (0.96, 1.04)
     gamma: tuple[float, float] = (0.93, 1.06)
     saturation: tuple[float, float] = (0.9, 1.1)
-    haze: tuple[float, float] = (0.0, 0.03)  # share of light grey over the picture
-    blur: tuple[float, float] = (1.0, 1.4)  # how many times coarser than the picture the sensor is
+    haze: tuple[float, float] = (0.0, 0.03)  # share of light grey over the image
+    blur: tuple[float, float] = (1.0, 1.4)  # how many times coarser the sensor is than the image
     noise: tuple[float, float] = (0.004, 0.012)
     jpeg_quality: tuple[int, int] = (75, 92)
 
@@ -45,7 +46,7 @@ class Nuisance:
     margin: tuple[float, float] = (1.03, 1.14)  # height of the box over that of the subject
     shift: float = 0.015  # of the box, in heights
     badly_cut: float = 0.04  # share of boxes that lose the legs
-    occluded: float = 0.06  # share of pictures with something before the subject
+    occluded: float = 0.06  # share of images with an object in front of the subject
 
 
 PERSON_NUISANCE = Nuisance()
@@ -59,10 +60,10 @@ class Camera:
 
     Args:
         rng: the generator that draws the camera; the camera depends on nothing else.
-        nuisance: how far cameras differ.
+        nuisance: how much cameras differ.
 
     Attributes:
-        jpeg_quality: with which its pictures are stored.
+        jpeg_quality: JPEG quality of its images.
     """
 
     def __init__(self, rng, nuisance):
@@ -85,17 +86,17 @@ class Camera:
         self.scene = paint_scene(rng)
 
     def take(self, subject, rng, size, yaw=None, view="whole"):
-        """Takes a picture.
+        """Takes an image.
 
         Args:
             subject: a `Person` or a `Vehicle`.
-            rng: draws all that belongs to the moment: pose, direction, box, background, occluder, noise.
+            rng: draws everything that varies from image to image: pose, direction, box, background, occluder, noise.
             size: (height, width) in pixels.
-            yaw: direction from which the subject is seen, in radians, 0 from the front; drawn if None.
+            yaw: direction from which the subject is seen, in radians; 0 is from the front; None draws it.
             view: one of `VIEWS`.
 
         Returns:
-            a `PIL.Image` of mode RGB; smaller than `size` where the view is "partial".
+            a `PIL.Image` of mode RGB; smaller than `size` if the view is "partial".
         """
         subject_light, covered, feet = self._draw_subject(subject, rng, size, yaw)
         picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
@@ -109,8 +110,12 @@ class Camera:
         return cut(rng, image) if view == "partial" else image
 
     def _draw_subject(self, subject, rng, size, yaw):
-        """The light that the subject sends to each pixel, `(height, width, 3)`, the share of the pixel that it
-        covers, `(height, width, 1)`, and the point where its feet stand, `(x, y)` as shares of the picture."""
+        """Renders the subject.
+
+        Returns:
+            its light in each pixel `(height, width, 3)`, the share of the pixel that it covers `(height, width, 1)`,
+            and the position of its feet, `(x, y)` as shares of the image.
+        """
         nuisance = self.nuisance
         height, width = (SUPERSAMPLING * side for side in size)
         if yaw is None:
@@ -148,7 +153,7 @@ class Camera:
         return coarse[..., :3], coarse[..., 3:], feet
 
     def _develop(self, light, rng):
-        """From light to a stored picture: white balance, saturation, haze, gamma, resolution, noise."""
+        """Turns light into an image: white balance, saturation, haze, gamma, resolution, noise."""
         height, width = light.shape[:2]
         picture = light * (self.white_balance * np.float32(between(rng, self.nuisance.exposure)))
         grey = (picture[..., :1] + picture[..., 1:2] + picture[..., 2:]) * np.float32(1 / 3)

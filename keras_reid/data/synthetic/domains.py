@@ -1,10 +1,10 @@
-"""Domains: where and when the cameras hang. A network that was trained in one loses much of its skill in another."""
+"""Domains: where and when the cameras are used. A network trained in one domain is much worse in another."""
 
 from dataclasses import replace
 
 DOMAINS = {
     "day": {},
-    # Cheaper cameras, higher up, in little and coloured light.
+    # Cheaper cameras, mounted higher, in little and coloured light.
     "evening": {
         "elevation": (0.3, 0.6),
         "ambient": (0.42, 0.52),
@@ -21,10 +21,10 @@ DOMAINS = {
 
 
 def in_domain(nuisance, domain):
-    """How far cameras of a domain differ.
+    """How much the cameras of a domain differ.
 
     Args:
-        nuisance: the `Nuisance` of the kind that is drawn, as it is by day.
+        nuisance: the `Nuisance` of the drawn kind by day.
         domain: a key of `DOMAINS`.
 
     Example:

@@ -1,4 +1,4 @@
-"""What belongs to one vehicle and stays the same before every camera: style, paint, livery, load."""
+"""The properties of a vehicle that are the same for every camera: style, paint, livery, load."""
 
 from dataclasses import dataclass
 
@@ -15,10 +15,10 @@ PAINT = colours(
 
 @dataclass(frozen=True)
 class Finish:
-    """What tells two vehicles of one style apart. Colours are `(3,)` float32 in 0–1, lengths in metres."""
+    """Properties that distinguish vehicles of the same style. Colours are `(3,)` float32 in 0–1, lengths in metres."""
 
     style: str
-    stretch: float  # length over that of the style
+    stretch: float  # length relative to that of the style
     paint: np.ndarray
     second: np.ndarray
     livery: str  # "plain", "two-tone", "stripe", "door sign", "roof", "bonnet", "racing stripes"

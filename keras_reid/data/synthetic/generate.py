@@ -15,7 +15,7 @@ from keras_reid.data.synthetic.studio import KINDS, Studio
 from keras_reid.utils.files import encoded
 from keras_reid.utils.progress import progress
 
-# Raise it whenever the same settings give other images: data sets of the former version are then generated anew.
+# Raise it whenever the same settings give other images; older data sets are then generated again.
 VERSION = 3
 LICENCE = (
     "Generated images, free of rights of their own. Persons are drawn from MakeHuman/MPFB2 data (CC0) in the mesh "
@@ -23,11 +23,11 @@ LICENCE = (
 )
 MANIFEST = "manifest.json"
 FULL = 28  # exit code of a process that found the disk full
-WORTH_A_PROCESS = 200  # images; a process starts in the time of about thirty
+WORTH_A_PROCESS = 200  # images; starting a process takes as long as about thirty
 
 
 def settings(kind, preset, seed, domain="day", queries="whole"):
-    """All that the images depend on, as a JSON-able dict."""
+    """Everything that the images depend on, as a dict for JSON."""
     used = "person_size" if kind == "person" else "vehicle_size"
     numbers = asdict(preset)
     size = numbers[used]
@@ -39,13 +39,13 @@ def settings(kind, preset, seed, domain="day", queries="whole"):
         **numbers,
         "image_size": list(size),
         "nuisance": json.loads(json.dumps(asdict(in_domain(KINDS[kind][1], domain)))),
-        # Whole views are not named, so that sets from before there were others are found again.
+        # Whole views have no entry, so that data sets from before other views existed are still found.
         **({} if queries == "whole" else {"queries": queries}),
     }
 
 
 def file_name(identity, camera, shot):
-    """`0007_c3_01.jpg`: identity 7 before camera 3, its second image of this part."""
+    """Such as `0007_c3_01.jpg`: identity 7 at camera 3, the second image in this part."""
     return f"{identity:04d}_c{camera}_{shot:02d}.jpg"
 
 
@@ -60,14 +60,14 @@ def moments(preset, part):
 
 
 def generate(folder, kind, preset, seed, processes=None, domain="day", queries="whole"):
-    """Writes all images and, last, the manifest.
+    """Writes all images, and finally the manifest.
 
     Args:
         folder: an existing empty folder; gets `train`, `query`, `gallery` and `manifest.json`.
         kind: "person" or "vehicle".
         preset: a `Preset`.
         seed: integer.
-        processes: how many to use; None for one a core. The images do not depend on it.
+        processes: how many to use; None for one per core. The images do not depend on it.
         domain: a key of `DOMAINS`.
         queries: one of `VIEWS`.
     """
@@ -95,7 +95,7 @@ def generate(folder, kind, preset, seed, processes=None, domain="day", queries="
 
 
 def draw_share(job, share):
-    """Draws every n-th identity of a job, from the `share`-th; yields how many images each took."""
+    """Draws every n-th identity of a job, starting with the `share`-th; yields the number of images of each."""
     preset, folder = Preset(**job["preset"]), pathlib.Path(job["folder"])
     size = preset.person_size if job["kind"] == "person" else preset.vehicle_size
     studio = Studio(job["kind"], job["seed"], job["domain"], job["queries"])
@@ -117,9 +117,8 @@ def with_size(preset, image_size):
 
 
 def _draw_in_processes(job, advance):
-    # Plain child processes rather than `multiprocessing`: its spawned children import the caller's main module,
-    # which breaks scripts without a main guard. All children report into one pipe, which ends when the last of
-    # them does.
+    # Plain child processes instead of `multiprocessing`, whose spawned children import the caller's main module, which
+    # breaks scripts without a main guard. All children report through one pipe, which closes when the last one ends.
     package_root = str(pathlib.Path(keras_reid.__file__).parent.parent)
     search = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH")]))
     environment = {**os.environ, "PYTHONPATH": search, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -142,4 +141,4 @@ def _draw_in_processes(job, advance):
     if FULL in codes:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), job["folder"])
     if any(codes):
-        raise RuntimeError(f"a process that draws images failed, exit codes {codes}; its message is above")
+        raise RuntimeError(f"a process that draws images failed (exit codes {codes}); its message is above")

@@ -1,4 +1,4 @@
-"""What belongs to a person and stays the same before every camera: build, hair, clothes, bag, hat."""
+"""The properties of a person that are the same for every camera: build, hair, clothes, bag, hat."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ LEATHER = colours(
 
 @dataclass(frozen=True)
 class Outfit:
-    """Everything about one person that the cameras have in common.
+    """Everything about a person that is the same for all cameras.
 
     Lengths are heights on the standard body in metres (0 at the hip, 0.59 at the neck, -0.75 at the ankle); `sleeve` is
     a share of the arm. Colours are `(3,)` float32 in 0–1.
@@ -102,7 +102,7 @@ def draw_outfit(rng):
 
 
 def _unlike(rng, other, distance=0.3):
-    """A cloth colour that can be told from `other`."""
+    """A cloth colour that is clearly different from `other`."""
     while True:
         colour = tinted(rng, CLOTH)
         if np.linalg.norm(colour - other) > distance:

@@ -1,4 +1,4 @@
-"""A person to be photographed: body, clothes and belongings as one mesh, and the colour of every point on it."""
+"""A person: body, clothes and belongings as one mesh, with the colour of every point."""
 
 from enum import IntEnum
 
@@ -29,13 +29,13 @@ class Person:
     """One identity of the synthetic data set.
 
     Args:
-        rng: the generator that draws the outfit; the person depends on nothing else.
+        rng: the generator that draws the outfit; the person depends only on it.
 
     Attributes:
         outfit: the `Outfit`.
         faces: `(faces, 3)` of the whole mesh.
-        attributes: `(8, vertices)` float32 that the renderer interpolates and `albedo` reads: position on the standard
-            body (3), then how much a point belongs to head, hands, arms, legs and feet (5).
+        attributes: `(8, vertices)` float32, which the renderer interpolates and `albedo` reads: the position on the
+            standard body (3), and how much a point belongs to head, hands, arms, legs and feet (5).
     """
 
     def __init__(self, rng):
@@ -48,7 +48,7 @@ class Person:
         self._join()
 
     def pose(self, rng):
-        """Posed vertices and unit normals, `(vertices, 3)` each, in units of a body's height."""
+        """Posed vertices and unit normals, `(vertices, 3)` each, in units of the body's height."""
         vertices, normals = skin(
             self._vertices, self._normals, self._weights, self._joints, walking_pose(rng)
         )
@@ -106,7 +106,7 @@ class Person:
             colour[trunk & (np.abs(x) < 0.1) & (y > 0.25) & (y < 0.45) & (z > 0.04)] = outfit.second_colour
         elif outfit.pattern == "back print":
             colour[trunk & (np.abs(x) < 0.13) & (y > 0.2) & (y < 0.48) & (z < 0)] = outfit.second_colour
-        if outfit.top in ("jacket", "coat"):  # worn open: a wedge of what is under it
+        if outfit.top in ("jacket", "coat"):  # worn open, with a wedge of the inner garment visible
             opening = 0.035 + 0.06 * np.clip(y - 0.1, 0, 0.5)
             colour[trunk & (np.abs(x) < opening) & (z > 0.03) & (y > -0.1)] = outfit.inner_colour
         return colour
@@ -137,7 +137,7 @@ class Person:
         return clothed
 
     def _add_skirt(self, clothed):
-        """The tube below the waist of a skirt, a dress or a coat; it follows the hips above and the thighs below."""
+        """Adds the tube of a skirt, dress or coat; its top follows the hips, its bottom the thighs."""
         outfit = self.outfit
         kind = outfit.top if outfit.top in ("coat", "dress") else outfit.bottom
         if kind not in HEMS:
@@ -204,7 +204,7 @@ class Person:
 
 
 def _share(weights, *names):
-    """Summed weight of the bones whose names (without the side) are given."""
+    """Sum of the weights of the bones with these names (without the side)."""
     return weights[:, [bone for bone in Bone if bone.name.split("_")[-1] in names]].sum(1)
 
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Preset:
-    """How many identities, cameras and images, and how large.
+    """The number of identities, cameras and images, and the image sizes.
 
-    Test identities are others than train identities, and query images others than gallery images: nothing is shared.
+    Train and test share no identities, and query and gallery share no images.
 
     Args:
-        train_identities, test_identities: how many there are.
-        cameras: each identity is seen by all of them, in train and test by the same ones.
-        train_images, gallery_images, query_images: for each identity and camera.
+        train_identities, test_identities: number of identities.
+        cameras: number of cameras. All of them see every identity; train and test have the same cameras.
+        train_images, gallery_images, query_images: number of images for each identity and camera.
         person_size, vehicle_size: (height, width) of the images in pixels.
 
     Example:
@@ -36,11 +36,11 @@ class Preset:
         return range(self.train_identities + 1, self.train_identities + self.test_identities + 1)
 
     def images(self, part):
-        """Images for each identity and camera of a part."""
+        """Number of images for each identity and camera in a part."""
         return {"train": self.train_images, "query": self.query_images, "gallery": self.gallery_images}[part]
 
     def count(self, part):
-        """Images of a part, "train", "query" or "gallery"."""
+        """Number of images in a part, "train", "query" or "gallery"."""
         return len(self.identities(part)) * self.cameras * self.images(part)
 
 

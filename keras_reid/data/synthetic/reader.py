@@ -1,4 +1,4 @@
-"""The synthetic data set as a reader."""
+"""The reader of the synthetic data set."""
 
 import hashlib
 import json
@@ -23,13 +23,12 @@ from keras_reid.utils.locks import Lock
 
 @dataclass(frozen=True)
 class Synthetic:
-    """Drawn persons or vehicles, seen by several cameras: a data set that needs no download.
+    """Drawn people or vehicles, seen by several cameras: a data set that needs no download.
 
-    It is drawn on the first `read` and found again by the next. Identities differ in build, clothes, pattern,
-    bag and hat (persons) or style, paint, livery and load (vehicles); cameras in height, direction, light,
-    colours, sharpness and background; the images of one camera in pose, direction and box, and a few are partly
-    hidden. The protocol is Market-1501's (`"cross_camera"`). Train and test share no identity, and no two parts
-    share an image.
+    The first `read` draws it; later ones find it again. Identities differ in build, clothes, pattern, bag and hat
+    (people) or style, paint, livery and load (vehicles). Cameras differ in height, direction, light, colours, sharpness
+    and background. The images of one camera differ in pose, direction and box, and a few are partly hidden. The
+    protocol is Market-1501's (`"cross_camera"`). Train and test share no identities, and no two parts share an image.
 
     Args:
         preset: "tiny" (8 train and 8 test identities, 3 cameras; 48 images to train, 24 queries, 48 in the
@@ -37,15 +36,15 @@ class Synthetic:
             9000, 3000, 6000).
         kind: "person" (128 × 64 pixels, 64 × 32 in "tiny") or "vehicle" (96 × 96, 48 × 48 in "tiny").
         seed: 0 or larger; another seed gives other identities and cameras.
-        processes: how many draw at the same time; None for one a core. The images do not depend on it.
+        processes: number of processes; None for one per core. The images do not depend on it.
         image_size: (height, width) in pixels; None for the preset's.
-        domain: "day", or "evening": cheaper cameras, higher up, in little and coloured light. To train in one and
-            test in the other, take another seed, too: the same seed has the same identities.
-        queries: what the query images show: the "whole" subject; "partial": an upper, middle or lower part of 45 to
-            70 % of the height, as a smaller image; "occluded": something large hides 35 to 55 %.
+        domain: "day", or "evening" with cheaper cameras, mounted higher, in little and coloured light. To train in one
+            domain and test in the other, also use another seed, because the same seed has the same identities.
+        queries: what query images show: the "whole" subject; "partial": the upper, middle or lower 45 to 70 % of the
+            height, as a smaller image; "occluded": a large object hides 35 to 55 %.
 
     Raises:
-        UserError: if an argument is not one of those.
+        UserError: if an argument is out of range.
 
     Example:
         >>> dataset = Synthetic("tiny").read("data")  # draws into data/synthetic/
@@ -77,7 +76,7 @@ class Synthetic:
             raise UserError(f"`seed` must be an integer, 0 or larger. Received: seed={self.seed!r}")
         if self.processes is not None and self.processes < 1:
             raise UserError(
-                f"`processes` must be at least 1, or None for one a core. Received: {self.processes!r}"
+                f"`processes` must be at least 1, or None for one per core. Received: {self.processes!r}"
             )
         if self.image_size is not None:
             if len(self.image_size) != 2 or min(self.image_size) < 16:
@@ -91,22 +90,22 @@ class Synthetic:
         return f"synthetic-{self._described()}"
 
     def folder(self, root):
-        """Where the images lie below `root`; the name holds a digest of all settings and of the generator's version."""
+        """The folder of the images under `root`; its name contains a digest of all settings and the version."""
         described = json.dumps(self._settings(), sort_keys=True)
         digest = hashlib.sha256(described.encode()).hexdigest()[:8]
         return pathlib.Path(root) / "synthetic" / f"{self._described()}-{digest}"
 
     def read(self, root):
-        """Draws the images below `root`, unless they are there, and returns the `ReIDDataset`.
+        """Draws the images under `root` if they are not there yet, and returns the `ReIDDataset`.
 
-        Images are drawn into a folder aside that gets its name when it is complete, so that an interrupted
-        drawing leaves nothing that could be taken for a data set.
+        Images are drawn into a temporary folder, which is renamed when it is complete, so that an interrupted run
+        leaves nothing that looks like a data set.
 
         Args:
-            root: folder of all data sets; made if missing.
+            root: folder of all data sets; created if missing.
 
         Raises:
-            UserError: if the folder cannot be written, or images have gone from it.
+            UserError: if the folder cannot be written, or images are missing from it.
         """
         folder = self.folder(root)
         try:
@@ -130,7 +129,7 @@ class Synthetic:
 
     def _draw(self, folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        # Two processes do not draw the same data set at once; the second waits.
+        # If two processes want the same data set, the second waits.
         lock = Lock(folder.with_name(f".{folder.name}.lock"), waiting=lambda holder: None)
         try:
             if folder.exists():  # another process was faster
@@ -144,7 +143,7 @@ class Synthetic:
                     domain=self.domain,
                     queries=self.queries,
                 )
-                partial.chmod(0o755)  # a temporary folder is its owner's alone
+                partial.chmod(0o755)  # temporary folders are private to their owner
                 os.rename(partial, folder)
             finally:
                 shutil.rmtree(partial, ignore_errors=True)
@@ -157,7 +156,7 @@ class Synthetic:
         except (FileNotFoundError, UserError) as error:
             raise UserError(
                 f"{folder} has no readable {MANIFEST}, so it is not a complete synthetic data set; "
-                "delete the folder, and it will be drawn anew"
+                "delete the folder, and it will be drawn again"
             ) from error
         parts = {}
         for part in PARTS:
@@ -166,8 +165,8 @@ class Synthetic:
             missing = [name for name, _ in wanted if name not in present]
             if missing or len(wanted) != manifest["images"][part]:
                 raise UserError(
-                    f"{folder / part} must hold {manifest['images'][part]} images, but {len(missing)} are missing, the "
-                    f"first is {missing[0] if missing else '?'}; delete {folder}, and it will be drawn anew"
+                    f"{folder / part} must contain {manifest['images'][part]} images, but {len(missing)} are missing; "
+                    f"the first is {missing[0] if missing else '?'}; delete {folder}, and it will be drawn again"
                 )
             parts[part] = [
                 Sample(str(folder / part / name), identity, camera) for name, (identity, camera, _) in wanted

@@ -1,4 +1,4 @@
-"""A small rasteriser in NumPy: perspective, hidden surfaces, interpolation."""
+"""A small rasteriser in NumPy with perspective, hidden surfaces and interpolation."""
 
 from typing import NamedTuple
 
@@ -6,12 +6,12 @@ import numpy as np
 
 
 class Fragments(NamedTuple):
-    """What is visible: one row for each pixel that the subject covers.
+    """The visible points: one row for each pixel that the subject covers.
 
     Attributes:
-        pixel: `(n,)` index into the flattened picture, `row * width + column`.
+        pixel: `(n,)` index into the flattened image, `row * width + column`.
         face: `(n,)` index of the visible face.
-        weights: `(3, n)` float32, shares of the face's corners, perspective-correct, summing to 1.
+        weights: `(3, n)` float32, perspective-correct shares of the face's corners, which sum to 1.
     """
 
     pixel: np.ndarray
@@ -19,7 +19,7 @@ class Fragments(NamedTuple):
     weights: np.ndarray
 
     def interpolate(self, values, faces):
-        """`(k, n)` values at the pixels from `(k, vertices)` values at the vertices."""
+        """Interpolates `(k, vertices)` values at the vertices to `(k, n)` values at the pixels."""
         corners = faces[self.face].T
         return np.stack([sum(value[corners[k]] * self.weights[k] for k in range(3)) for value in values])
 
@@ -27,21 +27,24 @@ class Fragments(NamedTuple):
 def rasterise(screen, inverse_depth, faces, height, width):
     """Finds the nearest face at every pixel.
 
-    Each face is cut into pixel rows and each row into pixels, for all faces at once; of the candidates for a
-    pixel, the one with the largest inverse depth wins. A pixel belongs to a face when its centre lies in it, so
-    neighbours leave neither gaps nor overlaps. Faces seen from behind are left out.
+    All faces are split at once into pixel rows, and the rows into pixels. Of all candidates for a pixel, the one with
+    the largest inverse depth wins. A pixel belongs to a face if its centre lies inside, so that neighbouring faces
+    leave neither gaps nor overlaps. Faces seen from behind are left out.
 
     Args:
         screen: `(vertices, 2)` float32 positions in pixels, x to the right, y down.
         inverse_depth: `(vertices,)` float32, 1 / distance from the camera, positive.
-        faces: `(faces, 3)` vertex indices, anticlockwise seen from outside.
-        height, width: of the picture, in pixels.
+        faces: `(faces, 3)` vertex indices, anticlockwise when seen from outside.
+        height, width: size of the image in pixels.
 
     Returns:
         `Fragments`.
     """
-    x, y = screen[:, 0][faces.T], screen[:, 1][faces.T]  # (3, faces) each: whole rows are faster than columns
-    # Twice the area; the y axis points down, so anticlockwise is negative.
+    x, y = (
+        screen[:, 0][faces.T],
+        screen[:, 1][faces.T],
+    )  # (3, faces) each, because whole rows are faster than columns
+    # Twice the area; it is negative for anticlockwise faces, because the y axis points down.
     area = (x[1] - x[0]) * (y[2] - y[0]) - (y[1] - y[0]) * (x[2] - x[0])
     shown = np.flatnonzero(area < -1e-4)
     x, y, area = x[:, shown], y[:, shown], area[shown]
@@ -61,8 +64,8 @@ def rasterise(screen, inverse_depth, faces, height, width):
     segment, column = _ranges(start, np.maximum(_centre(right, width), start))
     owner, row = owner[segment], row[segment]
 
-    # Each share is a plane over the picture. It is weighted with the inverse depth of its corner, as perspective
-    # makes values over depth linear, not values.
+    # Each share is linear over the image. Weight it with the inverse depth of its corner, because perspective makes
+    # values divided by depth linear, not the values themselves.
     across, down = (column + 0.5).astype("float32"), middle[segment]
     shares = np.empty((3, len(owner)), "float32")
     for k in range(3):
@@ -85,7 +88,7 @@ def _centre(position, limit):
 
 
 def _ranges(start, stop):
-    """All integers of all `range(start[i], stop[i])`: the index i of each, and the integers."""
+    """Concatenates all `range(start[i], stop[i])`; returns the index i for each integer, and the integers."""
     counts = stop - start
     owner = np.repeat(np.arange(len(counts)), counts)
     before = np.cumsum(counts) - counts
@@ -93,7 +96,7 @@ def _ranges(start, stop):
 
 
 def _largest(cell, value, cells):
-    """For each cell that occurs, the index of the entry with the largest value."""
+    """The index of the entry with the largest value for each cell that occurs."""
     scale = 2.0**30 / max(float(value.max(initial=0)), 1e-9)
     key = ((value * scale).astype(np.int64) << 32) | np.arange(1, len(cell) + 1)
     best = np.zeros(cells, np.int64)

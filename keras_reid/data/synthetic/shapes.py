@@ -1,16 +1,16 @@
-"""Triangle meshes from a few parameters: the parts that clothes, bags and vehicles are made of.
+"""Triangle meshes from a few parameters, for parts of clothes, bags and vehicles.
 
-All coordinates are metres, y up; the corners of a face run anticlockwise seen from outside.
+All coordinates are in metres, with y up; the corners of a face run anticlockwise when seen from outside.
 """
 
 import numpy as np
 
 
 def loft(rings):
-    """Joins rings of points, ordered from bottom to top, to a tube that is open at both ends.
+    """Joins rings of points, ordered from bottom to top, into a tube that is open at both ends.
 
     Args:
-        rings: `(rings, points, 3)`; the points of a ring run anticlockwise seen from above.
+        rings: `(rings, points, 3)`; the points of a ring run anticlockwise when seen from above.
 
     Returns:
         vertices `(rings * points, 3)` float32 and faces `(2 * (rings - 1) * points, 3)`.
@@ -25,20 +25,20 @@ def loft(rings):
 
 
 def ring(points, radius_x, radius_z, height):
-    """An ellipse `(points, 3)` at `height`, anticlockwise seen from above."""
+    """An ellipse `(points, 3)` at `height`, anticlockwise when seen from above."""
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
     return np.stack([radius_x * np.cos(angle), np.full(points, height), -radius_z * np.sin(angle)], -1)
 
 
 def ellipsoid(centre, radii, lowest=-1.0, rows=7, points=10):
-    """An ellipsoid; `lowest` is the latitude it starts from, -1 at the south pole, 0 for the upper half."""
+    """An ellipsoid that starts at the latitude `lowest`: -1 is the south pole, 0 gives the upper half."""
     latitude = np.linspace(lowest, 1, rows) * np.pi / 2
     rings = [ring(points, radii[0] * np.cos(a), radii[2] * np.cos(a), radii[1] * np.sin(a)) for a in latitude]
     return loft(np.array(rings) + np.asarray(centre, float))
 
 
 def prism(profile, bottom_width, top_width):
-    """Sweeps a side view across: a block whose width changes linearly with the height.
+    """A block with the given side view, whose width changes linearly with the height.
 
     Args:
         profile: `(n, 2)` points (x forward, y up) around the outline, in either direction.
@@ -76,7 +76,7 @@ def wheel(centre, radius, width, points=14):
 
 
 def vertex_normals(vertices, faces):
-    """Unit normals `(vertices, 3)`, each the mean of its faces' weighted by their area."""
+    """Unit normals `(vertices, 3)`: the means of the faces' normals, weighted by area."""
     corners = vertices[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     total = np.stack(

@@ -1,28 +1,28 @@
-"""A contact sheet: one row an identity, one column a camera."""
+"""A contact sheet with one row per identity and one column per camera."""
 
 from PIL import Image
 
 from keras_reid.data.synthetic.presets import PRESETS
 from keras_reid.data.synthetic.studio import Studio
 
-GAP = 3  # pixels between the pictures
+GAP = 3  # pixels between the images
 
 
 def contact_sheet(
     kind="person", preset="small", seed=0, identities=10, part="train", domain="day", queries="whole"
 ):
-    """The first images of some identities, to see what a data set looks like.
+    """Shows the first images of some identities.
 
     Args:
         kind: "person" or "vehicle".
         preset: a key of `PRESETS`.
         seed: integer.
-        identities: rows of the sheet, at most as many as the part has.
+        identities: number of rows, at most the number of identities in the part.
         part: "train", "query" or "gallery".
         domain, queries: as in `Synthetic`.
 
     Returns:
-        a `PIL.Image`: for each camera as many columns as it has images of an identity.
+        a `PIL.Image`; each camera has as many columns as images of an identity.
 
     Example:
         >>> contact_sheet(preset="tiny", identities=2).size

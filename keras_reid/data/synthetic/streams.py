@@ -1,4 +1,4 @@
-"""Independent random streams, one for each thing that is drawn."""
+"""Independent random streams, one for each drawn object."""
 
 import hashlib
 
@@ -6,11 +6,11 @@ import numpy as np
 
 
 def stream(*keys):
-    """A NumPy generator that depends on the keys alone.
+    """A NumPy generator that depends only on the keys.
 
-    Every drawn thing has a stream of its own, so that the order of the work, and the process that does it,
-    change nothing. The keys are hashed rather than handed to NumPy's own seed sequence, which cannot tell
-    `(1, 2)` from `(1, 2, 0)`.
+    Every drawn object has its own stream, so that the result does not depend on the order of the work or on the process
+    that does it. The keys are hashed instead of passed to NumPy's seed sequence, which cannot distinguish `(1, 2)` from
+    `(1, 2, 0)`.
 
     Args:
         *keys: integers and strings, for example `stream(seed, "person", "camera", 3)`.
@@ -37,7 +37,7 @@ def choose(rng, shares):
 
 
 def tinted(rng, palette, spread=0.03):
-    """A colour of `palette` ((n, 3) in 0–1), a little off, so that two of the same name are seldom equal."""
+    """A colour of `palette` ((n, 3) in 0–1) with a small random change, so that two are rarely equal."""
     colour = palette[int(rng.integers(len(palette)))]
     return np.clip(colour + rng.normal(0, spread, 3), 0.03, 0.97).astype("float32")
 

@@ -1,4 +1,4 @@
-"""Every image of the synthetic data set, one by one."""
+"""Takes single images of the synthetic data set."""
 
 import functools
 
@@ -12,17 +12,17 @@ KINDS = {"person": (Person, PERSON_NUISANCE), "vehicle": (Vehicle, VEHICLE_NUISA
 
 
 class Studio:
-    """Takes the pictures of one kind and seed.
+    """Takes the images of one kind and seed.
 
-    An image depends on (kind, seed, domain, part, identity, camera, shot), its size and the view alone, not on what
-    was drawn before. What belongs to a moment (pose, direction, background, occluder, noise) is drawn anew for each
-    image, so nothing but the subject itself tells who it is.
+    An image depends only on (kind, seed, domain, part, identity, camera, shot), its size and the view, not on images
+    drawn before. Pose, direction, background, occluder and noise are drawn separately for each image, so that only the
+    subject itself reveals its identity.
 
     Args:
         kind: "person" or "vehicle".
         seed: integer; another seed gives other identities and cameras.
         domain: a key of `DOMAINS`.
-        queries: the view of the part "query", one of `VIEWS`. Of the same moment a cut picture shows the same pixels.
+        queries: the view of the part "query", one of `VIEWS`. A partial image shows the same pixels as the whole one.
 
     Example:
         >>> Studio("person", seed=0).take("train", identity=1, camera=1, shot=0, size=(128, 64)).size
@@ -37,13 +37,13 @@ class Studio:
         self._camera = functools.cache(self._draw_camera)
 
     def take(self, part, identity, camera, shot, size):
-        """One image as a `PIL.Image`; `size` is (height, width) in pixels, before it is cut."""
+        """One image as a `PIL.Image`; `size` is (height, width) in pixels, before cropping."""
         view = self.queries if part == "query" else "whole"
         moment = stream(self.seed, self.kind, "moment", part, identity, camera, shot)
         return self._camera(camera).take(self._subject(identity), moment, size, view=view)
 
     def jpeg_quality(self, camera):
-        """With which a camera stores its pictures, 1–95."""
+        """JPEG quality of a camera's images, 1–95."""
         return self._camera(camera).jpeg_quality
 
     def _draw_subject(self, identity):

@@ -1,4 +1,4 @@
-"""A vehicle to be photographed: a mesh built from side views, and the colour of every point on it."""
+"""A vehicle: a mesh built from side views, with the colour of every point."""
 
 from enum import IntEnum
 
@@ -25,12 +25,12 @@ class Vehicle:
     """One identity of the synthetic data set; the counterpart of `Person`.
 
     Args:
-        rng: the generator that draws the finish; the vehicle depends on nothing else.
+        rng: the generator that draws the finish; the vehicle depends only on it.
 
     Attributes:
         finish: the `Finish`.
-        faces: `(faces, 3)` of the whole mesh; no vertex is shared by two faces, so every panel is flat.
-        attributes: `(3, vertices)` float32: place on the vehicle in metres.
+        faces: `(faces, 3)` of the whole mesh; faces share no vertices, so every panel is flat.
+        attributes: `(3, vertices)` float32, the position on the vehicle in metres.
     """
 
     def __init__(self, rng):
@@ -53,12 +53,12 @@ class Vehicle:
         self._join()
 
     def pose(self, rng):
-        """Vertices and unit normals, `(vertices, 3)` each, in units of the vehicle's length; nothing moves."""
-        del rng  # a pose of a person needs it
+        """Vertices and unit normals, `(vertices, 3)` each, in units of the vehicle's length; vehicles have no pose."""
+        del rng  # unused, but a person's pose needs it
         return self._vertices, self._normals
 
     def albedo(self, attributes, face):
-        """Colours `(pixels, 3)` in 0–1 of visible points; arguments as for `Person.albedo`, `(3, pixels)`."""
+        """Colours `(pixels, 3)` in 0–1 of visible points; arguments as for `Person.albedo`, with `(3, pixels)`."""
         finish, material = self.finish, self._materials[face]
         colour = np.tile(finish.paint, (len(face), 1))
         colour[material == Material.CARGO] = finish.load_colour
@@ -148,14 +148,14 @@ class Vehicle:
         self._materials = np.concatenate(self._materials)
         normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-        self._facing = normal.T.astype("float32", order="C")  # (3, faces): forward, up, to the left or right
+        self._facing = normal.T.astype("float32", order="C")  # (3, faces): forward, up, sideways
         self._normals = np.repeat(normal, 3, axis=0).astype("float32")
         place = corners.reshape(-1, 3)
         self.faces = np.arange(len(place)).reshape(-1, 3)
         self.attributes = place.T.astype("float32", order="C")
         self._vertices = ((place - (0, place[:, 1].max() / 2, 0)) * self._stretch).astype("float32")
         self._vertices /= np.ptp(self._vertices[:, 0])
-        # A person looks along +z; so shall a vehicle, which was built along +x.
+        # Turn the vehicle, built along +x, so that it looks along +z like a person.
         turn = np.array([[0, 0, 1], [0, 1, 0], [-1, 0, 0]], "float32")
         self._vertices, self._normals = self._vertices @ turn, self._normals @ turn
         del self._corners

@@ -1,4 +1,4 @@
-"""Seven styles of vehicle, each two side views and its wheels."""
+"""Seven styles of vehicle, each with two side views and its wheels."""
 
 from typing import NamedTuple
 
@@ -7,10 +7,10 @@ class Style(NamedTuple):
     """A kind of vehicle, in metres: x forward from its middle, y up from the road.
 
     Attributes:
-        width: of the body.
+        width: width of the body.
         hull: side view of the lower body.
         cabin: side view of the part with windows.
-        wheel: radius.
+        wheel: radius of the wheels.
         axles: x of the rear and the front axle.
     """
 

@@ -1,4 +1,4 @@
-"""What query images show of their subject: all of it, a part, or what something in front leaves of it."""
+"""What query images show of their subject: all of it, a part, or the part that an object leaves visible."""
 
 import numpy as np
 
@@ -6,13 +6,13 @@ from keras_reid.data.synthetic.backgrounds import cloudy
 from keras_reid.data.synthetic.streams import between, choose
 
 VIEWS = ("whole", "partial", "occluded")
-_PARTIAL_HEIGHT = (0.45, 0.7)  # share of the picture
+_PARTIAL_HEIGHT = (0.45, 0.7)  # share of the image
 _PARTIAL_WIDTH = (0.75, 1.0)
-_OCCLUDED = (0.35, 0.55)  # share of the picture that is hidden
+_OCCLUDED = (0.35, 0.55)  # hidden share of the image
 
 
 def cut(rng, picture):
-    """The upper, middle or lower part of a picture, as where a subject stands half outside of a camera's view.
+    """Crops the upper, middle or lower part of an image, as if the subject were half outside the camera's view.
 
     Args:
         rng: draws the part.
@@ -31,12 +31,12 @@ def cut(rng, picture):
 
 
 def hide(rng, picture, brightness):
-    """Draws something large over 35 to 55 % of `picture` `(height, width, 3)`, in place: from below or from a side.
+    """Draws a large object over 35 to 55 % of `picture` `(height, width, 3)`, in place, from below or from a side.
 
     Args:
-        rng: draws the thing.
+        rng: draws the object.
         picture: float, 0–1.
-        brightness: of the light on it.
+        brightness: brightness of the light on the object.
     """
     height, width = picture.shape[:2]
     share = between(rng, _OCCLUDED)

@@ -1,4 +1,4 @@
-"""The process that draws a share of a data set; started by `generate`, reports each identity on standard output."""
+"""The process that draws a share of a data set; `generate` starts it. It reports each identity on standard output."""
 
 import json
 import os
@@ -14,16 +14,16 @@ def main(arguments):
     for done in draw_share(job, share):
         os.write(
             sys.stdout.fileno(), f"{done}\n".encode()
-        )  # one write, so that lines of two processes never mix
+        )  # a single write, so that lines of two processes never mix
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except (KeyboardInterrupt, BrokenPipeError):  # the parent was stopped, or is gone
+    except (KeyboardInterrupt, BrokenPipeError):  # the parent was stopped or has ended
         sys.stderr.close()
         sys.exit(130)
     except OSError as error:
         if not is_full(error):
             raise
-        sys.exit(FULL)  # the parent says it, once
+        sys.exit(FULL)  # the parent reports it once

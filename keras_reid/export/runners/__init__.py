@@ -1,1 +1,1 @@
-"""Who runs an artefact of each format for the gate; read by `fresh_process.py`, where this package is missing."""
+"""Runners for the parity check, one per format. `fresh_process.py` loads them without this package."""

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import pathlib
 
-# Whoever compares keeps TensorFlow off the GPU, for its answers to be the CPU's; the engine needs it.
+# The comparison hides the GPU, so that TensorFlow computes on the CPU; the engine needs the GPU.
 os.environ.pop("CUDA_VISIBLE_DEVICES", None)
 
 

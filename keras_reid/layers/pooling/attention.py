@@ -12,7 +12,7 @@ class AttentionPooling2D(keras.layers.Layer):
 
     `f_c = Σ_x w(x)·x_c` with `w = softmax over the positions of score(x)`, where the score is a learnt linear
     function of the channels at that position. The weights sum to 1; they start equal, so an untrained layer
-    is the average pooling. Scores and softmax are float32 also under mixed precision.
+    is average pooling. Scores and softmax are float32 even under mixed precision.
 
     Args:
         channel_wise: Whether every channel learns weights of its own instead of all sharing one set. Costs

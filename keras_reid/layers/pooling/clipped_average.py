@@ -12,8 +12,8 @@ class ClippedAveragePooling2D(keras.layers.Layer):
 
     `f_c = min(max(mean over positions of x_c, 0), 1)`
 
-    The average is float32 also under mixed precision. A channel whose average lies outside the range passes
-    no gradient on.
+    The average is float32 even under mixed precision. A channel whose average lies outside the range passes no
+    gradient.
 
     Input shape: `(batch, height, width, channels)`. Output shape: `(batch, channels)`.
 

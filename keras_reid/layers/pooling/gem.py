@@ -13,8 +13,8 @@ class GeMPooling2D(keras.layers.Layer):
     `f_c = (mean over positions of max(x_c, epsilon)^p)^(1/p)`; p = 1 is the average, p → ∞ the maximum. One
     exponent is shared by all channels.
 
-    The powers are taken in the logarithm and in float32 also under mixed precision, so that neither a large
-    exponent nor a large activation overflows.
+    The powers are computed through logarithms, in float32 even under mixed precision, so that neither a large exponent
+    nor a large activation overflows.
 
     Args:
         p: The exponent, or its first value where it is learnt; positive. Defaults to 3.0.
@@ -43,7 +43,7 @@ class GeMPooling2D(keras.layers.Layer):
             )
         if not epsilon > 0:
             raise ValueError(
-                f"`epsilon` of GeMPooling2D must be positive, as 1e-6. Received: epsilon={epsilon}"
+                f"`epsilon` of GeMPooling2D must be positive, such as 1e-6. Received: epsilon={epsilon}"
             )
         self.initial_p = float(p)
         self.learnable = bool(learnable)

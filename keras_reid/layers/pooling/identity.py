@@ -1,4 +1,4 @@
-"""The pooling of a map that has a single position."""
+"""Pooling of a map with a single position."""
 
 import keras
 from keras import ops
@@ -10,8 +10,8 @@ class IdentityPooling2D(keras.layers.Layer):
 
     `f_c = x_c`
 
-    A map of another size is an error, and never averaged in silence: where the size is known, on the spot;
-    where it is not, when the model runs.
+    A larger map raises an error and is never averaged silently. If the size is known, the error comes at once;
+    otherwise it comes when the model runs.
 
     Input shape: `(batch, 1, 1, channels)`. Output shape: `(batch, channels)`.
 
@@ -32,7 +32,7 @@ class IdentityPooling2D(keras.layers.Layer):
 
     def call(self, inputs):
         _check(inputs.shape)
-        # With the batch size in place of -1, a map of more positions cannot take the new shape.
+        # With the batch size instead of -1, a map with more positions cannot be reshaped.
         return ops.reshape(inputs, (ops.shape(inputs)[0], inputs.shape[-1]))
 
     def compute_output_shape(self, input_shape):

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.serving.client URL IMAGES… --output F.npz`: embeddings of image files, from a server."""
+"""`python -m keras_reid.serving.client URL IMAGES… --output F.npz`: embeddings of image files from a server."""
 
 import dataclasses
 import pathlib
@@ -13,36 +13,37 @@ from keras_reid.utils.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Embed:
-    """Write the embeddings of image files that a server computes.
+    """Let a server compute the embeddings of image files, and write them to a file.
 
-    The file is that of `python -m keras_reid.embed`: `embeddings`, float32 of shape (images, dimensions) and unit
-    length, and `paths`. It is written whole or not at all. Without images, prints what the server says of the model.
+    The file has the format of `python -m keras_reid.embed`: `embeddings`, float32 of shape (images, dimensions) and
+    unit length, and `paths`. It is written completely or not at all. Without images, the command prints what the server
+    says about the model.
     """
 
     url: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="URL")]
     """http://HOST:8501 or https:// for REST, grpc://HOST:8500 or grpcs:// for gRPC"""
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGES")] = ()
-    """image files, and folders of them (with all their sub-folders)"""
+    """image files, and folders of images, including sub-folders"""
     output: pathlib.Path | None = None
     """the .npz file to write"""
     model: str = "reid"
-    """its name on the server"""
+    """name of the model on the server"""
     version: int | None = None
-    """number of a version instead of the newest"""
+    """version number; by default the newest version"""
     label: str | None = None
-    """name of a version, such as stable or canary, instead of its number"""
+    """version label, such as stable or canary, instead of a number"""
     batch_size: int = 32
     """images in a request"""
     in_flight: int = 4
-    """requests at the same time"""
+    """number of requests at the same time"""
     timeout: float = 30.0
     """seconds for one request"""
     retries: int = 4
-    """how often a request is repeated that found no server, or one that is starting or full"""
+    """how often to repeat a request if the server cannot be reached, is starting or is full"""
     header: tuple[str, ...] = ()
-    """sent with each request: 'Name: value'"""
+    """header to send with each request, as 'Name: value'"""
     ca: pathlib.Path | None = None
-    """PEM file of the authorities to trust instead of the system's"""
+    """PEM file of certificate authorities to trust instead of the system's"""
 
 
 def main(arguments):
@@ -77,7 +78,7 @@ def _embed(client, paths, output):
         embeddings = client.embed(paths, advance)
     bad = ~np.isfinite(embeddings).all(axis=1)
     if bad.any():
-        raise UserError(f"{paths[bad.argmax()]}: the model gives NaN or infinity")
+        raise UserError(f"{paths[bad.argmax()]}: the model returns NaN or infinity")
     with written_aside(output) as aside:
         np.savez(aside, embeddings=embeddings, paths=np.array(paths))
     print(f"{output}: {len(embeddings)} embeddings of {embeddings.shape[1]} numbers")

@@ -1,4 +1,4 @@
-"""The client: files or arrays in, embeddings out."""
+"""The client, from files or arrays to embeddings."""
 
 import concurrent.futures
 import json
@@ -21,19 +21,19 @@ class Client:
         url: `http://HOST:PORT` or `https://HOST:PORT` for REST, `grpc://HOST:PORT` or `grpcs://HOST:PORT` for gRPC
             (with TLS). TensorFlow Serving's ports are 8501 for REST and 8500 for gRPC.
         model: name of the model on the server.
-        version: number of a version; None is the newest.
-        label: name of a version, such as `"stable"`, instead of its number.
-        batch_size: images in a request. The server's largest batch is a good value.
-        in_flight: requests at the same time, so that the server need not wait for the next.
+        version: version number; None: the newest version.
+        label: version label, such as `"stable"`, instead of a number.
+        batch_size: images in a request. The server's largest batch size is a good value.
+        in_flight: number of requests at the same time, so that the server need not wait for the next one.
         timeout: seconds for one request.
-        retries: how often a request is repeated that found no server, or one that is starting or full.
-        headers: dict sent with each request, such as `{"Authorization": "Bearer …"}`; with gRPC as metadata.
-        ca: PEM file of the authorities to trust instead of the system's.
+        retries: how often to repeat a request if the server cannot be reached, is starting or is full.
+        headers: dict sent with each request, such as `{"Authorization": "Bearer …"}`; with gRPC, as metadata.
+        ca: PEM file of certificate authorities to trust instead of the system's.
 
-    It may be used from several threads, and as a context manager that closes the connections.
+    Several threads may use a client. As a context manager it closes its connections.
 
     Raises:
-        UserError: an argument is wrong; the server cannot be asked or refuses something (`ServingError`).
+        UserError: an argument is wrong, or (`ServingError`) the server cannot be reached or rejects a request.
 
     Example:
         >>> with Client("http://localhost:8501", model="reid") as client:  # doctest: +SKIP
@@ -67,7 +67,7 @@ class Client:
         if version is not None and label:
             raise UserError(f"give a version or a label, not both. Received: {version} and {label!r}")
         if ca and not pathlib.Path(ca).is_file():
-            raise UserError(f"{ca}: there is no such file of authorities")
+            raise UserError(f"{ca}: there is no such file of certificate authorities")
         for name, value in (headers or {}).items():
             printable = isinstance(value, str) and value.isascii() and value.isprintable()
             if not _HEADER.fullmatch(name) or not printable:
@@ -79,18 +79,18 @@ class Client:
         self._transport = _transport(url, model, version, label, in_flight, timeout, dict(headers or {}), ca)
 
     def embed(self, images, advance=lambda n: None):
-        """Embeddings of images, float32 `(n, dim)` of unit length, in their order.
+        """Embeddings of images, float32 `(n, dim)` of unit length, in the order of the images.
 
-        A request that the server refuses is repeated image by image. So the error names the image that it is
-        about; and an image that a server merged with a faulty one of someone else gets its embedding all the same.
+        A request that the server rejects is repeated image by image. So the error names the faulty image, and a good
+        image still gets its embedding if the server merged it with a faulty image of another client.
 
         Args:
-            images: a uint8 array `(n, height, width, 3)`, RGB, of the model's size; or a sequence of paths and of
-                bytes, JPEG, PNG or BMP files of any size. Files are read when their turn comes.
+            images: a uint8 array `(n, height, width, 3)`, RGB, in the model's size; or a sequence of paths or file
+                contents (bytes), JPEG, PNG or BMP of any size. Files are read batch by batch.
             advance: called with the number of images after each batch.
 
         Raises:
-            UserError: an image is refused or unreadable: names its file or row.
+            UserError: an image is rejected or unreadable; the error names its file or row.
         """
         source = _Pixels(images) if isinstance(images, np.ndarray) else _Encoded(images)
         if not len(source):
@@ -109,19 +109,19 @@ class Client:
         return np.concatenate(parts)
 
     def metadata(self):
-        """What the model says of itself: `embedding_dim`, `image_size`, `threshold`, `calibration` if it has one."""
+        """The model's metadata: `embedding_dim`, `image_size`, `threshold`, and `calibration` if it has one."""
         return json.loads(self._ask("metadata", {"rows": np.zeros(1, np.uint8)}, "metadata").item())
 
     def threshold(self):
-        """The distance below which two images are taken for the same identity; None if it was not calibrated."""
+        """The distance below which two images count as the same identity; None if not calibrated."""
         return self.metadata().get("threshold")
 
     def status(self):
-        """The versions on the server: dicts of `version`, `state` (`"AVAILABLE"` can be asked) and `error`."""
+        """The versions on the server: dicts of `version`, `state` (`"AVAILABLE"` if it can be used) and `error`."""
         return with_retries(self._transport.status, self.retries)
 
     def check_available(self):
-        """Raises a `ServingError` that says what the server has, unless a version is available."""
+        """Raises a `ServingError` that lists the server's versions, unless one is available."""
         versions = self.status()
         if not any(entry["state"] == "AVAILABLE" for entry in versions):
             known = "; ".join(
@@ -154,12 +154,14 @@ class Client:
         except ServingError as error:
             raise type(error)(f"{source.name(rows[0])} to {source.name(rows[-1])}: {error}") from None
         if embeddings.ndim != 2 or len(embeddings) != len(rows):
-            raise ServingError(f"{self.url}: {len(rows)} images gave embeddings of shape {embeddings.shape}")
+            raise ServingError(
+                f"{self.url}: {len(rows)} images returned embeddings of shape {embeddings.shape}"
+            )
         return embeddings
 
 
 class _Pixels:
-    """Images as one array."""
+    """Images given as one array."""
 
     signature, input = "pixels", "images"
 
@@ -182,13 +184,13 @@ class _Pixels:
 
 
 class _Encoded:
-    """Images as files: paths, or what is in them."""
+    """Images given as files: paths or contents."""
 
     signature, input = "serving_default", "image_bytes"
 
     def __init__(self, images):
         if isinstance(images, str | bytes | pathlib.Path):
-            raise UserError("give a list of images, also for a single one")
+            raise UserError("give a list of images, even for a single one")
         self.images = list(images)
         for row, image in enumerate(self.images):
             if not isinstance(image, str | bytes | pathlib.Path):
@@ -215,7 +217,7 @@ class _Encoded:
 
 
 def _transport(url, model, version, label, in_flight, timeout, headers, ca):
-    """REST or gRPC, by the beginning of the address; only what is needed is imported."""
+    """Chooses REST or gRPC by the scheme of the address, and imports only that one."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https", "grpc", "grpcs") or not parts.hostname:
         raise UserError(

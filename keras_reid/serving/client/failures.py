@@ -1,4 +1,4 @@
-"""What can go wrong between a client and its server, and which of it is worth another try."""
+"""Errors between a client and its server, and retries for those that may pass."""
 
 import random
 import time
@@ -9,19 +9,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0  # seconds
 
 
 class ServingError(UserError):
-    """The server could not be asked, or gave no answer that can be used."""
+    """The server could not be reached, or gave an unusable answer."""
 
 
 class Refused(ServingError):
-    """The server says that the request itself is wrong: the same request will be refused again."""
+    """The request itself is wrong; the server would reject it again."""
 
 
 class Unavailable(ServingError):
-    """No connection, or a server that is starting, stopping or full: the same request may pass later.
+    """There is no connection, or the server is starting, stopping or full; the same request may pass later.
 
     Args:
         message: what happened.
-        pause: seconds after which the server wants to be asked again, if it said so.
+        pause: seconds until the next try, if the server asked for a pause.
     """
 
     def __init__(self, message, pause=None):
@@ -30,11 +30,11 @@ class Unavailable(ServingError):
 
 
 def with_retries(call, retries, sleep=time.sleep):
-    """`call()`, again after each `Unavailable`, at most `retries` times.
+    """Returns `call()`, repeating it after each `Unavailable`, at most `retries` times.
 
-    The pauses are `0.2 · 2^k` seconds, at most 10, times a random factor between 0.5 and 1: many clients that failed
-    together do not come back together. A pause that the server asks for counts instead, if it is longer. Requests
-    that ran out of time are not repeated: the server may still be at them, and would have the work twice.
+    The pauses are `0.2 · 2^k` seconds, at most 10, times a random factor between 0.5 and 1, so that clients that failed
+    together do not come back together. If the server asks for a longer pause, that one is used. Requests that timed out
+    are not repeated: the server may still be working on them, and would do the work twice.
     """
     for attempt in range(retries + 1):
         try:

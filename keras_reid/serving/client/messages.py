@@ -1,15 +1,15 @@
-"""The messages of TensorFlow Serving that the gRPC client needs, without TensorFlow.
+"""The TensorFlow Serving messages that the gRPC client needs, without TensorFlow.
 
-The official classes (package tensorflow-serving-api) import TensorFlow: seconds at each start, over a gigabyte of disk.
-What counts on the wire are the numbers and types of fields; they are those of TensorFlow's tensor.proto and TensorFlow
-Serving's model.proto, predict.proto and get_model_status.proto. Fields that the client does not use are left out: a
-reader skips them. The tests compare with the official classes.
+The official classes (package tensorflow-serving-api) import TensorFlow, which costs seconds at each start and over a
+gigabyte of disk. Only the numbers and types of fields matter on the wire. They are taken from TensorFlow's tensor.proto
+and TensorFlow Serving's model.proto, predict.proto and get_model_status.proto. Fields that the client does not use are
+left out; readers skip them. The tests compare these messages with the official classes.
 """
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-# Message -> field -> (number, type); * is repeated. A map is, on the wire, repeated pairs of key and value.
+# Message -> field -> (number, type); * means repeated. On the wire, a map is repeated pairs of key and value.
 _MESSAGES = {
     "Int64Value": {"value": (1, "int64")},
     "Dim": {"size": (1, "int64")},
@@ -45,7 +45,7 @@ _PACKAGE = "keras_reid_serving"
 
 
 def _classes():
-    """A class for each message, in a pool of its own, which official classes in the same process do not meet."""
+    """A class for each message, in a separate pool that cannot clash with the official classes."""
     field_type = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(name=f"{_PACKAGE}.proto", package=_PACKAGE, syntax="proto3")
     for name, fields in _MESSAGES.items():
@@ -71,7 +71,7 @@ StatusRequest, StatusResponse = _CLASSES["StatusRequest"], _CLASSES["StatusRespo
 
 
 def to_tensor(value):
-    """A list of bytes, or an array of uint8, as a message."""
+    """Converts a list of bytes or a uint8 array to a message."""
     if isinstance(value, np.ndarray):
         dtype, shape = _UINT8, value.shape
         content = {"tensor_content": np.ascontiguousarray(value).tobytes()}
@@ -81,16 +81,16 @@ def to_tensor(value):
 
 
 def from_tensor(tensor):
-    """A message as an array of float32 or of bytes.
+    """Converts a message to an array of float32 or bytes.
 
     Raises:
-        ValueError: another type, or fewer values than the shape says.
+        ValueError: the type is another, or there are fewer values than the shape needs.
     """
     shape = [dim.size for dim in tensor.tensor_shape.dim]
     if tensor.dtype == _STRING:
         return np.array(list(tensor.string_val), object).reshape(shape)
     if tensor.dtype != _FLOAT:
-        raise ValueError(f"a tensor of TensorFlow's data type {tensor.dtype}, where float32 was expected")
+        raise ValueError(f"expected a float32 tensor. Received: TensorFlow's data type {tensor.dtype}")
     if tensor.tensor_content:
         return np.frombuffer(tensor.tensor_content, "<f4").reshape(shape)
     values, count = np.array(tensor.float_val, np.float32), int(np.prod(shape))

@@ -1,4 +1,4 @@
-"""REST: JSON over HTTP/1.1, kept alive."""
+"""REST transport: JSON over HTTP/1.1 with persistent connections."""
 
 import base64
 import json
@@ -8,20 +8,20 @@ import urllib3
 
 from keras_reid.serving.client.failures import Refused, ServingError, Unavailable
 
-_REPEATABLE = (429, 502, 503)  # too many requests; a proxy that did not reach the server; not ready or full
+_REPEATABLE = (429, 502, 503)  # too many requests; the proxy cannot reach the server; not ready or full
 
 
 class RestTransport:
-    """Asks one model through TensorFlow Serving's REST interface; safe to use from several threads.
+    """Sends requests to one model over TensorFlow Serving's REST interface; safe to use from several threads.
 
     Args:
-        url: `http://HOST:PORT` or `https://HOST:PORT`, with a path where a proxy adds one.
+        url: `http://HOST:PORT` or `https://HOST:PORT`, with a path if a proxy adds one.
         model: name of the model.
-        version, label: which version; None is the newest.
-        connections: that are kept open.
+        version, label: which version; None: the newest.
+        connections: number of connections to keep open.
         timeout: seconds for a request.
-        headers: dict that is sent with each request.
-        ca: PEM file of the authorities to trust instead of the system's.
+        headers: dict to send with each request.
+        ca: PEM file of certificate authorities to trust instead of the system's.
     """
 
     def __init__(self, url, model, version, label, connections, timeout, headers, ca):
@@ -39,7 +39,7 @@ class RestTransport:
     def predict(self, signature, inputs, output):
         """The named output of a signature: an array of float32, or an object array of bytes.
 
-        Pixels are sent as decimal numbers, about four bytes each, since JSON has nothing better.
+        Pixels are sent as decimal numbers, about four bytes each, because JSON has no better form.
         """
         columns = {name: _to_json(value) for name, value in inputs.items()}
         body = json.dumps({"signature_name": signature, "inputs": columns}, separators=(",", ":"))
@@ -75,7 +75,7 @@ class RestTransport:
         except urllib3.exceptions.ReadTimeoutError:
             raise ServingError(f"{self.url} gave no answer within {self.timeout:g} s") from None
         except urllib3.exceptions.SSLError as error:
-            raise ServingError(f"{self.url}: no secure connection: {error}") from None
+            raise ServingError(f"{self.url}: cannot make a secure connection: {error}") from None
         except urllib3.exceptions.HTTPError as error:
             raise Unavailable(f"{self.url} cannot be reached: {error}") from None
         try:
@@ -98,5 +98,5 @@ def _to_json(value):
 
 
 def _seconds(text):
-    """Of `Retry-After`, unless it names a date."""
+    """The seconds in `Retry-After`; None if it is missing or a date."""
     return float(text) if text and text.isdigit() else None

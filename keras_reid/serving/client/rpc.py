@@ -1,4 +1,4 @@
-"""gRPC: binary messages over HTTP/2, many requests on one connection."""
+"""gRPC transport: binary messages over HTTP/2, with many requests on one connection."""
 
 import pathlib
 
@@ -12,16 +12,16 @@ _REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITI
 
 
 class GrpcTransport:
-    """Asks one model through TensorFlow Serving's gRPC interface; safe to use from several threads.
+    """Sends requests to one model over TensorFlow Serving's gRPC interface; safe to use from several threads.
 
     Args:
         target: `HOST:PORT`.
         secure: whether to use TLS.
         model: name of the model.
-        version, label: which version; None is the newest.
+        version, label: which version; None: the newest.
         timeout: seconds for a request.
-        headers: dict that is sent with each request, as gRPC metadata.
-        ca: PEM file of the authorities to trust instead of gRPC's own.
+        headers: dict to send with each request, as gRPC metadata.
+        ca: PEM file of certificate authorities to trust instead of gRPC's own.
     """
 
     def __init__(self, target, secure, model, version, label, timeout, headers, ca):
@@ -81,7 +81,7 @@ class GrpcTransport:
         message = f"{self.target}: {code.name}: {text}"
         if code == grpc.StatusCode.DEADLINE_EXCEEDED:
             raise ServingError(f"{self.target} gave no answer within {self.timeout:g} s")
-        too_large = "larger than max" in text  # has the code of a full queue, but is so every time
+        too_large = "larger than max" in text  # has the code of a full queue, but is permanent
         if code == grpc.StatusCode.UNAVAILABLE:
             raise Unavailable(message)
         if code == grpc.StatusCode.RESOURCE_EXHAUSTED and not too_large:

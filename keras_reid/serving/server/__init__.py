@@ -1,16 +1,16 @@
-"""A server for machines without TensorFlow Serving, which speaks the same REST and gRPC.
+"""A server with the same REST and gRPC interfaces as TensorFlow Serving, for machines without it.
 
-`python -m keras_reid.serving.server MODEL_DIR` serves a SavedModel, or a folder of numbered versions of one.
-Libraries do the protocols (Starlette on uvicorn, grpcio with TensorFlow Serving's own messages) and TensorFlow
-computes; what is here maps requests to signatures, batches rows, and watches the folder for new versions.
+`python -m keras_reid.serving.server MODEL_DIR` serves a SavedModel, or a folder of its numbered versions. Libraries
+implement the protocols (Starlette on uvicorn, grpcio with TensorFlow Serving's own messages), and TensorFlow computes.
+This package maps requests to signatures, batches rows, and watches the folder for new versions.
 
 | module | what it does |
 |---|---|
-| `__main__`, `options`, `application` | the command; starts and stops everything |
+| `__main__`, `options`, `application` | the command; start and stop everything |
 | `model_config`, `batching_config` | read TensorFlow Serving's configuration files |
 | `repository`, `served_version`, `loaded_model`, `warmup`, `left_behind` | versions on disk, loading, hot reload |
-| `uploads`, `http_bodies`, `admission` | what arrives, and who gets a place |
-| `decoding`, `turns`, `batcher` | from a request's tensors to its answer |
-| `tensors`, `json_inputs`, `json_outputs`, `proto_tensors` | what a request may hold, in JSON and protobuf |
-| `rest`, `rpc`, `http_protocol`, `messages`, `metrics`, `errors` | the protocols, what is counted and refused |
+| `uploads`, `http_bodies`, `admission` | receive requests and limit their number |
+| `decoding`, `turns`, `batcher` | compute the answer to a request's tensors |
+| `tensors`, `json_inputs`, `json_outputs`, `proto_tensors` | check and convert tensors in JSON and protobuf |
+| `rest`, `rpc`, `http_protocol`, `messages`, `metrics`, `errors` | the protocols, metrics and errors |
 """

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.serving.server MODEL_DIR`: serves a SavedModel over TensorFlow Serving's REST and gRPC."""
+"""`python -m keras_reid.serving.server MODEL_DIR`: serves a SavedModel as TensorFlow Serving does."""
 
 import asyncio
 import contextlib
@@ -25,16 +25,14 @@ def main(arguments):
         read_batching_config(options.batching_config) if options.batching_config else BatchingParameters()
     )
     with contextlib.closing(_bound(options.host, options.rest_port, "--rest-port")) as listener:
-        # gRPC binds its port itself, after the model is loaded; whether it will be able to is seen now.
+        # gRPC binds its port itself, after the model is loaded; check now whether it can.
         _bound(options.host, options.grpc_port, "--grpc-port").close()
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
-        logging.getLogger("uvicorn.error").setLevel(
-            logging.ERROR
-        )  # a line for each client's bad bytes is too much
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # do not log a line for every bad request
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        # A slow client costs a connection and nothing else: as many as the system allows.
+        # A slow client costs only a connection, so allow as many as the system does.
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != hard:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -42,21 +40,21 @@ def main(arguments):
         from keras_reid.serving.server.application import serve
 
         left_behind = asyncio.run(serve(options, parameters, listener))
-    if left_behind:  # Python would wait for TensorFlow's part in them, or take it away from under it
-        logging.getLogger(__name__).warning("ends without the versions that were still being loaded")
+    if left_behind:  # Python would wait for these threads, or unload TensorFlow while they use it
+        logging.getLogger(__name__).warning("stopped while some versions were still loading")
         logging.shutdown()
         os._exit(0)
 
 
 def _bound(host, port, option):
-    """A socket on the port, which does not listen yet."""
+    """A socket bound to the port; it does not listen yet."""
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
         if listener:
             listener.close()
         reason = getattr(error, "strerror", None) or error

@@ -1,4 +1,4 @@
-"""How many requests there are, and how far they are."""
+"""Counts requests, limits their number, and tracks their progress."""
 
 import asyncio
 import contextlib
@@ -7,11 +7,11 @@ import time
 from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.metrics import UNKNOWN
 
-_SMALL = 1 << 20  # bytes of a body that is not counted: so many requests may hold that much
+_SMALL = 1 << 20  # bytes; smaller bodies do not count towards the limit of bytes
 
 
 class Request:
-    """One request under way: what the metrics will say of it, and the place that it takes."""
+    """A request in progress: its entry in the metrics, and the place it takes."""
 
     def __init__(self, admission):
         self._admission, self.model = admission, UNKNOWN
@@ -19,17 +19,17 @@ class Request:
         self._size = 0
 
     def enter(self, size):
-        """Takes a place, now that all of it has arrived: whoever is slow to send takes none.
+        """Takes a place once the whole request has arrived, so that slow senders take none.
 
         Args:
-            size: bytes of its body.
+            size: bytes of the body.
         """
         self._admission.take(size)
         self._has_place = self._arriving = True
         self._size = size
 
     def arrived(self):
-        """It is decoded: whoever waits to share a batch with it need not wait any longer."""
+        """Marks the request as decoded, so that no batch waits for its rows any longer."""
         if self._arriving:
             self._arriving = False
             self._admission.arriving -= 1
@@ -42,16 +42,16 @@ class Request:
 
 
 class Admission:
-    """Counts requests, and refuses those above the limits.
+    """Counts requests and rejects those above the limits.
 
     Args:
-        max_concurrent: requests at a time.
-        max_bytes: of their bodies together, where they are not small.
+        max_concurrent: largest number of requests at the same time.
+        max_bytes: largest total size of their bodies; small bodies do not count.
         metrics: `Metrics`.
 
     Attributes:
         active: requests that have a place.
-        arriving: those of them that are being decoded, which may soon have rows for a batch.
+        arriving: active requests that are still being decoded and may soon add rows to a batch.
     """
 
     def __init__(self, max_concurrent, max_bytes, metrics):
@@ -60,7 +60,7 @@ class Admission:
 
     @contextlib.contextmanager
     def count(self, protocol, method):
-        """Yields the `Request`; counts it with the code of what the block raises."""
+        """Yields a `Request` and counts it with the status code of the block."""
         request, start, code = Request(self), time.perf_counter(), "INTERNAL"
         try:
             yield request
@@ -77,7 +77,7 @@ class Admission:
             self._metrics.seconds.labels(protocol, method).observe(time.perf_counter() - start)
 
     def take(self, size):
-        """A place for a request whose body has so many bytes; `Request` has this called."""
+        """Takes a place for a request with a body of `size` bytes; called by `Request`."""
         if self.active >= self._max:
             raise ServingError(
                 "UNAVAILABLE", f"the server already holds {self._max} requests; try again later"
@@ -85,7 +85,7 @@ class Admission:
         if size > _SMALL and self._bytes + size > self._max_bytes:
             raise ServingError(
                 "UNAVAILABLE",
-                f"the requests that the server holds have {self._bytes} bytes, and may have {self._max_bytes}; "
+                f"the server's requests already hold {self._bytes} bytes, and may hold {self._max_bytes}; "
                 "try again later",
             )
         self._bytes += _counted(size)
@@ -105,7 +105,7 @@ def _counted(size):
 
 @contextlib.asynccontextmanager
 async def within(seconds):
-    """Refuses the request if the block takes longer."""
+    """Fails the request if the block takes longer."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -1,4 +1,4 @@
-"""Both protocols on one event loop, from the first version to the last answer."""
+"""Runs both protocols on one event loop, from loading the first version to the last answer."""
 
 import asyncio
 import contextlib
@@ -31,8 +31,8 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import written_aside
 
 _LOG = logging.getLogger(__name__)
-_KEPT = 2  # versions of MODEL_DIR: the one before stays, so that the way back takes no load
-_MOST_MS = 2**31 - 1  # what gRPC's options hold
+_KEPT = 2  # versions of MODEL_DIR; the previous one stays loaded, so that going back is instant
+_MOST_MS = 2**31 - 1  # largest value of a gRPC option
 
 
 async def serve(options, parameters, listener):
@@ -44,7 +44,7 @@ async def serve(options, parameters, listener):
         listener: bound socket for REST.
 
     Returns:
-        whether threads are left behind, for which the end of the process must not wait.
+        whether threads are left behind; the process must not wait for them when it ends.
 
     Raises:
         UserError: nothing can be served.
@@ -56,18 +56,18 @@ async def serve(options, parameters, listener):
     limits = options.limits
     admission = Admission(limits.max_concurrent_requests, limits.max_pending, metrics)
     cores = os.cpu_count() or 1
-    heavy = max(1, cores // 2)  # decoding what is heavy leaves the other half to what is light
+    heavy = max(1, cores // 2)  # decoding heavy requests leaves half of the cores to light ones
     with contextlib.ExitStack() as stack:
         batches = _executor(stack, parameters.num_batch_threads, parameters.thread_pool_name)
         workers = _executor(stack, cores, "worker")
         turns = Turns(_executor(stack, heavy, "heavy"), heavy)
-        gc.freeze()  # what is imported stays: collections then look only at models and requests
-        # Each of the heavy ones may hold one of TensorFlow's threads for a second: the others keep theirs.
+        gc.freeze()  # imported objects stay: garbage collection then looks only at models and requests
+        # A heavy piece may hold one of TensorFlow's threads for a second; other work keeps its own threads.
         tf.config.threading.set_inter_op_parallelism_threads(cores + heavy)
         runtime = Runtime(
             parameters, batches, workers, turns, 1e6 * limits.max_request_megapixels, admission, metrics
         )
-        seen = _stamp(options.model_config_file)  # a change from now on is one, however long loading takes
+        seen = _stamp(options.model_config_file)  # taken first, so that changes during loading are noticed
         repository = Repository(_configs(options), _load, runtime, options.load_seconds)
         first, stopping = asyncio.create_task(repository.first()), asyncio.create_task(stop.wait())
         await asyncio.wait([first, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -92,7 +92,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
             ("grpc.max_receive_message_length", options.limits.max_body),
             ("grpc.max_send_message_length", -1),
             ("grpc.so_reuseport", 0),
-            ("grpc.server_handshake_timeout_ms", idle_ms),  # of a connection that says nothing
+            ("grpc.server_handshake_timeout_ms", idle_ms),  # for connections that send nothing
             ("grpc.max_connection_idle_ms", idle_ms),
         ]
     )
@@ -121,7 +121,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
     watching = asyncio.create_task(_watch(options, repository, seen))
     while not rest.started:
         if answering.done():
-            return await answering  # raises what it failed with
+            return await answering  # raises its error
         await asyncio.sleep(0.01)
     line = json.dumps(
         {
@@ -135,7 +135,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
         with written_aside(options.ready_file) as aside:
             aside.write_text(line + "\n", encoding="utf-8")
     await stop.wait()
-    _LOG.info("stopping: %d requests are under way", admission.active)
+    _LOG.info("stopping: %d requests are in progress", admission.active)
     if options.ready_file:
         options.ready_file.unlink(missing_ok=True)
     watching.cancel()
@@ -146,7 +146,7 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
 
 
 async def _watch(options, repository, seen):
-    """Follows the folder, and the configuration file where there is one, which was read at the time `seen`."""
+    """Watches the folder and the configuration file, if any; `seen` is the file's stamp when it was read."""
     if not options.poll_seconds:
         return
     file, disk = options.model_config_file, LeftBehind()
@@ -161,9 +161,9 @@ async def _watch(options, repository, seen):
             else:
                 await repository.poll()
         except (UserError, OSError) as error:
-            _LOG.error("what was served before stays: %s", error)
+            _LOG.error("nothing changes in what is served: %s", error)
         except Exception:
-            _LOG.exception("looking for new versions failed")
+            _LOG.exception("cannot look for new versions")
 
 
 def _stamp(file):
@@ -197,7 +197,9 @@ def _configs(options):
 def _nothing(repository, options):
     failures = "; ".join(repository.failures())
     where = options.model_dir or options.model_config_file
-    return f"{where}: no version can be served: {failures or 'the folders hold none that is wanted'}"
+    return (
+        f"{where}: no version can be served: {failures or 'the folders contain none of the wanted versions'}"
+    )
 
 
 def _address(host, port):

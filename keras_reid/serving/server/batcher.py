@@ -1,4 +1,4 @@
-"""Dynamic batching: rows of different requests go through the model together."""
+"""Dynamic batching: the model processes rows of different requests together."""
 
 import asyncio
 import collections
@@ -23,18 +23,17 @@ class _Task:
 class Batcher:
     """Merges the rows of requests for one signature of one version.
 
-    A batch starts when a thread is free and the rows fill `max_batch_size`, the oldest has waited for
-    `batch_timeout_micros`, or no other request is on its way. While a batch runs, the next one gathers. Batches
-    are filled up to an allowed size with zeros. If the model refuses a batch of several requests, each runs by
-    itself, so that only the faulty one fails.
+    A batch starts when a thread is free and one of these is true: the rows fill `max_batch_size`, the oldest row has
+    waited for `batch_timeout_micros`, or no other request is arriving. While a batch runs, the next one gathers rows.
+    Batches are padded with zeros to an allowed size. If the model rejects a batch of several requests, each request
+    runs separately, so that only the faulty one fails.
 
     Args:
-        run: function of arrays `{name: (rows, …)}` that gives the outputs; called in a thread. Raises
-            `ServingError`.
+        run: function from arrays `{name: (rows, …)}` to the outputs; called in a thread. Raises `ServingError`.
         parameters: `BatchingParameters`.
         executor: its threads run the batches.
-        anyone_coming: function without arguments: is another request on its way?
-        observe: called with the rows of each batch.
+        anyone_coming: function without arguments that says whether another request is arriving.
+        observe: called with the number of rows of each batch.
     """
 
     def __init__(self, run, parameters, executor, anyone_coming, observe):
@@ -46,12 +45,12 @@ class Batcher:
         self.waiting_rows = 0
 
     async def submit(self, inputs, rows):
-        """The outputs of these rows, as `{name: (rows, …)}`; split if there are more than a batch may have."""
+        """The outputs for these rows, as `{name: (rows, …)}`; more rows than a batch may have are split."""
         most = self._parameters.max_batch_size
         if rows > most and not self._parameters.enable_large_batch_splitting:
             raise invalid(f"a request may have at most {most} rows (max_batch_size). Received: {rows}")
         room = most * self._parameters.max_enqueued_batches
-        # An empty queue takes any request: else one above the room would never be served.
+        # An empty queue accepts any request: otherwise one larger than the queue would never be served.
         if self.waiting_rows and self.waiting_rows + rows > room:
             raise ServingError(
                 "UNAVAILABLE",
@@ -76,7 +75,7 @@ class Batcher:
         try:
             answers = await asyncio.gather(*(part.answer for part in parts))
         except BaseException:
-            for part in parts:  # the request has failed, or nobody waits for it any more
+            for part in parts:  # the request has failed, or its client is gone
                 part.answer.cancel()
             raise
         if len(answers) == 1:
@@ -117,12 +116,12 @@ class Batcher:
 
     def _finish(self, tasks, done):
         self._free += 1
-        self._dispatch()  # first the next batch, then the answers of this one
+        self._dispatch()  # start the next batch before answering this one
         if done.cancelled():
             answers = [ServingError("UNAVAILABLE", "the server is stopping")] * len(tasks)
         elif done.exception():
             _LOG.error("a batch failed", exc_info=done.exception())
-            answers = [ServingError("INTERNAL", "the server failed; its log says more")] * len(tasks)
+            answers = [ServingError("INTERNAL", "the server failed; see its log")] * len(tasks)
         else:
             answers = done.result()
         for task, answer in zip(tasks, answers, strict=True):
@@ -134,7 +133,7 @@ class Batcher:
                 task.answer.set_result(answer)
 
     def _execute(self, tasks):
-        """In a thread: an answer or an exception for each task."""
+        """Runs in a thread; returns an answer or an exception for each task."""
         try:
             outputs = self._run(self._merge(tasks))
         except ServingError as error:

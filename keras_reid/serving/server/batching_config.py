@@ -1,4 +1,4 @@
-"""TensorFlow Serving's batching parameters, a file in protobuf's text format."""
+"""Reads TensorFlow Serving's batching parameters, a file in protobuf's text format."""
 
 import dataclasses
 
@@ -21,15 +21,15 @@ class BatchingParameters:
     """How rows of different requests are merged.
 
     Args:
-        max_batch_size: most rows of a batch. A request with more is split.
-        batch_timeout_micros: longest wait of a row for others, microseconds. It ends early when no other request
-            is being received or decoded: there is nobody to wait for.
-        max_enqueued_batches: batches' worth of rows that may wait; more is refused as UNAVAILABLE.
-        num_batch_threads: batches that run at a time. One uses all cores already.
-        allowed_batch_sizes: a batch is filled up to the next of these; the last is `max_batch_size`.
-            Few sizes mean few shapes for TensorFlow to prepare.
-        thread_pool_name: how the threads are called.
-        enable_large_batch_splitting: if false, requests above `max_batch_size` are refused instead of split.
+        max_batch_size: largest number of rows in a batch. A request with more rows is split.
+        batch_timeout_micros: longest time that a row waits for others, in microseconds. The wait ends early if no other
+            request is being received or decoded.
+        max_enqueued_batches: size of the queue, in batches; further rows are rejected as UNAVAILABLE.
+        num_batch_threads: number of batches that run at the same time. One already uses all cores.
+        allowed_batch_sizes: a batch is padded to the next of these sizes; the last one is `max_batch_size`. Few sizes
+            mean few shapes for TensorFlow to prepare.
+        thread_pool_name: name of the threads.
+        enable_large_batch_splitting: if false, requests above `max_batch_size` are rejected instead of split.
     """
 
     max_batch_size: int = 32
@@ -56,7 +56,7 @@ class BatchingParameters:
             )
 
     def padded(self, rows):
-        """The allowed size for so many rows: without a list the powers of two, and `max_batch_size`."""
+        """The allowed size for `rows` rows; without a list of sizes, a power of two or `max_batch_size`."""
         for size in self.allowed_batch_sizes:
             if size >= rows:
                 return size
@@ -64,12 +64,12 @@ class BatchingParameters:
 
 
 def read_batching_config(path):
-    """Reads `BatchingParameters` from a file; `UserError` with its name and line for what is wrong there."""
+    """Reads `BatchingParameters` from a file; a `UserError` names the file and line of a mistake."""
     message = _message_class()()
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not TensorFlow Serving's batching parameters: {error}") from None
+        raise UserError(f"{path}: not a file of TensorFlow Serving's batching parameters: {error}") from None
     if message.HasField("pad_variable_length_inputs") and message.pad_variable_length_inputs:
         raise UserError(f"{path}: pad_variable_length_inputs is not supported here; remove the line")
     given = {name: getattr(message, name).value for name in _FIELDS if message.HasField(name)}
@@ -80,7 +80,7 @@ def read_batching_config(path):
 
 
 def _message_class():
-    """The message `BatchingParameters`, which the API's package does not contain: only its text form matters."""
+    """Defines the message `BatchingParameters`, which the API package lacks; only its text form matters."""
     pool = descriptor_pool.DescriptorPool()
     pool.Add(descriptor_pb2.FileDescriptorProto.FromString(wrappers_pb2.DESCRIPTOR.serialized_pb))
     file = descriptor_pb2.FileDescriptorProto(

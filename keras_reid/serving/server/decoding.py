@@ -1,4 +1,4 @@
-"""Images of requests: checked by their headers, then decoded so that nobody keeps the others waiting."""
+"""Checks the headers of a request's images, then decodes them without holding up other requests."""
 
 import os
 
@@ -10,24 +10,24 @@ from keras_reid.serving.server.batching_config import BatchingParameters
 from keras_reid.serving.server.errors import ServingError, invalid
 from keras_reid.serving.server.tensors import row_count
 
-_FEW = 8  # images a call: more would keep the others waiting for the slowest
+_FEW = 8  # images per call; with more, too many would wait for the slowest
 _TOGETHER = BatchingParameters(
     max_batch_size=_FEW,
     batch_timeout_micros=0,
     max_enqueued_batches=1 << 20,  # the number of requests is limited elsewhere
     num_batch_threads=os.cpu_count() or 1,
-    allowed_batch_sizes=tuple(range(1, _FEW + 1)),  # nothing is filled up
+    allowed_batch_sizes=tuple(range(1, _FEW + 1)),  # no padding
 )
-_LIGHT = 4e6  # pixels of a request that may share a call with others: about 60 ms
+_LIGHT = 4e6  # pixels; requests up to this size, about 60 ms, may share a call
 
 
 class Decoder:
     """Decodes the rows of requests with one signature of one version.
 
-    Light requests that arrive together are decoded by one call, for a call costs more than a small image; if it fails
-    each is decoded by itself, so that only the faulty one fails. The images of a heavy request take turns one by one
-    on threads of their own (`Turns`): beside it the light ones go on, it never has more than one decoded image in
-    memory, and when it runs out of time, nothing of it is decoded any more but the image that was begun.
+    Light requests that arrive together are decoded in one call, because a call costs more than a small image. If the
+    call fails, each request is decoded separately, so that only the faulty one fails. The images of a heavy request are
+    decoded one by one in separate threads (`Turns`). So light requests continue, a heavy one never has more than one
+    decoded image in memory, and when it runs out of time, only the current image is still finished.
 
     Args:
         decode: `Decoding`.
@@ -60,19 +60,19 @@ class Decoder:
         return {key: np.concatenate([output[key] for output in outputs]) for key in outputs[0]}
 
     def _checked_work(self, name, rows):
-        """The work of all rows together; refuses what is more than a request may cost. Nothing is decoded."""
+        """The total work of all rows; rejects a request that would cost too much. Decodes nothing."""
         most, pixels, work = self._runtime.max_request_pixels, 0, 0.0
         for index, contents in enumerate(rows):
             found = extent(contents)
             if found.scans > MOST_SCANS:
                 raise invalid(
-                    f"{name}[{index}] must be a JPEG of at most {MOST_SCANS} scans. Received: more, which no camera "
-                    "or editor writes. Save it anew"
+                    f"{name}[{index}] must be a JPEG with at most {MOST_SCANS} scans. Received: more, which no camera "
+                    "or editor writes. Save the image again"
                 )
             if found.pixels > most:
                 raise invalid(
                     f"{name}[{index}] must have at most {most / 1e6:g} megapixels. Received: {found.width} x "
-                    f"{found.height} pixels. Send it smaller"
+                    f"{found.height} pixels. Send a smaller image"
                 )
             pixels, work = pixels + found.pixels, work + found.work
         if pixels > most:

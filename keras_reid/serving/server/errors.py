@@ -1,4 +1,4 @@
-"""What a request can be refused with: one code for both protocols."""
+"""Errors of a request, with one status code for both protocols."""
 
 import re
 
@@ -18,16 +18,16 @@ _HTTP = {
 _LONGEST = 1000  # characters of a message: gRPC sends it in a header
 _ASSERTION = re.compile(r"^assertion failed: \[(.*)\]$", re.DOTALL)
 _NODE = re.compile(r"\s*\[\[\{\{node .*|\s*\[Op:.*", re.DOTALL)
-_TRACE = re.compile(r".*<stack traces unavailable>\s*|.*\}\} ", re.DOTALL)  # before what the operation says
+_TRACE = re.compile(r".*<stack traces unavailable>\s*|.*\}\} ", re.DOTALL)  # precedes the operation's message
 
 
 class ServingError(Exception):
-    """A request is refused: the rule, what was received, the remedy.
+    """A request is rejected; the message gives the rule, what was received and the remedy.
 
     Args:
         code: name of a gRPC status code, such as `"INVALID_ARGUMENT"`.
-        message: for the client.
-        http_status: where HTTP has a status of its own for it, such as 413.
+        message: message for the client.
+        http_status: HTTP status, if HTTP has a more specific one, such as 413.
     """
 
     def __init__(self, code, message, http_status=None):
@@ -38,18 +38,18 @@ class ServingError(Exception):
 
 
 def invalid(message):
-    """What the client sent cannot be served, now or later."""
+    """The error for a request that can never be served."""
     return ServingError("INVALID_ARGUMENT", message)
 
 
 def from_tensorflow(error):
-    """The `ServingError` of what a TensorFlow call raised, without the names of graph nodes."""
+    """Converts an error of a TensorFlow call to a `ServingError`, without the names of graph nodes."""
     import grpc
     import tensorflow as tf
 
     if not isinstance(error, tf.errors.OpError):
-        return ServingError("INTERNAL", "the model failed; the server's log says more")
+        return ServingError("INTERNAL", "the model failed; see the server's log")
     code = next((code.name for code in grpc.StatusCode if code.value[0] == error.error_code), "INTERNAL")
     text = _TRACE.sub("", _NODE.sub("", error.message or "")).strip()
     match = _ASSERTION.match(text)
-    return ServingError(code, (match.group(1) if match else text) or "the model refused the request")
+    return ServingError(code, (match.group(1) if match else text) or "the model rejected the request")

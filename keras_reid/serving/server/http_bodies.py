@@ -1,4 +1,4 @@
-"""Bodies of HTTP requests: received, unpacked, and bounded in both forms."""
+"""Receives and unpacks bodies of HTTP requests, and limits their size in both forms."""
 
 import asyncio
 import zlib
@@ -9,15 +9,15 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 async def read_body(http, most, uploads):
-    """The body of a request, unless it is too large. What a client still sends then is read and thrown away.
+    """The body of a request, unless it is too large; the rest of a body that is too large is read and discarded.
 
     Args:
         http: Starlette's `Request`.
-        most: bytes, as they are sent and unpacked.
+        most: largest number of bytes, both as sent and unpacked.
         uploads: `Uploads`.
 
     Raises:
-        ServingError: it has more bytes, or is packed in a way that is unknown, damaged or cut off.
+        ServingError: the body is too large, or its packing is unknown, damaged or cut off.
     """
     packing = http.headers.get("content-encoding", "identity").strip().lower()
     if packing not in ("identity", "gzip", "x-gzip", ""):
@@ -49,20 +49,22 @@ async def _received(http, most, uploads):
 
 
 def unpacked(body, most):
-    """What was packed with gzip, of no more than so many bytes; nothing beyond them is unpacked."""
+    """Unpacks gzip up to `most` bytes; raises instead of unpacking more."""
     pieces, size = [], 0
     while body:
         unpacker = zlib.decompressobj(_GZIP)
         try:
             pieces.append(unpacker.decompress(body, most - size + 1))
         except zlib.error as error:
-            raise invalid(f"the body is not gzip, as Content-Encoding says: {error}") from None
+            raise invalid(f"Content-Encoding is gzip, but the body is not: {error}") from None
         size += len(pieces[-1])
         if size > most:
             raise _too_large(most, f"more than {most}, unpacked")
         if not unpacker.eof:
-            raise invalid("the body is not whole: gzip's end is missing. Was it cut off on its way?")
-        body = unpacker.unused_data  # several may follow each other
+            raise invalid(
+                "the body is incomplete: the end of the gzip data is missing. Was the upload cut off?"
+            )
+        body = unpacker.unused_data  # there may be several gzip members
     return b"".join(pieces)
 
 

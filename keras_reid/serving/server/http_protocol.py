@@ -1,18 +1,19 @@
-"""HTTP/1.1 as uvicorn speaks it, with bounds on the request's head and on waiting for it."""
+"""uvicorn's HTTP/1.1 with limits on the size of a request's head and on waiting."""
 
 import asyncio
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-_MOST = 64 << 10  # bytes of request line and headers, which the parser would gather without end
+_MOST = 64 << 10  # bytes of request line and headers; the parser itself has no limit
 
 
 class BoundedHttpProtocol(HttpToolsProtocol):
-    """Refuses a request whose head does not end; sends the head of an answer together with its body.
+    """Rejects a request with an endless head; sends the head of an answer together with its body.
 
-    Closes a connection that holds no request for the seconds of `timeout_keep_alive`: uvicorn does so after an answer,
-    here also before the first request, while a head comes in pieces, while a refused body is still being sent, and
-    where nobody fetches the answer. A client that has sent its request may close its half of the connection.
+    A connection without a request is closed after `timeout_keep_alive` seconds. uvicorn does this only after an answer.
+    This class also does it before the first request, while a head arrives in pieces, while a rejected body is still
+    being sent, and when the client does not read the answer. A client that has sent its request may close its half of
+    the connection.
     """
 
     _head = 0
@@ -25,7 +26,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._close_when_due()
 
     def eof_received(self):
-        """Keeps the connection for the answer to a request that is whole."""
+        """Keeps the connection open to answer a complete request."""
         self._half_closed = (
             self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         )
@@ -38,7 +39,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def pause_writing(self):
-        """So much of an answer waits for the client that nothing more is written."""
+        """Called when the client reads the answer too slowly; starts a timer to drop the connection."""
         super().pause_writing()
         self._stalled = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
 
@@ -48,7 +49,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self._stalled.cancel()
 
     def timeout_keep_alive_handler(self):
-        if self.transport.get_write_buffer_size():  # would be kept until somebody fetches it
+        if self.transport.get_write_buffer_size():  # closing would wait until the client reads the rest
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
@@ -70,7 +71,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
                 self.send_400_response("The request line and headers are too long.")
                 return
         super().data_received(data)
-        # A request under way has a time limit of its own.
+        # A request in progress has its own time limit.
         if self.cycle is None or self.cycle.response_complete:
             self._close_when_due()
 
@@ -83,9 +84,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
 
 class _Gathering:
-    """A transport that writes at once what is written in one turn of the event loop.
+    """A transport that joins all writes of one turn of the event loop.
 
-    Sending takes a quarter of the time that the server itself needs for an image, and uvicorn sends twice.
+    Sending takes a quarter of the server's own time for an image, and uvicorn would send twice.
     """
 
     def __init__(self, transport):

@@ -1,4 +1,4 @@
-"""Requests in JSON: TensorFlow Serving's row and column formats, to arrays."""
+"""Converts JSON requests, in TensorFlow Serving's row and column formats, to arrays."""
 
 import binascii
 import json
@@ -9,14 +9,14 @@ from keras_reid.serving.server.errors import invalid
 from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
 
 _B64 = "b64"
-_KEY = 8  # values that cost as much as a key of an object
+_KEY = 8  # a key of an object costs as much as this many values
 
 
 def parse(body, max_nesting):
-    """The object in a body.
+    """Parses a body that must be a JSON object.
 
-    Depth is counted on the bytes, so that nesting never reaches the parser's recursion. NaN and infinity, which
-    JSON does not have, are refused.
+    Nesting is counted on the bytes first, so that the parser never recurses too deeply. NaN and infinity, which JSON
+    does not have, are rejected.
     """
     try:
         text = body.decode("utf-8")
@@ -27,7 +27,7 @@ def parse(body, max_nesting):
         raise invalid(f"JSON may be nested at most {max_nesting} deep. Received: {depth}")
     try:
         value = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:  # ValueError: also integers of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError also covers integers with thousands of digits
         raise invalid(f"the body must be JSON: {error}") from None
     if not isinstance(value, dict):
         raise invalid('the body must be a JSON object such as {"instances": […]}. Received: ' + _kind(value))
@@ -35,28 +35,28 @@ def parse(body, max_nesting):
 
 
 def values(body):
-    """About how many values a body has: what parsing costs. A key of an object costs as much as several numbers."""
+    """Approximate number of values in a body, as the cost of parsing; a key counts as several values."""
     return body.count(b",") + body.count(b"[") + body.count(b"{") + _KEY * body.count(b":")
 
 
 def check_values(body, most):
-    """Raises where parsing would keep all others waiting for long; looks at nothing but bytes."""
+    """Raises if parsing the body would block other requests for too long; looks only at bytes."""
     if (found := values(body)) > most:
         raise invalid(
-            f"JSON may have at most {most} values, where a key counts as {_KEY}. Received: about {found}; send several "
-            "requests, or use gRPC for pixels"
+            f"JSON may have at most {most} values, with each key counted as {_KEY}. Received: about {found}; send "
+            "several requests, or use gRPC for pixels"
         )
 
 
 def nesting(body, enough):
-    """How deep brackets are nested outside strings; an upper bound where that is at most `enough`."""
+    """Depth of nested brackets outside strings, or an upper bound if that is at most `enough`."""
     brackets = body.count(b"[") + body.count(b"{")
     if brackets <= enough:
         return brackets
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     codes = np.frombuffer(body, np.uint8)
-    # Modulo 256, which keeps the parity: odd within a string.
+    # Overflow keeps the parity, which is odd inside a string.
     inside = np.cumsum(codes == ord('"'), dtype=np.uint8) & 1
     codes = codes[(inside == 0) & np.isin(codes, np.frombuffer(b"[]{}", np.uint8))]
     steps = np.where((codes == ord("[")) | (codes == ord("{")), 1, -1)
@@ -64,7 +64,7 @@ def nesting(body, enough):
 
 
 def signature_name(request):
-    """`signature_name`, or the default."""
+    """The request's `signature_name`, or the default."""
     name = request.get("signature_name", "serving_default")
     if not isinstance(name, str):
         raise invalid(f"signature_name must be a string. Received: {_kind(name)}")
@@ -72,12 +72,12 @@ def signature_name(request):
 
 
 def read_inputs(request, specs, max_rows):
-    """The arrays of a request, and whether it came by rows (`instances`) or by columns (`inputs`)."""
+    """The arrays of a request, and whether it has rows (`instances`) rather than columns (`inputs`)."""
     if ("instances" in request) == ("inputs" in request):
-        raise invalid('the body must have either "instances" (rows) or "inputs" (columns), and not both')
+        raise invalid('the body must have either "instances" (rows) or "inputs" (columns), not both')
     by_rows = "instances" in request
     columns = _from_rows(request["instances"], specs) if by_rows else _from_columns(request["inputs"], specs)
-    if not by_rows:  # TensorFlow Serving takes what the signature needs, and leaves the rest
+    if not by_rows:  # like TensorFlow Serving, ignore what the signature does not need
         columns = {name: value for name, value in columns.items() if name in specs} or columns
     check_names(columns, specs)
     return {name: _to_array(name, columns[name], spec, max_rows) for name, spec in specs.items()}, by_rows
@@ -98,7 +98,7 @@ def _from_rows(rows, specs):
     named = [isinstance(row, dict) and not _is_b64(row) for row in rows]
     if any(named) and not all(named):
         raise invalid(
-            f"either all instances are objects or none. Row {named.index(not named[0])} differs from row 0"
+            f"instances must be either all objects or all values. Row {named.index(not named[0])} differs from row 0"
         )
     if not named[0]:
         if len(specs) != 1:
@@ -114,14 +114,14 @@ def _from_rows(rows, specs):
 
 def _to_array(name, value, spec, max_rows):
     if isinstance(value, list) and spec.batched and len(value) > max_rows:
-        check_shape(name, (len(value), *spec.shape[1:]), spec, max_rows)  # before any work
+        check_shape(name, (len(value), *spec.shape[1:]), spec, max_rows)  # before converting anything
     array = _strings(name, value) if spec.is_string else _numbers(name, value, spec)
     check_shape(name, array.shape, spec, max_rows)
     return array
 
 
 def _numbers(name, value, spec):
-    """Integers for integers, any number for floating point, booleans for booleans; nothing is rounded."""
+    """Accepts integers for integers, any number for floats, booleans for booleans; never rounds."""
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):  # lists of unequal length
@@ -139,14 +139,14 @@ def _numbers(name, value, spec):
             raise invalid(
                 f"{name} must be from {lowest} to {highest}. Received: {array.min()} to {array.max()}"
             )
-    with np.errstate(over="ignore"):  # becomes infinite, which is refused
+    with np.errstate(over="ignore"):  # becomes infinite, which is rejected
         array = array.astype(spec.dtype)
     check_finite(name, array)
     return array
 
 
 def _strings(name, value):
-    """Strings, and `{"b64": …}` for bytes, in nested lists."""
+    """Converts nested lists of strings and of `{"b64": …}`, which stands for bytes."""
     shape, items = [], [value]
     while isinstance(items[0], list):
         shape.append(len(items[0]))
@@ -166,7 +166,7 @@ def _bytes(name, index, item):
             return binascii.a2b_base64(item[_B64], strict_mode=True)
         except ValueError:
             pass
-        # A line break after each 76 characters is usual, and "=" at the end may be left out.
+        # Accept line breaks, which are usual after 76 characters, and a missing "=" at the end.
         text = "".join(item[_B64].split())
         try:
             return binascii.a2b_base64(text + "=" * (-len(text) % 4), strict_mode=True)
@@ -176,7 +176,7 @@ def _bytes(name, index, item):
         try:
             return item.encode("utf-8")
         except UnicodeEncodeError:
-            raise invalid(f"{name}[{index}] has half a surrogate pair, which is not text") from None
+            raise invalid(f"{name}[{index}] contains half a surrogate pair, which is not text") from None
     raise invalid(f'{name}[{index}] must be a string or {{"b64": "…"}}. Received: {_kind(item)}')
 
 
@@ -185,7 +185,7 @@ def _is_b64(value):
 
 
 def _has_boolean(value):
-    """NumPy takes `[1, true]` for integers."""
+    """Whether lists contain a boolean: NumPy would accept `[1, true]` as integers."""
     if isinstance(value, list):
         if value and not isinstance(value[0], list):
             return bool in set(map(type, value))

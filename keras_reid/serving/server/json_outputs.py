@@ -1,4 +1,4 @@
-"""Answers in JSON, by rows or by columns, as TensorFlow Serving writes them."""
+"""Writes JSON answers in rows or columns, as TensorFlow Serving does."""
 
 import base64
 import json
@@ -11,7 +11,7 @@ from keras_reid.serving.server.errors import invalid
 def write_outputs(outputs, by_rows):
     """The body of an answer: `{"predictions": [row, …]}` or `{"outputs": …}`.
 
-    One output stands by itself, several are an object by name. Strings whose output is called `…_bytes` are
+    A single output has no name; several are an object with their names as keys. Strings of outputs named `…_bytes` are
     written as `{"b64": …}`.
     """
     if not by_rows:
@@ -21,7 +21,7 @@ def write_outputs(outputs, by_rows):
         return b'{"outputs": {' + ", ".join(columns).encode() + b"}}"
     counts = {name: len(array) if array.ndim else None for name, array in outputs.items()}
     if None in counts.values() or len(set(counts.values())) > 1:
-        raise invalid('these outputs have no rows in common: ask with "inputs" instead of "instances"')
+        raise invalid('these outputs differ in their number of rows: send "inputs" instead of "instances"')
     if len(outputs) == 1:
         return b'{"predictions": ' + _only(outputs).encode() + b"}"
     rows = range(next(iter(counts.values())))
@@ -50,9 +50,9 @@ def _text(name, array):
 
 
 def _float32(array):
-    """Nine significant digits, which give each float32 back; `json` would write 17 of the same number.
+    """Writes nine significant digits, which restore each float32 exactly; `json` would write 17.
 
-    Whole numbers must not look like integers: then the slower way keeps their ".0".
+    Whole numbers must not look like integers, so arrays that contain one take the slower way, which keeps ".0".
     """
     if not np.isfinite(array).all() or (array == np.rint(array)).any():
         return json.dumps(array.tolist())

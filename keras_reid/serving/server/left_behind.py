@@ -1,4 +1,4 @@
-"""Threads for what may never end: a file system that hangs, a FIFO where a file should be."""
+"""Threads for work that may hang forever, such as on a dead file system or on a FIFO instead of a file."""
 
 import asyncio
 import contextlib
@@ -6,17 +6,17 @@ import threading
 
 
 class LeftBehind:
-    """Runs functions in threads of their own, which neither each other nor the end of the process wait for."""
+    """Runs each function in its own daemon thread, so that nothing ever waits for one that hangs."""
 
     def __init__(self):
         self._running = set()
 
     def __bool__(self):
-        """Whether one has not ended yet."""
+        """Whether a function is still running."""
         return bool(self._running)
 
     def start(self, function, *arguments):
-        """A future for what the function returns. Whoever waits for it may give up; the thread goes on."""
+        """Returns a future for the function's result. A caller may stop waiting; the thread continues."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._running.add(future)
@@ -29,7 +29,7 @@ class LeftBehind:
                 future.set_result(result)
             else:
                 future.set_exception(error)
-                future.exception()  # seen, also where nobody waits any more
+                future.exception()  # mark as seen, in case nobody waits any more
 
         def work():
             result = error = None

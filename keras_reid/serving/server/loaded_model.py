@@ -1,4 +1,4 @@
-"""A SavedModel in memory: its signatures as functions of arrays."""
+"""Loads a SavedModel and offers its signatures as functions of arrays."""
 
 import dataclasses
 import logging
@@ -15,9 +15,9 @@ _INTERNAL = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
 
 
 class Signature:
-    """One signature, called with arrays `{name: array}`; gives arrays, raises `ServingError`.
+    """A signature as a function from arrays `{name: array}` to arrays; raises `ServingError`.
 
-    The function was traced when the model was exported; a call never traces again.
+    The function was traced at export; calls never trace again.
     """
 
     def __init__(self, name, function):
@@ -39,9 +39,9 @@ class Signature:
 
     @property
     def mergeable(self):
-        """Whether the rows of several requests may go through it at once: numbers in, rows in and out.
+        """Whether rows of several requests may be batched: the inputs must be numbers, all inputs and outputs rows.
 
-        Strings are left alone: one bad image would fail the whole batch.
+        Strings are not batched, because one bad image would fail the whole batch.
         """
         inputs = self.inputs.values()
         return (
@@ -50,11 +50,11 @@ class Signature:
 
     @property
     def takes_images(self):
-        """Whether it takes files, of which each gives a row: so it may be asked for them one by one."""
+        """Whether it maps each file to a row, so that files can be sent one by one."""
         (name, spec), *others = self.inputs.items() or [("", None)]
         return (
             not others
-            and name.endswith("_bytes")  # TensorFlow Serving's mark of what is no text
+            and name.endswith("_bytes")  # TensorFlow Serving's suffix for binary data
             and spec.is_string
             and spec.shape == (None,)
             and self._gives_rows
@@ -66,10 +66,10 @@ class Signature:
 
 
 class Decoding:
-    """A signature that decodes, whose refusal names the row. Called like `Signature`.
+    """A signature that decodes images; its errors name the row. Call it like a `Signature`.
 
     Attributes:
-        signature: without the names.
+        signature: the underlying `Signature`.
     """
 
     def __init__(self, signature):
@@ -82,7 +82,7 @@ class Decoding:
             raise self.named(inputs, error) from None
 
     def named(self, inputs, error):
-        """The refusal of these inputs with the row: TensorFlow's decoders do not say it, so it is looked for."""
+        """Adds the row to an error: TensorFlow's decoders do not name it, so the rows are tried one by one."""
         name, rows = next(iter(inputs.items()))
         if error.code != "INVALID_ARGUMENT" or len(inputs) > 1:
             return error
@@ -95,7 +95,7 @@ class Decoding:
 
     @staticmethod
     def at(name, index, error):
-        """The refusal of an image that was asked for alone, with its row among others."""
+        """Converts the error of an image that was sent alone, so that it names the image's row in the request."""
         if error.code != "INVALID_ARGUMENT":
             return error
         reason = error.message.removeprefix(f"{name}[0]").lstrip(": ")
@@ -106,9 +106,9 @@ class Decoding:
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """How a signature is served: in itself, or as two, the first for each request, the second for batches.
+    """How a signature is served: directly, or as `decode` for each request and `merged` for batches.
 
-    With `decode` alone it is the signature itself, whose rows may be asked for one by one.
+    If only `decode` is set, it is the signature itself, and its rows may be sent one by one.
     """
 
     signature: Signature
@@ -116,7 +116,7 @@ class Route:
     merged: Signature | None = None
 
     def __call__(self, inputs):
-        """All at once, without batching."""
+        """Runs the whole signature without batching."""
         if self.decode:
             inputs = self.decode(inputs)
             if not self.merged:
@@ -128,15 +128,15 @@ class LoadedModel:
     """Loads a SavedModel.
 
     Args:
-        path: its folder.
+        path: the SavedModel's folder.
 
     Attributes:
-        routes: `{signature name: Route}`. Where the model has a signature `decode` that takes what the signature
-            takes, and one that makes the same outputs of what `decode` gives, those two are used instead.
+        routes: `{signature name: Route}`. If the model has a signature `decode` with the same inputs, and another one
+            that maps the outputs of `decode` to the same outputs, these two are used instead.
         signature_defs: `{name: SignatureDef}`, as stored.
 
     Raises:
-        Whatever TensorFlow raises for a folder that it cannot load.
+        Any error of TensorFlow for a folder that it cannot load.
     """
 
     def __init__(self, path):
@@ -148,14 +148,14 @@ class LoadedModel:
         self._module = tf.saved_model.load(str(path), tags=["serve"])  # owns the variables
         signatures = {name: Signature(name, call) for name, call in self._module.signatures.items()}
         if not signatures:
-            raise ValueError("it has no signatures")
+            raise ValueError("the model has no signatures")
         self.routes = {name: _route(signature, signatures) for name, signature in signatures.items()}
 
     def route(self, name):
         """The `Route` of a signature, by name."""
         if name not in self.routes:
             known = ", ".join(sorted(self.routes))
-            # TensorFlow Serving's code. In HTTP it is what a wrong path is.
+            # The code that TensorFlow Serving uses; over HTTP it is a 404.
             raise ServingError(
                 "FAILED_PRECONDITION", f"signature_name must be one of {known}. Received: {name[:100]!r}", 404
             )

@@ -1,4 +1,4 @@
-"""Answers about models, as TensorFlow Serving's messages."""
+"""Answers about models as TensorFlow Serving messages."""
 
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
@@ -7,7 +7,7 @@ _OK, _INTERNAL = 0, 13
 
 
 def status(states):
-    """The `GetModelStatusResponse` of `{version: VersionState}`."""
+    """The `GetModelStatusResponse` for `{version: VersionState}`."""
     answer = get_model_status_pb2.GetModelStatusResponse()
     for number, state in states.items():
         entry = answer.model_version_status.add(version=number, state=state.state)
@@ -17,9 +17,9 @@ def status(states):
 
 
 def metadata(version, any_packed=True):
-    """The signatures of a `ServedVersion`: a `GetModelMetadataResponse`, or the same as a dictionary for JSON.
+    """The signatures of a `ServedVersion` as a `GetModelMetadataResponse`, or as a dictionary for JSON.
 
-    In the message they are packed into an `Any`; JSON has them open.
+    The message packs them into an `Any`; JSON contains them directly.
     """
     signatures = get_model_metadata_pb2.SignatureDefMap()
     for name, definition in version.model.signature_defs.items():

@@ -1,4 +1,4 @@
-"""What the server counts, for Prometheus."""
+"""The server's Prometheus metrics."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
@@ -6,7 +6,7 @@ UNKNOWN = "unknown"
 
 
 class Metrics:
-    """The metrics of one server. Labels have few values: names of unknown models are not among them.
+    """The metrics of one server. Labels have few values: unknown model names are not used as labels.
 
     | metric | labels |
     |---|---|
@@ -57,5 +57,5 @@ class Metrics:
         )
 
     def text(self):
-        """The page in Prometheus' text format."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)

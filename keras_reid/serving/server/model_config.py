@@ -1,4 +1,4 @@
-"""Which models and versions to serve: TensorFlow Serving's `ModelServerConfig`."""
+"""Reads which models and versions to serve: TensorFlow Serving's `ModelServerConfig`."""
 
 import dataclasses
 import pathlib
@@ -6,18 +6,18 @@ import pathlib
 from keras_reid.utils.errors import UserError
 
 _SAVED_MODEL = "saved_model.pb"
-_MOUNTED = "/models"  # where serving/compose.yaml has the folder of models
+_MOUNTED = "/models"  # where serving/compose.yaml mounts the folder of models
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """One model.
+    """The configuration of one model.
 
     Args:
-        name: what requests call it.
+        name: the model's name in requests.
         base_path: folder with a sub-folder for each version, or a SavedModel.
-        latest: so many of the highest versions; None: all, or those of `versions`.
-        versions: these and no others.
+        latest: how many of the highest versions to serve; None: all, or those in `versions`.
+        versions: serve only these versions.
         labels: versions by label, such as `{"stable": 1, "canary": 2}`.
     """
 
@@ -43,18 +43,18 @@ class ModelConfig:
         return dict(sorted(numbered.items()))
 
     def wanted(self, found):
-        """Those of the versions `found` that are to be served."""
+        """The versions in `found` that should be served."""
         if self.versions:
             return [version for version in found if version in self.versions]
         return sorted(found)[-self.latest :] if self.latest else sorted(found)
 
 
 def read_model_config(path, models_folder=None):
-    """The models of a file in protobuf's text format.
+    """Reads the models from a file in protobuf's text format.
 
     Args:
-        path: the file; relative base paths count from its folder.
-        models_folder: what `/models` stands for, as where a container has it mounted; None takes it as it is.
+        path: the file; relative base paths are relative to its folder.
+        models_folder: local folder that replaces `/models`, the mount point in a container; None keeps `/models`.
     """
     from google.protobuf import text_format
     from tensorflow_serving.config import model_server_config_pb2
@@ -63,7 +63,7 @@ def read_model_config(path, models_folder=None):
     try:
         text_format.Parse(path.read_text(encoding="utf-8"), message)
     except (text_format.ParseError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a ModelServerConfig: {error}") from None
+        raise UserError(f"{path}: not a valid ModelServerConfig: {error}") from None
     try:
         return from_message(message, path.parent, models_folder)
     except UserError as error:
@@ -71,13 +71,13 @@ def read_model_config(path, models_folder=None):
 
 
 def from_message(message, folder=pathlib.Path(), models_folder=None):
-    """The models of a `ModelServerConfig`."""
+    """The models in a `ModelServerConfig`."""
     configs = [_model(entry, folder, models_folder) for entry in message.model_config_list.config]
     if not configs:
         raise UserError("model_config_list must name at least one model")
     names = [config.name for config in configs]
     if len(set(names)) < len(names):
-        raise UserError(f"each model must have a name of its own. Received: {', '.join(names)}")
+        raise UserError(f"each model must have a different name. Received: {', '.join(names)}")
     return configs
 
 

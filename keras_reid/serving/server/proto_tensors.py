@@ -1,4 +1,4 @@
-"""Tensors in protobuf messages, to and from arrays."""
+"""Converts tensors in protobuf messages to arrays and back."""
 
 import math
 
@@ -9,7 +9,7 @@ from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 from keras_reid.serving.server.errors import invalid
 from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
 
-# As the real server answers: in the typed fields, which clients without TensorFlow read.
+# Like TensorFlow Serving, answer in the typed fields, which clients without TensorFlow can read.
 _FIELDS = {
     "f4": "float_val",
     "f8": "double_val",
@@ -21,7 +21,7 @@ _FIELDS = {
 
 
 def read_inputs(messages, specs, max_rows):
-    """The arrays of a request's tensors. Types and shapes are checked before anything of their size is made."""
+    """The arrays of a request's tensors. Types and shapes are checked before memory is allocated."""
     check_names(messages, specs)
     return {name: _to_array(name, messages[name], spec, max_rows) for name, spec in specs.items()}
 
@@ -54,7 +54,7 @@ def _to_array(name, message, spec, max_rows):
 
 
 def _typed(name, message, shape):
-    """From the typed fields."""
+    """Reads the typed fields of a message."""
     _check_count(
         name, max(len(getattr(message, field.name)) for field in _repeated(message)), shape, "values"
     )
@@ -78,14 +78,14 @@ def _strings(name, values, shape):
 
 
 def _check_count(name, count, shape, what):
-    """By TensorFlow's rule the last value stands for those that follow; but one there must be."""
+    """Checks the number of values: as in TensorFlow, the last may stand for the rest, but one is needed."""
     wanted = math.prod(shape)
     if not min(1, wanted) <= count <= wanted:
         raise invalid(f"{name} of shape {shape} needs {wanted} {what}. Received: {count}")
 
 
 def to_message(array):
-    """The `TensorProto` of an output."""
+    """Converts an output to a `TensorProto`."""
     field = _FIELDS.get(array.dtype.str[1:] if array.dtype != object else "O")
     if field is None:
         return tf.make_tensor_proto(array)

@@ -1,4 +1,4 @@
-"""Models and their versions: found, loaded, switched, unloaded."""
+"""Finds, loads, switches and unloads the versions of models."""
 
 import asyncio
 import contextlib
@@ -13,14 +13,14 @@ from keras_reid.serving.server.left_behind import LeftBehind
 from keras_reid.serving.server.served_version import ServedVersion
 
 _LOG = logging.getLogger(__name__)
-_REMEMBERED = 8  # versions that have ended, in a model's status
-_TURN = 30.0  # seconds that others wait for the version that is being loaded
-_LOOK = 2.0  # seconds to wait for the disk before the other models go on
+_REMEMBERED = 8  # ended versions that a model's status still lists
+_TURN = 30.0  # seconds that other versions wait for the one that is loading
+_LOOK = 2.0  # seconds to wait for the disk before continuing with other models
 
 
 @dataclasses.dataclass
 class VersionState:
-    """What the status says of a version: START, LOADING, AVAILABLE, UNLOADING or END, and why it failed."""
+    """A version's status: START, LOADING, AVAILABLE, UNLOADING or END, and the error if it failed."""
 
     state: str
     code: str = "OK"
@@ -34,31 +34,31 @@ class _Model:
     states: dict[int, VersionState] = dataclasses.field(default_factory=dict)
     found: dict[int, tuple] = dataclasses.field(
         default_factory=dict
-    )  # on disk: folder, and the stamp of its files
-    broken: dict[int, tuple] = dataclasses.field(default_factory=dict)  # with the files' stamp at that time
+    )  # versions on disk: the folder and the stamp of its files
+    broken: dict[int, tuple] = dataclasses.field(default_factory=dict)  # the files' stamp when loading failed
     loading: dict[int, asyncio.Task] = dataclasses.field(default_factory=dict)
     overdue: set[int] = dataclasses.field(
         default_factory=set
-    )  # of those, the ones that nobody waits for any more
+    )  # loading versions that nobody waits for any more
     look: asyncio.Task | None = None
 
 
 class Repository:
-    """Keeps what is served in step with the disk.
+    """Keeps the served versions in step with the disk.
 
-    A new version is loaded and warmed up beside the old one, then new requests go to it; the old one is unloaded
-    when its last request has ended. A version that cannot be loaded is reported, left alone until its files
-    change, and the next lower one is served instead: so it leaves the old one serving.
+    A new version is loaded and warmed up while the old one serves. Then new requests go to the new version, and the old
+    one is unloaded when its last request has ended. A version that cannot be loaded is reported and not tried again
+    until its files change; the next lower version is served instead, so the old one continues.
 
-    Versions are loaded one after the other. One that takes longer than half a minute lets the others go on, and the
-    next lower one stand in for it; one that takes longer than `load_seconds` counts as one that cannot be loaded, and
-    its thread is left behind. Whatever touches the disk may hang, and does so in a thread that nobody needs.
+    Versions are loaded one at a time. After half a minute, the other versions no longer wait for a slow one, and the
+    next lower one is served in its place. A version that takes longer than `load_seconds` counts as failed, and its
+    thread is abandoned. All work that touches the disk may hang, so it runs in threads that nothing depends on.
 
     Args:
         configs: list of `ModelConfig`.
-        load: function `(folder) -> LoadedModel`, warmed up; called in a thread.
+        load: function `(folder) -> LoadedModel` that loads and warms up a version; called in a thread.
         runtime: `Runtime`.
-        load_seconds: longest time for loading a version.
+        load_seconds: longest time to load a version.
     """
 
     def __init__(self, configs, load, runtime, load_seconds=600.0):
@@ -69,23 +69,23 @@ class Repository:
         self._threads = LeftBehind()
 
     def use(self, request, name, version=None, label=None):
-        """A context with the `ServedVersion` that a request means: the newest without version and label."""
+        """A context with the requested `ServedVersion`: the newest, unless a version or label is given."""
         model = self._model(name)
         request.model = name
         if label:
             if label not in model.config.labels:
                 known = ", ".join(model.config.labels) or "none"
                 raise ServingError(
-                    "NOT_FOUND", f"model {name} has the version labels: {known}. Received: {label[:100]!r}"
+                    "NOT_FOUND", f"model {name} has these version labels: {known}. Received: {label[:100]!r}"
                 )
             version = model.config.labels[label]
-        if not version and 0 not in model.served:  # 0: how OpenVINO's clients say "any"
+        if not version and 0 not in model.served:  # OpenVINO's clients send 0 for "any"
             version = max(model.served, default=None)
         if version not in model.served:
             served = ", ".join(map(str, sorted(model.served))) or "none"
             raise ServingError(
                 "NOT_FOUND",
-                f"model {name} has the served versions: {served}. Received: {version or 'latest'}",
+                f"model {name} has these served versions: {served}. Received: {version or 'latest'}",
             )
         return model.served[version].use()
 
@@ -108,7 +108,7 @@ class Repository:
         return {name: sorted(model.served) for name, model in self._models.items()}
 
     def failures(self):
-        """`MODEL VERSION: why` of each version that could not be loaded."""
+        """`MODEL VERSION: reason` for each version that could not be loaded."""
         return [
             f"{name} {number}: {model.states[number].message}"
             for name, model in self._models.items()
@@ -121,7 +121,7 @@ class Repository:
         )
 
     async def poll(self):
-        """Looks at the disk once, and begins to load and unload what has changed."""
+        """Looks at the disk once, and starts to load and unload versions accordingly."""
         for model in self._models.values():
             if model.look is None or model.look.done():
                 model.look = asyncio.create_task(self._look(model))
@@ -129,7 +129,7 @@ class Repository:
             await asyncio.wait([model.look for model in self._models.values()], timeout=_LOOK)
 
     async def first(self):
-        """Returns once the first versions are loaded, but for those that take too long while others are served."""
+        """Returns when the first versions are loaded; does not wait for slow ones if others are served."""
         await self.poll()
         while self._is_awaited():
             await asyncio.sleep(0.01)
@@ -141,7 +141,7 @@ class Repository:
         return any(model.loading or not model.look.done() for model in models)
 
     async def reconfigure(self, configs):
-        """Serves these models from now on; versions that both lists want stay as they are."""
+        """Replaces the list of models; versions that are in both lists stay loaded."""
         wanted = {config.name: config for config in configs}
         for name, model in list(self._models.items()):
             if name not in wanted or model.config.base_path != wanted[name].base_path:
@@ -153,10 +153,10 @@ class Repository:
         await self.poll()
 
     async def close(self):
-        """Waits for the versions that are being unloaded, and gives up those that are being loaded.
+        """Waits for versions that are being unloaded, and abandons those that are being loaded.
 
         Returns:
-            whether threads are left behind, which may hang for ever.
+            whether threads are left behind, which may hang forever.
         """
         for model in self._models.values():
             for task in (model.look, *model.loading.values()):
@@ -168,7 +168,7 @@ class Repository:
     def _model(self, name):
         if name not in self._models:
             raise ServingError(
-                "NOT_FOUND", f"the models are: {', '.join(self._models)}. Received: {name[:100]!r}"
+                "NOT_FOUND", f"the models are {', '.join(self._models)}. Received: {name[:100]!r}"
             )
         return self._models[name]
 
@@ -177,7 +177,7 @@ class Repository:
         try:
             found = await self._threads.start(_found, config)
         except Exception:
-            _LOG.exception("%s: looking for versions failed", config.name)
+            _LOG.exception("%s: cannot look for versions", config.name)
             return
         if not self._has(model) or config is not model.config:
             return  # it has changed meanwhile
@@ -191,7 +191,7 @@ class Repository:
         return self._models.get(model.config.name) is model
 
     def _update(self, model):
-        """Begins to load what is wanted and was found, and to unload what is no longer wanted."""
+        """Starts to load versions that are wanted and on disk, and to unload those no longer wanted."""
         usable = [
             number for number in model.found if number not in model.broken and number not in model.overdue
         ]
@@ -216,7 +216,9 @@ class Repository:
             loading = self._threads.start(self._load, folder)
             await asyncio.wait([loading], timeout=min(_TURN, self._load_seconds))
         if not loading.done() and self._load_seconds > _TURN:
-            _LOG.warning("%s version %d: still loading after %g s; others go on", name, number, _TURN)
+            _LOG.warning(
+                "%s version %d: still loading after %g s; other versions continue", name, number, _TURN
+            )
             model.overdue.add(number)
             self._update(model)
             await asyncio.wait([loading], timeout=self._load_seconds - _TURN)
@@ -239,12 +241,12 @@ class Repository:
         self._update(model)
 
     def _problem(self, loading, folder):
-        """Why a version is not there; None if it is."""
+        """Why a version failed to load; None if it loaded."""
         if not loading.done():
-            return f"{folder} has not been loaded within {self._load_seconds:g} s, and is left behind"
+            return f"{folder} did not load within {self._load_seconds:g} s and was abandoned"
         if (error := loading.exception()) is None:
             return None
-        # Whatever a folder may hold.
+        # The folder may contain anything, so any error is possible.
         text = " ".join(str(getattr(error, "message", None) or error).split())[:500] or type(error).__name__
         return f"{folder} cannot be loaded: {text}"
 
@@ -272,12 +274,12 @@ class Repository:
 
 
 def _found(config):
-    """The versions on disk, `{number: (folder, stamp)}`."""
+    """The versions on disk: `{number: (folder, stamp)}`."""
     return {number: (folder, _stamp(folder)) for number, folder in config.find().items()}
 
 
 def _stamp(folder):
-    """Changes when the files of a version do."""
+    """A stamp that changes when the files of a version change."""
     stamps = []
     for path in (folder, folder / "saved_model.pb", folder / "variables"):
         with contextlib.suppress(OSError):

@@ -36,10 +36,10 @@ class Rest:
     """The ASGI application `app`.
 
     Args:
-        repository, admission, uploads, metrics: of the server.
+        repository, admission, uploads, metrics: the server's objects.
         limits: `Limits`.
-        ready: function without arguments: should traffic be sent here?
-        cors: whether pages of any origin may ask.
+        ready: function without arguments that says whether the server can take traffic.
+        cors: whether pages of any origin may send requests.
     """
 
     def __init__(self, repository, admission, uploads, metrics, limits, ready, cors=False):
@@ -72,7 +72,7 @@ class Rest:
         return Response(self._metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
     async def _models(self, http):
-        if http.method == "OPTIONS":  # a browser's question is answered before; others ask what there is
+        if http.method == "OPTIONS":  # the middleware already answered browsers; others want the methods
             return Response(headers={"Allow": "GET, POST, OPTIONS"})
         try:
             match = _PATH.fullmatch(http.url.path)
@@ -106,10 +106,10 @@ class Rest:
         except ServingError as error:
             return _refusal(error)
         except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
+            return Response(status_code=499)  # the client is gone
         except Exception:
             _LOG.exception("%s %s failed", http.method, http.url.path)
-            return _refusal(ServingError("INTERNAL", "the server failed; its log says more"))
+            return _refusal(ServingError("INTERNAL", "the server failed; see its log"))
 
     async def _predict(self, http, request, model):
         body = await read_body(http, self._limits.max_body, self._uploads)
@@ -120,8 +120,9 @@ class Rest:
             return write_outputs(await version.predict(request, route, inputs), by_rows)
 
     async def _read(self, body, version):
-        """The signature and the arrays of a body. Nothing else goes on meanwhile, so large ones come one at a time,
-        with pauses as long as each has taken.
+        """Reads the signature and the arrays of a body.
+
+        This blocks the event loop. So large bodies are read one at a time, each followed by a pause as long as it took.
         """
         json_inputs.check_values(body, self._limits.max_json_values)
         is_large, loop = json_inputs.values(body) > _MANY, asyncio.get_running_loop()
@@ -166,7 +167,7 @@ def _refusal(error):
 async def _not_found(http, error):
     known = "/v1/models/NAME, /healthz, /readyz, /metrics"
     return JSONResponse(
-        {"error": f"{error.detail}: {http.method} {http.url.path[:200]}. Known are {known}"},
+        {"error": f"{error.detail}: {http.method} {http.url.path[:200]}. The known paths are {known}"},
         error.status_code,
         headers=error.headers,
     )

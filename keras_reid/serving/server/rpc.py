@@ -22,11 +22,11 @@ _SERVING, _NOT_SERVING = b"\x08\x01", b"\x08\x02"  # grpc.health.v1.HealthCheckR
 
 
 def _answers(kind):
-    """Makes a gRPC method of one that takes a message of this kind and raises `ServingError`.
+    """Turns a method that takes a message of this kind and raises `ServingError` into a gRPC method.
 
-    The bytes are parsed here, so that what is no such message gets a status of its own. Requests are counted and
-    limited in time. They come as a stream of one, which is the same to clients: gRPC would else wait for ever for the
-    end of a message, before anybody is asked.
+    The bytes are parsed here, so that an invalid message gets the right status. Requests are counted and limited in
+    time. They arrive as a stream of one message, which looks the same to clients: otherwise gRPC would wait forever for
+    the end of a message before it called us.
     """
 
     def decorate(method):
@@ -44,7 +44,7 @@ def _answers(kind):
                 refusal = error
             except Exception:
                 _LOG.exception("%s failed", method.__name__)
-                refusal = ServingError("INTERNAL", "the server failed; its log says more")
+                refusal = ServingError("INTERNAL", "the server failed; see its log")
             await context.abort(grpc.StatusCode[refusal.code], refusal.message)
 
         return call
@@ -57,7 +57,7 @@ def _parsed(kind, contents):
         return kind.FromString(contents)
     except DecodeError:
         raise invalid(
-            f"the message must be a {kind.DESCRIPTOR.full_name}. Received: {len(contents)} bytes that are none"
+            f"the message must be a {kind.DESCRIPTOR.full_name}. Received: {len(contents)} bytes that cannot be parsed"
         ) from None
 
 
@@ -69,10 +69,10 @@ def _refuses(text):
 
 
 class _Service:
-    """What the services share.
+    """Base class of the services.
 
     Args:
-        repository, admission, uploads: of the server.
+        repository, admission, uploads: the server's objects.
         limits: `Limits`.
     """
 
@@ -80,7 +80,7 @@ class _Service:
         self.repository, self.admission, self.uploads, self.limits = repository, admission, uploads, limits
 
     async def _received(self, stream):
-        """The bytes of the only message."""
+        """The bytes of the request's only message."""
         async with self.uploads.receiving() as upload:
             with upload.of_unknown_size(self.limits.max_body):
                 async for contents in stream:
@@ -129,19 +129,19 @@ class ModelService(_Service):
         request.model = model[0]
         return answer
 
-    # Over a network without authentication it would let anyone load any folder.
+    # Without authentication, this would let anyone load any folder.
     HandleReloadConfigRequest = _refuses(
         "edit the file of --model-config-file; it is read again when it changes"
     )
 
 
 class Health(_Service):
-    """The standard health check, for whoever watches the port.
+    """The standard gRPC health check.
 
     Args:
-        ready: function without arguments: should traffic be sent here?
-        services: names that may be asked for.
-        others: as for the other services.
+        ready: function without arguments that says whether the server can take traffic.
+        services: names of the services that may be checked.
+        others: the arguments of the other services.
     """
 
     def __init__(self, ready, services, *others):
@@ -151,7 +151,7 @@ class Health(_Service):
     async def Check(self, stream, context):
         try:
             async with within(self.limits.timeout_seconds):
-                # On the wire a HealthCheckRequest is this: a string, the name of a service.
+                # On the wire, a HealthCheckRequest is a string, the name of a service.
                 name = _parsed(wrappers_pb2.StringValue, await self._received(stream)).value
             if name and name not in self._services:
                 raise ServingError(
@@ -180,7 +180,7 @@ def add_services(server, repository, admission, uploads, limits, ready):
 
 
 def _methods(service):
-    """The handlers of a service: bytes in, messages out. Its methods have names with a capital, as in the protocol."""
+    """The handlers of a service, from bytes to messages; its gRPC methods are those in capitals."""
     return {
         name: grpc.stream_unary_rpc_method_handler(getattr(service, name), response_serializer=_to_bytes)
         for name in dir(service)

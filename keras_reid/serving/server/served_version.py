@@ -1,4 +1,4 @@
-"""One version of a model while it is served."""
+"""A version of a model that is being served."""
 
 import asyncio
 import contextlib
@@ -11,14 +11,14 @@ from keras_reid.serving.server.tensors import row_count
 
 @dataclasses.dataclass(frozen=True)
 class Runtime:
-    """What all versions share.
+    """Objects that all versions share.
 
     Args:
         parameters: `BatchingParameters`.
-        batches: executor for batches, with as many threads as may run at a time.
+        batches: executor for batches; its number of threads limits how many run at the same time.
         workers: executor for decoding and for signatures without batching.
-        turns: `Turns` for decoding what is heavy.
-        max_request_pixels: of the images of a request together.
+        turns: `Turns`, for decoding heavy requests.
+        max_request_pixels: largest total number of pixels in a request.
         admission: `Admission`.
         metrics: `Metrics`.
     """
@@ -33,15 +33,15 @@ class Runtime:
 
     @staticmethod
     def in_thread(executor, function, *arguments):
-        """What the function returns in a thread of the executor, to be awaited."""
+        """Runs the function in a thread of the executor; await the result."""
         return asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
 
 
 class ServedVersion:
-    """Runs requests on one version, and knows when the last of them has ended.
+    """Runs requests on one version, and knows when the last one has ended.
 
     Args:
-        name, number: the model and its version.
+        name, number: name of the model and number of the version.
         model: `LoadedModel`.
         runtime: `Runtime`.
     """
@@ -70,7 +70,7 @@ class ServedVersion:
 
     @contextlib.contextmanager
     def use(self):
-        """Within the block the version is not unloaded."""
+        """Keeps the version from being unloaded inside the block."""
         self._users += 1
         self._idle.clear()
         try:
@@ -81,11 +81,11 @@ class ServedVersion:
                 self._idle.set()
 
     async def unused(self):
-        """Returns once no request uses it."""
+        """Waits until no request uses the version."""
         await self._idle.wait()
 
     def unload(self):
-        """Lets go of the variables. Only for a version that no request uses."""
+        """Releases the variables; call it only if no request uses the version."""
         self.model, self._batchers, self._decoders = None, {}, {}
 
     @property
@@ -93,7 +93,7 @@ class ServedVersion:
         return sum(batcher.waiting_rows for batcher in self._batchers.values())
 
     async def predict(self, request, route, inputs):
-        """The outputs of a signature for checked inputs: decoded first, so that batches hold only good rows."""
+        """The outputs for checked inputs; images are decoded first, so that batches contain only good rows."""
         if route.decode:
             inputs = await self._decoders[route.decode.signature.name](inputs)
         request.arrived()

@@ -1,4 +1,4 @@
-"""What a signature takes, and whether a request's arrays are that."""
+"""The inputs of a signature, and checks that a request's arrays match them."""
 
 import dataclasses
 import math
@@ -14,7 +14,7 @@ class Spec:
 
     Args:
         dtype: NumPy type; `object` for strings, which are arrays of `bytes`.
-        shape: None where any length will do; None as a whole where the rank is open.
+        shape: None in it stands for any length; None as a whole means that the rank is open.
         type_name: TensorFlow's name of the type.
     """
 
@@ -24,7 +24,7 @@ class Spec:
 
     @classmethod
     def of(cls, spec):
-        """From a `tf.TensorSpec`."""
+        """Converts a `tf.TensorSpec`."""
         shape = None if spec.shape.rank is None else tuple(spec.shape.as_list())
         return cls(np.dtype(spec.dtype.as_numpy_dtype), shape, spec.dtype.name)
 
@@ -34,7 +34,7 @@ class Spec:
 
     @property
     def batched(self):
-        """Rows of one shape, and any number of them."""
+        """Whether it takes any number of rows of one shape."""
         return bool(self.shape) and self.shape[0] is None and None not in self.shape[1:]
 
     def accepts(self, shape):
@@ -48,7 +48,7 @@ class Spec:
 
 
 def shape_text(shape):
-    """`(n, 32, 16, 3)`: open lengths are n."""
+    """The shape as text, such as `(n, 32, 16, 3)`, with n for open lengths."""
     if shape is None:
         return "(any)"
     return f"({', '.join('n' if size is None else str(size) for size in shape)})"
@@ -64,26 +64,26 @@ def check_names(names, specs):
 
 
 def check_shape(name, shape, spec, max_rows):
-    """Raises unless a tensor of this shape may be given for an input. Looks at nothing else, so do it first."""
+    """Raises unless the input accepts a tensor of this shape. Cheap, so call it before other checks."""
     if not spec.accepts(shape):
         raise invalid(f"{name} must have shape {shape_text(spec.shape)}. Received: {shape_text(shape)}")
     if spec.batched and shape[0] > max_rows:
         raise invalid(
-            f"{name} may have at most {max_rows} rows a request. Received: {shape[0]}; send several requests"
+            f"{name} may have at most {max_rows} rows per request. Received: {shape[0]}; send several requests"
         )
     if not spec.batched and math.prod(shape) > 1 << 28:
         raise invalid(f"{name} may have at most {1 << 28} elements. Received: shape {shape_text(shape)}")
 
 
 def check_finite(name, array):
-    """Raises where a floating-point input has NaN or infinity, whose answer would mean nothing."""
+    """Raises if a float input contains NaN or infinity, because the answer would be meaningless."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         row = np.argwhere(~np.isfinite(array))[0]
         raise invalid(f"{name} must be finite. Received: {array[tuple(row)]} at {row.tolist()}")
 
 
 def row_count(inputs):
-    """Rows of a request whose inputs are all batched; they must agree."""
+    """Number of rows of a request whose inputs are all batched; all inputs must agree."""
     counts = {name: len(array) for name, array in inputs.items()}
     if len(set(counts.values())) > 1:
         raise invalid(f"all inputs must have the same number of rows. Received: {counts}")

@@ -1,4 +1,4 @@
-"""Whose turn it is on the threads for work that takes long."""
+"""Schedules pieces of long work on a few threads."""
 
 import asyncio
 import contextlib
@@ -9,13 +9,13 @@ import itertools
 class Turns:
     """Runs pieces of work in a few threads, those of the lightest requests first.
 
-    A request hands over one piece at a time. So however much the others want, a request waits for the piece that runs
-    and for those of requests that are no heavier than itself; and once it has given up, nothing of it runs but the
-    piece that was begun.
+    A request submits one piece at a time. So it waits only for the piece that is running and for requests that are no
+    heavier than itself, however much work the others have. When a request is abandoned, only its current piece is
+    finished.
 
     Args:
-        executor: the threads.
-        threads: how many it has.
+        executor: executor that runs the pieces.
+        threads: number of its threads.
     """
 
     def __init__(self, executor, threads):
@@ -23,7 +23,7 @@ class Turns:
         self._waiting, self._numbers = [], itertools.count()
 
     async def run(self, weight, function, *arguments):
-        """`function(*arguments)` in a thread, when it is its turn.
+        """Runs `function(*arguments)` in a thread when its turn comes.
 
         Args:
             weight: work of the whole request, in any unit.
@@ -35,7 +35,7 @@ class Turns:
         except BaseException:
             self._next()
             raise
-        # The thread is free when the work has ended, not when nobody waits for it any more.
+        # The thread becomes free when the work ends, even if the caller has stopped waiting.
         running.add_done_callback(lambda _: _soon(loop, self._next))
         return await asyncio.wrap_future(running)
 
@@ -48,7 +48,7 @@ class Turns:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # it came at the same moment
+            if turn.done() and not turn.cancelled():  # the turn came at the same moment
                 self._next()
             raise
 
@@ -62,5 +62,5 @@ class Turns:
 
 
 def _soon(loop, function):
-    with contextlib.suppress(RuntimeError):  # the loop has ended, and with it everyone who waits
+    with contextlib.suppress(RuntimeError):  # the loop has ended, so nobody waits any more
         loop.call_soon_threadsafe(function)

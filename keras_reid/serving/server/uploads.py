@@ -1,21 +1,21 @@
-"""Requests of which a part is still to come, and what they hold meanwhile."""
+"""Limits the memory of requests that are still arriving."""
 
 import asyncio
 import contextlib
 
 from keras_reid.serving.server.errors import ServingError
 
-_SOON = 1.0  # second, after which a body whose size nobody knows counts as the largest
+_SOON = 1.0  # seconds; then a body of unknown size counts as the largest allowed
 
 
 class Uploads:
-    """Bounds the bytes of bodies that have arrived in part.
+    """Limits the total size of partly received bodies.
 
-    Where they would hold more, the one that has held most for longest is refused as UNAVAILABLE: bytes times seconds.
-    So what arrives quickly, or is small, gets through beside any number of clients that are slow on purpose.
+    Above the limit, the body with the largest product of bytes and seconds is rejected as UNAVAILABLE. So small and
+    fast requests get through, even next to many clients that are slow on purpose.
 
     Args:
-        most: bytes.
+        most: largest total size in bytes.
     """
 
     def __init__(self, most):
@@ -23,7 +23,7 @@ class Uploads:
 
     @contextlib.asynccontextmanager
     async def receiving(self):
-        """Yields an `Upload`; within the block it is under way."""
+        """Yields an `Upload` that counts as arriving inside the block."""
         upload = Upload(self, asyncio.get_running_loop().time())
         self._under_way.add(upload)
         try:
@@ -34,8 +34,8 @@ class Uploads:
                 raise
             raise ServingError(
                 "UNAVAILABLE",
-                f"the requests that are still arriving hold {self._most} bytes, and this one holds many of them for "
-                "long; send it faster, or try again later",
+                f"requests that are still arriving hold {self._most} bytes, and this one is large and slow; send it "
+                "faster, or try again later",
             ) from None
         finally:
             self._forget(upload)
@@ -57,20 +57,20 @@ class Uploads:
 
 
 class Upload:
-    """One request that is arriving."""
+    """A request that is arriving."""
 
     def __init__(self, uploads, since):
         self._uploads, self.since = uploads, since
         self.size, self.is_dropped, self.scope = 0, False, None
 
     def add(self, size):
-        """So many more bytes are here."""
+        """Records that `size` more bytes have arrived."""
         if not self.is_dropped:
             self._uploads._grow(self, size)
 
     @contextlib.contextmanager
     def of_unknown_size(self, most):
-        """For a protocol that says nothing before the end: whoever is not soon done counts as the largest."""
+        """For protocols without a known size: an upload that is not done soon counts as the largest allowed."""
         timer = asyncio.get_running_loop().call_later(_SOON, self.add, most)
         try:
             yield

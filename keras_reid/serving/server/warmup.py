@@ -1,4 +1,4 @@
-"""First calls of a version before anyone waits for them."""
+"""Warms up a version before it serves requests."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ _MOST_ROWS = 1 << 20
 
 
 def warm_up(model, path):
-    """Runs the requests stored with the model, as TensorFlow Serving does, else one row of zeros each.
+    """Runs the requests stored with the model, as TensorFlow Serving does, or one row of zeros per signature.
 
     Args:
         model: `LoadedModel`.
-        path: its folder; `assets.extra/tf_serving_warmup_requests` holds records of type `PredictionLog`.
+        path: its folder; `assets.extra/tf_serving_warmup_requests` contains records of type `PredictionLog`.
 
     Raises:
-        ServingError, ValueError: the model fails on one of its own requests, and so must not be served.
+        ServingError, ValueError: the model fails on one of its own requests and must not be served.
     """
     file = path / _FILE
     if file.is_file():

@@ -208,7 +208,7 @@ def test_missing_images_are_named(tmp_path, monkeypatch):
     dataset = synthetic.read(tmp_path)
     os.remove(dataset.gallery[1].path)
     with pytest.raises(
-        UserError, match=r"gallery must hold 4 images, but 1 are missing, the first is 0002_c1_01.jpg"
+        UserError, match=r"gallery must contain 4 images, but 1 are missing; the first is 0002_c1_01.jpg"
     ):
         synthetic.read(tmp_path)
     (synthetic.folder(tmp_path) / "manifest.json").unlink()

@@ -11,7 +11,7 @@ from keras_reid.serving.server.errors import ServingError, invalid
 
 
 class Model:
-    """Doubles its rows; can be held, and refuses what contains 13."""
+    """Doubles its rows; can be paused, and rejects rows with 13."""
 
     def __init__(self):
         self.batches, self.go = [], threading.Event()
@@ -26,7 +26,7 @@ class Model:
 
 
 def run(scenario, coming=False, **parameters):
-    """Runs `scenario(batcher, model, settings)` on a loop of its own; returns the model."""
+    """Runs `scenario(batcher, model, settings)` on a separate event loop; returns the model."""
     model, settings = Model(), {"coming": coming, "observed": []}
 
     async def main():
@@ -57,7 +57,7 @@ async def ask(batcher, *values):
 
 
 async def held_back(batcher, model, *requests):
-    """Submits requests while a first one, of row 1, keeps the thread busy; then lets all go."""
+    """Submits requests while a first one, with row 1, keeps the thread busy; then releases all."""
     model.go.clear()
     first = asyncio.create_task(ask(batcher, 1))
     await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""What the command says and how it ends."""
+"""Messages and exit codes of the command."""
 
 import re
 import socket
@@ -12,7 +12,7 @@ from tests.serving.running import ROOT, command
 
 
 def ended(*arguments):
-    """Runs the server, which is expected to end by itself; its code and what it wrote to standard error."""
+    """Runs the server, which must end by itself; returns its exit code and standard error."""
     process = subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert process.stdout == ""
     return process.returncode, process.stderr
@@ -27,7 +27,7 @@ def ended(*arguments):
         (["MODELS", "--model-config-file", "setup.cfg"], "not both"),
         (
             ["MODELS", "--batching-config", "setup.cfg"],
-            "setup.cfg: not TensorFlow Serving's batching parameters",
+            "setup.cfg: not a file of TensorFlow Serving's batching parameters",
         ),
         (["MODELS", "--name", "a/b"], "--name must be a word"),
         (["MODELS", "--rest-port", "70000"], "--rest-port must be 0 to 65535"),
@@ -37,11 +37,11 @@ def ended(*arguments):
         (["MODELS", "--host", "a..b"], "--rest-port: cannot listen on a..b"),
         (
             ["MODELS", "--models-folder", "MODELS"],
-            "--models-folder says what /models in --model-config-file is",
+            "--models-folder replaces /models in --model-config-file",
         ),
         (
             ["--model-config-file", "setup.cfg", "--models-folder", "missing"],
-            "missing: no such folder. --models-folder holds one sub-folder a model",
+            "missing: no such folder. --models-folder holds one sub-folder per model",
         ),
         (["MODELS", "--load-seconds", "0"], "--load-seconds must be above 0"),
         (["MODELS", "--max-request-megapixels", "nan"], "--max-request-megapixels must be above 0"),
@@ -68,7 +68,7 @@ def test_nothing_to_serve(tmp_path):
     code, text = ended(tmp_path, "--rest-port", 0, "--grpc-port", 0)
     assert code == 2
     assert text.startswith("error: ")
-    assert text.endswith("python -m keras_reid.serving.publish makes them\n")
+    assert text.endswith("python -m keras_reid.serving.publish creates them\n")
     assert text.count("\n") == 1
 
 

@@ -58,7 +58,7 @@ def test_without_allowed_sizes_batches_are_powers_of_two():
         ("max_batch_size { value: 8 } allowed_batch_sizes: 9 allowed_batch_sizes: 8", "must increase"),
         ("pad_variable_length_inputs: true", "not supported"),
         ("max_batch_sizes { value: 8 }", "2?:?1.*max_batch_sizes"),
-        ("max_batch_size: 8 }", "not TensorFlow Serving's batching parameters"),
+        ("max_batch_size: 8 }", "not a file of TensorFlow Serving's batching parameters"),
     ],
 )
 def test_mistakes_in_batching_parameters(tmp_path, text, words):
@@ -85,7 +85,7 @@ def test_models(tmp_path):
     [
         ("", "at least one model"),
         ("model_config_list { config { name: 'a' } }", "needs a name and a base_path"),
-        ("model_config_list { config { nam: 'a' } }", "not a ModelServerConfig"),
+        ("model_config_list { config { nam: 'a' } }", "not a valid ModelServerConfig"),
         (
             "model_config_list { config { name: 'a' base_path: 'a' model_platform: 'torch' } }",
             "must be tensorflow",
@@ -96,7 +96,7 @@ def test_models(tmp_path):
         ),
         (
             "model_config_list { config { name: 'a' base_path: 'a' } config { name: 'a' base_path: 'b' } }",
-            "a name of its own",
+            "a different name",
         ),
     ],
 )
@@ -132,8 +132,8 @@ def test_where_models_lie_here(tmp_path):
 
 
 def test_make_serve_keeps_the_version_before_and_knows_labels():
-    """What the Makefile starts without Docker, as the documents' way back needs it."""
-    (command,) = re.findall(r"-m serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
+    """The Makefile starts the server with the options that going back to the previous version needs."""
+    (command,) = re.findall(r"-m keras_reid\.serving\.server ([^;]*);", (ROOT / "Makefile").read_text())
     command = command.replace("\\\n", "")
     words = command.split()
     options = command_line.parse(Serve, words, prog="serve")

@@ -46,7 +46,7 @@ def test_versions_change_and_it_stops_while_requests_are_answered(folder, tmp_pa
 
 
 def versions_change(running, folder, new):
-    """No request fails, and each is answered by one version."""
+    """No request fails, and a single version answers each."""
     for version in (2, 3, 4):
         tiny.write(new / str(version), scale=version)
     over, codes, values = threading.Event(), [], []
@@ -66,7 +66,7 @@ def versions_change(running, folder, new):
             (new / str(version)).rename(folder / str(version))
             running.wait_for("AVAILABLE", version)
             assert value(running) == pytest.approx(10 * version)
-            # The one before stays loaded, the one before that goes.
+            # The previous version stays loaded; the one before it is unloaded.
             assert value(running, f"/versions/{version - 1}") == pytest.approx(10 * (version - 1))
             if version > 2:
                 running.wait_for("END", version - 2)
@@ -78,7 +78,7 @@ def versions_change(running, folder, new):
 
 
 def broken_version(running, folder, new):
-    """It is reported and leaves the old one serving."""
+    """A broken version is reported, and the old one continues."""
     (folder / "5").mkdir()
     (folder / "5" / "saved_model.pb").write_bytes(b"\x00broken")
     entry = running.wait_for("END", 5)
@@ -87,7 +87,7 @@ def broken_version(running, folder, new):
     assert value(running) == pytest.approx(40)
     assert "cannot be loaded" in running.log.read_text()
     assert 'serving_load_failures_total{model="reid"} 1.0' in running.get("/metrics").text.splitlines()
-    # Repaired, it is served; removed, the one below is again.
+    # When it is repaired, it is served; when it is removed, the lower version is served again.
     shutil.rmtree(folder / "5")
     tiny.write(new / "5", scale=5)
     (new / "5").rename(folder / "5")
@@ -100,7 +100,7 @@ def broken_version(running, folder, new):
 
 
 def stops_gracefully(running):
-    """Requests under way are answered first."""
+    """Current requests are answered before the server stops."""
     body = {"signature_name": "slow", "instances": BODY["instances"]}
     running.predict(body)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -150,7 +150,7 @@ def test_models_versions_and_labels_of_a_configuration_file(folder, tmp_path):
             assert server.process.poll() is None
         # A file with a mistake changes nothing.
         file.write_text(text.replace("specific", "speciic"))
-        while "not a ModelServerConfig" not in server.log.read_text():
+        while "not a valid ModelServerConfig" not in server.log.read_text():
             assert server.process.poll() is None
         assert ask("people", "/labels/stable") == pytest.approx(30)
     finally:
@@ -179,7 +179,7 @@ def test_a_configuration_that_changed_while_the_first_versions_were_loaded_is_re
 
 
 def test_a_version_that_never_loads(folder, tmp_path):
-    """A FIFO in place of the model: it is reported, later changes are made, and the server ends when it is told."""
+    """With a FIFO instead of the model, the version is reported, later changes still work, and the server can stop."""
     tiny.write(tmp_path / "new" / "3", scale=3)
     file = tmp_path / "models.config"
     text = """model_config_list { config { name: "reid" base_path: "/models/models"
@@ -196,11 +196,11 @@ def test_a_version_that_never_loads(folder, tmp_path):
         server.wait_for("LOADING", 2)
         assert value(server) == pytest.approx(10)
         message = server.wait_for("END", 2)["status"]["error_message"]
-        assert "2 has not been loaded within 1 s, and is left behind" in message
+        assert "2 did not load within 1 s and was abandoned" in message
         (tmp_path / "new" / "3").rename(folder / "3")
         server.wait_for("AVAILABLE", 3)
         assert value(server) == pytest.approx(30)
-        assert value(server, "/labels/stable") == pytest.approx(10)  # the way back takes no load
+        assert value(server, "/labels/stable") == pytest.approx(10)  # going back needs no loading
         file.write_text(text.replace("value: 1", "value: 3"))
         while value(server, "/labels/stable") != pytest.approx(30):
             assert server.process.poll() is None

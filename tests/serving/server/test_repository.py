@@ -1,4 +1,4 @@
-"""Which versions are served while some of them take long, never end, or are no longer wanted."""
+"""Which versions are served while some load slowly, never finish, or are no longer wanted."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ def quick(monkeypatch):
 
 
 def run(scenario, configs, load_seconds=60.0):
-    """Runs `scenario(repository, hung)`: what is named in `hung`, as MODEL/VERSION, loads once it is set."""
+    """Runs `scenario(repository, hung)`; versions in `hung` (MODEL/VERSION) load only once their event is set."""
     hung = {}
 
     def load(folder):
@@ -69,7 +69,7 @@ def test_a_version_that_takes_long_lets_the_others_go_on(models):
     async def scenario(repository, hung):
         hung["a/2"] = threading.Event()
         await repository.first()
-        assert repository.served() == {"a": [1], "b": [1]}  # 1 stands in for 2
+        assert repository.served() == {"a": [1], "b": [1]}  # version 1 replaces version 2
         assert state(repository, "a", 2) == "LOADING"
         (models / "a" / "3").mkdir()
         await repository.poll()
@@ -95,9 +95,7 @@ def test_one_that_never_ends_is_reported_and_left_behind(models):
         hung["a/2"] = threading.Event()
         await repository.first()
         await until(lambda: state(repository, "a", 2) == "END")
-        assert repository.failures() == [
-            f"a 2: {models}/a/2 has not been loaded within 0.1 s, and is left behind"
-        ]
+        assert repository.failures() == [f"a 2: {models}/a/2 did not load within 0.1 s and was abandoned"]
         assert repository.served() == {"a": [1]}
         assert await repository.close() is True
         hung["a/2"].set()
@@ -120,7 +118,7 @@ def test_labels_and_models_change_while_a_version_is_loaded(models):
         await until(lambda: repository.served() == {"a": [1], "b": [1]})
         await repository.reconfigure(
             [ModelConfig("a", models / "b")]
-        )  # another folder: what was loading is dropped
+        )  # another folder, so the version that was loading is dropped
         hung["a/2"].set()
         await until(lambda: not repository._threads and repository.served() == {"a": [1]})
         assert list(repository.states("a")) == [1]
@@ -133,7 +131,7 @@ def test_a_folder_that_hangs_keeps_no_other_waiting(models, monkeypatch):
     find = ModelConfig.find
 
     async def scenario(repository, hung):
-        hung["none"] = go  # set in the end, whatever happens
+        hung["none"] = go  # always set in the end
         await repository.first()
         assert repository.served() == {"a": [], "b": [1]}
         (models / "b" / "2").mkdir()

@@ -153,7 +153,7 @@ def test_unknown_version_of_a_prediction(tiny_server, choice):
         ({"signature_name": 3, "instances": [1]}, "signature_name must be a string"),
         ({"instances": [{"b64": "§§"}]}, "image_bytes[0] must be base64"),
         ({"instances": [{"b64": 3}]}, "must have the keys ['image_bytes']"),
-        ({"instances": [{"b64": "QUJD"}, {"image_bytes": "a"}]}, "either all instances are objects or none"),
+        ({"instances": [{"b64": "QUJD"}, {"image_bytes": "a"}]}, "must be either all objects or all values"),
         ({"instances": [None]}, "image_bytes[0] must be a string"),
         ({"instances": ["\ud800"]}, "surrogate"),
         ({"instances": [["a"]]}, "image_bytes must have shape (n)"),
@@ -225,8 +225,8 @@ def test_a_body_packed_with_gzip(tiny_server):
     ("body", "encoding", "status", "words"),
     [
         (gzip.compress(b" " * (33 << 20)), "gzip", 413, "Received: more than 33554432, unpacked"),
-        (gzip.compress(b"{}")[:-3], "gzip", 400, "gzip's end is missing"),
-        (b"{}", "gzip", 400, "the body is not gzip"),
+        (gzip.compress(b"{}")[:-3], "gzip", 400, "the end of the gzip data is missing"),
+        (b"{}", "gzip", 400, "Content-Encoding is gzip, but the body is not"),
         (b"{}", "br", 415, "Content-Encoding must be gzip, or left out. Received: 'br'"),
         (gzip.compress(b"[]"), "gzip", 400, "must be a JSON object"),
     ],
@@ -265,7 +265,7 @@ def test_columns_that_the_signature_does_not_have_are_left_out(tiny_server):
 
 
 def talk(server, data):
-    """What the server answers to a client that says nothing more after that, until it closes the connection."""
+    """The server's answer to a client that sends nothing more, until the connection closes."""
     host, port = server.rest.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(data)

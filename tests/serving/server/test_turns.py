@@ -8,7 +8,7 @@ from keras_reid.serving.server.turns import Turns
 
 
 def run(scenario, threads=1):
-    """Runs `scenario(turns, work)`; `work(name)` is noted in `work.done` once `work.go` is set."""
+    """Runs `scenario(turns, work)`; `work(name)` is recorded in `work.done` once `work.go` is set."""
 
     def work(name):
         work.begun.append(name)
@@ -47,7 +47,7 @@ def test_who_gives_up_is_not_begun_and_the_others_go_on():
         tasks = begin(turns, work, ("a", 1), ("b", 2), ("c", 3))
         await asyncio.sleep(0.02)
         tasks[1].cancel()
-        tasks[0].cancel()  # the thread still works on it
+        tasks[0].cancel()  # the thread is still working on it
         await asyncio.sleep(0.02)
         assert work.begun == ["a"]
         work.go.set()

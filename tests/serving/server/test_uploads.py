@@ -18,7 +18,7 @@ def run(scenario):
 
 
 async def upload(uploads, *sizes, pause=0.0):
-    """Sends pieces with a pause behind each, and then no more."""
+    """Sends pieces with a pause after each one, and then stops."""
     async with uploads.receiving() as one:
         for size in sizes:
             one.add(size)
@@ -38,7 +38,7 @@ def test_the_largest_and_slowest_is_refused_where_there_is_no_room():
         small = asyncio.create_task(upload(uploads, 1, pause=0.05))
         await asyncio.sleep(0.02)
         await upload(uploads, 30)
-        await upload(uploads, 30)  # what is whole holds nothing any more
+        await upload(uploads, 30)  # a complete body no longer counts
         assert not slow.done()
         await upload(uploads, 30, 30)
         assert await code(slow) == "UNAVAILABLE"
@@ -94,7 +94,7 @@ def test_places_are_for_what_has_arrived():
         assert (admission.active, admission.arriving) == (1, 0)
         with admission.count("rest", "predict") as large:
             with pytest.raises(
-                ServingError, match="have 2097152 bytes, and may have 3145728; try again later"
+                ServingError, match="already hold 2097152 bytes, and may hold 3145728; try again later"
             ):
                 large.enter(2 << 20)
             large.enter(1 << 20)  # small ones always fit
