@@ -29,7 +29,7 @@ def plot_schedule(experiment, path):
 
     from keras_reid.data.samplers import draw_batches
     from keras_reid.training import learning_rates
-    from keras_reid.visualization.schedule import draw_schedule
+    from keras_reid.visualization.schedule_picture import draw_schedule
 
     dataset = read_dataset(experiment.data.dataset, experiment.data.root)
     labels = dataset.train_labels()

@@ -5,11 +5,11 @@ import pathlib
 from keras_reid.evaluation.table import COLUMNS
 from keras_reid.utils.files import read_json
 from keras_reid.visualization.chart import charts
+from keras_reid.visualization.experiment_settings import differences
 from keras_reid.visualization.markup import Markup, markup, note, section, table
 from keras_reid.visualization.page import write_page
 from keras_reid.visualization.report import CURVES
 from keras_reid.visualization.retrieval_charts import cmc_chart, roc_chart
-from keras_reid.visualization.settings import differences
 from keras_reid.visualization.training_charts import compare_training, read_log
 
 

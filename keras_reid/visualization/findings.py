@@ -12,7 +12,7 @@ from keras_reid.evaluation.roc import RocCurve, RocHistogram
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.progress import progress
 from keras_reid.visualization.activation import similarity_maps
-from keras_reid.visualization.choosing import choose_queries
+from keras_reid.visualization.query_choice import choose_queries
 from keras_reid.visualization.ranked_list import RankedList, ranked_lists
 
 

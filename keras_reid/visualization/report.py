@@ -5,12 +5,12 @@ import pathlib
 from keras_reid.evaluation.table import COLUMNS
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.visualization.chart import charts
-from keras_reid.visualization.facts import facts_markup, purpose, run_facts, versions_of
+from keras_reid.visualization.experiment_settings import flat
 from keras_reid.visualization.findings_markup import findings_markup
 from keras_reid.visualization.markup import Markup, markup, note, section, table
 from keras_reid.visualization.page import write_page
 from keras_reid.visualization.retrieval_charts import cmc_chart, roc_chart, roc_points
-from keras_reid.visualization.settings import flat
+from keras_reid.visualization.run_summary import facts_markup, purpose, run_facts, versions_of
 from keras_reid.visualization.training_charts import read_log, training_charts
 
 CURVES = "report/curves.json"

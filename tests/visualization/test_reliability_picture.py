@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from keras_reid.evaluation.calibration.picture import draw_reliability
+from keras_reid.visualization.reliability_picture import draw_reliability
 from tests.evaluation.test_calibration import line
 
 

@@ -4,8 +4,8 @@ import ast
 
 from keras_reid.utils.files import read_json
 from keras_reid.utils.progress import clock
+from keras_reid.visualization.experiment_settings import written
 from keras_reid.visualization.markup import Markup, markup
-from keras_reid.visualization.settings import written
 
 
 def run_facts(directory, description, log, model=None):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_reid.visualization.schedule import draw_schedule
+from keras_reid.visualization.schedule_picture import draw_schedule
 
 CURVE, MARK = (0x09, 0x69, 0xDA), (0xBC, 0x4C, 0x00)
 STEPS = np.arange(1000)

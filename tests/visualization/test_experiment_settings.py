@@ -1,6 +1,6 @@
 import pytest
 
-from keras_reid.visualization.settings import differences, flat, written
+from keras_reid.visualization.experiment_settings import differences, flat, written
 
 GEM = {"type": "GeM", "p": 3.0}
 RUN = {
