@@ -87,7 +87,7 @@ def main(arguments):
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
     from keras_reid.utils.files import write_json
-    from keras_reid.visualization.reliability_picture import draw_reliability
+    from keras_reid.visualization import draw_reliability
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)

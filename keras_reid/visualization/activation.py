@@ -1,10 +1,15 @@
-"""Where in an image its similarity to another comes from."""
+"""Where in an image its similarity to another comes from: as a map, and drawn over the image."""
 
 import numpy as np
+from PIL import Image
 
 from keras_reid.utils.errors import UserError
 
 _SCALE = 1024.0  # keeps the gradients of half-precision layers away from zero
+# Of maps, from dark violet to light yellow: ever lighter, so that it reads without colour vision, too.
+_COLORS = np.array(
+    [(20, 11, 52), (89, 15, 109), (159, 42, 99), (220, 80, 58), (249, 142, 9), (252, 214, 74)], np.float32
+)
 
 
 def similarity_maps(model, paths, reference, batch_size=16):
@@ -50,6 +55,30 @@ def similarity_maps(model, paths, reference, batch_size=16):
         parts.append(_maps(model, images, reference[done : done + len(images)]))
         done += len(images)
     return np.concatenate(parts)
+
+
+def draw_heat(image, heat, largest):
+    """A picture, greyed, with a map over it: the lighter and the more opaque, the higher.
+
+    Args:
+        image: `PIL.Image`, RGB.
+        heat: `(height, width)`; what is negative counts as 0.
+        largest: value of the lightest colour.
+
+    Returns:
+        `PIL.Image` of the same size.
+    """
+    field = Image.fromarray(np.maximum(heat, 0).astype(np.float32), "F").resize(
+        image.size, Image.Resampling.BICUBIC
+    )
+    value = np.clip(np.asarray(field) / max(largest, 1e-12), 0, 1)
+    place = value * (len(_COLORS) - 1)
+    low = np.minimum(place.astype(int), len(_COLORS) - 2)
+    share = (place - low)[..., None]
+    colour = _COLORS[low] * (1 - share) + _COLORS[low + 1] * share
+    grey = np.asarray(image.convert("L"), np.float32)[..., None] * np.ones(3, np.float32)
+    opacity = (0.3 + 0.5 * value)[..., None]
+    return Image.fromarray(np.round(grey * (1 - opacity) + colour * opacity).astype(np.uint8))
 
 
 def _maps(model, images, reference):

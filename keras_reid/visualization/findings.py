@@ -1,4 +1,4 @@
-"""What a report says of one test set."""
+"""What a report says of one test set, as numbers: ROC, camera pairs, ranked lists, activation maps."""
 
 import dataclasses
 
@@ -46,8 +46,8 @@ class Findings:
     remarks: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def find(model, dataset, evaluation, metric="cosine", most_pairs=None):
-    """Looks at an evaluated test set from all sides. The embeddings are those of the evaluation.
+def collect_findings(model, dataset, evaluation, metric="cosine", most_pairs=None):
+    """What a report says of an evaluated test set. The embeddings are those of the evaluation.
 
     Time: that of a ranking for the camera pairs; for the ROC a float64 matrix product of all pairs and about 10 ns for
     each; a hundred images through the model for the maps. Memory: that of the ranking.
