@@ -82,10 +82,10 @@ class Axis:
         if self.logarithmic and value < 0.01 and math.log10(value) == round(math.log10(value)):
             return "10" + str(round(math.log10(value))).translate(_RAISED)
         if self.percent:
-            return f"{100 * value:.4g}"
+            return f"{100 * value:.5g}"
         if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
             return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-").replace("e+0", "e")
-        return f"{value:.4g}"
+        return f"{value:.5g}"
 
 
 def _nice(value):

@@ -25,6 +25,7 @@ class Line:
         note: a number to show in the legend after the name.
         filled: whether the area below is tinted.
         dotted: whether each point is marked.
+        dashed: whether it is for comparison: calculated rather than measured, for example.
         faint: whether it only guides the eye: grey, dashed and not in the legend.
     """
 
@@ -33,7 +34,13 @@ class Line:
     note: str = ""
     filled: bool = False
     dotted: bool = False
+    dashed: bool = False
     faint: bool = False
+
+    @property
+    def role(self):
+        """Of its `Shape`."""
+        return "guide" if self.faint else "dashed" if self.dashed else "curve"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Shape:
 
     Args:
         form: `"line"`, `"area"`, `"dot"` or `"text"`.
-        role: what it is in the chart, which decides its look: `"grid"`, `"guide"`, `"mark"`, `"curve"`, …
+        role: what it is in the chart, which decides its look: `"grid"`, `"mark"`, `"curve"`, …
         points: `(x, y)` pairs in pixels from the upper left corner; one for a dot or a text.
         number: of the line whose colour it has, None for those without colour.
         text: what is written, or the name of a curve.
@@ -132,7 +139,7 @@ class Chart:
             place = _LEFT + self.x.place(x) * (right - _LEFT), bottom - self.y.place(y) * (bottom - top)
             return tuple(round(value, 1) for value in place)
 
-        shapes = []
+        shapes = [Shape("line", "grid", ((_LEFT, bottom), (right, bottom)))]
         for tick in self.y.ticks(max(5, height // 70)):
             _, level = at(self.x.low, tick)
             shapes.append(Shape("line", "grid", ((_LEFT, level), (right, level))))
@@ -161,7 +168,7 @@ def _line_shapes(line, number, at, floor):
     if line.filled:
         ends = at(line.points[0][0], floor), at(line.points[-1][0], floor)
         yield Shape("area", "area", (ends[0], *points, ends[1]), number)
-    yield Shape("line", "guide" if line.faint else "curve", points, number, line.name)
+    yield Shape("line", line.role, points, number, line.name)
     if line.dotted or len(points) == 1:
         for point in points:
             yield Shape("dot", "dot", (point,), number)

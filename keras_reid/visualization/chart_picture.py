@@ -1,4 +1,4 @@
-"""A chart as a picture file."""
+"""A chart as a picture."""
 
 import itertools
 import math
@@ -19,6 +19,7 @@ _LOOKS = {
     "mark": (_FAINT, 1, (5, 4)),
     "spread": (None, 1, ()),
     "curve": (None, 2, ()),
+    "dashed": (None, 2, (7, 4)),
 }
 _DASHES = ((), (7, 4), (2, 3))  # of curves beyond the sixth, the twelfth
 # Pillow's font has no such letters; 10⁻⁴ becomes 1e-4.
@@ -27,13 +28,26 @@ _MARGIN, _TITLE, _ROW = 18, 30, 22  # the edge, and the heights of the title and
 
 
 def draw_chart(chart, path, size=(1100, 480), subtitle=None):
-    """Draws a chart, with its title and legend above, on white paper.
+    """Writes `chart_image` to a file.
 
     Args:
         chart: a `Chart`.
         path: the picture to write; its ending (.png, .jpg, …) is its format.
+        size, subtitle: as there.
+    """
+    save_picture(chart_image(chart, size, subtitle), path)
+
+
+def chart_image(chart, size=(1100, 480), subtitle=None):
+    """A chart on white paper, with its title and legend above.
+
+    Args:
+        chart: a `Chart`.
         size: width and height in pixels.
         subtitle: the second line above; None is the name of the vertical axis.
+
+    Returns:
+        `PIL.Image`, RGB.
     """
     width, height = size
     subtitle = chart.unit if subtitle is None else subtitle
@@ -48,7 +62,8 @@ def draw_chart(chart, path, size=(1100, 480), subtitle=None):
         left = _MARGIN
         for number, line in enumerate(chart.legend):
             color, dashes = _look_of_line(number)
-            pen.line([(left, 8), (left + 22, 8)], color, 2, dashes)
+            _, thickness, own_dashes = _LOOKS[line.role]
+            pen.line([(left, 8), (left + 22, 8)], color, thickness, own_dashes or dashes)
             left = pen.text((left + 28, 12), f"{line.name} {line.note}", _INK) + 18
         pen.down += _ROW
     for shape in chart.shapes(width, height - pen.down):
@@ -62,7 +77,7 @@ def draw_chart(chart, path, size=(1100, 480), subtitle=None):
         else:
             own, thickness, own_dashes = _LOOKS[shape.role]
             pen.line(shape.points, own or color, thickness, own_dashes or dashes)
-    save_picture(paper.reduce(_FINE), path)
+    return paper.reduce(_FINE)
 
 
 def _look_of_line(number):

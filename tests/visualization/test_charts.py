@@ -56,8 +56,8 @@ def test_places_and_texts():
         "0.002",
         "0.1",
     ]
-    values = (0, 0.5, 1e-4, 2.5e-5, 2e6)
-    assert [Axis("x", 0, 1).text(value) for value in values] == ["0", "0.5", "1e-4", "2.5e-5", "2e6"]
+    texts = {0: "0", 0.5: "0.5", 1e-4: "1e-4", 2.5e-5: "2.5e-5", 20_000: "20000", 2e6: "2e6"}
+    assert [Axis("x", 0, 1).text(value) for value in texts] == list(texts.values())
 
 
 def test_ticks_of_tiny_and_of_more_steps():
@@ -120,6 +120,8 @@ def test_what_a_line_looks_like():
     noted = Chart("t", (Line("n", points, "97 %"),), X, Y)
     assert noted.legend
     assert "<b>97 %</b>" in charts([noted])
+    dashed = Chart("t", (Line("n", points, "97 %", dashed=True),), X, Y)
+    assert charts([dashed]).count('class="dashed"') == 2  # also in the legend
 
 
 def test_texts_of_close_marks_stand_in_rows():
