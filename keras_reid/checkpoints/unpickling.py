@@ -90,12 +90,12 @@ class Unpickler(pickle._Unpickler):
             or not isinstance(kind, StorageKind)
             or not (isinstance(key, str) or is_size(key))
         ):
-            raise DamagedFile("its pickle refers to something that is no storage")
+            raise DamagedFile("its pickle refers to something that is not a storage")
         start = 0
         if view and view[0] is not None:
             _view_key, start, length = view[0]
         if not is_size(start) or not is_size(length):
-            raise DamagedFile("its pickle has a storage of no proper size")
+            raise DamagedFile("its pickle has a storage of an invalid size")
         self.storages.setdefault(str(key), kind)
         return Storage(str(key), kind, start, length)
 
