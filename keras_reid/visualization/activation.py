@@ -16,24 +16,24 @@ def similarity_maps(model, paths, reference, batch_size=16):
     """How much each position of an image contributes to its cosine similarity with a reference embedding.
 
     With the feature map `F(x)` of the backbone and the similarity `s = r·e / (|r| |e|)` of the image's embedding e and
-    the reference r, whose lengths are held fixed:
+    the reference r, with both lengths held fixed:
 
     `M(x) = Σ_c F_c(x) ∂s/∂F_c(x)`
 
     For poolings that scale with their input (average, maximum, GeM and sums of them) and a linear head, this is a
-    decomposition: the map sums to the similarity but for what the neck's offset adds. For others it is the part that
-    is linear in the map. Where the backbone has several maps, theirs are added. Only the layers behind the map are
-    differentiated. An image's map with its own embedding shows where that comes from.
+    decomposition: the map sums to the similarity, apart from what the neck's offset adds. For others it is the part
+    that is linear in the map. If the backbone has several maps, their contributions are added. Only the layers after
+    the map are differentiated. An image's map with its own embedding shows where the embedding comes from.
 
     Args:
         model: a `ReIDModel`.
         paths: image files.
-        reference: `(dim,)` or `(n, dim)` embedding, for all images or one for each.
+        reference: embedding `(dim,)` for all images, or `(n, dim)`, one for each.
         batch_size: images in a batch.
 
     Returns:
-        `(n, height, width)` float32, of the size of the backbone's (largest) map; negative where a position speaks
-        against the similarity.
+        `(n, height, width)` float32, of the size of the backbone's (largest) map; negative where a position lowers
+        the similarity.
 
     Raises:
         UserError: the backbone gives no feature map with more than one position, such as a transformer's class token.
@@ -58,11 +58,11 @@ def similarity_maps(model, paths, reference, batch_size=16):
 
 
 def draw_heat(image, heat, largest):
-    """A picture, greyed, with a map over it: the lighter and the more opaque, the higher.
+    """A grey version of a picture with a map over it: the higher the value, the lighter and more opaque.
 
     Args:
         image: `PIL.Image`, RGB.
-        heat: `(height, width)`; what is negative counts as 0.
+        heat: `(height, width)`; negative values count as 0.
         largest: value of the lightest colour.
 
     Returns:
@@ -105,13 +105,13 @@ def _maps(model, images, reference):
     for one, gradient in zip(flat, gradients, strict=True):
         part = ops.sum(one * gradient, axis=-1, keepdims=True)
         resized = ops.image.resize(part, shape, interpolation="bilinear")
-        # Its sum stays what it was.
+        # Resizing must not change the sum.
         total += resized[..., 0] * (part.shape[1] * part.shape[2]) / (shape[0] * shape[1])
     return np.asarray(total, np.float32) / _SCALE
 
 
 def _inputs(model, images):
-    """What the model gives its backbone; cameras are not known."""
+    """What the model passes to its backbone, with unknown cameras."""
     from keras import ops
 
     inputs = model.normalize(images)

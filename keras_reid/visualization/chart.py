@@ -139,19 +139,7 @@ class Chart:
             place = _LEFT + self.x.place(x) * (right - _LEFT), bottom - self.y.place(y) * (bottom - top)
             return tuple(round(value, 1) for value in place)
 
-        shapes = [Shape("line", "grid", ((_LEFT, bottom), (right, bottom)))]
-        for tick in self.y.ticks(max(5, height // 70)):
-            _, level = at(self.x.low, tick)
-            shapes.append(Shape("line", "grid", ((_LEFT, level), (right, level))))
-            shapes.append(
-                Shape("text", "label", ((_LEFT - 7, level + 4),), text=self.y.text(tick), anchor="end")
-            )
-        for tick in self.x.ticks(max(5, width // 90)):
-            left, _ = at(tick, self.y.low)
-            shapes.append(Shape("line", "grid", ((left, bottom), (left, bottom + 4))))
-            shapes.append(Shape("text", "label", ((left, bottom + 18),), text=self.x.text(tick)))
-        middle = (_LEFT + right) / 2
-        shapes.append(Shape("text", "label", ((middle, height - 6),), text=self.x.label))
+        shapes = [*_axis_shapes(self.x, self.y, at, width, height)]
         for line in self.lines:
             shapes += _line_shapes(line, None if line.faint else self.colored.index(line), at, self.y.low)
         for point in self.points:
@@ -161,6 +149,21 @@ class Chart:
             shapes.append(Shape("line", "mark", ((left, base + 3), (left, bottom))))
             shapes.append(Shape("text", "strong", ((start, base),), text=text, anchor="start"))
         return shapes
+
+
+def _axis_shapes(x, y, at, width, height):
+    """The lines and numbers of both axes."""
+    right, bottom = width - _RIGHT, height - _BOTTOM
+    yield Shape("line", "grid", ((_LEFT, bottom), (right, bottom)))
+    for tick in y.ticks(max(5, height // 70)):
+        _, level = at(x.low, tick)
+        yield Shape("line", "grid", ((_LEFT, level), (right, level)))
+        yield Shape("text", "label", ((_LEFT - 7, level + 4),), text=y.text(tick), anchor="end")
+    for tick in x.ticks(max(5, width // 90)):
+        left, _ = at(tick, y.low)
+        yield Shape("line", "grid", ((left, bottom), (left, bottom + 4)))
+        yield Shape("text", "label", ((left, bottom + 18),), text=x.text(tick))
+    yield Shape("text", "label", (((_LEFT + right) / 2, height - 6),), text=x.label)
 
 
 def _line_shapes(line, number, at, floor):
@@ -190,8 +193,7 @@ def _point_shapes(point, at, right, bottom):
 
 
 def _rows(marks, right):
-    """How many rows of text the marks need so that no text covers another, and `(x, row, start of the text, text)` of
-    each."""
+    """How many rows the texts of marks need so as not to cover each other, and `(x, row, start, text)` of each."""
     ends, placed = [], []
     for left, text in sorted(marks):
         width = _LETTER * len(text)

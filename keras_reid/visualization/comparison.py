@@ -14,7 +14,7 @@ def write_comparison(run_directories, output):
     """Writes a page that compares runs: a table of metrics for each test set, CMC, ROC and training curves in one
     chart each, and the settings that differ.
 
-    It reads what the runs hold: `metrics.json`, `report/curves.json`, `metrics.jsonl`, `experiment.json`.
+    It reads files of the runs: `metrics.json`, `report/curves.json`, `metrics.jsonl`, `experiment.json`.
 
     Args:
         run_directories: folders of finished runs, at least two.
@@ -58,7 +58,7 @@ def write_comparison(run_directories, output):
 
 
 def run_names(directories):
-    """Names of the runs' folders; with as many of the folders above as it takes to tell them apart."""
+    """Names of the runs' folders, with as many parent folders as it takes to tell them apart."""
     parts = [directory.resolve().parts for directory in directories]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(each[-depth:]) for each in parts]

@@ -8,10 +8,10 @@ from keras_reid.visualization.experiment_settings import as_python
 
 
 def run_summary(directory, description, log, model=None):
-    """What model was trained, how long, from which seed and code, and where, as name → text.
+    """Which model was trained, for how long, with which seed and code, and on which machine: name → text.
 
     Args:
-        directory: `pathlib.Path` of the run, with its `environment.json` and `best.json`, if there are any.
+        directory: `pathlib.Path` of the run, with its `environment.json` and `best.json` if they exist.
         description: the resolved experiment.
         log: what `read_log` returns.
         model: the `ReIDModel`, or None.

@@ -6,7 +6,7 @@ from keras_reid.visualization.axis import Axis
 from keras_reid.visualization.chart import Chart, Line
 from keras_reid.visualization.chart_picture import draw_chart
 
-_AS_GOOD_AS_ZERO = 1e-6  # of the largest rate: smaller ones need no logarithmic axis to be told apart
+_AS_GOOD_AS_ZERO = 1e-6  # of the largest rate
 
 
 def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning rate"):
@@ -29,7 +29,8 @@ def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning
 def schedule_chart(steps, rates, steps_per_epoch, marks=(), title="learning rate"):
     """The same as a `Chart`.
 
-    Its vertical axis is logarithmic where the largest rate is over 30 times the smallest, and none is as good as zero.
+    Its vertical axis is logarithmic if the largest rate is over 30 times the smallest, unless some rates are practically
+    zero.
 
     Example:
         >>> chart = schedule_chart([0, 100, 200], [0.1, 1.0, 1.0], steps_per_epoch=100)

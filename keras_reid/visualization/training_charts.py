@@ -1,4 +1,4 @@
-"""Training in curves, from what it logged after each epoch."""
+"""Curves of a training, from the log of its epochs."""
 
 import json
 
@@ -108,7 +108,7 @@ def compare_training(logs):
 
 
 def _points(log, key):
-    """Of the epochs that logged a finite number under this key."""
+    """`(epoch, value)` of the epochs that logged a finite number under this key."""
     values = ((record["epoch"], record.get(key)) for record in log)
     return tuple((epoch, value) for epoch, value in values if value is not None and abs(value) < float("inf"))
 
