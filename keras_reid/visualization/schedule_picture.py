@@ -29,8 +29,8 @@ def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning
 def schedule_chart(steps, rates, steps_per_epoch, marks=(), title="learning rate"):
     """The same as a `Chart`.
 
-    Its vertical axis is logarithmic if the largest rate is over 30 times the smallest, unless some rates are practically
-    zero.
+    Its vertical axis is logarithmic if the largest rate is over 30 times the smallest, unless some are
+    practically zero.
 
     Example:
         >>> chart = schedule_chart([0, 100, 200], [0.1, 1.0, 1.0], steps_per_epoch=100)
