@@ -1,25 +1,23 @@
-"""Draws how time and memory grow with the number of images: two panels with logarithmic axes."""
+"""How time and memory grow with the number of images, as a picture: two charts, all axes logarithmic."""
 
 import dataclasses
-import itertools
-import math
 
 from PIL import Image, ImageDraw, ImageFont
 
-from keras_reid.utils.files import written_aside
+from keras_reid.utils.files import save_picture
+from keras_reid.visualization.axis import Axis
+from keras_reid.visualization.chart import Chart, Line
+from keras_reid.visualization.chart_picture import chart_image
 
-_SIZE, _LEFT, _TOP, _WIDTH, _HEIGHT = (1320, 580), 90, 76, 520, 410
-_PANEL = 660
-_INK, _FAINT, _GRID = "#1f2328", "#57606a", "#e3e7eb"
-_COLOURS = ("#0969da", "#bc4c00", "#1a7f37", "#8250df")
+_PANEL, _HEAD = (640, 520), 48
 
 
 @dataclasses.dataclass(frozen=True)
 class Curve:
-    """A curve in a panel.
+    """A line of a chart.
 
     Args:
-        name: label at the last point.
+        name: for the legend.
         points: `(images, value)` pairs.
         dashed: for calculated or reference values.
     """
@@ -30,84 +28,30 @@ class Curve:
 
 
 def draw_growth(path, title, panels, across="images in the gallery"):
-    """Draws panels of curves side by side.
+    """Draws charts of curves side by side.
 
     Args:
-        path: the image file to write.
-        title: the title.
-        panels: two pairs `(name of the vertical axis, [Curve, …])`.
+        path: the picture to write.
+        title: the line above.
+        panels: `(name of the vertical axis, [Curve, …])` pairs.
         across: name of the horizontal axes.
     """
-    paper = Image.new("RGB", _SIZE, "white")
-    draw = ImageDraw.Draw(paper)
-    draw.text((_LEFT, 14), title, _INK, ImageFont.load_default(18))
+    paper = Image.new("RGB", (len(panels) * _PANEL[0], _HEAD + _PANEL[1]), "white")
+    ImageDraw.Draw(paper).text((18, 14), title, "#1f2328", ImageFont.load_default(18))
     for number, (name, curves) in enumerate(panels):
-        _panel(draw, _LEFT + number * _PANEL, name, across, [curve for curve in curves if curve.points])
-    with written_aside(path) as aside:
-        paper.save(aside)
+        chart = _chart(name, across, [curve for curve in curves if curve.points])
+        paper.paste(chart_image(chart, _PANEL, subtitle=""), (number * _PANEL[0], _HEAD))
+    save_picture(paper, path)
 
 
-def _panel(draw, left, name, across, curves):
-    small = ImageFont.load_default(13)
-    xs, ys = (_range([point[axis] for curve in curves for point in curve.points]) for axis in (0, 1))
-
-    def place(x, y):
-        return (
-            left + (math.log10(x) - xs[0]) / (xs[1] - xs[0]) * _WIDTH,
-            _TOP + _HEIGHT - (math.log10(y) - ys[0]) / (ys[1] - ys[0]) * _HEIGHT,
-        )
-
-    bottom = _TOP + _HEIGHT
-    draw.text((left, _TOP - 22), name, _INK, small)
-    draw.text((left + _WIDTH / 2, bottom + 34), across, _FAINT, small, "ma")
-    for value in _levels(*ys):
-        level = place(10 ** xs[0], value)[1]
-        draw.line((left, level, left + _WIDTH, level), _GRID)
-        draw.text((left - 8, level), _short(value), _FAINT, small, "rm")
-    for value in _levels(*xs):
-        column = place(value, 10 ** ys[0])[0]
-        draw.line((column, _TOP, column, bottom), _GRID)
-        draw.text((column, bottom + 8), _short(value), _FAINT, small, "ma")
-    taken = []
-    for curve, colour in zip(curves, _COLOURS, strict=False):
-        points = [place(*point) for point in sorted(curve.points)]
-        for start, end in itertools.pairwise(points):
-            _line(draw, start, end, colour, curve.dashed)
-        if not curve.dashed:
-            for x, y in points:
-                draw.ellipse((x - 4, y - 4, x + 4, y + 4), colour)
-        x, y = points[-1]
-        row = y - 10
-        while any(abs(row - other) < 17 for other in taken):
-            row += 17
-        taken.append(row)
-        draw.text((min(x, left + _WIDTH) - 8, row), curve.name, colour, small, "rb")
+def _chart(name, across, curves):
+    lines = [
+        Line(curve.name, tuple(sorted(curve.points)), dotted=not curve.dashed, dashed=curve.dashed)
+        for curve in curves
+    ]
+    xs, ys = ([point[axis] for line in lines for point in line.points] for axis in (0, 1))
+    return Chart(name, tuple(lines), _axis(across, xs), _axis(name, ys))
 
 
-def _line(draw, start, end, colour, dashed):
-    if not dashed:
-        draw.line((*start, *end), colour, 3)
-        return
-    length = math.dist(start, end)
-    for at in range(0, int(length), 9):
-        ends = (at / length, min(at + 5, length) / length)
-        draw.line([tuple(a + (b - a) * t for a, b in zip(start, end, strict=True)) for t in ends], colour, 2)
-
-
-def _range(values):
-    low, high = math.log10(min(values)), math.log10(max(values))
-    room = 0.06 * max(high - low, 1)
-    return low - room, high + room
-
-
-def _levels(low, high):
-    digits = (1, 2, 5) if high - low < 3 else (1,)
-    levels = [d * 10.0**p for p in range(math.floor(low), math.ceil(high) + 1) for d in digits]
-    return [level for level in levels if low <= math.log10(level) <= high]
-
-
-def _short(value):
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
+def _axis(label, values):
+    return Axis(label, min(values) / 1.2, max(values) * 1.2, logarithmic=True)

@@ -168,7 +168,7 @@ def _print(found):
 
 def _write(found, model, embedding, output):
     from keras_reid.visualization import draw_ranked_lists
-    from keras_reid.visualization.list_page import write_list_page
+    from keras_reid.visualization.ranked_list_page import write_list_page
 
     if output.suffix.lower() == ".html":
         write_list_page(output, found, model, embedding)

@@ -1,7 +1,7 @@
 """The names that a pickle of weights may use, and what stands for them here.
 
-None stands for the function or class itself: a container becomes a plain dict or list, a tensor a `StoredTensor`, and
-what is only there beside the weights (a number of numpy's, a device) an `Inert` without content.
+No stand-in is the function or class itself: a container becomes a plain dict or list, a tensor becomes a
+`StoredTensor`, and what a checkpoint keeps next to the weights (a NumPy number, a device) an `Inert` without content.
 """
 
 import dataclasses
@@ -13,11 +13,11 @@ from keras_reid.checkpoints.stored_tensor import StorageKind, StoredTensor
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Global:
-    """What a pickle gets for a name.
+    """What a pickle gets in place of a function or class.
 
     Args:
         name: The dotted name.
-        build: Function that stands for a call of it; None for a name that nobody calls.
+        build: Function that is called in its place; None for a name that nobody calls.
     """
 
     name: str
@@ -26,30 +26,30 @@ class Global:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Inert:
-    """Something that is there, but not built: only its type's name is known."""
+    """An object that is not built: only the name of its type is known."""
 
     name: str
 
 
 # What keys of dicts may be. Others are dropped: names of weights are strings, and the hash of a nested tuple would
-# recurse as deeply as a file wants.
+# recurse as deeply as the file wants.
 KEYS = (str, bytes, int, float, bool, type(None))
 
 
 def find_global(module, name):
-    """What stands for `module.name`: a `Global` or a `StorageKind`.
+    """The stand-in for `module.name`: a `Global` or a `StorageKind`.
 
     Raises:
-        NeedsPyTorch: if it is something of PyTorch's that is not built here.
+        NeedsPyTorch: if it is a part of PyTorch that is not built here.
         ForeignGlobal: if it is anything else.
     """
     dotted = f"{module}.{name}"
-    found = _GLOBALS.get(dotted)
-    if found is None:
-        # It goes to a terminal: no control characters, and not a page of it.
+    stand_in = _GLOBALS.get(dotted)
+    if stand_in is None:
+        # The error is printed on a terminal: no control characters, and at most 100 letters.
         dotted = dotted.encode("unicode_escape").decode()[:100]
         raise NeedsPyTorch(f"a `{dotted}`") if module in _PYTORCH else ForeignGlobal(dotted)
-    return found
+    return stand_in
 
 
 def _new_dict(items=()):
@@ -59,7 +59,7 @@ def _new_dict(items=()):
     if not isinstance(items, list):
         raise DamagedFile("a dict is not made from a list of pairs")
     pairs = [pair for pair in items if isinstance(pair, (list, tuple)) and len(pair) == 2]
-    items.clear()  # or a file could make a thousand dicts from one long list
+    items.clear()  # otherwise a file could make a thousand dicts from one long list
     return {key: value for key, value in pairs if isinstance(key, KEYS)}
 
 
@@ -68,10 +68,10 @@ def _default_dict(factory=None, *_):
 
 
 def _tensor(storage, offset, shape, strides, _requires_grad=False, _hooks=None, marks=None, *_):
-    """`marks` says which lazy operations PyTorch has not carried out: {"neg": True} on what is to be negated."""
+    """`marks` are operations that PyTorch has put off: {"neg": True} for a tensor that is still to be negated."""
     marks = marks or {}
     if not isinstance(marks, dict):
-        raise DamagedFile("the marks of a tensor are no dict")
+        raise DamagedFile("the marks of a tensor are not a dict")
     for mark, is_set in marks.items():
         if is_set and mark != "neg":
             raise NeedsPyTorch("a tensor with a mark that is not known here")
@@ -110,7 +110,7 @@ _BUILDERS = {
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.Size": _same,
 }
-# Without content, because they stand beside the weights: in the state of optimizer and schedule, or as a metric.
+# Without content, because they are not weights: they belong to the state of the optimizer or schedule, or are metrics.
 _INERT = (
     "_codecs.encode",
     "numpy.core.multiarray.scalar",
@@ -135,5 +135,5 @@ _GLOBALS = {
     **{name: Global(name, build) for name, build in _BUILDERS.items()},
     **{name: Global(name, lambda *_, name=name: Inert(name)) for name in _INERT},
 }
-# Where else tensors come from: sparse, quantised and complex ones, other types of values.
+# Where other tensors come from: sparse, quantised and complex ones, other types of values.
 _PYTORCH = ("torch", "torch._utils", "torch._tensor", "torch.storage", "torch.cuda", "torch.nn.parameter")

@@ -21,7 +21,7 @@ class ByteSource:
             file, size = io.BytesIO(file), len(file)
         self._file, self.left = file, size
 
-    def take(self, count):
+    def read(self, count):
         """The next `count` bytes."""
         self._spend(count)
         data = self._file.read(count)
@@ -38,15 +38,15 @@ class ByteSource:
 
     def number(self, layout):
         """The next number, in `struct`'s format."""
-        return struct.unpack(layout, self.take(struct.calcsize(layout)))[0]
+        return struct.unpack(layout, self.read(struct.calcsize(layout)))[0]
 
-    def line(self):
-        """The next line, as text."""
+    def readline(self):
+        """The next line, with its end."""
         line = self._file.readline(min(self.left, _LONGEST_NAME))
         self.left -= len(line)
         if not line.endswith(b"\n"):
             raise DamagedFile("a name does not end")
-        return line[:-1].decode()
+        return line
 
     def _spend(self, count):
         # Checked before reading, because Python reserves the memory for as much as is asked for.

@@ -12,7 +12,7 @@ _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$|^memory\.q
 
 
 def named(state, rename=None):
-    """`{name: (its own name, array)}` of a state dict, without what does not count.
+    """`{name: (name in the state dict, array)}`, without counters and other values that belong to no variable.
 
     Args:
         state: `{name: array}`.
@@ -21,22 +21,22 @@ def named(state, rename=None):
     Raises:
         UserError: if two names become the same one.
     """
-    found = {}
+    renamed = {}
     for own_name, value in state.items():
         name = own_name.removeprefix("module.")  # how data-parallel training wraps a network
         name = rename(name) if rename else name
         if _IGNORED.search(name):
             continue
-        if name in found:
+        if name in renamed:
             raise UserError(
-                f"State dict: {found[name][0]!r} and {own_name!r} are two names of the same weight."
+                f"State dict: {renamed[name][0]!r} and {own_name!r} are two names of the same weight."
             )
-        found[name] = (own_name, value)
-    return found
+        renamed[name] = (own_name, value)
+    return renamed
 
 
 def fill(wanted, state, variables):
-    """Assigns what fits; if a value is none that a network can have, nothing is assigned.
+    """Assigns the values that fit; if a value is invalid, nothing is assigned.
 
     Args:
         wanted: `{name: Target}`.
@@ -46,7 +46,7 @@ def fill(wanted, state, variables):
     Returns a `Report`, in the state dict's own names.
 
     Raises:
-        UserError: if values are no real numbers, not finite in float32, or negative variances.
+        UserError: if values are not real numbers, are not finite in float32, or are negative variances.
     """
     used, mismatched, filled, values = [], {}, set(), []
     for name, target in wanted.items():

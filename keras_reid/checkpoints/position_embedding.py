@@ -6,15 +6,15 @@ import numpy as np
 
 from keras_reid.utils.errors import UserError
 
-# Classifiers, the layer before them, and the token of DeiT's distillation: no part of a backbone.
+# Classifiers, the layer before them, and the token of DeiT's distillation do not belong to a backbone.
 _DROPPED = ("head.", "head_dist.", "pre_logits.", "dist_token")
 
 
 def adapt_vit(state, backbone):
-    """A published state dict of a ViT or DeiT as one of `backbone`.
+    """A published state dict of a ViT or DeiT, made to fit `backbone`.
 
     Positions are resized to the backbone's grid of patches; patches that old files project as flat vectors become a
-    convolution; classifiers and the distillation token are left out. All else stays as it is.
+    convolution; classifiers and the distillation token are left out. Everything else stays as it is.
 
     Args:
         state: `{name: array}` with timm's names, as `read_state_dict` gives it.
@@ -23,7 +23,7 @@ def adapt_vit(state, backbone):
     Returns a new `{name: array}`.
 
     Raises:
-        UserError: if the positions are not those of a square image, and are not as many as the backbone's.
+        UserError: if the positions are neither those of a square image nor as many as the backbone's.
     """
     adapted = {name: value for name, value in state.items() if not name.startswith(_DROPPED)}
     patches = adapted.get("patch_embed.proj.weight")

@@ -10,21 +10,21 @@ from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import model_targets
 from keras_reid.utils.errors import UserError
 
-# Classifiers of the networks that weights are published for: a backbone has none.
+# Classifiers of the networks that weights are published for. A backbone has no classifier.
 _CLASSIFIERS = ("fc.", "classifier.", "head.", "linear.")
 
 
 def load_pretrained(backbone, pretrained, published_name=None):
-    """Fills a backbone, and refuses to leave it half filled.
+    """Fills a backbone with weights. Weights that fill only a part of it are an error.
 
     Args:
         backbone: A functional model whose layers are named as in the file.
-        pretrained: "imagenet", the path of a weights file, or a state dict. Of a whole network that FastReID saved,
-            the backbone is taken.
+        pretrained: "imagenet", the path of a weights file, or a state dict. From a whole network that FastReID
+            saved, the backbone is taken.
         published_name: What "imagenet" stands for here, a key of `published.PUBLISHED`.
 
-    Returns a `Report`. Its unused names are those of a head or classifier, its unfilled ones those of non-local
-    blocks, of which the file may have none.
+    Returns a `Report`. Its unused names are those of a head or classifier; its unfilled ones are those of non-local
+    blocks, which the file need not have.
 
     Raises:
         ValueError: if "imagenet" is wanted and nobody published such weights.
@@ -39,7 +39,7 @@ def load_pretrained(backbone, pretrained, published_name=None):
     adapted = backbone.adapt_checkpoint(own)
     state = {name: (name, value) for name, value in adapted.items()}
     report = fill(model_targets(backbone), state, backbone.weights)
-    # Published networks have no non-local blocks, which start as the identity. Half of them is an error.
+    # Published networks have no non-local blocks, which then start as the identity. Some but not all is an error.
     optional = () if any(name.startswith("NL_") for name in own) else ("NL_",)
     missing = [name for name in report.unfilled if not name.startswith(optional)]
     surplus = [name for name in report.unused if not name.startswith(_CLASSIFIERS)]

@@ -1,4 +1,4 @@
-"""Why a file cannot be read, without its path, which only the reader of the whole file knows."""
+"""Why a file cannot be read. The reader of the whole file adds its path."""
 
 
 class DamagedFile(ValueError):
@@ -6,7 +6,7 @@ class DamagedFile(ValueError):
 
 
 class ForeignGlobal(ValueError):
-    """A pickle names a function or class that no weights need. Its only argument is the dotted name.
+    """A pickle names a function or class that weights do not need. The only argument is the dotted name.
 
     `whole` says whether all that the pickle holds is such an object, as a module that was saved without
     `.state_dict()`.
@@ -16,4 +16,4 @@ class ForeignGlobal(ValueError):
 
 
 class NeedsPyTorch(ValueError):
-    """The file is in order, but what it holds only PyTorch can build. Its only argument says what that is."""
+    """The file is in order, but only PyTorch can build what it holds. The only argument says what that is."""

@@ -12,8 +12,8 @@ import sys
 from keras_reid.checkpoints.torch_file import why_no_torch_file
 from keras_reid.utils.errors import UserError
 
-# Researchers get ImageNet for non-commercial research and education only; whether that binds what was trained on it,
-# who uses the weights has to decide.
+# ImageNet is given to researchers for non-commercial research and education only. Whether that binds weights trained on
+# it is for those to decide who use them.
 _IMAGENET = "trained on ImageNet, whose terms of access are for non-commercial research and education"
 
 
@@ -67,7 +67,7 @@ def _torchreid(name, drive_id):
     return {name: Published(url, f"{name}_imagenet.pth", None, f"MIT; {_IMAGENET}", source)}
 
 
-# The files that FastReID starts from, and torchvision's for networks that it has no weights for.
+# The files that FastReID starts from, and torchvision's for networks that FastReID has no weights for.
 PUBLISHED = {
     **_torchvision("resnet18", "5c106cde"),
     **_torchvision("resnet34", "333f7ec4"),
@@ -107,7 +107,7 @@ def fetch(name, cache=None):
 
     Raises:
         ValueError: if nobody published weights of this name.
-        UserError: if the file cannot be fetched, or what came or lies in the cache is another one.
+        UserError: if the file cannot be fetched, or if the fetched or cached file is not the published one.
 
     Example:
         >>> path = keras_reid.checkpoints.fetch("resnet50")  # doctest: +SKIP
@@ -129,7 +129,7 @@ def fetch(name, cache=None):
                 f'again, or pass your own file by its path: `pretrained="PATH"`.'
             )
         return path
-    # Beside its place, so that it is moved there in one step, and only when it is whole.
+    # In the same folder, so that it is moved into place in one step, and only when it is complete.
     aside = path.with_name(f".{path.stem}.part{secrets.token_hex(8)}{path.suffix}")
     otherwise = f'put the file at {path}, or pass its path: `pretrained="PATH"`.'
     try:
@@ -174,7 +174,7 @@ def _download(url, path):
 
     path.parent.mkdir(parents=True, exist_ok=True)
     if not os.access(path.parent, os.W_OK):  # get_file would write elsewhere and not say so
-        raise PermissionError(f"no right to write to {path.parent}")
+        raise PermissionError(f"no permission to write to {path.parent}")
     talkative = keras.config.is_interactive_logging_enabled()
     if not sys.stdout.isatty():  # the progress bar would fill log files
         keras.config.disable_interactive_logging()

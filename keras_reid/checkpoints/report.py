@@ -5,7 +5,7 @@ import dataclasses
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The outcome of an import: nothing is skipped in silence.
+    """The outcome of an import. Nothing is skipped silently.
 
     Args:
         used: Names of the state dict whose values are now in the model.

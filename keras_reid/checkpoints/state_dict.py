@@ -12,7 +12,7 @@ from keras_reid.checkpoints.stored_tensor import StoredTensor
 from keras_reid.checkpoints.torch_file import read_torch_file
 from keras_reid.utils.errors import UserError
 
-# Where checkpoints keep the state dict beside the state of optimizer and schedule.
+# Where checkpoints keep the state dict, next to the state of the optimizer and schedule.
 _CONTAINERS = ("model", "state_dict")
 # Before it, `weights_only` could be deceived.
 _OLDEST_PYTORCH = (2, 6)
@@ -23,8 +23,8 @@ def read_state_dict(source):
     """`{name: numpy array}` from a mapping of names to arrays, or from a file that `torch.save` wrote.
 
     A file may hold the state dict itself or a checkpoint with it under "model" or "state_dict". It is read without
-    PyTorch and without running anything that it names; PyTorch is asked only where a file holds tensors that are not
-    known here (sparse or quantised ones, for example).
+    PyTorch and without running anything that it names; PyTorch is used only where a file holds tensors that this reader
+    does not know (sparse or quantised ones, for example).
 
     Args:
         source: The mapping, or the path of a `.pth`, `.pt`, `.tar` or `.bin` file.
@@ -32,8 +32,8 @@ def read_state_dict(source):
     Returns arrays, read-only where they come from a file; bfloat16 becomes float32.
 
     Raises:
-        UserError: if the file is missing, damaged, none that `torch.save` wrote, or asks to run something; if
-            there is no state dict in it; or if a value is not an array.
+        UserError: if the file is missing, damaged, not written by `torch.save`, or asks to run something; if it holds
+            no state dict; or if a value is not an array.
 
     Example:
         >>> state = keras_reid.checkpoints.read_state_dict("market_bot_R50.pth")  # doctest: +SKIP
@@ -96,7 +96,7 @@ def _plain(value):
     if not all(hasattr(value, method) for method in ("detach", "is_floating_point", "to_dense")):
         return value
     value = value.detach()  # a parameter, which has a gradient
-    for view in ("conj", "neg"):  # numpy takes none whose signs PyTorch has still to change
+    for view in ("conj", "neg"):  # numpy does not take them before PyTorch has changed their signs
         if getattr(value, f"is_{view}", bool)():
             value = getattr(value, f"resolve_{view}")()
     if value.is_quantized:
@@ -122,8 +122,8 @@ def _read_with_pytorch(path, what):
         import torch
     except ImportError as error:
         raise UserError(
-            f"{path} holds {what}, which only PyTorch can read, and that is not there. Run `pip install torch`, or "
-            "read the file where PyTorch is and pass names and numpy arrays."
+            f"{path} holds {what}, which only PyTorch can read, and PyTorch is not installed. Run "
+            "`pip install torch`, or read the file where PyTorch is installed and pass names and numpy arrays."
         ) from error
     if tuple(int(part) for part in torch.__version__.split(".")[:2]) < _OLDEST_PYTORCH:
         raise UserError(

@@ -69,7 +69,7 @@ class Storage:
     length: int
 
     def window(self, values):
-        """Its own among all values of the part called `key`.
+        """Its values, out of all values of the part called `key`.
 
         Raises:
             DamagedFile: if it is longer than its part of the file.
@@ -112,7 +112,7 @@ class StoredTensor:
             or not len(shape) == len(strides) <= _MOST_DIMENSIONS
             or not all(map(is_size, (offset, *shape, *strides)))
         ):
-            raise DamagedFile("a tensor has no proper storage, offset, shape and strides")
+            raise DamagedFile("a tensor has an invalid storage, offset, shape or strides")
         if negative and np.dtype(storage.kind.code).kind != "f" and not storage.kind.upper_half:
             raise DamagedFile(f"a tensor of type {storage.kind.name} is marked as negative")
         return cls(storage, offset, shape, strides, negative)
@@ -121,9 +121,8 @@ class StoredTensor:
         """The tensor as a read-only view of its storage's values, which are negated where it is negative.
 
         Raises:
-            DamagedFile: if the window reaches beyond the storage, or repeats so much of it, as an expanded tensor does,
-                that it has more than 2²⁸ values and more than the storage: a few bytes could else ask for any amount of
-                memory.
+            DamagedFile: if the window reaches beyond the storage; or if it repeats the storage, as an expanded tensor
+                does, and has more than 2²⁸ values. Otherwise a few bytes could ask for any amount of memory.
         """
         count = math.prod(self.shape)
         if count == 0:

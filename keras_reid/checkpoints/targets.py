@@ -1,9 +1,12 @@
 """From the names in a PyTorch checkpoint to the variables of Keras layers.
 
-A layer says which names it wants. Nothing is matched by order. A layer with parts of its own has a property
-`checkpoint_parts`: these parts, layers or variables, by the name they have in checkpoints below the layer's own. A
-layer whose parts have no name above them there says so by a `checkpoint_name` of "". A model whose files exist under
-two kinds of names has `checkpoint_aliases`: pairs of a part of a name and what else it may be.
+A layer says which names it wants; nothing is matched by order.
+
+- A layer with inner parts has a property `checkpoint_parts`: name in the checkpoint, below the layer's → layer or
+  variable.
+- A layer whose parts have no name above theirs in the checkpoint has a `checkpoint_name` of "".
+- A model whose files exist under two kinds of names has `checkpoint_aliases`: pairs of a part of a name and its other
+  form.
 """
 
 from typing import NamedTuple
@@ -48,27 +51,27 @@ def model_targets(model, rename=None):
         model: A Keras model whose layers are named as in the checkpoint.
         rename: Function from a name as the layers have it to the name in the checkpoint, where they differ.
     """
-    found = {}
+    targets = {}
     for layer in model.layers:
-        found.update(layer_targets(getattr(layer, "checkpoint_name", layer.name), layer))
+        targets.update(layer_targets(getattr(layer, "checkpoint_name", layer.name), layer))
     aliases = {}
     for part, alias in getattr(model, "checkpoint_aliases", ()):
-        aliases.update({name.replace(part, alias): found[name] for name in found if part in name})
+        aliases.update({name.replace(part, alias): targets[name] for name in targets if part in name})
     # A report calls a variable by the last of its names: its proper one.
-    found = {**aliases, **found}
-    return {rename(name): target for name, target in found.items()} if rename else found
+    targets = {**aliases, **targets}
+    return {rename(name): target for name, target in targets.items()} if rename else targets
 
 
 def layer_targets(name, part):
-    """The names under `name` that belong to a layer or variable; none for a layer without weights."""
+    """`{name in the checkpoint: Target}` of a layer or variable, whose own name is `name`; empty without weights."""
     if isinstance(part, keras.Variable):
         return {name: Target(part)}
     parts = getattr(part, "checkpoint_parts", None)
     if parts is not None:
-        found = {}
+        targets = {}
         for own_name, inner in parts.items():
-            found.update(layer_targets(f"{name}.{own_name}" if name else own_name, inner))
-        return found
+            targets.update(layer_targets(f"{name}.{own_name}" if name else own_name, inner))
+        return targets
     if isinstance(part, keras.layers.DepthwiseConv2D):
         return _weight_and_bias(name, part, "depthwise")
     if isinstance(part, keras.layers.Conv2D):
@@ -87,10 +90,10 @@ def layer_targets(name, part):
 
 
 def _weight_and_bias(name, layer, layout):
-    found = {f"{name}.weight": Target(layer.kernel, layout)}
+    targets = {f"{name}.weight": Target(layer.kernel, layout)}
     if layer.bias is not None:
-        found[f"{name}.bias"] = Target(layer.bias)
-    return found
+        targets[f"{name}.bias"] = Target(layer.bias)
+    return targets
 
 
 def _scale_and_offset(name, layer):

@@ -43,8 +43,7 @@ def read_torch_file(path, select):
     share memory.
 
     Raises:
-        UserError: if there is no such file, it is none that `torch.save` wrote, it is damaged, or it asks to run
-            something.
+        UserError: if the file is missing, damaged or not written by `torch.save`, or if it asks to run something.
         NeedsPyTorch: if only PyTorch can build what it holds.
     """
     path = pathlib.Path(path)
@@ -75,7 +74,7 @@ def read_torch_file(path, select):
 
 
 def why_no_torch_file(path):
-    """What is wrong with a file that does not even begin as `torch.save` begins one, in words; None if it does."""
+    """Why a file cannot be one that `torch.save` wrote, judged by its first bytes; None if it may be one."""
     path = pathlib.Path(path)
     try:
         if path.is_dir():
@@ -93,21 +92,21 @@ def why_no_torch_file(path):
     if head.lstrip().startswith(b"<"):
         return f"{path} is a web page, probably of a download that failed. Fetch the file again."
     if not head.startswith((_ZIP, _PICKLE)):
-        return f"{path} is no file that torch.save wrote: it begins with {head[:12]!r}"
+        return f"{path} is not a file that torch.save wrote: it begins with {head[:12]!r}"
     return None
 
 
 def _arrays(archive, wanted):
-    parts, found = {}, {}
+    parts, arrays = {}, {}
     for name, value in wanted.items():
         if isinstance(value, StoredTensor):
             value = value.array(value.storage.window(_values(archive, value.storage, value.negative, parts)))
-        found[name] = value
-    return found
+        arrays[name] = value
+    return arrays
 
 
 def _values(archive, storage, negative, parts):
-    """All values of a storage's part of the file. However many views there are of it, it is read and converted once."""
+    """All values of the part of the file that holds a storage: read and converted once, however many views it has."""
     if not storage.length:
         return storage.kind.values(b"")
     part = (storage.key, storage.kind, negative)
@@ -123,7 +122,7 @@ def _values(archive, storage, negative, parts):
 
 
 class _ZipArchive:
-    """The format of today."""
+    """The format since PyTorch 1.6."""
 
     def __init__(self, file, path):
         self._size = path.stat().st_size
@@ -134,7 +133,9 @@ class _ZipArchive:
         self._members = {member.filename: member for member in self._zip.infolist()}
         pickles = [name for name in self._members if name.count("/") == 1 and name.endswith("/data.pkl")]
         if not pickles:
-            raise UserError(f"{path} is a zip archive, but none that torch.save wrote: it has no data.pkl.")
+            raise UserError(
+                f"{path} is a zip archive, but not one that torch.save wrote: it has no data.pkl."
+            )
         self._root = pickles[0].removesuffix("data.pkl")
         if f"{self._root}constants.pkl" in self._members:
             raise UserError(
@@ -167,7 +168,7 @@ class _OldFile:
     def __init__(self, file, path):
         source = ByteSource(file, path.stat().st_size)
         if Unpickler(source).load() != _MAGIC:
-            raise UserError(f"{path} is a pickle, but none that torch.save wrote.")
+            raise UserError(f"{path} is a pickle, but not one that torch.save wrote.")
         version, machine = Unpickler(source).load(), Unpickler(source).load()
         if version != _VERSION or not isinstance(machine, dict):
             raise DamagedFile(f"its format is not of version {_VERSION}")
@@ -177,7 +178,7 @@ class _OldFile:
         keys = Unpickler(source).load()
         self._file, self._places = file, {}
         for key in keys if isinstance(keys, list) else ():
-            # Not just any key: the text of lists that share their items may be of any length.
+            # Not every key: as text, lists that share their items may be of any length.
             if not isinstance(key, str) and not is_size(key):
                 raise DamagedFile(f"a {type(key).__name__} is the key of a storage in it")
             key = str(key)

@@ -1,9 +1,15 @@
 """Pickles of weights, read without running anything that they name.
 
-A pickle is a program for a machine with a stack, and Python's own machine calls whatever function the program names.
-This one knows the instructions that `torch.save` writes, takes names only from `allowed_globals`, and calls nothing
-else than the small functions there. It reads no further than the file is long, and builds no more than the
-instructions in the file do one by one.
+A pickle is a program for a machine with a stack, and Python's machine calls whatever function the program names. This
+is Python's machine with fewer instructions: those that `torch.save` writes. Names come from `allowed_globals` alone,
+only the small functions there are called, and nothing is built that the instructions in the file do not build one by
+one.
+
+It is the machine in Python, `pickle._Unpickler`, whose instructions can be taken away. The class is private; it is the
+same in Python 3.11, 3.12 and 3.13. The machine in C, `pickle.Unpickler`, lets only `find_class` and `persistent_load`
+be changed, which is not enough (seen in Python 3.11): a file of ten bytes makes it reserve 1 GiB for a place in the
+memo, one of twelve bytes 2 GiB for a bytearray that the file does not hold, and a key of a million nested tuples ends
+the process, because the hash of a tuple recurses.
 """
 
 import pickle
@@ -12,27 +18,35 @@ from keras_reid.checkpoints.allowed_globals import KEYS, Global, find_global
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal, NeedsPyTorch
 from keras_reid.checkpoints.stored_tensor import Storage, StorageKind, is_size
 
-_CONSTANTS = {pickle.NONE: None, pickle.NEWTRUE: True, pickle.NEWFALSE: False, pickle.EMPTY_TUPLE: ()}
-_EMPTY = {pickle.EMPTY_LIST: list, pickle.EMPTY_DICT: dict, pickle.EMPTY_SET: list}
-_NUMBERS = {pickle.BININT: "<i", pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BINFLOAT: ">d"}
-# Instructions followed by a length, and its format.
-_TEXTS = {pickle.BINUNICODE: "<I", pickle.SHORT_BINUNICODE: "<B", pickle.BINUNICODE8: "<Q"}
-_BYTES = {
-    pickle.BINBYTES: "<I",
-    pickle.SHORT_BINBYTES: "<B",
-    pickle.BINBYTES8: "<Q",
-    pickle.BYTEARRAY8: "<Q",
-    pickle.BINSTRING: "<i",  # the two strings of Python 2
-    pickle.SHORT_BINSTRING: "<B",
+_INHERITED = (
+    *(pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK),
+    *(pickle.MEMOIZE, pickle.BINPUT, pickle.LONG_BINPUT, pickle.BINGET, pickle.LONG_BINGET),
+    *(pickle.NONE, pickle.NEWTRUE, pickle.NEWFALSE),
+    *(pickle.BININT, pickle.BININT1, pickle.BININT2, pickle.LONG1, pickle.LONG4, pickle.BINFLOAT),
+    *(pickle.BINUNICODE, pickle.SHORT_BINUNICODE, pickle.BINUNICODE8),
+    *(pickle.BINBYTES, pickle.SHORT_BINBYTES, pickle.BINBYTES8),
+    *(pickle.BINSTRING, pickle.SHORT_BINSTRING),  # the two strings of Python 2
+    *(pickle.EMPTY_TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.TUPLE),
+    *(pickle.EMPTY_LIST, pickle.EMPTY_DICT),
+    *(pickle.GLOBAL, pickle.STACK_GLOBAL, pickle.BINPERSID),  # these call the two methods below
+)
+# Sets become lists, because the hash of a nested tuple recurses as deeply as a file wants. The bytes of a bytearray are
+# read, and not reserved first.
+_REPLACED = {
+    pickle.EMPTY_SET: pickle.EMPTY_LIST,
+    pickle.FROZENSET: pickle.LIST,
+    pickle.BYTEARRAY8: pickle.BINBYTES8,
 }
-_LONGS = {pickle.LONG1: "<B", pickle.LONG4: "<i"}
-_IGNORED = {pickle.PROTO: 1, pickle.FRAME: 8}
-_TUPLES = {pickle.TUPLE1: 1, pickle.TUPLE2: 2, pickle.TUPLE3: 3}
-_PUTS = {pickle.BINPUT: "<B", pickle.LONG_BINPUT: "<I"}
-_GETS = {pickle.BINGET: "<B", pickle.LONG_BINGET: "<I"}
 
 
-class Unpickler:
+class _Instructions(dict):
+    """Code of an instruction → what it does."""
+
+    def __missing__(self, code):
+        raise DamagedFile(f"its pickle has an instruction that torch.save never writes: {bytes([code])!r}")
+
+
+class Unpickler(pickle._Unpickler):
     """Reads one pickle.
 
     Args:
@@ -44,115 +58,71 @@ class Unpickler:
         DamagedFile, ForeignGlobal, NeedsPyTorch: from `load`.
     """
 
+    dispatch = _Instructions({code[0]: pickle._Unpickler.dispatch[code[0]] for code in _INHERITED})
+    for _code, _instead in _REPLACED.items():
+        dispatch[_code[0]] = pickle._Unpickler.dispatch[_instead[0]]
+
     def __init__(self, source):
+        super().__init__(source, encoding="latin-1")  # of the strings of Python 2: every byte is a letter
         self.storages = {}
-        self._source = source
-        self._stack = []
-        self._outer = []  # the stacks below the marks
-        self._memo = {}
-        self._instructions = {
-            pickle.MARK: self._mark,
-            pickle.POP: self._pop,
-            pickle.POP_MARK: self._items,
-            pickle.TUPLE: self._tuple,
-            pickle.APPEND: self._append,
-            pickle.APPENDS: self._append_all,
-            pickle.ADDITEMS: self._append_all,
-            pickle.FROZENSET: self._frozen_set,
-            pickle.SETITEM: self._set_item,
-            pickle.SETITEMS: self._set_items,
-            pickle.MEMOIZE: self._memoize,
-            pickle.GLOBAL: self._global,
-            pickle.STACK_GLOBAL: self._stack_global,
-            pickle.REDUCE: self._call,
-            pickle.NEWOBJ: self._call,
-            # The state of an object: nothing here has one that matters.
-            pickle.BUILD: self._pop,
-            pickle.BINPERSID: self._storage,
-        }
 
     def load(self):
         """The content, with `StoredTensor`s for tensors."""
         try:
-            while (code := self._source.take(1)) != pickle.STOP:
-                self._step(code)
-            return self._pop()
+            return super().load()
         except ForeignGlobal as error:
-            error.whole = not self._stack and not self._outer
+            error.whole = not self.stack and not self.metastack
             raise
         except (DamagedFile, NeedsPyTorch):
             raise
-        except (IndexError, KeyError, TypeError, ValueError) as error:
+        except (IndexError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise DamagedFile(f"its pickle contradicts itself ({type(error).__name__})") from error
 
-    def _step(self, code):
-        source, push = self._source, self._stack.append
-        if code in _PUTS:
-            self._memo[source.number(_PUTS[code])] = self._stack[-1]
-        elif code in _GETS:
-            push(self._memo[source.number(_GETS[code])])
-        elif code in _TEXTS:
-            push(source.take(source.number(_TEXTS[code])).decode("utf-8", "surrogatepass"))
-        elif code in self._instructions:
-            self._instructions[code]()
-        elif code in _NUMBERS:
-            push(source.number(_NUMBERS[code]))
-        elif code in _CONSTANTS:
-            push(_CONSTANTS[code])
-        elif code in _EMPTY:
-            push(_EMPTY[code]())
-        elif code in _TUPLES:
-            count = _TUPLES[code]
-            self._stack[-count:] = [tuple(self._top(count))]
-        elif code in _BYTES:
-            push(_text_or_bytes(source.take(source.number(_BYTES[code]))))
-        elif code in _LONGS:
-            push(int.from_bytes(source.take(source.number(_LONGS[code])), "little", signed=True))
-        elif code in _IGNORED:
-            source.take(_IGNORED[code])
-        else:
-            raise DamagedFile(f"its pickle has an instruction that torch.save never writes: {code!r}")
+    def find_class(self, module, name):
+        """What stands for a function or class that the pickle names."""
+        return find_global(module, name)
 
-    def _top(self, count):
-        if len(self._stack) < count:
-            raise IndexError
-        return self._stack[-count:]
+    def persistent_load(self, pid):
+        """A storage is stored elsewhere: `("storage", kind, key, device, length)`, and in the older format a view."""
+        label, kind, key, _device, length, *view = pid
+        if (
+            label != "storage"
+            or not isinstance(kind, StorageKind)
+            or not (isinstance(key, str) or is_size(key))
+        ):
+            raise DamagedFile("its pickle refers to something that is not a storage")
+        start = 0
+        if view and view[0] is not None:
+            _view_key, start, length = view[0]
+        if not is_size(start) or not is_size(length):
+            raise DamagedFile("its pickle has a storage of an invalid size")
+        self.storages.setdefault(str(key), kind)
+        return Storage(str(key), kind, start, length)
 
-    def _pop(self):
-        return self._stack.pop()
+    def _call(self):
+        arguments, function = self.stack.pop(), self.stack.pop()
+        if not isinstance(function, Global) or function.build is None or not isinstance(arguments, tuple):
+            raise DamagedFile(f"its pickle calls a {type(function).__name__}")
+        self.append(function.build(*arguments))
 
-    def _mark(self):
-        self._outer.append(self._stack)
-        self._stack = []
-
-    def _items(self):
-        """What was pushed since the last mark."""
-        items, self._stack = self._stack, self._outer.pop()
-        return items
-
-    def _tuple(self):
-        items = self._items()
-        self._stack.append(tuple(items))
-
-    def _frozen_set(self):
-        items = self._items()
-        self._stack.append(items)
+    def _skip_state(self):
+        """No object here has a state that matters."""
+        self.stack.pop()
 
     def _append(self):
-        item = self._pop()
+        item = self.stack.pop()
         self._container(list).append(item)
 
     def _append_all(self):
-        items = self._items()
+        items = self.pop_mark()
         self._container(list).extend(items)
 
     def _set_item(self):
-        key, value = self._top(2)
-        del self._stack[-2:]
+        value, key = self.stack.pop(), self.stack.pop()
         self._put(key, value)
 
     def _set_items(self):
-        items = self._items()
+        items = self.pop_mark()
         for key, value in zip(items[::2], items[1::2], strict=True):
             self._put(key, value)
 
@@ -162,49 +132,21 @@ class Unpickler:
             content[key] = value
 
     def _container(self, kind):
-        if type(self._stack[-1]) is not kind:
+        if type(self.stack[-1]) is not kind:
             raise DamagedFile(
-                f"its pickle fills a {type(self._stack[-1]).__name__} as if it were a {kind.__name__}"
+                f"its pickle fills a {type(self.stack[-1]).__name__} as if it were a {kind.__name__}"
             )
-        return self._stack[-1]
+        return self.stack[-1]
 
-    def _memoize(self):
-        self._memo[len(self._memo)] = self._stack[-1]
-
-    def _global(self):
-        module, name = self._source.line(), self._source.line()
-        self._stack.append(find_global(module, name))
-
-    def _stack_global(self):
-        module, name = self._top(2)
-        if not isinstance(module, str) or not isinstance(name, str):
-            raise DamagedFile("its pickle has a name that is no text")
-        self._stack[-2:] = [find_global(module, name)]
-
-    def _call(self):
-        function, arguments = self._top(2)
-        if not isinstance(function, Global) or function.build is None or not isinstance(arguments, tuple):
-            raise DamagedFile(f"its pickle calls a {type(function).__name__}")
-        self._stack[-2:] = [function.build(*arguments)]
-
-    def _storage(self):
-        """A storage is stored elsewhere: `("storage", kind, key, device, length)`, and in the older format a view."""
-        label, kind, key, _device, length, *view = self._pop()
-        if (
-            label != "storage"
-            or not isinstance(kind, StorageKind)
-            or not (isinstance(key, str) or is_size(key))
-        ):
-            raise DamagedFile("its pickle refers to something that is no storage")
-        start = 0
-        if view and view[0] is not None:
-            _view_key, start, length = view[0]
-        if not is_size(start) or not is_size(length):
-            raise DamagedFile("its pickle has a storage of no proper size")
-        self.storages.setdefault(str(key), kind)
-        self._stack.append(Storage(str(key), kind, start, length))
-
-
-def _text_or_bytes(data):
-    """Python 2 has one type for both."""
-    return data.decode() if data.isascii() else data
+    dispatch.update(
+        {
+            pickle.REDUCE[0]: _call,
+            pickle.NEWOBJ[0]: _call,
+            pickle.BUILD[0]: _skip_state,
+            pickle.APPEND[0]: _append,
+            pickle.APPENDS[0]: _append_all,
+            pickle.ADDITEMS[0]: _append_all,
+            pickle.SETITEM[0]: _set_item,
+            pickle.SETITEMS[0]: _set_items,
+        }
+    )

@@ -53,13 +53,15 @@ def write_run_report(model, experiment, directory, tests, evaluations, most_pair
         directory: path of the run.
         tests: its test sets.
         evaluations: name of the test set → `DatasetEvaluation` of the model.
-        most_pairs: as in `keras_reid.visualization.find`.
+        most_pairs: as in `keras_reid.visualization.collect_findings`.
         output: HTML file to write; None is `report/index.html` in the run directory.
     """
-    from keras_reid.visualization import draw_ranked_lists, find, write_report
+    from keras_reid.visualization import collect_findings, draw_ranked_lists, write_report
 
     metric = experiment.evaluation.embedding_metric
-    findings = [find(model, dataset, evaluations[dataset.name], metric, most_pairs) for dataset in tests]
+    findings = [
+        collect_findings(model, dataset, evaluations[dataset.name], metric, most_pairs) for dataset in tests
+    ]
     page = write_report(directory, findings, model, output)
     for one in findings:
         # From the best to the worst.

@@ -1,4 +1,4 @@
-"""The learning rate of an experiment, drawn and told before it is trained."""
+"""The learning rate of an experiment, drawn and printed before it is trained."""
 
 from dataclasses import replace
 
@@ -14,8 +14,8 @@ _POINTS = 4000
 def plot_schedule(experiment, path):
     """Draws the learning rate of an experiment over its steps, and prints it at some epochs.
 
-    It is that of the compiled model's optimizer, so what is drawn is what is trained with. The data set is read for the
-    number of steps, but no image is decoded; the backbone is built with random weights.
+    The rate comes from the optimizer of the compiled model, so the picture shows what training uses. The data set is
+    read for the number of steps, but no image is decoded; the backbone is built with random weights.
 
     Args:
         experiment: an `Experiment`.
@@ -29,7 +29,7 @@ def plot_schedule(experiment, path):
 
     from keras_reid.data.samplers import draw_batches
     from keras_reid.training import learning_rates
-    from keras_reid.visualization.schedule import draw_schedule
+    from keras_reid.visualization.schedule_picture import draw_schedule
 
     dataset = read_dataset(experiment.data.dataset, experiment.data.root)
     labels = dataset.train_labels()

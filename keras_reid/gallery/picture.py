@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from keras_reid.evaluation.image_files import displayed
-from keras_reid.visualization.drawing import GREEN, GREY, RED, Tile, draw_rows
 from keras_reid.visualization.ranked_list import describe_distance
+from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 
 _FRAMES = {"same": GREEN, "different": RED, "unsure": ("#9a6700", 3), None: (GREY, 2)}
 

@@ -1,34 +1,39 @@
-"""Where in an image its similarity to another comes from."""
+"""Where in an image its similarity to another comes from: as a map, and drawn over the image."""
 
 import numpy as np
+from PIL import Image
 
 from keras_reid.utils.errors import UserError
 
 _SCALE = 1024.0  # keeps the gradients of half-precision layers away from zero
+# Of maps, from dark violet to light yellow: ever lighter, so that it reads without colour vision, too.
+_COLORS = np.array(
+    [(20, 11, 52), (89, 15, 109), (159, 42, 99), (220, 80, 58), (249, 142, 9), (252, 214, 74)], np.float32
+)
 
 
 def similarity_maps(model, paths, reference, batch_size=16):
     """How much each position of an image contributes to its cosine similarity with a reference embedding.
 
     With the feature map `F(x)` of the backbone and the similarity `s = r·e / (|r| |e|)` of the image's embedding e and
-    the reference r, whose lengths are held fixed:
+    the reference r, with both lengths held fixed:
 
     `M(x) = Σ_c F_c(x) ∂s/∂F_c(x)`
 
     For poolings that scale with their input (average, maximum, GeM and sums of them) and a linear head, this is a
-    decomposition: the map sums to the similarity but for what the neck's offset adds. For others it is the part that
-    is linear in the map. Where the backbone has several maps, theirs are added. Only the layers behind the map are
-    differentiated. An image's map with its own embedding shows where that comes from.
+    decomposition: the map sums to the similarity, apart from what the neck's offset adds. For others it is the part
+    that is linear in the map. If the backbone has several maps, their contributions are added. Only the layers after
+    the map are differentiated. An image's map with its own embedding shows where the embedding comes from.
 
     Args:
         model: a `ReIDModel`.
         paths: image files.
-        reference: `(dim,)` or `(n, dim)` embedding, for all images or one for each.
+        reference: embedding `(dim,)` for all images, or `(n, dim)`, one for each.
         batch_size: images in a batch.
 
     Returns:
-        `(n, height, width)` float32, of the size of the backbone's (largest) map; negative where a position speaks
-        against the similarity.
+        `(n, height, width)` float32, of the size of the backbone's (largest) map; negative where a position lowers
+        the similarity.
 
     Raises:
         UserError: the backbone gives no feature map with more than one position, such as a transformer's class token.
@@ -50,6 +55,30 @@ def similarity_maps(model, paths, reference, batch_size=16):
         parts.append(_maps(model, images, reference[done : done + len(images)]))
         done += len(images)
     return np.concatenate(parts)
+
+
+def draw_heat(image, heat, largest):
+    """A grey version of a picture with a map over it: the higher the value, the lighter and more opaque.
+
+    Args:
+        image: `PIL.Image`, RGB.
+        heat: `(height, width)`; negative values count as 0.
+        largest: value of the lightest colour.
+
+    Returns:
+        `PIL.Image` of the same size.
+    """
+    field = Image.fromarray(np.maximum(heat, 0).astype(np.float32), "F").resize(
+        image.size, Image.Resampling.BICUBIC
+    )
+    value = np.clip(np.asarray(field) / max(largest, 1e-12), 0, 1)
+    place = value * (len(_COLORS) - 1)
+    low = np.minimum(place.astype(int), len(_COLORS) - 2)
+    share = (place - low)[..., None]
+    colour = _COLORS[low] * (1 - share) + _COLORS[low + 1] * share
+    grey = np.asarray(image.convert("L"), np.float32)[..., None] * np.ones(3, np.float32)
+    opacity = (0.3 + 0.5 * value)[..., None]
+    return Image.fromarray(np.round(grey * (1 - opacity) + colour * opacity).astype(np.uint8))
 
 
 def _maps(model, images, reference):
@@ -76,13 +105,13 @@ def _maps(model, images, reference):
     for one, gradient in zip(flat, gradients, strict=True):
         part = ops.sum(one * gradient, axis=-1, keepdims=True)
         resized = ops.image.resize(part, shape, interpolation="bilinear")
-        # Its sum stays what it was.
+        # Resizing must not change the sum.
         total += resized[..., 0] * (part.shape[1] * part.shape[2]) / (shape[0] * shape[1])
     return np.asarray(total, np.float32) / _SCALE
 
 
 def _inputs(model, images):
-    """What the model gives its backbone; cameras are not known."""
+    """What the model passes to its backbone, with unknown cameras."""
     from keras import ops
 
     inputs = model.normalize(images)

@@ -54,39 +54,38 @@ class Axis:
         )
 
     def place(self, value):
-        """0 at the low end, 1 at the high one; what lies outside is put on the end."""
+        """0 at the low end, 1 at the high end; values outside are moved to the nearer end."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))
         return min(max((value - low) / (high - low), 0.0), 1.0)
 
-    def ticks(self):
-        """Where marks stand."""
+    def ticks(self, most=5):
+        """The values that are marked: `most` steps on a linear axis, or fewer."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
             digits = (1, 2, 5) if len(powers) < 4 else (1,)
             ticks = [digit * 10.0**power for power in powers for digit in digits]
         else:
-            step = _nice((self.high - self.low) / 5)
+            step = _nice((self.high - self.low) / most)
             step = max(step, 1) if self.whole else step
             first = math.ceil(self.low / step - 1e-9)
+            last = math.floor(self.high / step + 1e-9)
             # Rounded, for 3 · 0.1 is not 0.3.
-            ticks = [
-                round(number * step, 12) for number in range(first, math.floor(self.high / step + 1e-9) + 1)
-            ]
+            ticks = [float(f"{number * step:.12g}") for number in range(first, last + 1)]
             if self.whole and ticks[0] - self.low >= step / 2:
                 ticks.insert(0, self.low)
         return [tick for tick in ticks if self.low * (1 - 1e-9) - 1e-12 <= tick <= self.high * (1 + 1e-9)]
 
     def text(self, value):
-        """A value as written beside its mark."""
+        """A value as it is written at its mark."""
         if self.logarithmic and value < 0.01 and math.log10(value) == round(math.log10(value)):
             return "10" + str(round(math.log10(value))).translate(_RAISED)
         if self.percent:
-            return f"{100 * value:.4g}"
+            return f"{100 * value:.5g}"
         if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
-            return f"{value:.0e}".replace("e-0", "e-").replace("e+0", "e")
-        return f"{value:.4g}"
+            return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-").replace("e+0", "e")
+        return f"{value:.5g}"
 
 
 def _nice(value):

@@ -1,4 +1,4 @@
-"""What a report says of one test set."""
+"""What a report says of one test set, as numbers: ROC, camera pairs, ranked lists, activation maps."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from keras_reid.evaluation.roc import RocCurve, RocHistogram
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.progress import progress
 from keras_reid.visualization.activation import similarity_maps
-from keras_reid.visualization.choosing import choose_queries
+from keras_reid.visualization.query_choice import choose_queries
 from keras_reid.visualization.ranked_list import RankedList, ranked_lists
 
 
@@ -24,14 +24,14 @@ class Findings:
         name: of the test set.
         metric: `"cosine"` or `"euclidean"`.
         result: `RetrievalResult`.
-        counts: what there is: name → number.
+        counts: number of queries, gallery images, identities and so on: name → number.
         roc: `RocCurve` of all pairs, or None.
-        pairs: `CameraPairs`, or None where cameras are not known or there is one only.
+        pairs: `CameraPairs`, or None where cameras are unknown or there is only one.
         camera_names: number of a camera → its name.
         lists: `"best"`, `"middle"`, `"worst"` → `RankedList`s.
         maps: for each of these lists, in this order: `(1 + images, height, width)` activation maps of the query and of
             its gallery images; empty where there are none.
-        remarks: `"roc"`, `"maps"` → why there is none.
+        remarks: `"roc"`, `"maps"` → why it is missing.
     """
 
     name: str
@@ -46,18 +46,18 @@ class Findings:
     remarks: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def find(model, dataset, evaluation, metric="cosine", most_pairs=None):
-    """Looks at an evaluated test set from all sides. The embeddings are those of the evaluation.
+def collect_findings(model, dataset, evaluation, metric="cosine", most_pairs=None):
+    """What a report says of an evaluated test set. The embeddings are those of the evaluation.
 
-    Time: that of a ranking for the camera pairs; for the ROC a float64 matrix product of all pairs and about 10 ns for
-    each; a hundred images through the model for the maps. Memory: that of the ranking.
+    Time: the camera pairs cost as much as a ranking; the ROC a float64 matrix product of all pairs and about 10 ns for
+    each; the maps about a hundred images through the model. Memory: as much as a ranking.
 
     Args:
-        model: the `ReIDModel`, for activation maps; None for none.
+        model: the `ReIDModel`, for activation maps; None leaves them out.
         dataset: the `ReIDDataset`.
         evaluation: its `DatasetEvaluation`.
         metric: of that evaluation.
-        most_pairs: leave out ROC and histogram where there are more pairs of a query and a gallery image.
+        most_pairs: leave out ROC and histogram if there are more pairs of a query and a gallery image.
 
     Returns:
         `Findings`.
@@ -140,6 +140,6 @@ def _maps(model, lists, embeddings, remarks):
     except UserError as error:
         remarks["maps"] = f"There are none for this model: {error}."
     except Exception as error:
-        # A user's own layer may refuse what training never asks of it, and a picture must not cost a training.
+        # A user's own layer may refuse what training never asks of it. Missing maps must not cost the report.
         remarks["maps"] = f"They failed with this model: {reason(error)}"
     return []

@@ -1,4 +1,4 @@
-"""TensorBoard's embedding projector."""
+"""Pictures for TensorBoard: its embedding projector, and a sheet of a training batch."""
 
 import math
 from pathlib import Path
@@ -16,7 +16,7 @@ _SIDE, _LARGEST = 64, 8192 // 64
 def write_projector(directory, dataset, query, gallery, images=500):
     """Writes what TensorBoard's projector shows: embeddings of test images, with their pictures and labels.
 
-    Whole identities are taken in the order of their numbers, query and gallery images, until `images` are reached.
+    Identities are taken in the order of their numbers, with all their query and gallery images, up to `images` images.
     Writes `NAME.tsv` (embeddings of unit length), `NAME_metadata.tsv`, `NAME_sprite.png`, and adds them to
     `projector_config.pbtxt`.
 
@@ -25,9 +25,9 @@ def write_projector(directory, dataset, query, gallery, images=500):
         dataset: a `ReIDDataset` with a test part.
         query: `Features` of its query part.
         gallery: of its gallery.
-        images: at most so many, up to 16384.
+        images: the largest number of images, up to 16384.
 
-    Time: a few milliseconds an image, as each is decoded.
+    Time: a few milliseconds for each image, which has to be decoded.
 
     Example:
         >>> write_projector("runs/mine/tensorboard", dataset, evaluation.query, evaluation.gallery)
@@ -38,7 +38,7 @@ def write_projector(directory, dataset, query, gallery, images=500):
     from keras_reid.evaluation.embedding import l2_normalize
 
     directory = Path(directory)
-    if dataset.query == dataset.gallery:  # each is there once
+    if dataset.query == dataset.gallery:  # show each image once
         gallery = gallery[:0]
     samples = [*dataset.query, *dataset.gallery]
     parts = ["query"] * len(dataset.query) + ["gallery"] * len(dataset.gallery)
@@ -78,9 +78,9 @@ def draw_batch(images, names, columns=8, rows=8):
 
     Args:
         images: uint8 `(batch, height, width, 3)`.
-        names: of the identities, one an image.
+        names: of the identities, one for each image.
         columns: pictures in a row.
-        rows: at most so many.
+        rows: the largest number of rows.
 
     Returns:
         a `PIL.Image`.

@@ -1,4 +1,4 @@
-"""What a ranked list shows: a query and its nearest gallery images, right and wrong."""
+"""Ranked lists: a query and its nearest gallery images, right and wrong."""
 
 import dataclasses
 import itertools
@@ -33,7 +33,7 @@ class RankedImage:
 
 @dataclasses.dataclass(frozen=True)
 class RankedList:
-    """A query with its nearest gallery images, nearest first, junk left out.
+    """A query with its nearest gallery images, nearest first, without junk.
 
     Args:
         path: the query's image file.
@@ -80,7 +80,7 @@ def ranked_lists(
         list of `RankedList`.
 
     Raises:
-        UserError: the paths do not fit the features.
+        UserError: there are not as many paths as features.
 
     Example:
         >>> lists = ranked_lists(query_paths, gallery_paths, query, gallery, queries=[0, 7])  # doctest: +SKIP
@@ -137,5 +137,5 @@ def ranked_lists(
 
 
 def describe_distance(metric, distance):
-    """What stands under an image: the cosine similarity, or the Euclidean distance."""
+    """The caption of an image: the cosine similarity, or the Euclidean distance."""
     return f"{1 - distance:.2f}" if metric == "cosine" else f"{distance:.3g}"

@@ -5,12 +5,14 @@ import math
 import numpy as np
 
 from keras_reid.visualization.axis import Axis
-from keras_reid.visualization.chart import Line, chart
-from keras_reid.visualization.markup import percent
+from keras_reid.visualization.chart import Chart, Line, Point
+from keras_reid.visualization.chart_picture import draw_chart
+from keras_reid.visualization.page import percent
 
 _BINS = 80
 _POINTS = 240  # of a ROC curve on the page
 _LEAST_RATE = 1e-6
+_FEW_PAIRS = 200  # a rate of fewer says little
 
 
 def cmc_chart(curves):
@@ -20,11 +22,11 @@ def cmc_chart(curves):
         curves: name → `(ranks,)` fractions, from rank 1.
 
     Returns:
-        `Markup`.
+        `Chart`.
 
     Example:
-        >>> cmc_chart({"market": [0.5, 0.75, 1.0]}).startswith("<figure")
-        True
+        >>> cmc_chart({"market": [0.5, 0.75, 1.0]}).lines[0].points
+        ((1, 0.5), (2, 0.75), (3, 1.0))
     """
     lowest = min(curve[0] for curve in curves.values())
     last = max(2, *(len(curve) for curve in curves.values()))
@@ -35,7 +37,7 @@ def cmc_chart(curves):
         Line(name, tuple(enumerate(map(float, curve), 1)), note=percent(curve[0]))
         for name, curve in curves.items()
     ]
-    return chart("CMC", lines, Axis("rank k", 1, last, whole=True), y)
+    return Chart("CMC", lines, Axis("rank k", 1, last, whole=True), y)
 
 
 def roc_points(curve):
@@ -60,7 +62,7 @@ def roc_chart(curves):
         curves: name → what `roc_points` returns.
 
     Returns:
-        `Markup`.
+        `Chart`.
     """
     least = min(min(points["fpr"]) for points in curves.values())
     low = 10.0 ** math.floor(math.log10(least) + 1e-9) if least < 1 else 0.1
@@ -70,7 +72,7 @@ def roc_chart(curves):
     ]
     x = Axis("different pairs accepted (false-positive rate)", low, 1.0, logarithmic=True)
     y = Axis("same pairs accepted (in bold: at the rate 10⁻³)", 0.0, 1.0, percent=True)
-    return chart("ROC", lines, x, y)
+    return Chart("ROC", lines, x, y)
 
 
 def distance_chart(curve, metric, thresholds=()):
@@ -82,7 +84,7 @@ def distance_chart(curve, metric, thresholds=()):
         thresholds: `(distance, text)` pairs to mark.
 
     Returns:
-        `Markup`.
+        `Chart`.
     """
     low, high = curve.thresholds[0], curve.thresholds[-1]
     edges = np.linspace(low, high, _BINS + 1)
@@ -102,27 +104,59 @@ def distance_chart(curve, metric, thresholds=()):
         Axis.around("share of the pairs of each kind", (0, highest), percent=True),
     )
     y = Axis(y.label, 0.0, y.high if not y.logarithmic else highest, percent=True)
-    return chart(
-        "Distances of pairs", lines, x, y, [(value, text) for value, text in thresholds if low < value < high]
+    return Chart(
+        "Distances of pairs",
+        lines,
+        x,
+        y,
+        tuple((value, text) for value, text in thresholds if low < value < high),
     )
 
 
 def reliability_chart(reliability):
     """How often pairs are of one identity where the calibration says so with some probability.
 
+    A point a bin, with a line of one standard deviation up and down and the number of its pairs; bins of fewer than 200
+    pairs are hollow. On the diagonal as many pairs are the same as predicted.
+
     Args:
-        reliability: list of dicts with `predicted` and `observed` fractions, and `pairs`.
+        reliability: list of dicts with `predicted` and `observed` fractions, `pairs` and, if known, `deviation`.
 
     Returns:
-        `Markup`.
+        `Chart`.
     """
-    points = tuple((float(bin["predicted"]), float(bin["observed"])) for bin in reliability if bin["pairs"])
-    lines = [
-        Line("perfectly calibrated", ((0, 0), (1, 1)), faint=True),
-        Line("observed", points, dotted=True),
-    ]
+    points = tuple(
+        Point(
+            float(bin["predicted"]),
+            float(bin["observed"]),
+            spread=float(bin.get("deviation", 0.0)),
+            text=f"{bin['pairs']:,}",
+            hollow=bin["pairs"] < _FEW_PAIRS,
+        )
+        for bin in reliability
+        if bin["pairs"]
+    )
+    diagonal = Line("perfectly calibrated", ((0, 0), (1, 1)), faint=True)
     x = Axis("probability the calibration gives", 0.0, 1.0)
-    return chart("Reliability of the calibration", lines, x, Axis("pairs that are of one identity", 0.0, 1.0))
+    y = Axis("pairs that are of one identity", 0.0, 1.0)
+    return Chart("Reliability of the calibration", (diagonal,), x, y, points=points)
+
+
+def draw_reliability(calibration, path):
+    """Draws the reliability of a calibration, as `reliability_chart` shows it in a report.
+
+    Args:
+        calibration: `Calibration`.
+        path: the picture to write; its ending (.png, .jpg, …) is its format.
+
+    Example:
+        >>> draw_reliability(calibration, "calibration.png")  # doctest: +SKIP
+    """
+    subtitle = (
+        f"of identities that were not fitted on; prior {calibration.prior:.3g}, "
+        f"{calibration.fitted_on['identities']} identities in random halves"
+    )
+    draw_chart(reliability_chart(calibration.reliability), path, size=(560, 600), subtitle=subtitle)
 
 
 def _at(points, rate):

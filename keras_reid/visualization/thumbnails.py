@@ -7,7 +7,7 @@ from PIL import Image, ImageOps
 
 
 def thumbnail(path, size):
-    """The upright RGB image of a file, as large as fits into `size` = (width, height), proportions kept."""
+    """The upright RGB image of a file, scaled to fit into `size` = (width, height) with its proportions kept."""
     with _open(path) as image:
         return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGB"), size, Image.Resampling.BICUBIC)
 

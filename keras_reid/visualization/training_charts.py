@@ -1,10 +1,10 @@
-"""Training in curves, from what it logged after each epoch."""
+"""Curves of a training, from the log of its epochs."""
 
 import json
 
 from keras_reid.visualization.axis import Axis
-from keras_reid.visualization.chart import Line, chart, charts
-from keras_reid.visualization.markup import percent
+from keras_reid.visualization.chart import Chart, Line
+from keras_reid.visualization.page import percent
 
 _OTHER = {
     "epoch",
@@ -20,10 +20,10 @@ _RETRIEVAL = {"rank1": "Rank-1", "mAP": "mAP"}
 
 
 def read_log(file):
-    """The epochs that a `metrics.jsonl` holds, as dicts; none where the file is missing.
+    """The epochs that a `metrics.jsonl` holds, as dicts; an empty list where the file is missing.
 
     Args:
-        file: path. A last line that was cut off ends it.
+        file: path. A last line that was cut off is left out.
     """
     records = []
     if file.is_file():
@@ -42,11 +42,11 @@ def training_charts(log):
         log: what `read_log` returns, not empty.
 
     Returns:
-        `Markup`.
+        list of `Chart`s.
 
     Example:
-        >>> training_charts([{"epoch": 1, "loss": 2.0, "accuracy": 0.1}]).count("<figure")
-        2
+        >>> [chart.title for chart in training_charts([{"epoch": 1, "loss": 2.0, "accuracy": 0.1}])]
+        ['Loss', 'Accuracy']
     """
     terms = [
         key
@@ -62,16 +62,21 @@ def training_charts(log):
         if (points := _points(log, f"{name}/{key}"))
     ]
     accuracy, rate = _points(log, "accuracy"), _points(log, "learning_rate")
-    return charts(
+    charts = (
         _over_epochs("Loss" if len(losses) < 3 else "Loss and its terms", losses, "mean of the epoch", log),
         _over_epochs("Retrieval", retrieval, "of the test sets", log, fraction=True),
         _over_epochs(
-            "Accuracy", [Line("accuracy", accuracy)], "training images classified right", log, fraction=True
+            "Accuracy",
+            [Line("accuracy", accuracy)],
+            "training images classified correctly",
+            log,
+            fraction=True,
         ),
         _over_epochs(
             "Learning rate", [Line("learning rate", rate)], "at the end of the epoch", log, linear=True
         ),
     )
+    return [chart for chart in charts if chart is not None]
 
 
 def compare_training(logs):
@@ -81,12 +86,12 @@ def compare_training(logs):
         logs: name of the run → what `read_log` returns.
 
     Returns:
-        `Markup`.
+        list of `Chart`s.
     """
     every = [record for log in logs.values() for record in log]
     if not every:
-        return ""
-    figures = [
+        return []
+    charts = [
         _over_epochs(
             "Loss",
             [Line(name, _points(log, "loss")) for name, log in logs.items()],
@@ -96,22 +101,23 @@ def compare_training(logs):
     ]
     for key in dict.fromkeys(key for record in every for key in record if key.endswith("/mAP")):
         lines = [Line(name, _points(log, key), dotted=True) for name, log in logs.items()]
-        figures.append(
+        charts.append(
             _over_epochs(f"mAP of {key.rpartition('/')[0]}", lines, "retrieval", every, fraction=True)
         )
-    return charts(*figures)
+    return [chart for chart in charts if chart is not None]
 
 
 def _points(log, key):
-    """Of the epochs that logged a finite number under this key."""
+    """`(epoch, value)` of the epochs that logged a finite number under this key."""
     values = ((record["epoch"], record.get(key)) for record in log)
     return tuple((epoch, value) for epoch, value in values if value is not None and abs(value) < float("inf"))
 
 
 def _over_epochs(title, lines, label, log, fraction=False, linear=False):
+    """A chart, or None where no line has a point."""
     lines = [line for line in lines if line.points]
     if not lines:
-        return ""
+        return None
     epochs = [record["epoch"] for record in log]
     x = Axis("epoch", min(epochs), max(max(epochs), min(epochs) + 1), whole=True)
     if fraction:
@@ -120,4 +126,4 @@ def _over_epochs(title, lines, label, log, fraction=False, linear=False):
         y = Axis.around(
             label, [value for line in lines for _, value in line.points], from_zero=True, linear=linear
         )
-    return chart(title, lines, x, y)
+    return Chart(title, lines, x, y)

@@ -178,7 +178,7 @@ def test_cut_short(monkeypatch, site, tmp_path):
 def test_folder_that_cannot_be_written(monkeypatch, site, tmp_path):
     offer(monkeypatch, site)
     monkeypatch.setattr(published.os, "access", lambda *_: False)
-    with pytest.raises(UserError, match=r"Cannot fetch .* \(no right to write to .*cache\)"):
+    with pytest.raises(UserError, match=r"Cannot fetch .* \(no permission to write to .*cache\)"):
         fetch("tiny", tmp_path / "cache")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"Cannot fetch .*[Ee]xists"):

@@ -24,7 +24,7 @@ from keras_reid.evaluation.draws import evaluate_draws
 from keras_reid.evaluation.matches import Matches
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists
-from keras_reid.visualization.findings import find
+from keras_reid.visualization.findings import collect_findings
 from tests.evaluation.reference import brute_force, distance_matrix
 from tests.evaluation.test_dataset import SETTINGS
 
@@ -183,7 +183,7 @@ def test_the_report_shows_no_query_beside_itself(embedded):
         assert one.path not in [image.path for image in one.images]
         assert len(one.images) == 39
         assert {image.camera for image in one.images} == {None}
-    findings = find(None, DATASET, found)
+    findings = collect_findings(None, DATASET, found)
     assert findings.pairs is None
     assert findings.roc.num_positive_pairs == 40 * 4
     for group in findings.lists.values():

@@ -10,7 +10,7 @@ from keras_reid.experiment import NoPooling, build
 from keras_reid.models import ReIDModel
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import similarity_maps
-from keras_reid.visualization.heat import draw_heat
+from keras_reid.visualization.activation import draw_heat
 
 SIZE = (32, 16)
 POOLINGS = {

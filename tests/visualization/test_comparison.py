@@ -47,9 +47,9 @@ def test_runs_side_by_side(make, tmp_path):
         *("No ROC curve of agw", "losses.margin", "0.3", "0.5"),
     ):
         assert said in page.text
-    assert "<b>92.00</b>" in text
-    assert "<b>80.00</b>" in text
-    assert "<b>90.00</b>" in text.partition("<h2>duke</h2>")[2]  # there it is the only one
+    assert '<td class="best">92.00</td>' in text
+    assert '<td class="best">80.00</td>' in text
+    assert '<td class="best">90.00</td>' in text.partition("<h2>duke</h2>")[2]  # there it is the only one
     assert (
         text.count("<title>agw</title>") == 1
     )  # its CMC curve; it has no ROC, no log, and was not tested on duke

@@ -10,10 +10,10 @@ from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.evaluation import evaluate
 from keras_reid.evaluation.dataset import DatasetEvaluation
-from keras_reid.visualization import find, write_report
+from keras_reid.visualization import collect_findings, write_report
 from keras_reid.visualization.report import CURVES
 
-VOID = {"meta", "img", "line", "br"}
+VOID = {"meta", "img", "br"}
 
 
 class Page(html.parser.HTMLParser):
@@ -79,7 +79,7 @@ def looked_at(retrieval):
 
 @pytest.fixture(scope="module")
 def findings(looked_at):
-    found = find(None, *looked_at)
+    found = collect_findings(None, *looked_at)
     heats = [
         np.linspace(-1, 1, (1 + len(one.images)) * 8).reshape(-1, 4, 2)
         for group in found.lists.values()
@@ -149,7 +149,7 @@ def test_says_everything(run, findings):
         assert f"{100 * values[key]:.2f}" in page.text
     for text in (
         *("first <run> & $more", "a<b", "<script>alert(1)</script>", "cam c<0>", "Coloured rectangles."),
-        *("10 queries, 40 gallery images, 5 identities, 3 cameras, cosine distance"),
+        "10 queries, 40 gallery images, 5 identities, 3 cameras, cosine distance",
         *("ResNet(depth=18, width=32)", "GeM, BNNeckHead", "1,234,567", "512 numbers", "64 × 32 pixels"),
         *("2 epochs, 14 steps", "1:20 with evaluations", "42", "Abacus, 4 cores"),
         *("0123456789ab with changes", "keras_reid 0.1.0, in no git repository", "3.15.1", "3.16.0"),
@@ -191,9 +191,9 @@ def test_a_calibrated_model_shows_its_threshold(run, findings):
 
 
 def test_what_is_missing_is_said(run, looked_at):
-    few = find(None, *looked_at, most_pairs=399)
+    few = collect_findings(None, *looked_at, most_pairs=399)
     assert few.roc is None
-    assert find(None, *looked_at, most_pairs=400).roc is not None
+    assert collect_findings(None, *looked_at, most_pairs=400).roc is not None
     few.remarks["maps"] = "There are none for this model."
     text = Page(write_report(run, [few]).read_text()).text
     assert "The 400 pairs of a query and a gallery image are not compared" in text
@@ -224,7 +224,7 @@ def test_without_cameras_or_other_identities(looked_at):
         gallery=[dataclasses.replace(sample, camera=None) for sample in dataset.gallery],
         protocol="all",
     )
-    found = find(None, unknown, DatasetEvaluation(evaluate(*nowhere, protocol="all"), *nowhere))
+    found = collect_findings(None, unknown, DatasetEvaluation(evaluate(*nowhere, protocol="all"), *nowhere))
     assert found.pairs is None
     assert "cameras" not in found.counts
     one = [features[features.identities == 0] for features in nowhere]
@@ -233,7 +233,7 @@ def test_without_cameras_or_other_identities(looked_at):
         query=[sample for sample in unknown.query if sample.identity == 0],
         gallery=[sample for sample in unknown.gallery if sample.identity == 0],
     )
-    found = find(None, alone, DatasetEvaluation(evaluate(*one, protocol="all"), *one))
+    found = collect_findings(None, alone, DatasetEvaluation(evaluate(*one, protocol="all"), *one))
     assert "needs pairs of one identity and pairs of different ones" in found.remarks["roc"]
 
 
@@ -241,6 +241,6 @@ def test_a_model_without_maps_costs_no_report(looked_at):
     class Broken:
         image_size = (32, 16)
 
-    found = find(Broken(), *looked_at)
+    found = collect_findings(Broken(), *looked_at)
     assert found.maps == []
     assert found.remarks["maps"].startswith("They failed with this model: 'Broken' object has no attribute")

@@ -20,8 +20,8 @@ _BOXES = ("detected", "labeled")
 class ExtractCUHK03:
     """Write the images of CUHK03 as PNG files and its splits as JSON, as the reader CUHK03 expects them.
 
-    Makes images_detected/, images_labeled/ (about 28,000 files) and four files splits_….json. These are written last,
-    so that what was interrupted is not taken for complete.
+    Makes images_detected/, images_labeled/ (about 28,000 files) and four files splits_….json. The splits are written
+    last, so that an interrupted extraction is not taken for a complete one.
     """
 
     folder: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="FOLDER")]
@@ -41,7 +41,7 @@ def extract(folder, output):
     """Reads the three `.mat` files in `folder` and writes images and splits to `output`.
 
     Raises:
-        UserError: if a file is missing or is not what it should be.
+        UserError: if a file is missing, damaged or of another kind.
     """
     import h5py
 
@@ -73,7 +73,7 @@ def extract(folder, output):
 
 
 def _write_images(release, boxes, folder):
-    """Writes the images; (pair, person) → names of that person's files, in the order of the file."""
+    """Writes the images. Returns (pair, person) → names of that person's files, in the order of the file."""
     from PIL import Image
 
     from keras_reid.utils.files import encoded
@@ -99,7 +99,7 @@ def _write_images(release, boxes, folder):
 
 
 def _classic_split(persons, test):
-    """The persons listed in `test` as [pair, person] are tested on; identities count from 0 on either side."""
+    """The persons listed in `test` as [pair, person] form the test part. Identities count from 0 in both parts."""
     test = {tuple(person) for person in test}
     parts = {False: [], True: []}
     counts = {False: 0, True: 0}

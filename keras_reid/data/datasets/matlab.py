@@ -1,4 +1,9 @@
-"""Reading MATLAB files of the kind before version 7.3, which h5py does not read."""
+"""Reading MATLAB files of versions 5 to 7. Version 7.3 writes HDF5, which h5py reads.
+
+SciPy's `loadmat` would do, but it may crash the whole process on a damaged file: SciPy 1.17.1 ends in a segmentation
+fault where one byte turns a structure into a sparse matrix (tests/data/datasets/test_matlab.py). This reader refuses
+such a file in words.
+"""
 
 import struct
 import zlib
@@ -35,7 +40,7 @@ def read_matlab(file):
         return dict(_matrix(*element, order) for element in _elements(data[128:], order))
     except (struct.error, ValueError, IndexError, KeyError, zlib.error) as error:
         raise UserError(
-            f"{file} is damaged, or holds something else than numbers, texts, cells and structures: {error}"
+            f"{file} is damaged, or holds something other than numbers, texts, cells and structures: {error}"
         ) from None
 
 
@@ -44,7 +49,7 @@ def _elements(data, order):
     start = 0
     while start < len(data):
         kind, size = struct.unpack_from(f"{order}II", data, start)
-        if kind >> 16:  # up to four bytes of content stand in place of the size
+        if kind >> 16:  # up to four bytes of content stand where the size would be
             kind, size, begin, end = kind & 0xFFFF, kind >> 16, start + 4, start + 8
         else:
             begin = start + 8

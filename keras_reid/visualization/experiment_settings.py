@@ -1,9 +1,11 @@
-"""An experiment as a reader wants to see it: a line a setting, components as they are written in Python."""
+"""The settings of an experiment as text: one line each, components as they are written in Python."""
 
-_DRAWN = "seed"  # of a Keras layer without one: drawn anew in each process, and no difference between runs
+_DRAWN = (
+    "seed"  # of a Keras layer without one: a new one in each process, so it is no difference between runs
+)
 
 
-def flat(description, key=""):
+def flat_settings(description, key=""):
     """`{"data.root": "datasets", "model.pooling": "GeM(p=3.0)", …}` of a resolved experiment.
 
     Args:
@@ -11,7 +13,7 @@ def flat(description, key=""):
         key: of what is described, for inner parts.
 
     Example:
-        >>> flat({"type": "Model", "pooling": {"type": "GeM", "p": 3.0}, "image_size": [256, 128]})
+        >>> flat_settings({"type": "Model", "pooling": {"type": "GeM", "p": 3.0}, "image_size": [256, 128]})
         {'pooling': 'GeM(p=3.0)', 'image_size': '(256, 128)'}
     """
     settings = {}
@@ -26,13 +28,13 @@ def flat(description, key=""):
             and (value.get("type") in _GROUPS or "type" not in value)
             and ("class_name" not in value)
         ):
-            settings.update(flat(value, inner))
+            settings.update(flat_settings(value, inner))
         else:
-            settings[inner] = written(value)
+            settings[inner] = as_python(value)
     return settings
 
 
-def differences(descriptions):
+def differing_settings(descriptions):
     """Settings that are not the same in all experiments: name → one text for each, `–` where it has none.
 
     A component of one type in all of them is opened, so that only its arguments that differ are listed.
@@ -42,10 +44,10 @@ def differences(descriptions):
 
     Example:
         >>> loss = {"type": "TripletLoss", "margin": 0.3}
-        >>> differences([{"losses": {"triplet": loss}}, {"losses": {"triplet": {**loss, "margin": 0.0}}}])
+        >>> differing_settings([{"losses": {"triplet": loss}}, {"losses": {"triplet": {**loss, "margin": 0.0}}}])
         {'losses.triplet.margin': ['0.3', '0.0']}
     """
-    found = {}
+    differing = {}
 
     def compare(key, values):
         if key.endswith(f".config.{_DRAWN}") or all(value == values[0] for value in values):
@@ -57,24 +59,24 @@ def differences(descriptions):
             for name in dict.fromkeys(name for value in values for name in value):
                 compare(f"{key}.{name}" if key else name, [value.get(name, _MISSING) for value in values])
         else:
-            found[key] = ["–" if value is _MISSING else written(value) for value in values]
+            differing[key] = ["–" if value is _MISSING else as_python(value) for value in values]
 
     compare("", descriptions)
-    found.pop("name", None)
-    return found
+    differing.pop("name", None)
+    return differing
 
 
-def written(value):
+def as_python(value):
     """A value as it is written in Python, a description as a call."""
     if isinstance(value, dict) and "class_name" in value and isinstance(value.get("config"), dict):
         return f"{value['class_name']}(…)"  # a Keras object, whose config fills pages
     if isinstance(value, dict) and "type" in value:
-        arguments = (f"{name}={written(item)}" for name, item in value.items() if name != "type")
+        arguments = (f"{name}={as_python(item)}" for name, item in value.items() if name != "type")
         return f"{value['type']}({', '.join(arguments)})"
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{name}: {written(item)}" for name, item in value.items()) + "}"
+        return "{" + ", ".join(f"{name}: {as_python(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):
-        return f"({', '.join(map(written, value))})"
+        return f"({', '.join(map(as_python, value))})"
     return str(value)
 
 

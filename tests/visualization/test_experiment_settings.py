@@ -1,6 +1,6 @@
 import pytest
 
-from keras_reid.visualization.settings import differences, flat, written
+from keras_reid.visualization.experiment_settings import as_python, differing_settings, flat_settings
 
 GEM = {"type": "GeM", "p": 3.0}
 RUN = {
@@ -14,7 +14,7 @@ RUN = {
 
 
 def test_a_line_a_setting():
-    assert flat(RUN) == {
+    assert flat_settings(RUN) == {
         "name": "bot",
         "model.pooling": "GeM(p=3.0)",
         "model.image_size": "(256, 128)",
@@ -29,7 +29,7 @@ def test_a_line_a_setting():
     [(None, "None"), ("a", "a"), ([1, GEM], "(1, GeM(p=3.0))"), ({"a": GEM}, "{a: GeM(p=3.0)}")],
 )
 def test_as_written_in_python(value, text):
-    assert written(value) == text
+    assert as_python(value) == text
 
 
 def test_what_differs():
@@ -40,10 +40,10 @@ def test_what_differs():
         "losses": {"triplet": {"type": "TripletLoss", "margin": 0.0}, "circle": {"type": "CircleLoss"}},
         "own": {"class_name": "Dense", "config": {"units": 4, "seed": 6}},
     }
-    assert differences([RUN, other]) == {
+    assert differing_settings([RUN, other]) == {
         "model.pooling": ["GeM(p=3.0)", "Max()"],
         "losses.triplet.margin": ["0.3", "0.0"],
         "losses.circle": ["–", "CircleLoss()"],
         "own.config.units": ["3", "4"],
     }
-    assert differences([RUN, {**RUN, "name": "again"}]) == {}
+    assert differing_settings([RUN, {**RUN, "name": "again"}]) == {}

@@ -18,8 +18,9 @@ _PAPER, _INK, _TILE = "#ffffff", "#1f2328", "#eaeef2"
 def draw_ranked_lists(lists, path):
     """Draws ranked lists into one picture: a row for each query, its nearest gallery images to the right.
 
-    Images of the query's identity have a thick green frame, others a thin red one. Under each stand the
-    cosine similarity (or the Euclidean distance) and the camera; above the row the query's average precision.
+    Images of the query's identity have a thick green frame, others a thin red one. The cosine
+    similarity (or the Euclidean distance) and the camera are written below each, the query's average precision above
+    the row.
 
     Args:
         lists: `RankedList`s, as `ranked_lists` returns them.
@@ -49,7 +50,7 @@ class Tile:
 
     Args:
         path: the image file.
-        caption: what stands under it.
+        caption: the text below it.
         colour: of its frame and caption.
         thickness: of its frame, in pixels.
     """
@@ -61,7 +62,7 @@ class Tile:
 
 
 def draw_rows(rows, path):
-    """Draws rows of images into one picture; the first of each row stands apart.
+    """Draws rows of images into one picture; a wider gap follows the first of each row.
 
     Args:
         rows: `(heading, tiles)` of each, with at least one `Tile`.
@@ -70,7 +71,7 @@ def draw_rows(rows, path):
     width, height = common_size([tiles[0].path for _, tiles in rows], _HEIGHT)
     columns = max(len(tiles) for _, tiles in rows)
     row_height = _CAPTION + height + _CAPTION + _GAP
-    # The query stands apart from the list by one more gap.
+    # One more gap separates the query from its list.
     paper = Image.new(
         "RGB",
         (2 * _MARGIN + columns * (width + _GAP), 2 * _MARGIN - _GAP + len(rows) * row_height),

@@ -4,46 +4,45 @@ import ast
 
 from keras_reid.utils.files import read_json
 from keras_reid.utils.progress import clock
-from keras_reid.visualization.markup import Markup, markup
-from keras_reid.visualization.settings import written
+from keras_reid.visualization.experiment_settings import as_python
 
 
-def run_facts(directory, description, log, model=None):
-    """What model was trained, how long, from which seed and code, and where, as name → text.
+def run_summary(directory, description, log, model=None):
+    """Which model was trained, for how long, with which seed and code, and on which machine: name → text.
 
     Args:
-        directory: `pathlib.Path` of the run, with its `environment.json` and `best.json`, if there are any.
+        directory: `pathlib.Path` of the run, with its `environment.json` and `best.json` if they exist.
         description: the resolved experiment.
         log: what `read_log` returns.
         model: the `ReIDModel`, or None.
     """
-    facts, parts = {}, description.get("model", {})
+    summary, parts = {}, description.get("model", {})
     if "backbone" in parts:
-        facts["backbone"] = _name(parts["backbone"])
-        facts["pooling, head"] = f"{_name(parts['pooling'])}, {_name(parts['head'])}"
+        summary["backbone"] = _name(parts["backbone"])
+        summary["pooling, head"] = f"{_name(parts['pooling'])}, {_name(parts['head'])}"
     if model is not None:
-        facts["parameters"] = f"{model.count_params():,}"
-        facts["embedding"] = f"{model.embedding_dim} numbers"
-        facts["image size"] = "{} × {} pixels (height × width)".format(*model.image_size)
+        summary["parameters"] = f"{model.count_params():,}"
+        summary["embedding"] = f"{model.embedding_dim} numbers"
+        summary["image size"] = "{} × {} pixels (height × width)".format(*model.image_size)
     if log:
-        facts["training"] = f"{log[-1]['epoch']} epochs, {log[-1].get('step', 0):,} steps"
-        facts["time"] = f"{clock(sum(record.get('seconds', 0) for record in log))} with evaluations"
+        summary["training"] = f"{log[-1]['epoch']} epochs, {log[-1].get('step', 0):,} steps"
+        summary["time"] = f"{clock(sum(record.get('seconds', 0) for record in log))} with evaluations"
     if (best := _read(directory / "best.json")) and "epoch" in best:
-        facts["best epoch"] = str(best["epoch"])
+        summary["best epoch"] = str(best["epoch"])
     environment = _read(directory / "environment.json") or {}
     if "seed" in environment:
-        facts["seed"] = str(environment["seed"])
+        summary["seed"] = str(environment["seed"])
     if environment.get("sessions"):
         session = environment["sessions"][-1]
-        facts["code"] = _code(session)
+        summary["code"] = _code(session)
         machine = session["machine"]
-        facts["machine"] = ", ".join(machine["gpus"]) or f"{machine['processor']}, {machine['cores']} cores"
-        facts["begun"] = environment["sessions"][0]["started"].replace("T", " ").replace("+00:00", " UTC")
-    return facts
+        summary["machine"] = ", ".join(machine["gpus"]) or f"{machine['processor']}, {machine['cores']} cores"
+        summary["begun"] = environment["sessions"][0]["started"].replace("T", " ").replace("+00:00", " UTC")
+    return summary
 
 
 def versions_of(directory):
-    """`(header, rows)` of a table of versions: a column for each process that worked on the run, most of them one."""
+    """`(header, rows)` of a table of versions: a column for each process that worked on the run, usually one."""
     sessions = (_read(directory / "environment.json") or {}).get("sessions", [])
     header = ("", *(session["started"].replace("T", " ").replace("+00:00", " UTC") for session in sessions))
     packages = dict.fromkeys(name for session in sessions for name in session["versions"])
@@ -56,8 +55,8 @@ def versions_of(directory):
     return header, rows
 
 
-def purpose(directory):
-    """The first line of the experiment file's docstring, or nothing."""
+def purpose_of(directory):
+    """The first line of the experiment file's docstring, or an empty text."""
     file = directory / "experiment.py"
     try:
         return (ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))) or "").partition("\n")[0]
@@ -65,25 +64,17 @@ def purpose(directory):
         return ""
 
 
-def facts_markup(facts):
-    """Facts side by side, each below its name."""
-    cells = "".join(
-        f"<div><dt>{markup(name)}</dt><dd>{markup(text)}</dd></div>" for name, text in facts.items()
-    )
-    return Markup(f"<dl>{cells}</dl>")
-
-
 def _name(component):
     """A component in short: its type with the arguments that tell models apart."""
     if not isinstance(component, dict):
-        return written(component)
+        return as_python(component)
     if "type" not in component:
-        return written(component)
+        return as_python(component)
     told = {"depth", "width", "ibn", "non_local", "squeeze_excite", "embedding_dim"} & component.keys()
     short = {
         name: component[name] for name in component if name in told and component[name] not in (None, False)
     }
-    return written({"type": component["type"], **short}).removesuffix("()")
+    return as_python({"type": component["type"], **short}).removesuffix("()")
 
 
 def _code(session):

@@ -1,4 +1,4 @@
-"""Which queries a report shows."""
+"""Which queries a report shows: the best, some from the middle, and the worst."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ import numpy as np
 def choose_queries(result, identities, best=2, middle=2, worst=4):
     """The best and the worst queries by average precision, and some from the middle.
 
-    Each of a group shows another identity, where there are enough; no query is chosen twice.
+    The queries of a group show different identities if there are enough; no query is chosen twice.
 
     Args:
         result: `RetrievalResult`. Queries without a match are not chosen.
@@ -14,7 +14,7 @@ def choose_queries(result, identities, best=2, middle=2, worst=4):
         best, middle, worst: how many of each.
 
     Returns:
-        `{"best": [...], "middle": [...], "worst": [...]}`, positions of queries; the worst begin with the very worst.
+        `{"best": [...], "middle": [...], "worst": [...]}`, positions of queries. The last group begins with the worst.
 
     Example:
         >>> choose_queries(result, query.identities, best=1, middle=0, worst=1)  # doctest: +SKIP
@@ -35,6 +35,6 @@ def choose_queries(result, identities, best=2, middle=2, worst=4):
         taken.update(chosen)
         return chosen
 
-    # The worst first: they are what a small test set is looked at for.
+    # The worst first: in a small test set they matter most.
     groups = {"worst": take(best_first[::-1], worst), "best": take(best_first, best)}
     return {"best": groups["best"], "middle": take(from_the_middle, middle), "worst": groups["worst"]}
