@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_reid.layers import LinearClassifier
 from keras_reid.layers.initializers import normal_over_filters
-from keras_reid.layers.margin.base import without_margin
+from keras_reid.layers.margin import without_margin
 
 
 class Head(keras.layers.Layer):
