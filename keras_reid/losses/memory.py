@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import LabelLoss, PairwiseLoss, check_rank, check_whole, kept_variable
-from keras_reid.losses.cosface import CosFaceLoss
+from keras_reid.losses.base import LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.losses.pairwise import CosFaceLoss, PairwiseLoss
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 
@@ -26,7 +26,7 @@ class MemoryLoss(LabelLoss):
 
     Args:
         dim: Length of a feature: what the head gives to metric losses.
-        loss: `CosFaceLoss` or `CircleLoss`. Defaults to `CosFaceLoss(margin=0.25, scale=32)`.
+        loss: A pairwise loss, such as `CosFaceLoss` or `CircleLoss`. Defaults to `CosFaceLoss(margin=0.25, scale=32)`.
         size: Features in the memory, at least a batch. Defaults to 8192.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
@@ -77,7 +77,7 @@ class MemoryLoss(LabelLoss):
         loss = CosFaceLoss(margin=0.25, scale=32.0) if loss is None else loss
         if not isinstance(loss, PairwiseLoss):
             raise ValueError(
-                f"`loss` of MemoryLoss must be a pairwise loss: CosFaceLoss or CircleLoss. Received: {loss!r}"
+                f"`loss` of MemoryLoss must be a pairwise loss, such as CosFaceLoss. Received: {loss!r}"
             )
         self.dim, self.loss, self.size = int(dim), loss, int(size)
         self.storing = True
