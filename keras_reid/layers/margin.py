@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
+from keras_reid.utils.arguments import NumClasses
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 # Floor of sin²: bounds the gradient of the sine at cos = ±1 by 1000, and shifts the logit there by at most
@@ -122,7 +123,7 @@ class LinearClassifier(ClassificationLayer):
     cosine = False
     has_margin = False
 
-    def __init__(self, num_classes, scale=1.0, **kwargs):
+    def __init__(self, num_classes: NumClasses, scale: float = 1.0, **kwargs):
         super().__init__(num_classes, scale, **kwargs)
 
 
@@ -158,7 +159,7 @@ class CosSoftmax(ClassificationLayer):
     Source: Wang et al., "CosFace: large margin cosine loss for deep face recognition", 2018.
     """
 
-    def __init__(self, num_classes, scale=64.0, margin=0.35, **kwargs):
+    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs):
         super().__init__(num_classes, scale, **kwargs)
         if margin < 0:
             raise ValueError(f"`margin` of CosSoftmax must not be negative. Received: margin={margin}")
@@ -208,7 +209,7 @@ class ArcSoftmax(ClassificationLayer):
     Source: Deng et al., "ArcFace: additive angular margin loss for deep face recognition", 2019.
     """
 
-    def __init__(self, num_classes, scale=64.0, margin=0.5, **kwargs):
+    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.5, **kwargs):
         super().__init__(num_classes, scale, **kwargs)
         if not 0 <= margin <= math.pi:
             raise ValueError(
@@ -259,7 +260,7 @@ class CircleSoftmax(ClassificationLayer):
     Source: Sun et al., "Circle loss: a unified perspective of pair similarity optimization", 2020.
     """
 
-    def __init__(self, num_classes, scale=64.0, margin=0.35, **kwargs):
+    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs):
         super().__init__(num_classes, scale, **kwargs)
         if not 0 <= margin <= 1:
             raise ValueError(f"`margin` of CircleSoftmax must be from 0 to 1. Received: margin={margin}")

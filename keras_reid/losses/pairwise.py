@@ -93,7 +93,12 @@ class CircleLoss(_ProductLoss):
     """
 
     def __init__(
-        self, margin=0.25, scale=128.0, reduction="sum_over_batch_size", name="circle_loss", dtype=None
+        self,
+        margin: float = 0.25,
+        scale: float = 128.0,
+        reduction="sum_over_batch_size",
+        name="circle_loss",
+        dtype=None,
     ):
         super().__init__(margin, scale, reduction, name, dtype)
 
@@ -138,7 +143,12 @@ class CosFaceLoss(_ProductLoss):
     """
 
     def __init__(
-        self, margin=0.25, scale=128.0, reduction="sum_over_batch_size", name="cosface_loss", dtype=None
+        self,
+        margin: float = 0.25,
+        scale: float = 128.0,
+        reduction="sum_over_batch_size",
+        name="cosface_loss",
+        dtype=None,
     ):
         super().__init__(margin, scale, reduction, name, dtype)
 

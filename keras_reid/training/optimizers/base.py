@@ -4,8 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
+
+LearningRate = float | LearningRateSchedule
 
 
 class RuledOptimizer:
