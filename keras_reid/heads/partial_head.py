@@ -35,8 +35,8 @@ class PartialHead(keras.layers.Layer):
         windows: Pairs (side, stride) of square windows, in positions of the map, the smallest first. Where a window
             is larger than the map, it is as large as the map. Defaults to ((2, 2), (4, 2), (6, 2), (8, 2)), which
             makes 110 windows of a map of 24 × 8.
-        window_pooling: What a window is of its positions: "max", or "average", which keeps more of a small map's windows
-            apart. Defaults to "max".
+        window_pooling: What a window is of its positions: "max", or "average", which keeps more of a small map's
+            windows apart. Defaults to "max".
 
     Call arguments:
         inputs: Feature map `(batch, height, width, channels)`, of a known height and width.
