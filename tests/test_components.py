@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pathlib
 import sys
+import typing
 
 import keras
 import pytest
@@ -14,7 +15,7 @@ import keras_reid
 from tests.harness import rebuilt
 
 PACKAGES = ("layers", "heads", "losses", "backbones")
-# A value for every argument, other than its default.
+# A value for every argument, other than its default. What is not here is made from type hints (`arguments_of`).
 ARGUMENTS = {
     "ArcSoftmax": {"num_classes": 5, "scale": 30, "margin": 0.3},
     "AttentionPooling2D": {"channel_wise": True},
@@ -27,12 +28,9 @@ ARGUMENTS = {
     },
     "CameraEmbedding": {"num_cameras": 6, "scale": 2.0},
     "ChannelGate": {"reduction": 4},
-    "CircleLoss": {"margin": 0.3, "scale": 64},
     "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
-    "CosFaceLoss": {"margin": 0.3, "scale": 64},
     "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
-    "FocalLoss": {"alpha": 0.5, "gamma": 1.5},
     "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},
     "GroupedConv2D": {"filters": 8, "kernel_size": 3, "groups": 4},
     "IBN": {"momentum": 0.8, "epsilon": 1e-4},
@@ -184,6 +182,21 @@ ARGUMENTS = {
 }
 
 
+def arguments_of(cls):
+    """A value for every argument of a component, other than its default."""
+    if cls.__name__ in ARGUMENTS:
+        return ARGUMENTS[cls.__name__]
+    parameters = inspect.signature(cls.__init__).parameters
+    hints = typing.get_type_hints(cls.__init__)
+    return {name: _another(hint, parameters[name].default) for name, hint in hints.items()}
+
+
+def _another(hint, default):
+    if typing.get_origin(hint) is typing.Literal:
+        return next(value for value in typing.get_args(hint) if value != default)
+    return {bool: lambda: not default, int: lambda: default + 1, float: lambda: default / 2 or 0.5}[hint]()
+
+
 def public_classes():
     modules = [(package, importlib.import_module(f"keras_reid.{package}")) for package in PACKAGES]
     return [
@@ -195,7 +208,7 @@ def public_classes():
 
 @pytest.mark.parametrize("cls", public_classes())
 def test_round_trip_keeps_every_argument(cls):
-    arguments = ARGUMENTS.get(cls.__name__, {})
+    arguments = arguments_of(cls)
     instance = cls(**arguments)
     again = rebuilt(instance)
     config = instance.get_config()
