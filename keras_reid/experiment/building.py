@@ -17,7 +17,7 @@ def build_backbone(experiment):
     """
     settings = experiment.model
     _check_negatives(settings)
-    facts = {"image_shape": lambda: (*settings.image_size, 3)}
+    facts = {"image_shape": lambda key: (*settings.image_size, 3)}
     return _build("model.backbone", settings.backbone, facts)
 
 
@@ -127,9 +127,10 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
 
     epochs = experiment.training.epochs
     facts = {
-        "embedding_dim": lambda: model.embedding_dim,
-        "feature_dim": lambda: _feature_dim(model),
-        "num_clusters": lambda: most_clusters or model.head.num_classes,
+        "embedding_dim": lambda key: model.embedding_dim,
+        "feature_dim": lambda key: _feature_dim(model, key),
+        "num_clusters": lambda key: most_clusters or model.head.num_classes,
+        "head_pattern": lambda key: _head_pattern(model, key),
     }
     losses, weights = [], []
     for name, description in experiment.losses.items():
@@ -141,7 +142,7 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
         loss.name = name
         losses.append(loss)
         weights.append(experiment.loss_weights.get(name, 1.0))
-    optimizer = _build_optimizer(model, experiment.optimizer)
+    optimizer = _build("optimizer", experiment.optimizer, facts)
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     steps_per_epoch /= getattr(inner, "gradient_accumulation_steps", None) or 1
     if steps_per_epoch == int(steps_per_epoch):
@@ -183,31 +184,27 @@ def build_logit_loss(description):
     return description if inspect.isfunction(description) else _build("distillation.logit_loss", description)
 
 
-def _build_optimizer(model, description):
-    return _build("optimizer", description, {"head_pattern": lambda: _head_pattern(model)})
-
-
-def _head_pattern(model):
+def _head_pattern(model, key):
     """A regular expression for the paths of the pooling's and head's variables."""
     in_head = [*model.pooling.trainable_variables, *model.head.trainable_variables]
     names = sorted({variable.path.split("/")[0] for variable in in_head})
     pattern = f"^({'|'.join(map(re.escape, names))})/"
     if shared := [v.path for v in model.backbone.trainable_variables if re.search(pattern, v.path)]:
         raise UserError(
-            "optimizer.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
+            f"{key}.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
             f"{shared[0]!r}: give your own layers names of their own"
         )
     return pattern
 
 
-def _feature_dim(model):
+def _feature_dim(model, key):
     import keras
 
     feature = model.compute_outputs(keras.Input((*model.image_size, 3)))["feature"]
     if isinstance(feature, (list, tuple)):
-        raise ValueError(
-            f"it needs one feature an image, and this model's head gives {len(feature)}: use a loss without a memory, "
-            "such as CosFaceLoss() or CircleLoss()"
+        raise UserError(
+            f"{key} needs one feature an image, and this model's head gives {len(feature)}: use a loss without a "
+            "memory, such as CosFaceLoss() or CircleLoss()"
         )
     return int(feature.shape[-1])
 
@@ -218,12 +215,12 @@ def _build(key, component, facts=None, **given):
     Args:
         key: the field, for error messages.
         component: a description, a finished object or a callable.
-        facts: functions that give what a description may need; only those are called.
+        facts: functions of the key that give what a description may need; only those are called.
         given: what a description needs, and a callable of the user's own is called with.
     """
+    if facts and isinstance(component, Component):
+        given |= {fact: facts[fact](key) for fact in component.needs if fact in facts}
     try:
-        if facts and isinstance(component, Component):
-            given |= {fact: facts[fact]() for fact in component.needs}
         return build(component, **given)
     except (ValueError, TypeError) as error:
         raise UserError(f"{key}: {_line(error)}") from error
