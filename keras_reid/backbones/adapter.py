@@ -1,6 +1,7 @@
 """Models of `keras.applications`, `keras_hub` and users as backbones."""
 
 import copy
+from typing import Literal
 
 import keras
 from keras import ops
@@ -65,7 +66,16 @@ class KerasBackbone(keras.Model):
     Source: none; the original has no such part. The ranges are those of `keras.applications.*.preprocess_input`.
     """
 
-    def __init__(self, model, layer=None, preprocessing=None, name=None, **kwargs):
+    in_experiments = None  # it takes a finished model, which an experiment makes in a function
+
+    def __init__(
+        self,
+        model: keras.Model,
+        layer: str | None = None,
+        preprocessing: Literal["raw", "tf", "torch", "caffe"] | None = None,
+        name=None,
+        **kwargs,
+    ):
         # Validation.
         if not isinstance(model, keras.Model):
             raise ValueError(

@@ -1,5 +1,7 @@
 """What the backbones share."""
 
+from typing import ClassVar
+
 import keras
 
 from keras_reid.checkpoints import load_pretrained
@@ -22,7 +24,13 @@ class Backbone(keras.Model):
         pretrained: None, "imagenet", or the path of a weights file in PyTorch's format. It says what the weights
             start from, not what the model is, so it is no part of the config.
         published_name: What the weights that "imagenet" stands for are called in `keras_reid.checkpoints`.
+
+    Experiments read two class attributes: `smallest`, the arguments that make the smallest network of the family, for
+    `fit --smoke`; and `gives_negatives`, whether the feature has negative values, which some poolings would cut off.
     """
+
+    smallest: ClassVar[dict] = {}
+    gives_negatives = False
 
     def __init__(
         self,

@@ -1,10 +1,13 @@
 """MobileNetV2: a light network of inverted residual blocks."""
 
+from typing import ClassVar, Literal
+
 import keras
 from keras import layers
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
 from keras_reid.backbones.builder import LayerBuilder
+from keras_reid.utils.arguments import ImageShape
 
 # Expansion, channels, blocks, stride of the first block.
 _STAGES = (
@@ -33,8 +36,8 @@ class MobileNetV2(Backbone):
     count the same layers another way, fit as well.
 
     Args:
-        width: 1.0, 0.75, 0.5, 0.35, 0.25 or 0.1, times the paper's channels, rounded to a multiple of 8 (4 for
-            0.1), never below 90 %. The last convolution has 1280 channels at every width. Defaults to 1.0.
+        width: Factor on the paper's channels, 1.0, 0.75, 0.5, 0.35, 0.25 or 0.1; they are rounded to a multiple of 8 (4
+            for 0.1), never below 90 %. The last convolution has 1280 channels at every width. Defaults to 1.0.
         pretrained: What the weights start from: None (random), "imagenet" (torchvision's, for width 1.0), or
             the path of a `.pth` file. Defaults to None.
         input_shape: `(height, width, channels)` of the images in pixels; None is any size.
@@ -58,9 +61,16 @@ class MobileNetV2(Backbone):
     """
 
     widths = (0.1, 0.25, 0.35, 0.5, 0.75, 1.0)
+    smallest: ClassVar[dict] = {"width": 0.1}
 
     def __init__(
-        self, width=1.0, pretrained=None, input_shape=(None, None, 3), name=None, dtype=None, **kwargs
+        self,
+        width: Literal[0.1, 0.25, 0.35, 0.5, 0.75, 1.0] = 1.0,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
+        name=None,
+        dtype=None,
+        **kwargs,
     ):
         # Validation.
         check_choice("MobileNetV2", "width", width, self.widths)

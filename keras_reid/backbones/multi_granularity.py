@@ -1,11 +1,13 @@
 """The three-branch ResNet of the multiple granularity network."""
 
 import re
+from typing import ClassVar, Literal
 
 import keras
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.residual import BLOCKS, ResidualBuilder, published_name
+from keras_reid.utils.arguments import ImageShape
 
 BRANCHES = ("b1", "b2", "b3")
 _BLOCK = re.compile(r"layer([34])\.(\d+)\.")
@@ -23,12 +25,13 @@ class MultiGranularityResNet(Backbone):
     branches `b1.0.0.conv1` (rest of stage 3) and `b1.1.0.conv1` (stage 4).
 
     Args:
-        depth: 50, 101 or 152.
+        depth: Number of layers, 50, 101 or 152. Defaults to 50.
         last_stride: Stride of stage 4 in the first branch, 1 or 2. Defaults to 1.
         ibn: Whether blocks of stages 1 to 3 start with instance-batch normalisation (IBN-a). Defaults to False.
         squeeze_excite: Whether every block ends in squeeze-and-excitation. Defaults to False.
-        width: Channels of the stem; see `backbones.ResNet`. Defaults to 64.
-        pretrained: As for `backbones.ResNet`, whose weights are copied into all three branches. Defaults to None.
+        width: Channels of the stem; 64 is the paper's, see `backbones.ResNet`. Defaults to 64.
+        pretrained: What the weights start from: None (random), "imagenet" or the path of a `.pth` file, as for
+            `backbones.ResNet`, whose weights are copied into all three branches. Defaults to None.
         input_shape: `(height, width, channels)` of the images in pixels; None is any size.
             Defaults to (None, None, 3).
         dtype: Keras dtype policy of all layers. Defaults to the global one.
@@ -50,16 +53,17 @@ class MultiGranularityResNet(Backbone):
     """
 
     depths = tuple(depth for depth in BLOCKS if depth >= 50)
+    smallest: ClassVar[dict] = {"depth": 50, "width": 16}
 
     def __init__(
         self,
-        depth=50,
-        last_stride=1,
-        ibn=False,
-        squeeze_excite=False,
-        width=64,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        depth: Literal[50, 101, 152] = 50,
+        last_stride: Literal[1, 2] = 1,
+        ibn: bool = False,
+        squeeze_excite: bool = False,
+        width: int = 64,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

@@ -1,11 +1,14 @@
 """OSNet: a light network whose every block sees several scales."""
 
+from typing import ClassVar, Literal
+
 import keras
 from keras import layers
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
 from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.layers import ChannelGate
+from keras_reid.utils.arguments import ImageShape
 
 _CHANNELS = (64, 256, 384, 512)  # stem, conv2, conv3, conv4
 _BLOCKS = 2  # in each stage
@@ -25,8 +28,8 @@ class OSNet(Backbone):
     Layers are named as in FastReID's and torchreid's weights, by stage, block and stream: `conv3.0.conv2b.1.bn`.
 
     Args:
-        width: 1.0, 0.75, 0.5 or 0.25, times 64 channels in the stem and 256, 384, 512 in the stages. Defaults
-            to 1.0.
+        width: Factor on the paper's channels, 1.0, 0.75, 0.5 or 0.25: times 64 in the stem and 256, 384, 512 in the
+            stages. Defaults to 1.0.
         ibn: Whether instance normalisation takes the batch normalisation's place in the stem, and is added
             before the last ReLU of the blocks of the first stage (OSNet-IBN). Defaults to False.
         pretrained: What the weights start from: None (random), "imagenet" (torchreid's, which the original
@@ -53,13 +56,14 @@ class OSNet(Backbone):
     """
 
     widths = (0.25, 0.5, 0.75, 1.0)
+    smallest: ClassVar[dict] = {"width": 0.25}
 
     def __init__(
         self,
-        width=1.0,
-        ibn=False,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        width: Literal[0.25, 0.5, 0.75, 1.0] = 1.0,
+        ibn: bool = False,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

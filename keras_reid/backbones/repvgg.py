@@ -1,11 +1,14 @@
 """RepVGG, and its fused form."""
 
+from typing import ClassVar, Literal, get_args
+
 import keras
 import numpy as np
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.layers.initializers import uniform_over_inputs
+from keras_reid.utils.arguments import ImageShape, NoField
 
 # Blocks of stages 1 to 4, and the channels of each as multiples of `width`, 2, 4 and 8 times `width`.
 _A, _B = (2, 4, 14, 1), (4, 6, 16, 1)
@@ -18,7 +21,8 @@ _SIZES = {
     "B2": (_B, (2.5, 2.5, 2.5, 5)),
     "B3": (_B, (3, 3, 3, 5)),
 }
-_VARIANTS = ("A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g2", "B2g4", "B3", "B3g2", "B3g4")
+_Variant = Literal["A0", "A1", "A2", "B0", "B1", "B1g2", "B1g4", "B2", "B2g2", "B2g4", "B3", "B3g2", "B3g4"]
+_VARIANTS = get_args(_Variant)
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -34,8 +38,8 @@ class RepVGG(Backbone):
     `stage1.0.fused_weight`, is understood as well.
 
     Args:
-        variant: "A0", "A1", "A2" (22 blocks), "B0", "B1", "B2", "B3" (28 blocks), or one of the last three with "g2"
-            or "g4", as "B1g4": every second block's convolutions in 2 or 4 groups. Defaults to "A0".
+        variant: Size: "A0", "A1", "A2" (22 blocks), "B0", "B1", "B2", "B3" (28 blocks), or one of the last three with
+            "g2" or "g4", as "B1g4": every second block's convolutions in 2 or 4 groups. Defaults to "A0".
         last_stride: Stride of the last stage, 1 or 2. 1 keeps twice the resolution, 1/16 of the image's.
             Defaults to 1.
         fused: Whether a block is a single 3×3 convolution with bias; `fuse()` makes such a network from a trained
@@ -65,17 +69,18 @@ class RepVGG(Backbone):
     """
 
     variants = _VARIANTS
+    smallest: ClassVar[dict] = {"variant": "A0"}
     # The original's own fused files against the paper's.
     checkpoint_aliases = ((".rbr_reparam.", ".fused_"),)
 
     def __init__(
         self,
-        variant="A0",
-        last_stride=1,
-        fused=False,
-        width=64,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        variant: _Variant = "A0",
+        last_stride: Literal[1, 2] = 1,
+        fused: NoField[bool] = False,
+        width: int = 64,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

@@ -1,5 +1,7 @@
 """ResNeSt."""
 
+from typing import ClassVar, Literal
+
 import keras
 from keras import layers
 
@@ -7,6 +9,7 @@ from keras_reid.backbones.base import Backbone, check_choice, check_image_shape,
 from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.backbones.residual import EXPANSION, NON_LOCAL, published_name
 from keras_reid.layers import SplitAttention
+from keras_reid.utils.arguments import ImageShape, NoField
 
 _BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 200: (3, 24, 36, 3), 269: (3, 30, 48, 8)}
 
@@ -20,7 +23,7 @@ class ResNeSt(Backbone):
     named as there, by stage and block: `layer3.0.conv2.fc1`; `NL_2.0` is a non-local block.
 
     Args:
-        depth: 50, 101, 200 or 269. Defaults to 50.
+        depth: Number of layers, 50, 101, 200 or 269. Defaults to 50.
         last_stride: Stride of the last stage, 1 or 2. 1 keeps twice the resolution, 1/16 of the image's,
             which re-identification wants. Defaults to 1.
         non_local: Whether non-local blocks follow the last 2 blocks of stage 2 and the last 3 of stage 3.
@@ -56,16 +59,17 @@ class ResNeSt(Backbone):
     """
 
     depths = tuple(_BLOCKS)
+    smallest: ClassVar[dict] = {"depth": 50}
 
     def __init__(
         self,
-        depth=50,
-        last_stride=1,
-        non_local=False,
-        dilate_last_stage=True,
-        width=64,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        depth: Literal[50, 101, 200, 269] = 50,
+        last_stride: Literal[1, 2] = 1,
+        non_local: bool = False,
+        dilate_last_stage: NoField[bool] = True,
+        width: int = 64,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

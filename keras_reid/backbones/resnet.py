@@ -1,9 +1,12 @@
 """ResNet with the options that re-identification asks for."""
 
+from typing import ClassVar, Literal
+
 import keras
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.residual import BLOCKS, NON_LOCAL, ResidualBuilder, published_name
+from keras_reid.utils.arguments import ImageShape
 
 _NON_LOCAL = {18: (0, 0, 0, 0), 34: (0, 0, 0, 0), 50: NON_LOCAL, 101: (0, 2, 9, 0), 152: (0, 2, 9, 0)}
 
@@ -19,7 +22,7 @@ class ResNet(Backbone):
     Layers are named as in those weights, by stage and block: `layer3.0.conv1`; `NL_2.0` is a non-local block.
 
     Args:
-        depth: 18, 34 (basic blocks), 50, 101 or 152 (bottleneck blocks).
+        depth: Number of layers: 18, 34 (basic blocks), 50, 101 or 152 (bottleneck blocks). Defaults to 50.
         last_stride: Stride of the last stage, 1 or 2. 1 keeps twice the resolution, 1/16 of the image's,
             which re-identification wants. Defaults to 1.
         ibn: Whether the first normalisation of every block in stages 1 to 3 is instance-batch normalisation
@@ -56,17 +59,18 @@ class ResNet(Backbone):
     """
 
     depths = tuple(BLOCKS)
+    smallest: ClassVar[dict] = {"depth": 18}
 
     def __init__(
         self,
-        depth=50,
-        last_stride=1,
-        ibn=False,
-        non_local=False,
-        squeeze_excite=False,
-        width=64,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        depth: Literal[18, 34, 50, 101, 152] = 50,
+        last_stride: Literal[1, 2] = 1,
+        ibn: bool = False,
+        non_local: bool = False,
+        squeeze_excite: bool = False,
+        width: int = 64,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

@@ -1,9 +1,12 @@
 """ResNeXt with the options that re-identification asks for."""
 
+from typing import ClassVar, Literal
+
 import keras
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.residual import NON_LOCAL, ResidualBuilder, published_name
+from keras_reid.utils.arguments import ImageShape, NoField
 
 _GROUPS = 32
 
@@ -17,7 +20,7 @@ class ResNeXt(Backbone):
     first pooling is padded by one pixel on all sides.
 
     Args:
-        depth: 50 or 101. Defaults to 50.
+        depth: Number of layers, 50 or 101. Defaults to 50.
         last_stride: Stride of the last stage, 1 or 2. 1 keeps twice the resolution, 1/16 of the image's,
             which re-identification wants. Defaults to 1.
         ibn: Whether the first normalisation of every block in stages 1 to 3 is instance-batch normalisation
@@ -55,18 +58,19 @@ class ResNeXt(Backbone):
     """
 
     depths = (50, 101)
+    smallest: ClassVar[dict] = {"depth": 50}
 
     def __init__(
         self,
-        depth=50,
-        last_stride=1,
-        ibn=False,
-        non_local=False,
-        squeeze_excite=False,
-        ibn_last_stage=False,
-        width=64,
-        pretrained=None,
-        input_shape=(None, None, 3),
+        depth: Literal[50, 101] = 50,
+        last_stride: Literal[1, 2] = 1,
+        ibn: bool = False,
+        non_local: bool = False,
+        squeeze_excite: bool = False,
+        ibn_last_stage: NoField[bool] = False,
+        width: int = 64,
+        pretrained: str | None = None,
+        input_shape: ImageShape = (None, None, 3),
         name=None,
         dtype=None,
         **kwargs,

@@ -1,5 +1,7 @@
 """Vision transformer."""
 
+from typing import Annotated, ClassVar, Literal
+
 import keras
 import numpy as np
 from keras import layers
@@ -8,6 +10,7 @@ from keras_reid.backbones.base import Backbone, check_choice, check_image_shape,
 from keras_reid.checkpoints.position_embedding import adapt_vit
 from keras_reid.layers import CameraEmbedding, PatchEmbedding, TransformerBlock
 from keras_reid.layers.patch_embedding import positive_pair
+from keras_reid.utils.arguments import Late
 
 _PATCH = (16, 16)
 # Blocks, channels of a head, hidden units of the perceptron for each channel.
@@ -27,12 +30,12 @@ class ViT(Backbone):
     Args:
         depth: "base" (12 blocks, 12 heads: ViT-B/16, DeiT-B) or "small" (8 blocks, 8 heads, hidden layers of 3 · 768,
             no bias of queries, keys and values, attention scaled by 1/sqrt(768): the original's). Defaults to "base".
-        stride: From one patch to the next, `(rows, columns)` in pixels; below 16 they overlap. Defaults to (16, 16).
+        stride: Pixels from one patch to the next, `(rows, columns)`; below 16 they overlap. Defaults to (16, 16).
         drop_path: Probability in the last block that an image skips a branch in training. Defaults to 0.1.
         dropout: Rate of dropout on tokens, after attentions, and in perceptrons. Defaults to 0.0.
         attention_dropout: Rate of dropout on the attention's weights. Defaults to 0.0.
-        num_cameras: Number of cameras at training, each of which gets an embedding that is added to the tokens of its
-            images (see `layers.CameraEmbedding`); 0 is none. Defaults to 0.
+        num_cameras: Number of cameras of the training set, each of which gets an embedding that is added to the tokens
+            of its images (see `layers.CameraEmbedding`); 0 for no such embeddings. Defaults to 0.
         camera_scale: Factor on the cameras' embeddings. Defaults to 3.0.
         width: Channels of a token, a multiple of 64 ("base") or 96 ("small"). 768 is the paper's; with depth "base",
             384 is DeiT-S and 192 DeiT-Ti. Defaults to 768.
@@ -61,19 +64,21 @@ class ViT(Backbone):
     """
 
     depths = tuple(_SIZES)
+    gives_negatives = True
+    smallest: ClassVar[dict] = {"depth": "small", "width": 96}
 
     def __init__(
         self,
-        depth="base",
-        stride=(16, 16),
-        drop_path=0.1,
-        dropout=0.0,
-        attention_dropout=0.0,
-        num_cameras=0,
-        camera_scale=3.0,
-        width=768,
-        pretrained=None,
-        input_shape=(256, 128, 3),
+        depth: Literal["base", "small"] = "base",
+        stride: tuple[int, int] = (16, 16),
+        drop_path: float = 0.1,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        num_cameras: int = 0,
+        camera_scale: float = 3.0,
+        width: int = 768,
+        pretrained: str | None = None,
+        input_shape: Annotated[tuple[int, int, int], Late("image_shape")] = (256, 128, 3),
         name=None,
         dtype=None,
         **kwargs,

@@ -135,7 +135,7 @@ def memory_of(model):
 
 def _classifiers(head):
     """Every classification layer of a head, of each branch."""
-    from keras_reid.layers.margin.base import ClassificationLayer
+    from keras_reid.layers.margin import ClassificationLayer
     from keras_reid.utils.keras_internals import layers_within
 
     own = getattr(head, "classifier", None)

@@ -4,19 +4,7 @@ import dataclasses
 import inspect
 import re
 
-from keras_reid.experiment.component import Component, build
-from keras_reid.experiment.components import (
-    SGD,
-    Adam,
-    ClippedAveragePooling,
-    ClusterMemoryLoss,
-    GeM,
-    MemoryLoss,
-    MultiGranularityHeads,
-    NoPooling,
-    PartialHead,
-    ViT,
-)
+from keras_reid.experiment.component import Backbone, Component, Head, Pooling, build
 from keras_reid.utils.errors import UserError, reason
 
 
@@ -28,14 +16,9 @@ def build_backbone(experiment):
             destroy what it gives.
     """
     settings = experiment.model
-    if isinstance(settings.backbone, ViT) and isinstance(settings.pooling, (GeM, ClippedAveragePooling)):
-        raise UserError(
-            "model.pooling must keep negative values where the backbone is a ViT, whose feature has them: use "
-            f"IdentityPooling(). Received: {type(settings.pooling).__name__}"
-        )
-    # Position embeddings belong to one image size.
-    late = {"image_size": settings.image_size} if isinstance(settings.backbone, ViT) else {}
-    return _build("model.backbone", settings.backbone, **late)
+    _check_negatives(settings)
+    facts = {"image_shape": lambda key: (*settings.image_size, 3)}
+    return _build("model.backbone", settings.backbone, facts)
 
 
 def build_model(experiment, num_classes, backbone=None):
@@ -72,26 +55,34 @@ def build_model(experiment, num_classes, backbone=None):
         raise UserError(f"model: the parts do not fit together: {_line(error)}") from error
 
 
+def _check_negatives(settings):
+    backbone, pooling = settings.backbone, settings.pooling
+    gives = isinstance(backbone, Backbone) and backbone.gives_negatives
+    if gives and isinstance(pooling, Pooling) and pooling.cuts_negatives:
+        raise UserError(
+            f"model.pooling must keep negative values where the backbone is a {type(backbone).__name__}, whose feature "
+            f"has them: use IdentityPooling(). Received: {type(pooling).__name__}"
+        )
+
+
 def _check_number_of_maps(backbone, settings):
     maps = len(getattr(backbone, "outputs", None) or "1")
-    of_one_map = [
-        type(part).__name__
-        for part, others in ((settings.pooling, NoPooling), (settings.head, MultiGranularityHeads))
-        if isinstance(part, Component) and not isinstance(part, others)
-    ]
+    pooling, head = settings.pooling, settings.head
+    of_one_map = [pooling] if isinstance(pooling, Pooling) and pooling.pools else []
+    of_one_map += [head] if isinstance(head, Head) and head.takes != "maps" else []
     if maps > 1 and of_one_map:
         raise UserError(
             f"model: the backbone gives {maps} feature maps, which needs pooling=NoPooling() and "
-            f"head=MultiGranularityHeads(). Received: {', '.join(of_one_map)}"
+            f"head=MultiGranularityHeads(). Received: {', '.join(type(part).__name__ for part in of_one_map)}"
         )
 
 
 def _check_pooling(settings):
-    pools = isinstance(settings.pooling, Component) and not isinstance(settings.pooling, NoPooling)
-    if pools and isinstance(settings.head, PartialHead):
+    pooling, head = settings.pooling, settings.head
+    if isinstance(pooling, Pooling) and pooling.pools and isinstance(head, Head) and head.takes == "map":
         raise UserError(
-            "model: PartialHead reads the feature map itself, which needs pooling=NoPooling(). Received: "
-            f"{type(settings.pooling).__name__}"
+            f"model: {type(head).__name__} reads the feature map itself, which needs pooling=NoPooling(). Received: "
+            f"{type(pooling).__name__}"
         )
 
 
@@ -135,22 +126,23 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
     from keras_reid.models.function_loss import FunctionLoss
 
     epochs = experiment.training.epochs
+    facts = {
+        "embedding_dim": lambda key: model.embedding_dim,
+        "feature_dim": lambda key: _feature_dim(model, key),
+        "num_clusters": lambda key: most_clusters or model.head.num_classes,
+        "head_pattern": lambda key: _head_pattern(model, key),
+    }
     losses, weights = [], []
     for name, description in experiment.losses.items():
         # A function is the loss itself, not something that makes one.
         if inspect.isfunction(description):
             loss = FunctionLoss(description)
         else:
-            late = {}
-            if isinstance(description, MemoryLoss):
-                late = {"dim": _feature_dim(model, name)}
-            elif isinstance(description, ClusterMemoryLoss):
-                late = {"dim": model.embedding_dim, "max_clusters": most_clusters or model.head.num_classes}
-            loss = _build(f"losses.{name}", description, **late)
+            loss = _build(f"losses.{name}", description, facts)
         loss.name = name
         losses.append(loss)
         weights.append(experiment.loss_weights.get(name, 1.0))
-    optimizer = _build_optimizer(model, experiment.optimizer)
+    optimizer = _build("optimizer", experiment.optimizer, facts)
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     steps_per_epoch /= getattr(inner, "gradient_accumulation_steps", None) or 1
     if steps_per_epoch == int(steps_per_epoch):
@@ -192,35 +184,44 @@ def build_logit_loss(description):
     return description if inspect.isfunction(description) else _build("distillation.logit_loss", description)
 
 
-def _build_optimizer(model, description):
-    if not isinstance(description, (Adam, SGD)) or description.head_learning_rate_factor == 1:
-        return _build("optimizer", description)
+def _head_pattern(model, key):
+    """A regular expression for the paths of the pooling's and head's variables."""
     in_head = [*model.pooling.trainable_variables, *model.head.trainable_variables]
     names = sorted({variable.path.split("/")[0] for variable in in_head})
     pattern = f"^({'|'.join(map(re.escape, names))})/"
     if shared := [v.path for v in model.backbone.trainable_variables if re.search(pattern, v.path)]:
         raise UserError(
-            "optimizer.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
+            f"{key}.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
             f"{shared[0]!r}: give your own layers names of their own"
         )
-    return _build("optimizer", description, head_pattern=pattern)
+    return pattern
 
 
-def _feature_dim(model, name):
+def _feature_dim(model, key):
     import keras
 
     feature = model.compute_outputs(keras.Input((*model.image_size, 3)))["feature"]
     if isinstance(feature, (list, tuple)):
         raise UserError(
-            f"losses.{name}: MemoryLoss remembers one feature an image, and this model's head gives {len(feature)}: "
-            "use CosFaceLoss() or CircleLoss() with it"
+            f"{key} needs one feature an image, and this model's head gives {len(feature)}: use a loss without a "
+            "memory, such as CosFaceLoss() or CircleLoss()"
         )
     return int(feature.shape[-1])
 
 
-def _build(key, description, **late):
+def _build(key, component, facts=None, **given):
+    """The component of a field.
+
+    Args:
+        key: the field, for error messages.
+        component: a description, a finished object or a callable.
+        facts: functions of the key that give what a description may need; only those are called.
+        given: what a description needs, and a callable of the user's own is called with.
+    """
+    if facts and isinstance(component, Component):
+        given |= {fact: facts[fact](key) for fact in component.needs if fact in facts}
     try:
-        return build(description, **late)
+        return build(component, **given)
     except (ValueError, TypeError) as error:
         raise UserError(f"{key}: {_line(error)}") from error
 

@@ -1,13 +1,18 @@
 """What the heads share."""
 
 import inspect
+from typing import Annotated, Literal
 
 import keras
 from keras import ops
 
 from keras_reid.layers import LinearClassifier
 from keras_reid.layers.initializers import normal_over_filters
-from keras_reid.layers.margin.base import without_margin
+from keras_reid.layers.margin import without_margin
+from keras_reid.utils.arguments import NumClasses, Part
+
+Classifier = Annotated[keras.layers.Layer | None, Part(LinearClassifier, facts=("num_classes",))]
+MetricFeature = Literal["before", "after"]
 
 
 class Head(keras.layers.Layer):
@@ -17,7 +22,13 @@ class Head(keras.layers.Layer):
     embedding, and compute in `embed(pooled, training)` what metric losses read before the neck, and the embedding.
     """
 
-    def __init__(self, num_classes, classifier=None, metric_feature="before", **kwargs):
+    def __init__(
+        self,
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        **kwargs,
+    ):
         # A head costs nothing beside a backbone: it computes in float32 at least, whatever the policy, for exact
         # distances. Keras would cast the inputs to the policy's type.
         super().__init__(autocast=False, **kwargs)

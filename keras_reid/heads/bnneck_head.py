@@ -1,9 +1,12 @@
 """BN-neck head."""
 
+from typing import Literal
+
 import keras
 
-from keras_reid.heads.base import Head
+from keras_reid.heads.base import Classifier, Head, MetricFeature
 from keras_reid.layers import NeckNormalization
+from keras_reid.utils.arguments import NoField, NumClasses
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -54,11 +57,11 @@ class BNNeckHead(Head):
 
     def __init__(
         self,
-        num_classes,
-        classifier=None,
-        metric_feature="before",
-        embedding_dim=None,
-        reduction_activation=None,
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        embedding_dim: int | None = None,
+        reduction_activation: NoField[Literal["relu", "leaky_relu"] | None] = None,
         **kwargs,
     ):
         super().__init__(num_classes, classifier, metric_feature, **kwargs)

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_reid.heads.base import Head
+from keras_reid.heads.base import Classifier, Head, MetricFeature
+from keras_reid.utils.arguments import NumClasses
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -34,7 +35,14 @@ class LinearHead(Head):
     Source: He et al., "FastReID", 2020, section 3.3.
     """
 
-    def __init__(self, num_classes, classifier=None, metric_feature="before", embedding_dim=None, **kwargs):
+    def __init__(
+        self,
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        embedding_dim: int | None = None,
+        **kwargs,
+    ):
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         self.embedding_dim = embedding_dim if embedding_dim is None else self.checked_dim(embedding_dim)
         self.reduce = None if embedding_dim is None else self.reduction(self.embedding_dim, "reduce")

@@ -1,11 +1,14 @@
 """Heads of the multiple granularity network."""
 
+from typing import Annotated, Literal
+
 import keras
 from keras import ops
 
-from keras_reid.heads.base import another
+from keras_reid.heads.base import Classifier, MetricFeature, another
 from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.layers import GeMPooling2D
+from keras_reid.utils.arguments import NoField, NumClasses, Part
 
 _STRIPS = (0, 2, 3)  # into how many strips each branch's map is divided, beside being taken whole
 
@@ -52,14 +55,16 @@ class MultiGranularityHeads(keras.layers.Layer):
     re-identification", 2018; FastReID's `MGN`, whose weights 1/8 and 1/5 of the terms are the means here.
     """
 
+    takes = "maps"
+
     def __init__(
         self,
-        num_classes,
-        classifier=None,
-        metric_feature="before",
-        embedding_dim=256,
-        reduction_activation=None,
-        pooling=None,
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        embedding_dim: int = 256,
+        reduction_activation: NoField[Literal["relu", "leaky_relu"] | None] = None,
+        pooling: Annotated[keras.layers.Layer | None, Part(GeMPooling2D)] = None,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)

@@ -1,11 +1,14 @@
 """Head for images that show a part of the body, or one that is partly hidden."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
-from keras_reid.heads.base import another
+from keras_reid.heads.base import Classifier, MetricFeature, another
 from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.layers.numerics import softmax
+from keras_reid.utils.arguments import NumClasses
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -32,7 +35,8 @@ class PartialHead(keras.layers.Layer):
         windows: Pairs (side, stride) of square windows, in positions of the map, the smallest first. Where a window
             is larger than the map, it is as large as the map. Defaults to ((2, 2), (4, 2), (6, 2), (8, 2)), which
             makes 110 windows of a map of 24 × 8.
-        window_pooling: "max", or "average", which keeps more of a small map's windows apart. Defaults to "max".
+        window_pooling: What a window is of its positions: "max", or "average", which keeps more of a small map's
+            windows apart. Defaults to "max".
 
     Call arguments:
         inputs: Feature map `(batch, height, width, channels)`, of a known height and width.
@@ -59,14 +63,16 @@ class PartialHead(keras.layers.Layer):
     24 × 8.
     """
 
+    takes = "map"
+
     def __init__(
         self,
-        num_classes,
-        classifier=None,
-        metric_feature="before",
-        embedding_dim=None,
-        windows=((2, 2), (4, 2), (6, 2), (8, 2)),
-        window_pooling="max",
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        embedding_dim: int | None = None,
+        windows: tuple[tuple[int, int], ...] = ((2, 2), (4, 2), (6, 2), (8, 2)),
+        window_pooling: Literal["max", "average"] = "max",
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)

@@ -1,8 +1,11 @@
 """Reduction head."""
 
+from typing import Annotated
+
 import keras
 
-from keras_reid.heads.base import Head
+from keras_reid.heads.base import Classifier, Head, MetricFeature
+from keras_reid.utils.arguments import InExperiments, NumClasses
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -37,7 +40,13 @@ class ReductionHead(Head):
     """
 
     def __init__(
-        self, num_classes, classifier=None, metric_feature="before", embedding_dim=None, dropout=0.5, **kwargs
+        self,
+        num_classes: NumClasses,
+        classifier: Classifier = None,
+        metric_feature: MetricFeature = "before",
+        embedding_dim: Annotated[int | None, InExperiments(512)] = None,
+        dropout: float = 0.5,
+        **kwargs,
     ):
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         if not 0 <= dropout < 1:

@@ -3,13 +3,12 @@
 `y_true` is the identities, or, where `loss.target` is "teacher", the same output of a teacher's head.
 """
 
-from keras_reid.losses.circle import CircleLoss
 from keras_reid.losses.cluster_memory import ClusterMemoryLoss
-from keras_reid.losses.cosface import CosFaceLoss
 from keras_reid.losses.cross_entropy import CrossEntropy
 from keras_reid.losses.focal import FocalLoss
 from keras_reid.losses.logit_distillation import LogitDistillationLoss
 from keras_reid.losses.memory import MemoryLoss
+from keras_reid.losses.pairwise import CircleLoss, CosFaceLoss
 from keras_reid.losses.pkt import PKTLoss
 from keras_reid.losses.triplet import TripletLoss
 

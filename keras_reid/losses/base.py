@@ -3,9 +3,6 @@
 import keras
 from keras import ops
 
-from keras_reid.layers.numerics import l2_normalize
-from keras_reid.utils.labels import nan_where_not, whole_numbers
-
 # Stands for −∞ where a pair does not count: finite, so that no product or difference with it becomes NaN.
 NEVER = -1e9
 
@@ -101,48 +98,3 @@ def same_and_other(labels):
     """Masks `(batch, batch)` of the pairs of one identity, a sample with itself included, and of two."""
     same = ops.expand_dims(labels, 1) == ops.expand_dims(labels, 0)
     return same, ops.logical_not(same)
-
-
-class PairwiseLoss(LabelLoss):
-    """A loss over the cosine similarities of all pairs in the batch.
-
-    `log(1 + Σ_n exp(negative_n) Σ_p exp(positive_p))` for each sample.
-
-    Subclasses give the two exponents in `exponents(similarities)`.
-    """
-
-    reads = "feature"
-
-    def __init__(self, margin, scale, reduction="sum_over_batch_size", name=None, dtype=None):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        if margin < 0:
-            raise ValueError(
-                f"`margin` of {type(self).__name__} must not be negative. Received: margin={margin}"
-            )
-        if not scale > 0:
-            raise ValueError(f"`scale` of {type(self).__name__} must be positive. Received: scale={scale}")
-        self.margin = float(margin)
-        self.scale = float(scale)
-
-    def exponents(self, similarities):
-        raise NotImplementedError
-
-    def call(self, y_true, y_pred):
-        check_rank(self, y_pred)
-        features = l2_normalize(y_pred)
-        similarities = ops.matmul(features, ops.transpose(features))
-        labels, right = whole_numbers(y_true, y_pred, type(self).__name__)
-        same, other = same_and_other(labels)
-        itself = ops.eye(ops.shape(y_pred)[0], dtype="bool")
-        losses = self.of_pairs(similarities, ops.logical_and(same, ops.logical_not(itself)), other)
-        return nan_where_not(right, losses)
-
-    def of_pairs(self, similarities, positives, negatives):
-        """The loss `(rows,)` of cosine similarities `(rows, columns)` and the masks of the pairs that count."""
-        positive, negative = self.exponents(similarities)
-        positive = ops.where(positives, positive, NEVER)
-        negative = ops.where(negatives, negative, NEVER)
-        return ops.softplus(ops.logsumexp(positive, axis=1) + ops.logsumexp(negative, axis=1))
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin, "scale": self.scale}

@@ -1,10 +1,13 @@
 """A softmax over a memory with one feature for each cluster."""
 
+from typing import Annotated
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
 from keras_reid.losses.base import NEVER, LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.utils.arguments import Late
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
@@ -23,9 +26,9 @@ class ClusterMemoryLoss(LabelLoss):
     Args:
         dim: Length of a feature: of the head's embedding.
         max_clusters: Clusters that the memory has room for.
-        temperature: τ, positive. Defaults to 0.05.
-        momentum: μ, how much of a row stays, from 0 (the row becomes the batch's mean) up to, not including, 1.
-            Defaults to 0.1.
+        temperature: τ, which divides the similarities to the clusters, positive. Defaults to 0.05.
+        momentum: μ, how much of a cluster's feature stays in a step, from 0 (it becomes the batch's mean) up to, not
+            including, 1. Defaults to 0.1.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
     Call arguments:
@@ -60,10 +63,10 @@ class ClusterMemoryLoss(LabelLoss):
 
     def __init__(
         self,
-        dim,
-        max_clusters,
-        temperature=0.05,
-        momentum=0.1,
+        dim: Annotated[int, Late("embedding_dim")],
+        max_clusters: Annotated[int, Late("num_clusters")],
+        temperature: float = 0.05,
+        momentum: float = 0.1,
         reduction="sum_over_batch_size",
         name="cluster_memory_loss",
         dtype=None,

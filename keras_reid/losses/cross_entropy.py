@@ -1,9 +1,12 @@
 """Cross-entropy with label smoothing."""
 
+from typing import Annotated, Literal
+
 import keras
 from keras import ops
 
 from keras_reid.losses.base import LabelLoss, check_rank
+from keras_reid.utils.arguments import InExperiments
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
@@ -21,7 +24,8 @@ class CrossEntropy(LabelLoss):
     multiply it, and do not change the divisor.
 
     Args:
-        label_smoothing: ε from 0 up to (not including) 1, or "adaptive". Defaults to 0.0.
+        label_smoothing: Mass ε moved from the true class to the others, from 0 up to (not including) 1; or
+            "adaptive", more for surer samples. Defaults to 0.0.
         alpha: Factor of the adaptive smoothing, from 0 to 1. Defaults to 0.2.
         reduction: As in `keras.losses.Loss`; the default is the mean described above.
 
@@ -45,8 +49,8 @@ class CrossEntropy(LabelLoss):
 
     def __init__(
         self,
-        label_smoothing=0.0,
-        alpha=0.2,
+        label_smoothing: Annotated[float | Literal["adaptive"], InExperiments(0.1)] = 0.0,
+        alpha: float = 0.2,
         reduction="sum_over_batch_size",
         name="cross_entropy",
         dtype=None,

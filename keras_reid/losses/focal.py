@@ -22,7 +22,8 @@ class FocalLoss(LabelLoss):
 
     Args:
         alpha: Factor on the loss, positive. Defaults to 0.25.
-        gamma: Exponent of the weight, not negative; 0 is the cross-entropy times `alpha`. Defaults to 2.0.
+        gamma: Exponent of the weight, not negative: the larger, the less well-classified samples count. 0 is the
+            cross-entropy times `alpha`. Defaults to 2.0.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
     Call arguments:
@@ -44,7 +45,14 @@ class FocalLoss(LabelLoss):
 
     reads = "logits"
 
-    def __init__(self, alpha=0.25, gamma=2.0, reduction="sum_over_batch_size", name="focal_loss", dtype=None):
+    def __init__(
+        self,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        reduction="sum_over_batch_size",
+        name="focal_loss",
+        dtype=None,
+    ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not alpha > 0:
             raise ValueError(f"`alpha` of FocalLoss must be positive. Received: alpha={alpha}")

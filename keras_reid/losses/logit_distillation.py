@@ -1,5 +1,7 @@
 """Distance between the class scores of a teacher and of a student."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -23,7 +25,8 @@ class LogitDistillationLoss(keras.losses.Loss):
     float32, from logarithms of the softmax, so that it is finite for scores of any size.
 
     Args:
-        kind: "l1", "js" or "kl". Defaults to "js".
+        kind: "l1" (the sum of the differences), or a divergence of the softmax: "js" (symmetric) or "kl" (from the
+            teacher's to the student's). Defaults to "js".
         temperature: Divides the scores of "js" and "kl", positive: the higher, the more the order of the wrong classes
             counts beside the right one. Defaults to 16.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
@@ -53,8 +56,8 @@ class LogitDistillationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        kind="js",
-        temperature=16.0,
+        kind: Literal["l1", "js", "kl"] = "js",
+        temperature: float = 16.0,
         reduction="sum_over_batch_size",
         name="logit_distillation",
         dtype=None,

@@ -1,11 +1,14 @@
 """A pairwise loss over a memory of past batches."""
 
+from typing import Annotated
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import LabelLoss, PairwiseLoss, check_rank, check_whole, kept_variable
-from keras_reid.losses.cosface import CosFaceLoss
+from keras_reid.losses.base import LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.losses.pairwise import CosFaceLoss, PairwiseLoss
+from keras_reid.utils.arguments import Late, Part
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 
@@ -26,8 +29,8 @@ class MemoryLoss(LabelLoss):
 
     Args:
         dim: Length of a feature: what the head gives to metric losses.
-        loss: `CosFaceLoss` or `CircleLoss`. Defaults to `CosFaceLoss(margin=0.25, scale=32)`.
-        size: Features in the memory, at least a batch. Defaults to 8192.
+        loss: A pairwise loss, such as `CosFaceLoss` or `CircleLoss`. Defaults to `CosFaceLoss(margin=0.25, scale=32)`.
+        size: Features of past batches in the memory, at least a batch. Defaults to 8192.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
     Call arguments:
@@ -65,9 +68,9 @@ class MemoryLoss(LabelLoss):
 
     def __init__(
         self,
-        dim,
-        loss=None,
-        size=8192,
+        dim: Annotated[int, Late("feature_dim")],
+        loss: Annotated[PairwiseLoss | None, Part(CosFaceLoss, {"margin": 0.25, "scale": 32.0})] = None,
+        size: int = 8192,
         reduction="sum_over_batch_size",
         name="memory_loss",
         dtype=None,
@@ -77,7 +80,7 @@ class MemoryLoss(LabelLoss):
         loss = CosFaceLoss(margin=0.25, scale=32.0) if loss is None else loss
         if not isinstance(loss, PairwiseLoss):
             raise ValueError(
-                f"`loss` of MemoryLoss must be a pairwise loss: CosFaceLoss or CircleLoss. Received: {loss!r}"
+                f"`loss` of MemoryLoss must be a pairwise loss, such as CosFaceLoss. Received: {loss!r}"
             )
         self.dim, self.loss, self.size = int(dim), loss, int(size)
         self.storing = True

@@ -48,6 +48,7 @@ class PKTLoss(keras.losses.Loss):
     """
 
     reads, target = "embedding", "teacher"
+    in_experiments = None  # its weight is all that there is to choose: Distillation.pkt_weight
 
     def __init__(self, reduction="sum", name="pkt", dtype=None):
         super().__init__(name=name, reduction=reduction, dtype=dtype)

@@ -1,5 +1,7 @@
 """Triplet loss with mining inside the batch."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 
@@ -27,8 +29,8 @@ class TripletLoss(LabelLoss):
     itself has d_p = 0. Equal features give a gradient of 0 where the root is at its floor, never NaN.
 
     Args:
-        margin: Margin in units of the distance, not negative; 0 is the soft margin. Defaults to 0.3.
-        mining: "hard" or "weighted". Defaults to "hard".
+        margin: Distance by which negatives must be further, not negative; 0 is the soft margin. Defaults to 0.3.
+        mining: "hard" (the hardest positive and negative) or "weighted" (all of them, weighted). Defaults to "hard".
         normalize: Whether the features are L2-normalised first. Defaults to False.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
@@ -55,9 +57,9 @@ class TripletLoss(LabelLoss):
 
     def __init__(
         self,
-        margin=0.3,
-        mining="hard",
-        normalize=False,
+        margin: float = 0.3,
+        mining: Literal["hard", "weighted"] = "hard",
+        normalize: bool = False,
         reduction="sum_over_batch_size",
         name="triplet_loss",
         dtype=None,

@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_reid.layers.margin.base import without_margin
+from keras_reid.layers.margin import without_margin
 from keras_reid.models.inputs import known_cameras, preprocessing
 from keras_reid.models.training_model import TrainingModel
 

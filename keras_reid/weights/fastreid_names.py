@@ -5,7 +5,7 @@ import re
 from keras_reid.checkpoints import Target, layer_targets, model_targets, named
 from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
 from keras_reid.layers import GeMPooling2D
-from keras_reid.layers.margin.base import ClassificationLayer
+from keras_reid.layers.margin import ClassificationLayer
 from keras_reid.utils.errors import UserError
 
 # The heads of MGN, in the order of `MultiGranularityHeads`.

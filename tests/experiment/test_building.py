@@ -98,6 +98,14 @@ def test_a_delay_longer_than_the_training_is_refused_by_its_field(counting):
         ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
 
 
+def test_a_description_in_the_wrong_field_is_one_clear_line():
+    experiment = ex.Experiment(model=SMALL, losses={"mine": ex.BNNeckHead()})
+    with pytest.raises(
+        UserError, match=r"^losses\.mine: BNNeckHead is built from the facts \['num_classes'\]"
+    ):
+        ex.compile_model(ex.build_model(experiment, 3), experiment, 10)
+
+
 def test_several_maps_may_go_to_parts_of_ones_own():
     class Sum(keras.layers.Layer):
         def call(self, maps):

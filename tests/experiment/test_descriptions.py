@@ -1,6 +1,5 @@
 """Every description is of something that exists, takes its arguments, and builds it."""
 
-import dataclasses
 import importlib
 import inspect
 import re
@@ -9,9 +8,9 @@ import typing
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import layers
 from keras_reid.checkpoints.published import PUBLISHED
-from keras_reid.experiment.component import Component
-from keras_reid.experiment.components import Backbone
+from keras_reid.experiment.component import Backbone, Component
 from keras_reid.recipes import mgn
 
 DESCRIPTIONS = [
@@ -27,27 +26,49 @@ def described(cls):
     return getattr(importlib.import_module(module), name)
 
 
-# Arguments of constructors that no description has.
-NOT_DESCRIBED = {
-    "Keras' own": {"self", "name", "dtype", "kwargs", "reduction", "data_format", "keepdims"},
-    "handed over when the data is known": {"num_classes", "input_shape", "dim", "max_clusters"},
-    "needed by imported weights only": {
-        "ibn_last_stage",
-        "dilate_last_stage",
-        "fused",
-        "reduction_activation",
-    },
+FACTS = {
+    "image_shape": (64, 32, 3),
+    "num_classes": 3,
+    "embedding_dim": 8,
+    "feature_dim": 8,
+    "num_clusters": 5,
 }
 
 
+def make(description):
+    return ex.build(description, **{fact: FACTS[fact] for fact in description.needs if fact in FACTS})
+
+
 @pytest.mark.parametrize("cls", DESCRIPTIONS, ids=lambda cls: cls.__name__)
-def test_takes_the_arguments_of_what_it_describes(cls):
-    parameters = inspect.signature(described(cls).__init__).parameters
-    fields = {field.name for field in dataclasses.fields(cls)}
+def test_defaults_are_those_of_what_it_describes(cls):
+    """All but those that experiments choose otherwise, and say so (`InExperiments`)."""
     if cls in (ex.Adam, ex.SGD):  # they hand on what Keras' own take
         assert ex.build(cls()).get_config()["l2"] == cls.l2
         return
-    assert fields == set(parameters) - set().union(*NOT_DESCRIBED.values())
+    small = {"pretrained": None, **cls.smallest} if issubclass(cls, Backbone) else {}
+    others = {"label_smoothing": 0.0} if cls is ex.CrossEntropy else {}
+    built = make(cls(**small, **others))
+    late = {argument: FACTS[fact] for argument, fact in cls.late.items()}
+    expected = described(cls)(**small, **late).get_config()
+    # Heads of several branches write down what their branches' parts are made from: None for the default.
+    unset = {name for name in cls.parts if expected[name] is None}
+    assert type(built) is described(cls)
+    assert without_names(built.get_config(), unset) == without_names(expected, unset)
+
+
+def without_names(config, others=()):
+    """A config without the names that Keras numbers, and without some others."""
+    if isinstance(config, dict):
+        return {key: without_names(value) for key, value in config.items() if key not in {"name", *others}}
+    return config
+
+
+@pytest.mark.parametrize("cls", DESCRIPTIONS, ids=lambda cls: cls.__name__)
+def test_choices_are_those_of_what_it_describes(cls):
+    hints = typing.get_type_hints(cls)
+    for field, choices in (("depth", "depths"), ("width", "widths"), ("variant", "variants")):
+        if hasattr(described(cls), choices):
+            assert typing.get_args(hints[field]) == getattr(described(cls), choices)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +82,7 @@ def test_takes_the_arguments_of_what_it_describes(cls):
     ],
 )
 def test_fields_reach_what_is_built(cls, arguments):
-    late = {"num_classes": 3} if cls in (ex.LinearClassifier, ex.ReductionHead) else {}
-    config = ex.build(cls(**arguments), **late).get_config()
+    config = make(cls(**arguments)).get_config()
     assert {name: config[name] for name in arguments} == arguments
 
 
@@ -71,11 +91,6 @@ def test_help_promises_published_weights_where_there_are_some(cls):
     families = {re.match("[a-z]+", name)[0] for name in PUBLISHED} - {"se"}
     has_some = any(family in cls.__name__.lower() for family in families)
     assert ('"imagenet"' in inspect.getsource(cls).partition("pretrained:")[2]) == has_some
-
-
-def test_sizes_of_repvgg():
-    variants = typing.get_args(typing.get_type_hints(ex.RepVGG)["variant"])
-    assert variants == described(ex.RepVGG).variants
 
 
 @pytest.mark.parametrize("cls", BACKBONES, ids=lambda cls: cls.__name__)
@@ -87,15 +102,35 @@ def test_smallest_is_what_the_smoke_run_takes(cls):
     assert "backbone pretrained: None instead of 'imagenet'" in said
 
 
-def test_every_public_backbone_pooling_classifier_head_and_loss_is_described():
-    from keras_reid import backbones, heads, losses
-    from keras_reid.layers import margin, pooling
+def test_what_is_known_late_is_asked_for():
+    assert ex.ViT().needs == ["image_shape"]
+    assert ex.ResNet().needs == []
+    assert ex.MemoryLoss().needs == ["feature_dim"]
+    assert ex.ClusterMemoryLoss().needs == ["embedding_dim", "num_clusters"]
+    assert ex.Adam().needs == []
+    assert ex.Adam(head_learning_rate_factor=2.0).needs == ["head_pattern"]
+    with pytest.raises(
+        TypeError, match=r"BNNeckHead is built from the facts \['num_classes'\]\. Received: \[\]"
+    ):
+        ex.build(ex.BNNeckHead())
+    with pytest.raises(TypeError, match=r"GeM is built from the facts \[\]\. Received: \['num_classes'\]"):
+        ex.build(ex.GeM(), num_classes=3)
 
-    names = {cls.builds.rsplit(".", 1)[1] for cls in DESCRIPTIONS}
-    of_a_user = {"KerasBackbone"}
-    of_distillation = {"PKTLoss"}  # has no argument but its weight, a field
-    for package in (backbones, pooling, margin, heads, losses):
-        assert set(package.__all__) - of_a_user - of_distillation <= names
+
+def test_your_own_parts_of_a_part_are_called_with_what_they_need():
+    seen = {}
+
+    def classifier(**facts):
+        seen["classifier"] = facts
+        return layers.CosSoftmax(3)
+
+    def pooling(**facts):
+        seen["pooling"] = facts
+        return layers.AverageMaxPooling2D()
+
+    heads = ex.build(ex.MultiGranularityHeads(classifier=classifier, pooling=pooling), num_classes=3)
+    assert seen == {"classifier": {"num_classes": 3}, "pooling": {}}
+    assert {type(head.classifier) for head in heads.heads} == {layers.CosSoftmax}
 
 
 def test_position_embeddings_fit_the_experiments_image_size():

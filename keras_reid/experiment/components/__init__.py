@@ -1,90 +1,20 @@
 """Descriptions of what this package has.
 
-Each is named as, and takes the arguments of, what it describes, but for those that only imported weights need.
+Each has the name and the arguments of what it describes, except those arguments that only imported weights need. They
+are generated from the components themselves; only `optimization`, in the terms of a recipe, is written by hand.
 """
 
-from keras_reid.experiment.components.backbones import (
-    Backbone,
-    MobileNetV2,
-    MultiGranularityResNet,
-    OSNet,
-    RepVGG,
-    ResNeSt,
-    ResNet,
-    ResNeXt,
-    ViT,
-)
-from keras_reid.experiment.components.heads import (
-    ArcSoftmax,
-    BNNeckHead,
-    CircleSoftmax,
-    CosSoftmax,
-    LinearClassifier,
-    LinearHead,
-    MultiGranularityHeads,
-    PartialHead,
-    ReductionHead,
-)
-from keras_reid.experiment.components.losses import (
-    CircleLoss,
-    ClusterMemoryLoss,
-    CosFaceLoss,
-    CrossEntropy,
-    FocalLoss,
-    LogitDistillationLoss,
-    MemoryLoss,
-    TripletLoss,
-)
-from keras_reid.experiment.components.optimization import SGD, Adam, Constant, Cosine, MultiStep
-from keras_reid.experiment.components.pooling import (
-    AttentionPooling,
-    AverageMaxPooling,
-    AveragePooling,
-    ClippedAveragePooling,
-    GeM,
-    IdentityPooling,
-    MaxPooling,
-    NoPooling,
-)
+from keras_reid.experiment.component import Backbone as Backbone
+from keras_reid.experiment.components import backbones, heads, losses, optimization, pooling
+from keras_reid.experiment.components.backbones import *  # noqa: F403
+from keras_reid.experiment.components.heads import *  # noqa: F403
+from keras_reid.experiment.components.losses import *  # noqa: F403
+from keras_reid.experiment.components.optimization import *  # noqa: F403
+from keras_reid.experiment.components.pooling import *  # noqa: F403
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "ArcSoftmax",
-    "AttentionPooling",
-    "AverageMaxPooling",
-    "AveragePooling",
-    "BNNeckHead",
-    "Backbone",
-    "CircleLoss",
-    "CircleSoftmax",
-    "ClippedAveragePooling",
-    "ClusterMemoryLoss",
-    "Constant",
-    "CosFaceLoss",
-    "CosSoftmax",
-    "Cosine",
-    "CrossEntropy",
-    "FocalLoss",
-    "GeM",
-    "IdentityPooling",
-    "LinearClassifier",
-    "LinearHead",
-    "LogitDistillationLoss",
-    "MaxPooling",
-    "MemoryLoss",
-    "MobileNetV2",
-    "MultiGranularityHeads",
-    "MultiGranularityResNet",
-    "MultiStep",
-    "NoPooling",
-    "OSNet",
-    "PartialHead",
-    "ReductionHead",
-    "RepVGG",
-    "ResNeSt",
-    "ResNeXt",
-    "ResNet",
-    "TripletLoss",
-    "ViT",
-]
+__all__ = []
+__all__ += backbones.__all__
+__all__ += heads.__all__
+__all__ += losses.__all__
+__all__ += optimization.__all__
+__all__ += pooling.__all__

@@ -1,10 +1,16 @@
-"""Descriptions of the optimizers and learning-rate schedules."""
+"""Descriptions of the optimizers and learning-rate schedules.
+
+Not generated, because they are no copies: what the optimizers take as `ParameterRule`s are fields here, and what the
+schedules count in steps is in epochs.
+"""
 
 import math
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
 from keras_reid.experiment.component import Component
+
+__all__ = ["SGD", "Adam", "Constant", "Cosine", "MultiStep"]
 
 _IN_RULES = (
     "l2_normalization",
@@ -52,6 +58,10 @@ class _Optimizer(Component):
     """of the average, at each batch"""
     ema_overwrite_frequency: int | None = None
     """updates after which the weights become their average; none waits for the end"""
+
+    @property
+    def needs(self):
+        return [] if self.head_learning_rate_factor == 1 else ["head_pattern"]
 
     def build(self, head_pattern=None):
         """The optimizer.

@@ -33,7 +33,7 @@ class AttentionPooling2D(keras.layers.Layer):
     normalised the weights.
     """
 
-    def __init__(self, channel_wise=False, **kwargs):
+    def __init__(self, channel_wise: bool = False, **kwargs):
         super().__init__(**kwargs)
         self.channel_wise = bool(channel_wise)
         self.input_spec = keras.layers.InputSpec(ndim=4)

@@ -28,6 +28,8 @@ class ClippedAveragePooling2D(keras.layers.Layer):
     Source: FastReID, `ClipGlobalAvgPool`.
     """
 
+    cuts_negatives = True
+
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=4)

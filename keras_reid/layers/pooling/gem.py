@@ -35,7 +35,10 @@ class GeMPooling2D(keras.layers.Layer):
     FastReID has two classes, one with a fixed and one with a learnt exponent.
     """
 
-    def __init__(self, p=3.0, learnable=True, epsilon=1e-6, **kwargs):
+    in_experiments = "GeM"
+    cuts_negatives = True
+
+    def __init__(self, p: float = 3.0, learnable: bool = True, epsilon: float = 1e-6, **kwargs):
         super().__init__(**kwargs)
         if not p > 0:
             raise ValueError(

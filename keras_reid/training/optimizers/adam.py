@@ -1,11 +1,13 @@
 """Adam with weight decay as L2 in the gradient, and a bias correction that is right after freezing."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.training.optimizers.base import LearningRate, RuledOptimizer
+from keras_reid.training.optimizers.parameter_rule import ParameterRule
 from keras_reid.utils.keras_internals import adam_moments
 
 
@@ -44,7 +46,14 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
     decay regularization, 2019.
     """
 
-    def __init__(self, learning_rate=1e-3, l2=0.0, rules=(), epsilon=1e-8, **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 1e-3,
+        l2: float = 0.0,
+        rules: Sequence[ParameterRule] = (),
+        epsilon: float = 1e-8,
+        **kwargs,
+    ):
         if kwargs.pop("amsgrad", False):
             raise ValueError("amsgrad is not supported by this Adam; use keras.optimizers.Adam.")
         super().__init__(learning_rate, l2, rules, epsilon=epsilon, **kwargs)

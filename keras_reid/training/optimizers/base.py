@@ -4,9 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 
 from keras import ops
+from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
 from keras_reid.utils.keras_internals import DecaysInUpdateStep, may_decay, variable_index
+
+LearningRate = float | LearningRateSchedule
 
 
 class RuledOptimizer(DecaysInUpdateStep):

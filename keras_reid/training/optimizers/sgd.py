@@ -1,9 +1,12 @@
 """SGD with weight decay as L2 in the gradient."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.training.optimizers.base import LearningRate, RuledOptimizer
+from keras_reid.training.optimizers.parameter_rule import ParameterRule
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -35,7 +38,13 @@ class SGD(RuledOptimizer, keras.optimizers.SGD):
     Source: Sutskever et al., On the importance of initialization and momentum in deep learning, 2013.
     """
 
-    def __init__(self, learning_rate=0.01, l2=0.0, rules=(), **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate = 0.01,
+        l2: float = 0.0,
+        rules: Sequence[ParameterRule] = (),
+        **kwargs,
+    ):
         super().__init__(learning_rate, l2, rules, **kwargs)
 
     def move(self, gradient, variable, rate, index):

@@ -33,7 +33,14 @@ class CosineAfterDelay(LearningRateSchedule):
     Source: Loshchilov and Hutter, SGDR: stochastic gradient descent with warm restarts, 2017.
     """
 
-    def __init__(self, learning_rate, delay_steps, total_steps, floor=0.0, interval=1):
+    def __init__(
+        self,
+        learning_rate: float,
+        delay_steps: float,
+        total_steps: float,
+        floor: float = 0.0,
+        interval: float = 1,
+    ):
         super().__init__()
         if not 0 <= delay_steps < total_steps:
             raise ValueError(

@@ -1,5 +1,7 @@
 """Warm-up of a learning rate."""
 
+from typing import Literal
+
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
@@ -45,7 +47,14 @@ class WarmUp(LearningRateSchedule):
     Source: Goyal et al., Accurate, large minibatch SGD, 2017.
     """
 
-    def __init__(self, learning_rate, steps, factor=0.1, kind="linear", batches_per_update=1):
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule,
+        steps: int,
+        factor: float = 0.1,
+        kind: Literal["linear", "exponential", "constant"] = "linear",
+        batches_per_update: int = 1,
+    ):
         super().__init__()
         if steps < 0 or int(steps) != steps:
             raise ValueError(f"warmup_steps must be a whole number of steps, 0 or more. Received: {steps!r}")

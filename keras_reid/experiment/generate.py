@@ -1,0 +1,302 @@
+"""Writes what would otherwise be written twice: the names that packages hand on, and the descriptions of components.
+
+    python -m keras_reid.experiment.generate           # after you added or changed a loss, head, pooling, backbone …
+    python -m keras_reid.experiment.generate --check   # fails if a file is out of date
+
+A component is a class decorated with `@keras.saving.register_keras_serializable`. Its package's `__init__` imports it,
+and `keras_reid/experiment/components/` describes it: the fields come from the type hints of its constructor (see
+`keras_reid.utils.arguments`), their help from `Args:` in its docstring. Class attributes tell the rest:
+
+- `in_experiments`: the description's name, or None for no description. By default it is the class's name without "2D".
+- what the base class of the description declares in `keras_reid/experiment/component.py`, such as `takes` of a head.
+"""
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import textwrap
+import types
+import typing
+from pathlib import Path
+
+import keras_reid
+from keras_reid.experiment import component as bases
+from keras_reid.utils.arguments import NO_FIELD, InExperiments, Late, Part
+
+ROOT = Path(keras_reid.__file__).parent
+PACKAGES = ("losses", "layers/pooling", "layers", "heads", "backbones")
+_WIDTH = 110
+
+
+@dataclasses.dataclass(frozen=True)
+class Room:
+    """A module of descriptions.
+
+    Args:
+        what: names them in the module's docstring.
+        described: modules with the components, each with the base class of their descriptions.
+        keras_own: descriptions of Keras' components without arguments: `{name: (what it builds, docstring,
+            attributes)}`.
+    """
+
+    what: str
+    described: dict
+    keras_own: dict = dataclasses.field(default_factory=dict)
+
+
+ROOMS = {
+    "losses": Room("losses", {"keras_reid.losses": "Component"}),
+    "pooling": Room(
+        "poolings",
+        {"keras_reid.layers.pooling": "Pooling"},
+        {
+            "AveragePooling": ("keras.layers.GlobalAveragePooling2D", "The average over all positions.", {}),
+            "MaxPooling": ("keras.layers.GlobalMaxPooling2D", "The maximum over all positions.", {}),
+            "NoPooling": (
+                "keras.layers.Identity",
+                "Nothing, for heads that pool feature maps themselves, as `MultiGranularityHeads` and `PartialHead`.",
+                {"pools": False},
+            ),
+        },
+    ),
+    "heads": Room(
+        "classification layers and heads",
+        {"keras_reid.layers.margin": "Component", "keras_reid.heads": "Head"},
+    ),
+    "backbones": Room("backbones", {"keras_reid.backbones": "Backbone"}),
+}
+
+
+def generated():
+    """`{file: text}` of every file as it should be. The packages must be up to date to be imported for the rest."""
+    yield from ((ROOT / package / "__init__.py", package_text(ROOT / package)) for package in PACKAGES)
+    folder = ROOT / "experiment" / "components"
+    yield from ((folder / f"{name}.py", descriptions_text(name)) for name in ROOMS)
+
+
+def package_text(folder):
+    """The `__init__` of a package: its docstring as it is, and the components of its modules and sub-packages."""
+    package = ".".join((ROOT.name, *folder.relative_to(ROOT).parts))
+    source = (folder / "__init__.py").read_text(encoding="utf-8")
+    end = ast.parse(source).body[0].end_lineno
+    lines = ["\n".join(source.splitlines()[:end]), ""]
+    names = []
+    for path in sorted(folder.iterdir()):
+        inner = path / "__init__.py"
+        file = inner if inner.is_file() else path
+        if file.suffix != ".py" or path.name == "__init__.py":
+            continue
+        found = _exported(file) if file == inner else _registered(file)
+        if found:
+            lines.append(f"from {package}.{path.stem} import {', '.join(found)}")
+            names += found
+    return _formatted("\n".join([*lines, "", f"__all__ = {names!r}"]), folder / "__init__.py")
+
+
+def _registered(file):
+    """The names of a module's public classes that Keras can save."""
+    return [
+        node.name
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.ClassDef)
+        and not node.name.startswith("_")
+        and any("register_keras_serializable" in ast.unparse(decorator) for decorator in node.decorator_list)
+    ]
+
+
+def _exported(init):
+    return [name for path in sorted(init.parent.glob("[!_]*.py")) for name in _registered(path)]
+
+
+def descriptions_text(room):
+    """The module of descriptions of a room."""
+    room, file = ROOMS[room], ROOT / "experiment" / "components" / f"{room}.py"
+    classes = [
+        (getattr(importlib.import_module(module), name), base)
+        for module, base in room.described.items()
+        for name in _names(module)
+    ]
+    described = [(_name(cls), cls, base) for cls, base in classes if _name(cls)]
+    parts = {
+        _name(part.component): part.component
+        for _, cls, _ in described
+        for part in _marks(cls, Part).values()
+    }
+    texts = [_keras_own(name, *values) for name, values in room.keras_own.items()]
+    # A description whose default has parts comes after those.
+    texts += [
+        _description(*one) for one in sorted(described, key=lambda one: (bool(_marks(one[1], Part)), one[0]))
+    ]
+    elsewhere = sorted(set(parts) - {name for name, _, _ in described})
+    names = sorted([*room.keras_own, *(name for name, _, _ in described)])
+    head = [
+        f'"""Descriptions of the {room.what}.\n\nGenerated by `python -m keras_reid.experiment.generate`: change the '
+        'classes described, not this file.\n"""\n',
+        "# ruff: noqa: E501 (`--help` wraps the fields' docstrings, and keeps line breaks that are in them)",
+        "from dataclasses import dataclass",
+        "from typing import Any, ClassVar, Literal",
+        f"from keras_reid.experiment.component import {', '.join(sorted(set(room.described.values())))}",
+        *(f"from {_home(parts[name])} import {name}" for name in elsewhere),
+        f"__all__ = {names!r}",
+    ]
+    return _formatted("\n".join([*head, *texts]), file)
+
+
+def _names(module):
+    """The components of a module, or of a package."""
+    module = importlib.import_module(module)
+    file = Path(module.__file__)
+    return _exported(file) if file.name == "__init__.py" else _registered(file)
+
+
+def _name(cls):
+    return vars(cls).get("in_experiments", cls.__name__.removesuffix("2D"))
+
+
+def _home(cls):
+    """The module that describes a class."""
+    for name, room in ROOMS.items():
+        if any(
+            cls.__module__ == module or cls.__module__.startswith(f"{module}.") for module in room.described
+        ):
+            return f"keras_reid.experiment.components.{name}"
+    raise ValueError(f"no module describes {cls.__name__}, of {cls.__module__}: add one to ROOMS")
+
+
+def _keras_own(name, builds, docstring, attributes):
+    return _class(name, "Pooling", f"{docstring}\n\nBuilds `{builds}`.", builds, attributes, [])
+
+
+def _description(name, cls, base):
+    package = cls.__module__.rsplit(".", 1)[0]
+    builds = f"{package.removesuffix('.pooling')}.{cls.__name__}"
+    summary = inspect.getdoc(cls).partition("\n\n")[0]
+    own = {
+        attribute: getattr(cls, attribute)
+        for attribute in vars(getattr(bases, base)).get("__annotations__", {})
+        if base != "Component"
+        and getattr(cls, attribute, None) not in (None, getattr(getattr(bases, base), attribute))
+    }
+    late = {argument: mark.fact for argument, mark in _marks(cls, Late).items()}
+    parts = {argument: mark.facts for argument, mark in _marks(cls, Part).items()}
+    attributes = {**own, **({"late": late} if late else {}), **({"parts": parts} if parts else {})}
+    return _class(name, base, f"{summary}\n\nBuilds `{builds}`.", builds, attributes, _fields(cls))
+
+
+def _class(name, base, docstring, builds, attributes, fields):
+    body = [_docstring(docstring), f'builds: ClassVar[str] = "{builds}"']
+    body += [f"{key}: ClassVar[{type(value).__name__}] = {value!r}" for key, value in attributes.items()]
+    body += fields
+    return f"@dataclass(frozen=True)\nclass {name}({base}):\n" + textwrap.indent("\n".join(body), "    ")
+
+
+def _fields(cls):
+    """A line and a docstring for each argument that an experiment chooses."""
+    helps, lines = argument_helps(cls), []
+    for name, hint, default in _typed(cls):
+        kind, *marks = typing.get_args(hint) if typing.get_origin(hint) is typing.Annotated else (hint,)
+        if NO_FIELD in marks or any(isinstance(mark, Late) for mark in marks):
+            continue
+        kind, default = type_source(kind) if not _marks(cls, Part).get(name) else "Any", repr(default)
+        for mark in marks:
+            if isinstance(mark, Part):
+                arguments = ", ".join(f"{key}={value!r}" for key, value in mark.arguments.items())
+                default = f"{_name(mark.component)}({arguments})"
+            elif isinstance(mark, InExperiments):
+                default = repr(mark.default)
+        lines += [f"{name}: {kind} = {default}", _quoted(helps[name])]
+    return lines
+
+
+def _typed(cls):
+    """`(name, type hint, default)` of the constructor's arguments that have a type hint."""
+    hints = typing.get_type_hints(cls.__init__, include_extras=True)
+    parameters = inspect.signature(cls.__init__).parameters
+    return [(name, hint, parameters[name].default) for name, hint in hints.items() if name in parameters]
+
+
+def _marks(cls, kind):
+    """`{argument: mark}` of a kind."""
+    return {
+        name: mark
+        for name, hint, _ in _typed(cls)
+        for mark in getattr(hint, "__metadata__", ())
+        if isinstance(mark, kind)
+    }
+
+
+def type_source(hint):
+    """A type as it is written in Python.
+
+    Raises:
+        TypeError: for a kind of type that the command line cannot read.
+    """
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is typing.Literal:
+        return f"Literal[{', '.join(map(repr, arguments))}]"
+    if origin in (typing.Union, types.UnionType):
+        return " | ".join(map(type_source, arguments))
+    if origin is tuple:
+        return f"tuple[{', '.join('...' if one is ... else type_source(one) for one in arguments)}]"
+    if hint in (bool, int, float, str):
+        return hint.__name__
+    if hint is type(None):
+        return "None"
+    raise TypeError(
+        f"a constructor's argument must have a type of bool, int, float, str, None, Literal and tuple, or a mark of "
+        f"keras_reid.utils.arguments. Received: {hint}"
+    )
+
+
+def argument_helps(cls):
+    """`{argument: help}`, from `Args:` in the docstring of a class, without the sentence on the default."""
+    section = re.search(r"^Args:\n((?: .*\n|\n)*)", inspect.getdoc(cls) + "\n", re.MULTILINE)
+    if section is None:
+        return {}
+    entries = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {5,}.*)*)", section[1], re.MULTILINE)
+    helps = {name: " ".join(text.split()) for names, text in entries for name in names.split(", ")}
+    return {name: re.sub(r" ?Defaults to .*$", "", text) for name, text in helps.items()}
+
+
+def _docstring(text):
+    paragraphs = text.split("\n\n")
+    return _quoted("\n\n".join("\n".join(textwrap.wrap(one, _WIDTH)) for one in paragraphs) + "\n")
+
+
+def _quoted(text):
+    return f'"""{text}{" " * text.endswith(chr(34))}"""'
+
+
+def _formatted(text, file):
+    """As `make lint` wants it: sorted imports and names, no import that is not used."""
+    for command in (["check", "--fix", "--quiet", "--select", "F401,I,RUF022"], ["format", "--quiet"]):
+        command = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(file), "-"]
+        text = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout
+    return text
+
+
+def main(arguments=None):
+    """The command. Returns 1 where `--check` finds a file that is out of date."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments not in ([], ["--check"]):
+        print(f"usage: python -m keras_reid.experiment.generate [--check]. Received: {' '.join(arguments)}")
+        return 2
+    stale = False
+    for file, text in generated():
+        if file.is_file() and file.read_text(encoding="utf-8") == text:
+            continue
+        stale = True
+        print(f"{file.relative_to(ROOT.parent)} {'is out of date' if arguments else 'is written'}")
+        if not arguments:
+            file.write_text(text, encoding="utf-8")
+    if stale and arguments:
+        print("run: python -m keras_reid.experiment.generate")
+    return int(stale and bool(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""The files that `python -m keras_reid.experiment.generate` writes."""
+
+import inspect
+from typing import Annotated, Any, Literal
+
+import keras
+import pytest
+
+from keras_reid import heads, losses
+from keras_reid.experiment import generate
+from keras_reid.utils.arguments import InExperiments, Late, NoField, Part
+
+
+def test_all_files_are_current():
+    stale = [str(file) for file, text in generate.generated() if file.read_text(encoding="utf-8") != text]
+    assert not stale, "run: python -m keras_reid.experiment.generate"
+
+
+def test_command_writes_what_is_out_of_date_and_check_only_says_so(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "losses.py"
+    file.write_text("old")
+    monkeypatch.setattr(generate, "ROOT", tmp_path / "keras_reid")
+    monkeypatch.setattr(generate, "generated", lambda: [(file, "new")])
+    assert generate.main(["--check"]) == 1
+    assert file.read_text() == "old"
+    assert capsys.readouterr().out.startswith("losses.py is out of date\nrun: ")
+    assert generate.main([]) == 0
+    assert file.read_text() == "new"
+    assert generate.main(["--check"]) == 0
+    assert generate.main(["--chek"]) == 2
+
+
+class Own(losses.TripletLoss):
+    """A loss.
+
+    More about it.
+
+    Args:
+        dim: Known late.
+        kind: Which one, "a" or
+            "b". Defaults to "a".
+        share: Of it. Defaults to 0.0.
+        inner: Another loss. Defaults to `CircleLoss()`.
+        left: For imports. Defaults to False.
+
+    Call arguments:
+        y_true: Identities.
+    """
+
+    def __init__(
+        self,
+        dim: Annotated[int, Late("embedding_dim")],
+        kind: Literal["a", "b"] = "a",
+        share: Annotated[float | None, InExperiments(0.5)] = None,
+        inner: Annotated[Any, Part(losses.CircleLoss, {"scale": 32.0}, ("num_classes",))] = None,
+        left: NoField[bool] = False,
+        reduction=None,
+        name=None,
+    ):
+        pass
+
+
+def test_what_the_marks_do():
+    text = generate._description("Own", Own, "Component")
+    assert text.splitlines()[1:] == [
+        "class Own(Component):",
+        '    """A loss.',
+        "",
+        f"    Builds `{Own.__module__.rsplit('.', 1)[0]}.Own`.",
+        '    """',
+        f'    builds: ClassVar[str] = "{Own.__module__.rsplit(".", 1)[0]}.Own"',
+        "    late: ClassVar[dict] = {'dim': 'embedding_dim'}",
+        "    parts: ClassVar[dict] = {'inner': ('num_classes',)}",
+        "    kind: Literal['a', 'b'] = 'a'",
+        '    """Which one, "a" or "b"."""',
+        "    share: float | None = 0.5",
+        '    """Of it."""',
+        "    inner: Any = CircleLoss(scale=32.0)",
+        '    """Another loss."""',
+    ]
+
+
+def test_attributes_of_the_class_reach_the_description():
+    assert 'takes: ClassVar[str] = "map"' in generate.descriptions_text("heads")
+    assert "cuts_negatives: ClassVar[bool] = True" in generate.descriptions_text("pooling")
+    assert "takes" not in generate._description("LinearHead", heads.LinearHead, "Head")
+
+
+@pytest.mark.parametrize("hint", [dict, list[int], keras.layers.Layer])
+def test_a_type_that_the_command_line_cannot_read(hint):
+    with pytest.raises(TypeError, match="a constructor's argument must have a type of bool, int,"):
+        generate.type_source(hint)
+
+
+def test_an_unknown_fact():
+    with pytest.raises(ValueError, match=r"must be one of image_shape, num_classes, .* Received: 'classes'"):
+        Late("classes")
+
+
+def test_a_package_keeps_its_docstring():
+    text = generate.package_text(generate.ROOT / "losses")
+    assert text.startswith(f'"""{inspect.getdoc(losses)}')
