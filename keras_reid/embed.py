@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.evaluation.image_files import ImageFile, find_images
+from keras_reid.embedding.image_files import ImageFile, find_images
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file, fingerprint
@@ -51,7 +51,7 @@ def main(arguments):
     paths = find_images(options.images)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.embedding_store import EmbeddingStore
+    from keras_reid.embedding.store import EmbeddingStore
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
@@ -69,8 +69,8 @@ def main(arguments):
 
 def _embed(store, model, paths, options):
     from keras_reid.data.checking import check_images, say_left_out
-    from keras_reid.evaluation.embedding_file import write_embeddings
-    from keras_reid.evaluation.stored_embedding import embed_into
+    from keras_reid.embedding.embed_into import embed_into
+    from keras_reid.embedding.npz_file import write_embeddings
 
     # Looked at before they are read, so that what changes in between is seen.
     images = {path: ImageFile.of(path) for path in paths}

@@ -89,7 +89,7 @@ def _compare(options):
     for name in ("index", "output", "strict"):
         if getattr(options, name):
             raise UserError(f"--{name} is for a search in a folder: name it with --gallery")
-    from keras_reid.evaluation.image_files import find_images
+    from keras_reid.embedding.image_files import find_images
     from keras_reid.gallery.choosing import choose_model
 
     paths = find_images(options.queries)
@@ -99,7 +99,8 @@ def _compare(options):
     import numpy as np
 
     from keras_reid.data.checking import check_images
-    from keras_reid.evaluation import Distances, Features, embed_paths, verify
+    from keras_reid.embedding import embed_paths
+    from keras_reid.evaluation import Distances, Features, verify
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.models import load_model
 
@@ -124,7 +125,7 @@ def _search(options):
         raise UserError("name at least one image to search for, before the options")
     if options.output and options.output.exists() and not options.output.is_dir():
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
-    from keras_reid.evaluation.image_files import find_images
+    from keras_reid.embedding.image_files import find_images
     from keras_reid.gallery.choosing import choose_model
     from keras_reid.gallery.index import index_folder
     from keras_reid.gallery.scan import scan
@@ -138,9 +139,10 @@ def _search(options):
 
     command_line.load_tensorflow()
     from keras_reid.data.checking import check_images
-    from keras_reid.evaluation import Calibration, embed_paths
+    from keras_reid.embedding import embed_paths
+    from keras_reid.embedding.computing import check_finite
+    from keras_reid.evaluation import Calibration
     from keras_reid.evaluation.calibration.calibration import KEY
-    from keras_reid.evaluation.embedding import check_finite
     from keras_reid.gallery import search_gallery, update_index
     from keras_reid.models import load_model
 

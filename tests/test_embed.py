@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from keras_reid.embed import main
-from keras_reid.evaluation import embed_paths, l2_normalize, stored_embedding
-from keras_reid.evaluation.image_files import find_images
+from keras_reid.embedding import embed_into as stored_embedding
+from keras_reid.embedding import embed_paths, l2_normalize
+from keras_reid.embedding.image_files import find_images
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
@@ -127,7 +128,7 @@ def test_what_another_model_began_is_not_gone_on_with(folder, tmp_path, monkeypa
 
 def test_written_in_blocks(folder, tmp_path, monkeypatch):
     main([str(folder), str(folder / "images"), "--output", str(tmp_path / "one.npz")])
-    monkeypatch.setattr("keras_reid.evaluation.embedding_file._ROWS", 2)
+    monkeypatch.setattr("keras_reid.embedding.npz_file._ROWS", 2)
     main([str(folder), str(folder / "images"), "--output", str(tmp_path / "two.npz")])
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
         for name in ("paths", "embeddings"):

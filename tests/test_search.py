@@ -14,7 +14,10 @@ import pytest
 from PIL import Image
 
 import keras_reid.models
-from keras_reid.evaluation import Distances, Features, embed_paths, embedding_store, stored_embedding
+from keras_reid.embedding import embed_into as stored_embedding
+from keras_reid.embedding import embed_paths
+from keras_reid.embedding import store as embedding_store
+from keras_reid.evaluation import Distances, Features
 from keras_reid.evaluation.calibration.storing import update_metadata
 from keras_reid.search import main
 from keras_reid.utils.errors import UserError
@@ -334,7 +337,7 @@ def test_killed_again_and_again_it_ends_with_the_same_list(album, models, search
         "--top",
         "400",
     ]
-    code = "import sys; from keras_reid.evaluation import embedding_store; embedding_store._SECONDS = 0; "
+    code = "import sys; from keras_reid.embedding import store; store._SECONDS = 0; "
     code += "from keras_reid.search import main; main(sys.argv[1:] + ['--batch-size', '2'])"
     lines = album / ".keras_reid_index" / "images-1.jsonl"
     counts = []

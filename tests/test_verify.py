@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_reid.evaluation import Distances, Features, embed_paths, verify
+from keras_reid.embedding import embed_paths
+from keras_reid.evaluation import Distances, Features, verify
 from keras_reid.evaluation.calibration.storing import update_metadata
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError

@@ -1,5 +1,7 @@
-"""Retrieval metrics, distances and embeddings. Light to import: TensorFlow loads with the first image."""
+"""Retrieval metrics and distances. Light to import: TensorFlow loads with the first image."""
 
+from keras_reid import embedding
+from keras_reid.embedding import l2_normalize
 from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
 from keras_reid.evaluation.camera_bias import remove_camera_bias
 from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
@@ -13,7 +15,6 @@ from keras_reid.evaluation.dsr import (
     embed_with_maps,
     evaluate_dsr,
 )
-from keras_reid.evaluation.embedding import embed_paths, l2_normalize
 from keras_reid.evaluation.features import Features
 from keras_reid.evaluation.memory import parse_memory
 from keras_reid.evaluation.neighbors import nearest
@@ -26,6 +27,7 @@ from keras_reid.evaluation.retrieval import evaluate
 from keras_reid.evaluation.roc import RocCurve
 from keras_reid.evaluation.single_shot import evaluate_single_shot
 from keras_reid.evaluation.table import print_table
+from keras_reid.utils import moved
 
 __all__ = [
     "Calibration",
@@ -45,7 +47,6 @@ __all__ = [
     "dsr_distance",
     "dsr_features",
     "dsr_lambda_for",
-    "embed_paths",
     "embed_with_maps",
     "evaluate",
     "evaluate_camera_pairs",
@@ -63,3 +64,10 @@ __all__ = [
     "verify",
     "without_identities",
 ]
+
+
+def __getattr__(name):
+    if name == "embed_paths":  # until 0.3
+        moved.warn(f"{__name__}.embed_paths", "keras_reid.embedding.embed_paths")
+        return embedding.embed_paths
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.evaluation.embedding_store import EmbeddingStore
-from keras_reid.evaluation.image_files import displayed
-from keras_reid.evaluation.stored_embedding import embed_into
+from keras_reid.embedding.embed_into import embed_into
+from keras_reid.embedding.image_files import displayed
+from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils.errors import UserError
 
 FOLDER = ".keras_reid_index"  # in the gallery

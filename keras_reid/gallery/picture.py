@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from keras_reid.evaluation.image_files import displayed
+from keras_reid.embedding.image_files import displayed
 from keras_reid.visualization.drawing import GREEN, GREY, RED, Tile, draw_rows
 from keras_reid.visualization.ranked_list import describe_distance
 

@@ -4,7 +4,7 @@ import rich.console
 import rich.table
 import rich.text
 
-from keras_reid.evaluation.image_files import displayed
+from keras_reid.embedding.image_files import displayed
 
 
 def print_found(one, console=None):

@@ -11,6 +11,8 @@ import warnings
 
 MODULES = {
     "keras_reid.errors": "keras_reid.utils.errors",
+    "keras_reid.evaluation.dataset": "keras_reid.evaluation.evaluator",
+    "keras_reid.evaluation.image_files": "keras_reid.embedding.image_files",
 }
 
 

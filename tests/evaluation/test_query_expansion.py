@@ -3,7 +3,8 @@ import importlib
 import numpy as np
 import pytest
 
-from keras_reid.evaluation import Features, alpha_query_expansion, evaluate, l2_normalize, query_expansion
+from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation import Features, alpha_query_expansion, evaluate, query_expansion
 from keras_reid.evaluation.rerank import neighbor_lists as search
 from keras_reid.utils.errors import UserError
 

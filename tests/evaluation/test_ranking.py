@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_reid.evaluation import Distances, Features, estimates, evaluate, l2_normalize, nearest
+from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation import Distances, Features, estimates, evaluate, nearest
 from keras_reid.evaluation.counting import BlockCounter
 from keras_reid.evaluation.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.matches import Matches

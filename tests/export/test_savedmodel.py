@@ -8,7 +8,8 @@ from PIL import Image
 
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.resizing import resize_image
-from keras_reid.evaluation import Calibration, calibrate, l2_normalize
+from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation import Calibration, calibrate
 from keras_reid.export import export_savedmodel
 from keras_reid.export.deployable import deployable
 from keras_reid.export.pixel_function import pixel_function

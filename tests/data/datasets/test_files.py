@@ -4,7 +4,7 @@ import pytest
 
 from keras_reid.data.datasets import files
 from keras_reid.data.datasets.files import IMAGE_SUFFIXES, image_files, list_images, read_list
-from keras_reid.evaluation.image_files import find_images
+from keras_reid.embedding.image_files import find_images
 from keras_reid.utils.errors import UserError
 from tests.data.datasets.miniatures import touch, write
 from tests.data.images import encoded, random_image

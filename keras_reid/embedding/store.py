@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.evaluation.stored_rows import VERSION, Damaged, read_description, read_form, read_images
+from keras_reid.embedding.store_files import VERSION, Damaged, read_description, read_form, read_images
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 from keras_reid.utils.full_disk import is_full

@@ -6,9 +6,10 @@ import stat
 import numpy as np
 import pytest
 
-from keras_reid.evaluation import embedding_store, stored_rows
-from keras_reid.evaluation.embedding_store import EmbeddingStore
-from keras_reid.evaluation.image_files import ImageFile
+from keras_reid.embedding import store as embedding_store
+from keras_reid.embedding import store_files as stored_rows
+from keras_reid.embedding.image_files import ImageFile
+from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils import locks
 from keras_reid.utils.errors import UserError
 

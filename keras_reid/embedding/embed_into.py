@@ -2,7 +2,7 @@
 
 import os
 
-from keras_reid.evaluation.embedding import check_finite, embedding_batches
+from keras_reid.embedding.computing import check_finite, embedding_batches
 from keras_reid.utils.progress import progress
 
 
