@@ -66,7 +66,7 @@ def main(arguments):
     )
     file = find_model_file(options.run_or_model)
     from keras_reid.evaluation.calibration.options import check_options
-    from keras_reid.evaluation.memory import parse_memory
+    from keras_reid.utils.memory_size import parse_memory
 
     settings = {
         name: getattr(options, name)
@@ -81,13 +81,13 @@ def main(arguments):
 
     command_line.load_tensorflow()
     from keras_reid.evaluation import calibrate
-    from keras_reid.evaluation.calibration.picture import draw_reliability
-    from keras_reid.evaluation.calibration.storing import update_metadata
-    from keras_reid.evaluation.calibration.table import print_calibration
-    from keras_reid.evaluation.dataset import embed_datasets
+    from keras_reid.evaluation.calibration.calibration_tables import print_calibration
+    from keras_reid.evaluation.calibration.reliability_chart import draw_reliability
+    from keras_reid.evaluation.evaluator import embed_datasets
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
     from keras_reid.utils.files import write_json
+    from keras_reid.utils.model_metadata import update_metadata
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)

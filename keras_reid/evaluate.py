@@ -84,7 +84,7 @@ def main(arguments):
 
     command_line.load_tensorflow()
     from keras_reid.evaluation.draws import evaluate_draws
-    from keras_reid.evaluation.table import (
+    from keras_reid.evaluation.metric_tables import (
         print_camera_table,
         print_open_set_table,
         print_recall_table,
@@ -166,8 +166,8 @@ def _what(options, run):
 
 
 def _memory(options):
-    from keras_reid.evaluation.estimates import LEAST_MEMORY
-    from keras_reid.evaluation.memory import parse_memory
+    from keras_reid.evaluation.exact.estimates import LEAST_MEMORY
+    from keras_reid.utils.memory_size import parse_memory
 
     memory = None if options.memory is None else parse_memory(options.memory)
     if memory is not None and memory < LEAST_MEMORY:

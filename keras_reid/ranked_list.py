@@ -63,7 +63,7 @@ def main(arguments):
     data = chosen_data(options.dataset, experiment, options.root)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.dataset import embed_datasets
+    from keras_reid.evaluation.evaluator import embed_datasets
     from keras_reid.experiment import Evaluation
     from keras_reid.experiment.reading import read_dataset
     from keras_reid.models import load_model

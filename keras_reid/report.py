@@ -95,7 +95,7 @@ def _report(run, options):
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
     from keras_reid.evaluation import print_table
-    from keras_reid.evaluation.dataset import evaluate_dataset
+    from keras_reid.evaluation.evaluator import evaluate_dataset
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.experiment.results import write_run_report
     from keras_reid.models import load_model

@@ -90,7 +90,7 @@ def _compare(options):
         if getattr(options, name):
             raise UserError(f"--{name} is for a search in a folder: name it with --gallery")
     from keras_reid.embedding.image_files import find_images
-    from keras_reid.gallery.choosing import choose_model
+    from keras_reid.gallery.model_choice import choose_model
 
     paths = find_images(options.queries)
     named, why = choose_model(options.model)
@@ -126,8 +126,8 @@ def _search(options):
     if options.output and options.output.exists() and not options.output.is_dir():
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
     from keras_reid.embedding.image_files import find_images
-    from keras_reid.gallery.choosing import choose_model
     from keras_reid.gallery.index import index_folder
+    from keras_reid.gallery.model_choice import choose_model
     from keras_reid.gallery.scan import scan
     from keras_reid.utils.model_file import find_model_file, fingerprint
 

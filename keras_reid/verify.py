@@ -47,7 +47,7 @@ def main(arguments):
     # All that can be wrong is said before the wait for TensorFlow.
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.evaluation.calibration.options import check_prior
-    from keras_reid.evaluation.calibration.storing import read_metadata
+    from keras_reid.utils.model_metadata import read_metadata
 
     if options.prior is not None:
         check_prior(options.prior)

@@ -5,9 +5,9 @@ import pytest
 
 from keras_reid.calibrate import main
 from keras_reid.evaluation import Calibration
-from keras_reid.evaluation.calibration.storing import read_metadata
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_metadata import read_metadata
 from tests.export.conftest import small_model
 
 EXPERIMENT = """

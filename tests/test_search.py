@@ -18,10 +18,10 @@ from keras_reid.embedding import embed_into as stored_embedding
 from keras_reid.embedding import embed_paths
 from keras_reid.embedding import store as embedding_store
 from keras_reid.evaluation import Distances, Features
-from keras_reid.evaluation.calibration.storing import update_metadata
 from keras_reid.search import main
 from keras_reid.utils.errors import UserError
-from tests.evaluation.test_calibration import line
+from keras_reid.utils.model_metadata import update_metadata
+from tests.evaluation.calibration.test_calibration import line
 from tests.export.conftest import small_model
 
 pytestmark = pytest.mark.usefixtures("load_once")

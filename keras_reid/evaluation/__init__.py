@@ -2,9 +2,11 @@
 
 from keras_reid import embedding
 from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation.analysis.camera_bias import remove_camera_bias
+from keras_reid.evaluation.analysis.camera_pairs import CameraPairs, evaluate_camera_pairs
+from keras_reid.evaluation.analysis.open_set import OpenSetResult, evaluate_open_set, without_identities
+from keras_reid.evaluation.analysis.single_shot import evaluate_single_shot
 from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
-from keras_reid.evaluation.camera_bias import remove_camera_bias
-from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr import (
     DSRDistances,
@@ -15,19 +17,17 @@ from keras_reid.evaluation.dsr import (
     embed_with_maps,
     evaluate_dsr,
 )
+from keras_reid.evaluation.exact.neighbors import nearest
 from keras_reid.evaluation.features import Features
-from keras_reid.evaluation.memory import parse_memory
-from keras_reid.evaluation.neighbors import nearest
-from keras_reid.evaluation.open_set import OpenSetResult, evaluate_open_set, without_identities
-from keras_reid.evaluation.query_expansion import alpha_query_expansion, query_expansion
+from keras_reid.evaluation.metric_tables import print_table
 from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.rerank import RerankedDistances, jaccard_neighbors, k_reciprocal_rerank
-from keras_reid.evaluation.result import RetrievalResult
-from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.evaluation.rerank.query_expansion import alpha_query_expansion, query_expansion
+from keras_reid.evaluation.retrieval_metrics import evaluate
+from keras_reid.evaluation.retrieval_result import RetrievalResult
 from keras_reid.evaluation.roc import RocCurve
-from keras_reid.evaluation.single_shot import evaluate_single_shot
-from keras_reid.evaluation.table import print_table
 from keras_reid.utils import moved
+from keras_reid.utils.memory_size import parse_memory
 
 __all__ = [
     "Calibration",

@@ -6,8 +6,8 @@ import functools
 import numpy as np
 
 from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.threads import in_threads
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.threads import in_threads
 
 METRICS = ("cosine", "euclidean")
 _BLOCK_BYTES = 256 * 2**20

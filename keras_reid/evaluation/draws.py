@@ -4,8 +4,8 @@ import dataclasses
 
 from keras_reid import evaluation
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.evaluation.dataset import embed_datasets
 from keras_reid.evaluation.dsr.dataset import CANDIDATES
+from keras_reid.evaluation.evaluator import embed_datasets
 from keras_reid.utils.errors import UserError
 
 

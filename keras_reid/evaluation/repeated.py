@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.evaluation.result import METRICS, SUMMARY, RetrievalResult
+from keras_reid.evaluation.retrieval_result import METRICS, SUMMARY, RetrievalResult
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

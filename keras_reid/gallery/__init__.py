@@ -1,6 +1,6 @@
 """Search in a folder of pictures. Light to import: TensorFlow loads with the first image."""
 
-from keras_reid.gallery.found import FoundImage, FoundList, search_gallery
+from keras_reid.gallery.gallery_search import FoundImage, FoundList, search_gallery
 from keras_reid.gallery.index import Gallery, update_index
 from keras_reid.gallery.scan import Scan, scan
 

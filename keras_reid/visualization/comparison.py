@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_reid.evaluation.table import COLUMNS
+from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.utils.files import read_json
 from keras_reid.visualization.chart import charts
 from keras_reid.visualization.markup import Markup, markup, note, section, table

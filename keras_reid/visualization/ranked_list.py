@@ -7,8 +7,8 @@ import math
 import numpy as np
 
 from keras_reid.evaluation import nearest
-from keras_reid.evaluation.matches import Matches
-from keras_reid.evaluation.retrieval import rank_matches
+from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.retrieval_metrics import rank_matches
 from keras_reid.utils.errors import UserError
 
 

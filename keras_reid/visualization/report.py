@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_reid.evaluation.table import COLUMNS
+from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.visualization.chart import charts
 from keras_reid.visualization.facts import facts_markup, purpose, run_facts, versions_of

@@ -18,15 +18,15 @@ from keras_reid.evaluation import (
     query_expansion,
     without_identities,
 )
-from keras_reid.evaluation import dataset as module
-from keras_reid.evaluation.dataset import embed_datasets, evaluate_dataset
+from keras_reid.evaluation import evaluator as module
 from keras_reid.evaluation.draws import evaluate_draws
-from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.evaluator import embed_datasets, evaluate_dataset
+from keras_reid.evaluation.ground_truth import Matches
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists
 from keras_reid.visualization.findings import find
 from tests.evaluation.reference import brute_force, distance_matrix
-from tests.evaluation.test_dataset import SETTINGS
+from tests.evaluation.test_evaluator import SETTINGS
 
 
 def features(seed=0, n=60, identities=12, levels=None):

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import Distances, Features, evaluate
-from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.ground_truth import Matches
 from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
-from tests.evaluation.test_retrieval import golden_features, random_features
+from tests.evaluation.test_retrieval_metrics import golden_features, random_features
 
 
 def pairs(query, gallery, distances, protocol="cross_camera"):

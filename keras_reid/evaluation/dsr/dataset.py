@@ -1,10 +1,10 @@
 """DSR on a data set, with the candidates of the original."""
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.evaluation.dsr.choosing import choose_dsr_lambda
 from keras_reid.evaluation.dsr.distance import dsr_distance
-from keras_reid.evaluation.dsr.maps import dsr_features
-from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.evaluation.dsr.feature_maps import dsr_features
+from keras_reid.evaluation.dsr.share import choose_dsr_lambda
+from keras_reid.evaluation.retrieval_metrics import evaluate
 from keras_reid.utils.errors import UserError
 
 # The nearest by cosine, fewer where the gallery holds fewer.

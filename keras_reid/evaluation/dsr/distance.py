@@ -8,7 +8,7 @@ import numpy as np
 from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
-from keras_reid.evaluation.neighbors import nearest
+from keras_reid.evaluation.exact.neighbors import nearest
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 

@@ -10,7 +10,7 @@ from keras_reid.evaluation.rerank.kept_scores import KeptScores
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
-from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
+from keras_reid.evaluation.rerank.reciprocal_weights import averaged, reciprocal_weights
 from keras_reid.utils.errors import UserError
 
 _TURN_BYTES = 128 * 2**20

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_reid.training.callbacks import BestModel, RetrievalEvaluation
-from keras_reid.training.callbacks import retrieval as module
+from keras_reid.training.callbacks import retrieval_evaluation as module
 
 
 @pytest.fixture

@@ -1,0 +1,179 @@
+"""How near each gallery item is to each query, fast and with a bound of the error."""
+
+import numpy as np
+
+from keras_reid.evaluation.distances import row_norms
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.threads import in_threads
+
+_COLUMNS = 4096  # gallery items in one matrix product
+_ROWS = 512  # queries in a block
+_CAST_ROWS = 64
+_ROUNDING = 2.0**-24  # largest relative error of rounding to float32
+_MEMORY = 3 * 2**29
+_BEYOND_ALL = 1.75  # no score is as far from 0: with lengths of at most 1, q·g − |g|²/2 is at least −1.5
+LEAST_MEMORY = 2**26
+BOUNDS = (24, 96, np.inf)  # tried one after the other
+
+
+class InexactScores(ArithmeticError):
+    """A score was farther off than is ever seen: the proven bound must be used."""
+
+
+class Estimates:
+    """Scores of all pairs by a float32 matrix product, larger = nearer, in blocks, and how far they may be off.
+
+    The score of cosine is `q̂·ĝ` of unit vectors; that of Euclidean is `q·g − |g|²/2`, of which the squared distance
+    is `|q|² − 2·score` (mean taken off, scaled so that no length is above 1).
+
+    The error. Whatever the order in which a matrix product adds `dim` terms, with or without fused multiply-add, it
+    is at most `dim·u/(1 − dim·u) · Σ|q_i g_i|` with `u = 2⁻²⁴` (Higham, Accuracy and Stability of Numerical
+    Algorithms, 3.1), and `Σ|q_i g_i| ≤ |q||g|`. With the rounding of the factors themselves that proves
+    `1.01 (dim + 5) u |q||g|`, 1.2e-4 for unit vectors of 2048 dimensions. But it needs every rounding to err to the
+    same side. They err like a random walk, `√dim·u` at most (Higham and Mary, SIAM J. Sci. Comput. 41(5), 2019), and
+    matrix products add in blocks, which keeps 13 u on the worst of Gaussian, sparse, heavy-tailed, all-positive and
+    cancelling vectors of 64 to 8192 dimensions. So `24 u |q||g|`, 1.4e-6, is taken first, and *checked*: every score
+    whose exact distance is computed, those of all matches among them, must be right to half of it (`check`). Where
+    one is not, `InexactScores` says so, and all is done again with 96 u, and then with what is proven.
+
+    Memory: about `memory` bytes beside the features: 4·dim for each gallery item of a part and 4·512 for its scores;
+    more than one part only where that does not fit. The gallery is read once.
+
+    Args:
+        distances: `Distances`, which are exact.
+        memory: bytes to use, at least 64 MiB; None for 1.5 GiB.
+        block_size: queries in a block; None for up to 512.
+        bound: the error to reckon with, in units of u; the proven one where that is less.
+    """
+
+    def __init__(self, distances, memory=None, block_size=None, bound=BOUNDS[0]):
+        if memory is not None and memory < LEAST_MEMORY:
+            raise UserError(f"`memory` must be at least {LEAST_MEMORY} bytes (64 MiB). Received: {memory}.")
+        self.distances = distances
+        n, m = distances.shape
+        self.dim = distances.query.shape[1]
+        self.rows = min(n, block_size or _ROWS)
+        memory = memory or _MEMORY
+        while block_size is None and self.rows > 16 and self._width(memory) < min(m, _COLUMNS):
+            self.rows = -(-self.rows // 2)
+        self.width = min(m, self._width(memory))
+        proven = 1.01 * (self.dim + 5)
+        self.proven = proven <= bound
+        self.factor = min(proven, bound) * _ROUNDING
+
+    def _width(self, memory):
+        return max(1, (memory - 8 * self.rows * self.dim) // (4 * (self.dim + self.rows) + 16))
+
+    def parts(self):
+        """Yields the gallery as one `Part` after the other."""
+        for start in range(0, self.distances.shape[1], self.width):
+            yield Part(self, start, min(start + self.width, self.distances.shape[1]))
+
+
+class Part:
+    """The scores of a stretch of the gallery, from `start` to `stop`."""
+
+    def __init__(self, estimates, start, stop):
+        self.estimates, self.distances = estimates, estimates.distances
+        self.start, self.stop = start, stop
+        self.cosine = self.distances.metric == "cosine"
+        query, gallery = self.distances.query, self.distances.gallery[start:stop]
+        if self.cosine:
+            self.query_scale = 1 / self.distances.query_norms
+            gallery_scale = 1 / self.distances.gallery_norms[start:stop]
+            self.longest = 1.0
+        else:
+            self.query_norms = row_norms(query, self.distances.center)
+            norms = row_norms(gallery, self.distances.center)
+            longest = max(self.query_norms.max(), norms.max())
+            self.scale = 1 / longest if longest > 1e-49 else 0.0  # row_norms returns at least 1e-50
+            self.query_scale = np.full(len(query), self.scale)
+            gallery_scale = np.full(len(gallery), self.scale)
+            self.query_norms *= self.scale
+            norms *= self.scale
+            self.longest = norms.max()
+            self.halves = (norms**2 / 2).astype(np.float32)
+        self.gallery = self._scaled(gallery, gallery_scale)
+
+    def blocks(self):
+        """Yields `(start, scores)`: `(rows, stop − start)` float32 of the queries from `start` on.
+
+        The array is reused, and may be written to.
+        """
+        n, rows = self.distances.shape[0], self.estimates.rows
+        scores = np.empty((rows, self.stop - self.start), np.float32)
+        for start in range(0, n, rows):
+            queries = slice(start, start + rows)
+            query = self._scaled(self.distances.query[queries], self.query_scale[queries])
+            block = scores[: len(query)]
+            for left in range(0, block.shape[1], _COLUMNS):
+                columns = slice(left, left + _COLUMNS)
+                np.matmul(query, self.gallery[columns].T, out=block[:, columns])
+            if not self.cosine:
+                in_threads(
+                    lambda a, b, block=block: np.subtract(block[a:b], self.halves, block[a:b]), len(block)
+                )
+            yield start, block
+
+    def center_and_error(self, queries, values):
+        """The scores that exact distances stand for, and how far an estimate may be from them.
+
+        Args:
+            queries: `(k,)` position of the query of each.
+            values: `(k,)` exact float32 distances.
+
+        Returns:
+            `(k,)` float64 each. An item whose score is lower by more than the error is certainly farther than the
+            value, one whose score is higher by more than the error certainly nearer.
+        """
+        values = values.astype(np.float64)
+        if self.cosine:
+            # The distance itself is off by 3 roundings, and a float32 threshold by another.
+            return 1 - values, np.full(len(values), self.estimates.factor + 6 * _ROUNDING)
+        scaled, length = values * self.scale, self.query_norms[queries]
+        error = self.estimates.factor * length * self.longest
+        error += 4 * _ROUNDING * (self.longest**2 + length * self.longest + length**2 + scaled**2)
+        # Where the distance is below 1e-38, float32 has fewer digits. (No scaled distance within the part is above 2.)
+        step = self.scale * 2.0**-149
+        error += step * (2 + step)
+        return (length**2 - scaled**2) / 2, error + 1e-30
+
+    def bounds(self, queries, values):
+        """`(low, high)` float32 scores between which only the exact distance tells an item from the value."""
+        centers, errors = self.center_and_error(queries, values)
+        # A match that stands in another part may be far beyond all that is in this one.
+        low, high = (
+            np.clip(ends, -_BEYOND_ALL, _BEYOND_ALL) for ends in (centers - errors, centers + errors)
+        )
+        return low.astype(np.float32), high.astype(np.float32)
+
+    def check(self, queries, scores, values):
+        """Raises `InexactScores` if estimates are too far from the exact distances `values` of their pairs.
+
+        Not so under the proven bound.
+        """
+        if self.estimates.proven:
+            return
+        centers, errors = self.center_and_error(queries, values)
+        if (np.abs(scores - centers) > errors / 2).any():
+            raise InexactScores
+
+    def _scaled(self, embeddings, scale):
+        """Rows as float32 times their factor, from which the centre is taken if there is one."""
+        out = np.empty(embeddings.shape, np.float32)
+        center = self.distances.center
+        # Else it must not be rounded to float32 before the product is.
+        simple = self.cosine and embeddings.dtype == np.float32 and scale.max() < 1e30 and scale.min() > 1e-30
+        if simple:
+            scale = scale.astype(np.float32)
+
+        def fill(first, last):
+            for start in range(first, last, _CAST_ROWS):
+                rows = slice(start, min(start + _CAST_ROWS, last))
+                if simple:
+                    np.multiply(embeddings[rows], scale[rows, None], out=out[rows])
+                else:
+                    out[rows] = (embeddings[rows].astype(np.float64) - center) * scale[rows, None]
+
+        in_threads(fill, len(out))
+        return out
