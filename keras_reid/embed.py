@@ -69,7 +69,7 @@ def main(arguments):
 
 def _embed(store, model, paths, options):
     from keras_reid.data.checking import check_images, say_left_out
-    from keras_reid.embedding.embed_into import embed_into
+    from keras_reid.embedding.computing import embed_into
     from keras_reid.embedding.npz_file import write_embeddings
 
     # Looked at before they are read, so that what changes in between is seen.

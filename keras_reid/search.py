@@ -139,8 +139,7 @@ def _search(options):
 
     command_line.load_tensorflow()
     from keras_reid.data.checking import check_images
-    from keras_reid.embedding import embed_paths
-    from keras_reid.embedding.computing import check_finite
+    from keras_reid.embedding import check_finite, embed_paths
     from keras_reid.evaluation import Calibration
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.gallery import search_gallery, update_index

@@ -6,8 +6,7 @@ import pytest
 from PIL import Image
 
 from keras_reid.embed import main
-from keras_reid.embedding import embed_into as stored_embedding
-from keras_reid.embedding import embed_paths, l2_normalize
+from keras_reid.embedding import computing, embed_paths, l2_normalize
 from keras_reid.embedding.image_files import find_images
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
@@ -66,7 +65,7 @@ def test_flip_averages_with_the_mirror_image(folder):
 
 def interrupt_after(batches, monkeypatch):
     """The embedding stops after so many batches, as by Ctrl-C."""
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(*arguments):
         for number, rows in enumerate(real(*arguments)):
@@ -74,18 +73,18 @@ def interrupt_after(batches, monkeypatch):
                 raise KeyboardInterrupt
             yield rows
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
 
 
 def counted(monkeypatch):
     """The files that are embedded, call by call."""
-    calls, real = [], stored_embedding.embedding_batches
+    calls, real = [], computing.embedding_batches
 
     def embedding_batches(model, paths, *arguments):
         calls.append([os.path.basename(path) for path in paths])
         return real(model, paths, *arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     return calls
 
 
@@ -139,13 +138,13 @@ def test_an_image_that_breaks_in_between(folder, tmp_path, monkeypatch):
     """After it was found readable: it is named all the same."""
     images = tmp_path / "images"
     shutil.copytree(folder / "images", images)
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(*arguments):
         (images / "c.jpeg").write_text("no image")
         return real(*arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     output = tmp_path / "out.npz"
     with pytest.raises(UserError, match=r"1 of 5 images cannot be read: .*c\.jpeg: not a JPEG"):
         main([str(folder), str(images), "--output", str(output)])

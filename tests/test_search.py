@@ -14,9 +14,7 @@ import pytest
 from PIL import Image
 
 import keras_reid.models
-from keras_reid.embedding import embed_into as stored_embedding
-from keras_reid.embedding import embed_paths
-from keras_reid.embedding import store as embedding_store
+from keras_reid.embedding import computing, embed_paths, store
 from keras_reid.evaluation import Distances, Features
 from keras_reid.search import main
 from keras_reid.utils.errors import UserError
@@ -64,13 +62,13 @@ def album(tmp_path, monkeypatch):
 def embedded(monkeypatch):
     """The files that are embedded for an index, call by call."""
     calls = []
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(model, paths, *arguments):
         calls.append([os.path.relpath(path, "album") for path in paths])
         return real(model, paths, *arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     return calls
 
 
@@ -253,7 +251,7 @@ def test_an_index_that_cannot_be_written(album, search, monkeypatch):
     def refuse(store):
         raise OSError(30, "Read-only file system", "album")
 
-    monkeypatch.setattr(embedding_store.EmbeddingStore, "__enter__", refuse)
+    monkeypatch.setattr(store.EmbeddingStore, "__enter__", refuse)
     with pytest.raises(
         UserError, match=r"cannot be written: read-only file system\. Name another .* --index"
     ):
@@ -295,7 +293,7 @@ def test_no_image_can_be_read(album, search):
 
 def test_interrupted_it_goes_on_from_there(album, search, embedded, monkeypatch, capsys):
     """As after a kill, but for the moment; that is tested with real kills below and in the store's own tests."""
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def interrupted(*arguments):
         for number, rows in enumerate(real(*arguments)):
@@ -304,7 +302,7 @@ def test_interrupted_it_goes_on_from_there(album, search, embedded, monkeypatch,
             yield rows
 
     with monkeypatch.context() as patch:
-        patch.setattr(stored_embedding, "embedding_batches", interrupted)
+        patch.setattr(computing, "embedding_batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search("query.png", "--batch-size", "2")
     assert "2 embeddings are kept" in capsys.readouterr().err

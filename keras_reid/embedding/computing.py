@@ -1,7 +1,10 @@
 """Embeddings of image files."""
 
+import os
+
 import numpy as np
 
+from keras_reid.embedding.vectors import check_finite
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
@@ -57,35 +60,55 @@ def embedding_batches(model, paths, batch_size=64, flip=False):
         yield part
 
 
-def check_finite(paths, embeddings):
-    """A `UserError` that names the first image whose embedding holds NaN or infinity, if there is one.
+def embed_into(store, model, images, batch_size=64, flip=False, root=""):
+    """Embeds image files and appends the raw embeddings to a store, with progress.
+
+    Each file is read once. Where one cannot be, all from there on are looked at before it goes on without those that
+    cannot. Time: that of the model, or of decoding, whichever is slower. Memory does not grow with the number of
+    images, but for about 1 kB each for its path.
 
     Args:
-        paths: image file of each row.
-        embeddings: `(n, dim)`.
-    """
-    bad = ~np.isfinite(embeddings).all(axis=1)
-    if bad.any():
-        raise UserError(
-            f"the model's embedding of {paths[bad.argmax()]} holds NaN or infinity, as do {bad.sum()} of {len(bad)} in "
-            "all. Did the training diverge? Use an earlier checkpoint, or a lower learning rate."
-        )
-
-
-def l2_normalize(embeddings):
-    """`x / max(|x|, 1e-12)` for each row, in float32.
-
-    Args:
-        embeddings: `(n, dim)`.
+        store: an `EmbeddingStore`, entered.
+        model: a `ReIDModel`.
+        images: `ImageFile`s, looked at before they are read: what changes in between is then seen as changed.
+        batch_size: images.
+        flip: average each embedding with that of the mirrored image.
+        root: folder that the paths are relative to.
 
     Returns:
-        `(n, dim)` float32 of unit length; a row of zeros stays zero.
+        dict: path → why it cannot be read, of those that were left out.
 
-    Example:
-        >>> import numpy as np
-        >>> l2_normalize(np.array([[3.0, 4.0]])).tolist()
-        [[0.6000000238418579, 0.800000011920929]]
+    Raises:
+        UserError: an embedding holds NaN or infinity, or the disk is full.
     """
-    embeddings = np.asarray(embeddings, np.float32)
-    norms = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(norms, np.float32(1e-12))
+    import tensorflow as tf
+
+    from keras_reid.data.checking import refused_images, unreadable_images
+
+    def paths(images):
+        return [os.path.join(root, image.path) for image in images]
+
+    refused = refused_images(paths(images))
+    reasons = {images[place].path: reason for place, reason in refused.items()}
+    left = [image for place, image in enumerate(images) if place not in refused]
+    with progress("embedding", total=len(left)) as advance:
+        while left:
+            done = 0
+            try:
+                for rows in embedding_batches(model, paths(left), batch_size, flip):
+                    some = left[done : done + len(rows)]
+                    check_finite(paths(some), rows)
+                    store.append(some, rows)
+                    done += len(some)
+                    advance(len(some))
+                left = []
+            except tf.errors.OpError:
+                left = left[done:]
+                bad = unreadable_images(paths(left))
+                if not bad:  # something else than a file
+                    raise
+                reasons |= {left[place].path: reason for place, reason in bad.items()}
+                left = [image for place, image in enumerate(left) if place not in bad]
+                advance(len(bad))
+    store.flush()
+    return reasons

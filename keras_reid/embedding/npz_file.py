@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 
-from keras_reid.embedding.computing import l2_normalize
+from keras_reid.embedding.vectors import l2_normalize
 from keras_reid.utils.files import written_aside
 
 _ROWS = 4096

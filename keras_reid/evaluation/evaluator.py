@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
-from keras_reid.embedding.computing import check_finite, embed_paths
+from keras_reid.embedding import check_finite, embed_paths
 from keras_reid.evaluation.features import Features
 from keras_reid.evaluation.repeated import RepeatedResult
 from keras_reid.evaluation.retrieval_metrics import evaluate

@@ -6,8 +6,8 @@ import stat
 import numpy as np
 import pytest
 
-from keras_reid.embedding import store as embedding_store
-from keras_reid.embedding import store_files as stored_rows
+from keras_reid.embedding import store as module
+from keras_reid.embedding import store_files
 from keras_reid.embedding.image_files import ImageFile
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils import locks
@@ -63,7 +63,7 @@ def test_an_empty_one(folder):
 
 
 def test_rows_are_dropped_in_blocks(folder, monkeypatch):
-    monkeypatch.setattr(embedding_store, "_ROWS", 2)
+    monkeypatch.setattr(module, "_ROWS", 2)
     filled(folder, "abcdefg")
     with EmbeddingStore(folder, KIND) as store:
         before = store.embeddings()
@@ -184,7 +184,7 @@ def nan(place, value):
     ],
 )
 def test_rows_of_somebody_else_are_not_taken(folder, array, said, monkeypatch):
-    monkeypatch.setattr(stored_rows, "_ROWS", 2)
+    monkeypatch.setattr(store_files, "_ROWS", 2)
     filled(folder)
     np.save(folder / "embeddings-1.npy", array)
     with EmbeddingStore(folder, KIND) as store:
@@ -284,14 +284,14 @@ def test_a_private_one_is_ours_alone(folder, monkeypatch):
         EmbeddingStore(folder, KIND, private=True).__enter__()
     filled(folder)  # an index may be a common one
     folder.chmod(0o700)
-    monkeypatch.setattr(embedding_store.os, "geteuid", lambda: folder.stat().st_uid + 1)
+    monkeypatch.setattr(module.os, "geteuid", lambda: folder.stat().st_uid + 1)
     with pytest.raises(UserError, match="is another user's"):
         EmbeddingStore(folder, KIND, private=True).__enter__()
 
 
 def test_written_second_by_second_and_at_the_end(folder, monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(embedding_store.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
     with EmbeddingStore(folder, KIND) as store:
         for name, second in zip("abcd", (0.4, 0.9, 1.1, 1.5), strict=True):
             now[0] = second
@@ -337,7 +337,7 @@ def test_a_full_disk_is_said_in_words(folder, monkeypatch):
     def full(file):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(embedding_store, "_to_disk", full)
+    monkeypatch.setattr(module, "_to_disk", full)
     with (
         pytest.raises(UserError, match=r"the disk is full\. 3 embeddings are kept"),
         EmbeddingStore(folder, KIND) as s,
@@ -361,7 +361,7 @@ def test_a_disk_that_is_full_at_once_leaves_nothing(folder, monkeypatch):
 def test_a_disk_that_is_full_while_rows_are_dropped(folder, monkeypatch):
     filled(folder)
     with EmbeddingStore(folder, KIND) as store:
-        monkeypatch.setattr(embedding_store, "_to_disk", full)
+        monkeypatch.setattr(module, "_to_disk", full)
         with pytest.raises(OSError, match="No space left"):
             store.keep([True, False, True])
     assert sorted(file.name for file in folder.iterdir()) == [

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.embedding.computing import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.utils.errors import UserError
 
 _FEWEST = 20  # images from which a camera's mean is more than chance

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.embedding.computing import check_finite
+from keras_reid.embedding import check_finite
 from keras_reid.evaluation.features import Features
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.full_disk import reserve, writing
