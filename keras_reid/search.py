@@ -69,7 +69,7 @@ def main(arguments):
         # An index is read from the gallery, which may be a stranger's, and would choose what is executed.
         raise UserError("--trust-code is for a run that you name: add --model")
     # All that can be wrong is said before the wait for TensorFlow.
-    from keras_reid.evaluation.calibration.options import check_prior
+    from keras_reid.evaluation.calibration.calibration import check_prior
 
     if options.prior is not None:
         check_prior(options.prior)
@@ -169,8 +169,7 @@ def _search(options):
 
 
 def _show(lists, options):
-    from keras_reid.gallery.picture import draw_found
-    from keras_reid.gallery.table import print_found
+    from keras_reid.gallery.search_output import draw_found, print_found
 
     if options.json:
         print(json.dumps([one.to_dict() for one in lists], indent=2, ensure_ascii=False))

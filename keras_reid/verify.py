@@ -45,8 +45,7 @@ def main(arguments):
         if not image.is_file():
             raise UserError(f"{image}: there is no such image file.")
     # All that can be wrong is said before the wait for TensorFlow.
-    from keras_reid.evaluation.calibration.calibration import KEY
-    from keras_reid.evaluation.calibration.options import check_prior
+    from keras_reid.evaluation.calibration.calibration import KEY, check_prior
     from keras_reid.utils.model_metadata import read_metadata
 
     if options.prior is not None:

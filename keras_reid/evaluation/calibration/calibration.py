@@ -1,15 +1,56 @@
-"""What a model knows of its distances: how likely each is among pairs of one identity and of different ones."""
+"""What a model knows of its distances, and the verdict on a pair that follows from it."""
 
 import dataclasses
 import math
 
 import numpy as np
 
-from keras_reid.evaluation.calibration.options import check_prior
-from keras_reid.evaluation.calibration.verdict import Verdict
 from keras_reid.utils.errors import UserError
 
 KEY = "calibration"  # in a model's metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether two images show the same identity, and how sure that is.
+
+    Args:
+        verdict: `"same"`, `"different"` or `"unsure"`, by the probability and the calibration's two bands.
+        probability: of the same identity, 0 … 1, at `prior`.
+        distance: between the two embeddings, in the calibration's metric.
+        threshold: the distance below which a yes-or-no decision says yes, at the false-positive rate that was chosen
+            in the calibration.
+        prior: share of same pairs among all that are asked about, 0 … 1.
+        metric: `"cosine"` or `"euclidean"`.
+
+    Example:
+        >>> print(Verdict("same", 0.97, 0.21, 0.28, 0.5, "cosine"))
+        same: probability 0.9700 at prior 0.5 (distance 0.2100, cosine similarity 0.7900; below the threshold 0.2800)
+    """
+
+    verdict: str
+    probability: float
+    distance: float
+    threshold: float
+    prior: float
+    metric: str
+
+    @property
+    def accepted(self):
+        """The yes-or-no decision: whether the distance is below the threshold. It does not depend on the prior."""
+        return self.distance < self.threshold
+
+    def to_dict(self):
+        """Plain values, for JSON."""
+        return {**dataclasses.asdict(self), "accepted": self.accepted}
+
+    def __str__(self):
+        similarity = f", cosine similarity {1 - self.distance:.4f}" if self.metric == "cosine" else ""
+        side = "below" if self.accepted else "not below"
+        return (
+            f"{self.verdict}: probability {self.probability:.4f} at prior {self.prior:.3g} "
+            f"(distance {self.distance:.4f}{similarity}; {side} the threshold {self.threshold:.4f})"
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,3 +187,16 @@ def logit(probability):
 def sigmoid(values):
     """`1 / (1 + exp(−x))`, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * values))
+
+
+def check_prior(prior):
+    """The prior, if it is one.
+
+    Raises:
+        UserError: it is not between 0 and 1.
+    """
+    if not 0 < prior < 1:
+        raise UserError(
+            f"the prior is the share of same pairs and must lie between 0 and 1. Received: {prior}."
+        )
+    return prior

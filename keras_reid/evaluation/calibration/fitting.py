@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from keras_reid.evaluation.calibration.calibration import Calibration, match_probability
+from keras_reid.evaluation.calibration.calibration import Calibration, check_prior, match_probability
 from keras_reid.evaluation.calibration.likelihood_ratio import fit_log_likelihood_ratio
-from keras_reid.evaluation.calibration.options import check_options
 from keras_reid.evaluation.calibration.pairs import count_pairs, halves, matched_identities
 from keras_reid.evaluation.calibration.reliability import reliability, tally
-from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.errors import UserError
 
@@ -67,11 +66,11 @@ def calibrate(
         ('same', 'different')
     """
     check_options(prior, false_positive_rate, same_above, different_below)
-    matches = Matches(query, gallery, protocol)
-    matched = matched_identities(query, gallery, matches)
+    truth = GroundTruth(query, gallery, protocol)
+    matched = matched_identities(query, gallery, truth)
     identities = np.union1d(query.identities, gallery.identities)
     parts = [half for seed in range(_SPLITS) for half in halves(identities, matched, seed)]
-    whole, *curves = count_pairs(query, gallery, metric, matches, [identities, *parts], memory)
+    whole, *curves = count_pairs(query, gallery, metric, truth, [identities, *parts], memory)
     if false_positive_rate * whole.num_negative_pairs < 1:
         raise UserError(
             f"a false-positive rate of {false_positive_rate:g} cannot be measured with {whole.num_negative_pairs} "
@@ -144,3 +143,23 @@ def _name(rate):
     """`0.001` → `"tpr@fpr=1e-3"`."""
     digits, exponent = f"{rate:e}".split("e")
     return f"tpr@fpr={float(digits):g}e{int(exponent)}"
+
+
+def check_options(prior, false_positive_rate, same_above, different_below):
+    """Refuses options that have no meaning.
+
+    Raises:
+        UserError: one is not between 0 and 1, or the two bands of the verdict overlap.
+    """
+    if prior is not None:
+        check_prior(prior)
+    if not 0 < false_positive_rate < 1:
+        raise UserError(
+            "the false-positive rate is a share of different pairs and must lie between 0 and 1. "
+            f"Received: {false_positive_rate}. Usual is 0.001."
+        )
+    if not 0 < different_below < same_above < 1:
+        raise UserError(
+            "the verdicts' probabilities must be 0 < different_below < same_above < 1. "
+            f"Received: different_below={different_below}, same_above={same_above}."
+        )

@@ -10,19 +10,19 @@ from keras_reid.utils.progress import progress
 _LEAST = 4  # identities: two for each half, so that each has pairs of both kinds
 
 
-def matched_identities(query, gallery, matches):
+def matched_identities(query, gallery, truth):
     """Sorted identities that have a same pair which counts.
 
     Raises:
         UserError: there are fewer than 4, so that no half could be fitted and checked.
     """
-    found = [bool(len(matches[index][0])) for index in range(len(query))]
+    found = [bool(len(truth[index][0])) for index in range(len(query))]
     identities = np.unique(query.identities[np.array(found, bool)])
     if len(identities) >= _LEAST:
         return identities
     if not np.isin(query.identities, gallery.identities).any():
         remedy = "Query and gallery share none: are their identities numbered together, from the same names?"
-    elif matches.cross_camera:
+    elif truth.cross_camera:
         remedy = (
             'Under the protocol "cross_camera" only pairs from two cameras count: use the protocol "all" where there '
             "is one camera only."
@@ -52,7 +52,7 @@ def halves(identities, matched, seed):
     return shuffled[::2], shuffled[1::2]
 
 
-def count_pairs(query, gallery, metric, matches, groups, memory=None):
+def count_pairs(query, gallery, metric, truth, groups, memory=None):
     """Counts same and different pairs by distance, junk left out, among all identities of each group.
 
     Time: that of `Distances`, and about 10 ns for each pair and each group that it is in. Memory: about `memory`
@@ -61,7 +61,7 @@ def count_pairs(query, gallery, metric, matches, groups, memory=None):
     Args:
         query, gallery: `Features`.
         metric: `"cosine"` or `"euclidean"`.
-        matches: their `Matches`.
+        truth: their `GroundTruth`.
         groups: arrays of identities; a pair counts in a group that holds both of its identities.
         memory: bytes to use, None for 256 MiB a block.
 
@@ -73,7 +73,7 @@ def count_pairs(query, gallery, metric, matches, groups, memory=None):
     distances = Distances(query, gallery, metric, size)
     with progress("comparing", total=len(query), unit="queries") as advance:
         for start, block in distances.blocks():
-            lists = [matches[index] for index in range(start, start + len(block))]
+            lists = [truth[index] for index in range(start, start + len(block))]
             for group in groups:
                 group.add(start, block, lists)
             advance(len(block))
