@@ -17,6 +17,7 @@ class BlockCounter:
     made for the row. Time: about 0.3 ns for each score in the first case, 5 ns in the second, on one core.
 
     Args:
+        scores: `(rows, width)` float32.
         offsets: `(rows + 1,)`: where the intervals of each row begin in `low` and `high`.
         low, high: `(intervals,)` float32 ends; both descending within a row.
         limit: how many doubtful scores of a row are too many: it is given up.
@@ -24,7 +25,17 @@ class BlockCounter:
     Attributes:
         above: `(intervals,)` how many scores of the row are certainly above each.
         crowded: `(rows,)` bool: rows that were given up; their `above` means nothing.
-        doubtful: list of `(rows, columns)` arrays.
+        doubtful: list of `(rows, columns)` arrays, the scores that lie in an interval. They are not counted for any
+            other interval of their row either: whoever compares them exactly does so with all of its matches.
+
+    Example: a row with two matches, whose scores are 0.50 and 0.30 ± 0.01. The score 0.9 is above both; 0.505 is too
+    close to the first and 0.295 to the second; 0.1 is below both.
+        >>> import numpy as np
+        >>> scores = np.array([[0.9, 0.505, 0.1, 0.295]], np.float32)
+        >>> low, high = np.array([0.49, 0.29], np.float32), np.array([0.51, 0.31], np.float32)
+        >>> counter = BlockCounter(scores, np.array([0, 2]), low, high, limit=64)
+        >>> counter.above.tolist(), [columns.tolist() for rows, columns in counter.doubtful]
+        ([1, 1], [[1, 3]])
     """
 
     def __init__(self, scores, offsets, low, high, limit):

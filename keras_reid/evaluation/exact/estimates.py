@@ -1,23 +1,40 @@
-"""How near each gallery item is to each query, fast and with a bound of the error."""
+"""How near each gallery item is to each query: fast, with a bound of the error."""
 
 import numpy as np
 
 from keras_reid.evaluation.distances import row_norms
+from keras_reid.evaluation.exact.error_bounds import (
+    BOUNDS,
+    InexactScores,
+    cosine_scores,
+    euclidean_scores,
+    relative_error,
+)
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
 _COLUMNS = 4096  # gallery items in one matrix product
 _ROWS = 512  # queries in a block
 _CAST_ROWS = 64
-_ROUNDING = 2.0**-24  # largest relative error of rounding to float32
 _MEMORY = 3 * 2**29
 _BEYOND_ALL = 1.75  # no score is as far from 0: with lengths of at most 1, q·g − |g|²/2 is at least −1.5
 LEAST_MEMORY = 2**26
-BOUNDS = (24, 96, np.inf)  # tried one after the other
 
 
-class InexactScores(ArithmeticError):
-    """A score was farther off than is ever seen: the proven bound must be used."""
+def with_least_error(distances, memory, block_size, compute):
+    """`compute(estimates)` under the tightest bound of the error that holds: nearly always the first.
+
+    Args:
+        distances, memory, block_size: as for `Estimates`.
+        compute: is called with `Estimates`, and again with others when it raises `InexactScores`.
+    """
+    for bound in BOUNDS:
+        estimates = Estimates(distances, memory, block_size, bound)
+        try:
+            return compute(estimates)
+        except InexactScores:
+            if estimates.proven:
+                raise
 
 
 class Estimates:
@@ -26,15 +43,7 @@ class Estimates:
     The score of cosine is `q̂·ĝ` of unit vectors; that of Euclidean is `q·g − |g|²/2`, of which the squared distance
     is `|q|² − 2·score` (mean taken off, scaled so that no length is above 1).
 
-    The error. Whatever the order in which a matrix product adds `dim` terms, with or without fused multiply-add, it
-    is at most `dim·u/(1 − dim·u) · Σ|q_i g_i|` with `u = 2⁻²⁴` (Higham, Accuracy and Stability of Numerical
-    Algorithms, 3.1), and `Σ|q_i g_i| ≤ |q||g|`. With the rounding of the factors themselves that proves
-    `1.01 (dim + 5) u |q||g|`, 1.2e-4 for unit vectors of 2048 dimensions. But it needs every rounding to err to the
-    same side. They err like a random walk, `√dim·u` at most (Higham and Mary, SIAM J. Sci. Comput. 41(5), 2019), and
-    matrix products add in blocks, which keeps 13 u on the worst of Gaussian, sparse, heavy-tailed, all-positive and
-    cancelling vectors of 64 to 8192 dimensions. So `24 u |q||g|`, 1.4e-6, is taken first, and *checked*: every score
-    whose exact distance is computed, those of all matches among them, must be right to half of it (`check`). Where
-    one is not, `InexactScores` says so, and all is done again with 96 u, and then with what is proven.
+    How far they may be off, and why, is in `error_bounds`; `check` notices where that does not hold.
 
     Memory: about `memory` bytes beside the features: 4·dim for each gallery item of a part and 4·512 for its scores;
     more than one part only where that does not fit. The gallery is read once.
@@ -57,9 +66,7 @@ class Estimates:
         while block_size is None and self.rows > 16 and self._width(memory) < min(m, _COLUMNS):
             self.rows = -(-self.rows // 2)
         self.width = min(m, self._width(memory))
-        proven = 1.01 * (self.dim + 5)
-        self.proven = proven <= bound
-        self.factor = min(proven, bound) * _ROUNDING
+        self.factor, self.proven = relative_error(self.dim, bound)
 
     def _width(self, memory):
         return max(1, (memory - 8 * self.rows * self.dim) // (4 * (self.dim + self.rows) + 16))
@@ -128,15 +135,9 @@ class Part:
         """
         values = values.astype(np.float64)
         if self.cosine:
-            # The distance itself is off by 3 roundings, and a float32 threshold by another.
-            return 1 - values, np.full(len(values), self.estimates.factor + 6 * _ROUNDING)
-        scaled, length = values * self.scale, self.query_norms[queries]
-        error = self.estimates.factor * length * self.longest
-        error += 4 * _ROUNDING * (self.longest**2 + length * self.longest + length**2 + scaled**2)
-        # Where the distance is below 1e-38, float32 has fewer digits. (No scaled distance within the part is above 2.)
-        step = self.scale * 2.0**-149
-        error += step * (2 + step)
-        return (length**2 - scaled**2) / 2, error + 1e-30
+            return cosine_scores(values, self.estimates.factor)
+        lengths = self.query_norms[queries]
+        return euclidean_scores(values, lengths, self.longest, self.scale, self.estimates.factor)
 
     def bounds(self, queries, values):
         """`(low, high)` float32 scores between which only the exact distance tells an item from the value."""

@@ -2,7 +2,47 @@
 
 import numpy as np
 
+from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.exact.counting import BlockCounter
+from keras_reid.evaluation.exact.estimates import with_least_error
+from keras_reid.utils.progress import progress
+
+
+def rank_matches(query, gallery, metric, truth, memory=None, block_size=None):
+    """Exact ranks of all matches.
+
+    Args:
+        query, gallery: `Features`.
+        metric: `"cosine"` or `"euclidean"`.
+        truth: their `GroundTruth`.
+        memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
+        block_size: queries in a block; None takes what fits into `memory`.
+
+    Returns:
+        `(listed, ranks)`: `ListedMatches`, and `(matches,)` the rank of each from 1.
+
+    Example:
+        >>> from keras_reid.evaluation import Features
+        >>> from keras_reid.evaluation.ground_truth import GroundTruth
+        >>> query = Features([[1.0, 0.0]], identities=[3], cameras=[0])
+        >>> gallery = Features([[0.9, 0.1], [0.0, 1.0], [1.0, 1.0]], identities=[5, 3, 3], cameras=[1, 1, 1])
+        >>> listed, ranks = rank_matches(query, gallery, "cosine", GroundTruth(query, gallery, "all"))
+        >>> listed.positions.tolist(), ranks.tolist()  # the nearest match first
+        ([2, 1], [2, 3])
+    """
+    distances = Distances(query, gallery, metric, block_size)
+    listed = None
+
+    def rank(estimates):
+        nonlocal listed
+        if listed is None:
+            listed = truth.listed(distances)
+        parts = -(-len(gallery) // estimates.width)
+        with progress("ranking", total=len(query) * parts, unit="queries") as advance:
+            return Ranking(estimates, truth, listed).ranks(advance)
+
+    ranks = with_least_error(distances, memory, block_size, rank)
+    return listed, ranks
 
 
 class Ranking:
@@ -19,15 +59,15 @@ class Ranking:
 
     Args:
         estimates: `Estimates`.
-        matches: `Matches`.
-        listed: `matches.listed(distances)`.
+        truth: `GroundTruth`.
+        listed: `truth.listed(distances)`.
 
     Attributes:
         verified: how many items were compared by exact distances.
     """
 
-    def __init__(self, estimates, matches, listed):
-        self.estimates, self.distances, self.matches = estimates, estimates.distances, matches
+    def __init__(self, estimates, truth, listed):
+        self.estimates, self.distances, self.truth = estimates, estimates.distances, truth
         self.offsets, self.positions, self.values = listed.offsets, listed.positions, listed.values
         self.before = np.zeros(len(self.values), np.int64)
         self.verified = 0
@@ -61,7 +101,7 @@ class Ranking:
         inside = (columns >= 0) & (columns < width)
         part.check(start + rows[inside], scores[rows[inside], columns[inside]], values[inside])
         # Items of the query's identity are counted apart, or not at all.
-        own_rows, own_columns = self.matches.same_of(start, stop)
+        own_rows, own_columns = self.truth.same_of(start, stop)
         own_columns = own_columns - part.start
         inside = (own_columns >= 0) & (own_columns < width)
         scores[own_rows[inside], own_columns[inside]] = -2
@@ -103,7 +143,7 @@ class Ranking:
             return
         for start, block in self.distances.select(queries, part.start, part.stop).blocks():
             for index, row in zip(queries[start : start + len(block)], block, strict=True):
-                own = self.matches.same(index)
+                own = self.truth.same(index)
                 own = own[slice(*np.searchsorted(own, (part.start, part.stop)))]
                 row[own - part.start] = np.inf
                 here = slice(*self.offsets[index : index + 2])

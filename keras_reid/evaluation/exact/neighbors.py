@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_reid.evaluation.distances import Distances
-from keras_reid.evaluation.exact.estimates import BOUNDS, Estimates, InexactScores
-from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.exact.estimates import with_least_error
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
@@ -42,20 +42,17 @@ def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", bloc
     """
     if k < 1:
         raise UserError(f"`k` must be at least 1. Received: k={k}.")
-    matches = Matches(query, gallery, protocol)
+    truth = GroundTruth(query, gallery, protocol)
     distances = Distances(query, gallery, metric, block_size)
-    for bound in BOUNDS:
-        estimates = Estimates(distances, memory, block_size, bound)
-        try:
-            return _Search(estimates, matches, min(k, len(gallery))).run()
-        except InexactScores:
-            if estimates.proven:
-                raise
+    k = min(k, len(gallery))
+    return with_least_error(
+        distances, memory, block_size, lambda estimates: _Search(estimates, truth, k).run()
+    )
 
 
 class _Search:
-    def __init__(self, estimates, matches, k):
-        self.estimates, self.distances, self.matches, self.k = estimates, estimates.distances, matches, k
+    def __init__(self, estimates, truth, k):
+        self.estimates, self.distances, self.truth, self.k = estimates, estimates.distances, truth, k
         n = self.distances.shape[0]
         self.indices = np.full((n, k), -1, np.int64)
         self.values = np.full((n, k), np.inf, np.float32)
@@ -95,7 +92,7 @@ class _Search:
         return np.flatnonzero(line >= low)
 
     def _junk(self, part, index):
-        junk = self.matches[index][1]
+        junk = self.truth[index][1]
         return junk[slice(*np.searchsorted(junk, (part.start, part.stop)))] - part.start
 
     def _merge(self, index, items, distances):

@@ -1,4 +1,27 @@
-"""The nearest neighbours of every point of a set within the set."""
+"""The nearest neighbours of every point of a set within the set, without its N × N matrix.
+
+1. The points are dealt out to strips, as cards to players: strip s holds the points s, s + strips, s + 2 · strips, …
+2. A tile holds the scores of all pairs of two strips, by the float32 product. Each tile is made once, and serves the
+   lists of both strips: by rows those of the one, by columns those of the other.
+3. A point keeps as candidates what scores above its threshold: the k-th best score of its first tile, later that of its
+   candidates so far. As every strip is a fair sample of all points, few pass.
+4. When a strip has met all others, the best k of each point's candidates are its list. Scores that lie so near each
+   other that rounding may decide between them are computed exactly.
+
+A worked example: k = 2, and six points on a line, dealt out to two strips.
+
+    position      0    1    2    3    4    5
+    at            0    1    3    7    8    20
+    strip         0    1    0    1    0    1
+
+    tile of strips 0 and 0: the squared distances of point 0 are 0 (itself), 9 (point 2) and 64 (point 4). Its
+    candidates are the points 0 and 2, and its threshold is 9.
+    tile of strips 0 and 1: from point 0 the points 1, 3 and 5 are at 1, 49 and 400. Only point 1 passes, so that point
+    0's list is (0, 1). By columns, point 1 meets the points 0, 2 and 4 at 1, 4 and 49: its candidates are 0 and 2.
+    tile of strips 1 and 1: point 1 meets itself at 0, and the points 3 and 5 too late. Its list is (1, 0).
+
+A function that says the same in a few lines: tests/evaluation/rerank/reference.py.
+"""
 
 import concurrent.futures
 import dataclasses

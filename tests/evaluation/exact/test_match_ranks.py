@@ -9,9 +9,10 @@ from keras_reid.evaluation.exact import estimates
 from keras_reid.evaluation.exact.counting import BlockCounter
 from keras_reid.evaluation.exact.estimates import BOUNDS, Estimates, InexactScores
 from keras_reid.evaluation.exact.match_ranks import Ranking
-from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.retrieval_metrics import rank_matches
 from keras_reid.utils.errors import UserError
+from tests.evaluation.exact.reference import counts_by_definition, ranks_by_definition
 from tests.evaluation.reference import brute_force
 from tests.evaluation.test_retrieval_metrics import random_features
 
@@ -38,24 +39,12 @@ def labelled(embeddings, identities=5):
     return Features(embeddings, rng.integers(0, identities, n), rng.integers(0, 3, n))
 
 
-def sorted_ranks(query, gallery, metric, protocol):
-    """Rank of each match by definition, query after query, nearest first."""
-    matches, ranks = Matches(query, gallery, protocol), []
-    for index, row in enumerate(np.asarray(Distances(query, gallery, metric))):
-        positives, junk = matches[index]
-        row[junk] = np.inf
-        rank = np.empty(len(row), int)
-        rank[np.argsort(row, kind="stable")] = np.arange(1, len(row) + 1)
-        ranks.append(np.sort(rank[positives]))
-    return np.concatenate(ranks)
-
-
 def fast_ranks(query, gallery, metric, protocol, bound=None, **options):
-    distances, matches = Distances(query, gallery, metric), Matches(query, gallery, protocol)
-    listed = matches.listed(distances)
+    distances, truth = Distances(query, gallery, metric), GroundTruth(query, gallery, protocol)
+    listed = truth.listed(distances)
     bounds = BOUNDS if bound is None else (bound,)
     for bound in bounds:
-        ranking = Ranking(Estimates(distances, bound=bound, **options), matches, listed)
+        ranking = Ranking(Estimates(distances, bound=bound, **options), truth, listed)
         try:
             return ranking.ranks(), ranking
         except InexactScores:
@@ -68,7 +57,7 @@ def fast_ranks(query, gallery, metric, protocol, bound=None, **options):
 def test_nasty_embeddings_are_ranked_exactly(name, metric):
     gallery = labelled(NASTY[name])
     query = gallery[:60]
-    expected = sorted_ranks(query, gallery, metric, "all")
+    expected = ranks_by_definition(query, gallery, metric, "all")
     np.testing.assert_array_equal(fast_ranks(query, gallery, metric, "all")[0], expected)
     np.testing.assert_array_equal(fast_ranks(query, gallery, metric, "all", bound=np.inf)[0], expected)
 
@@ -78,7 +67,7 @@ def test_nasty_embeddings_are_ranked_exactly(name, metric):
 @pytest.mark.parametrize("identities", [3, 40, 1000])
 def test_many_and_few_matches(metric, protocol, identities):
     query, gallery = random_features(3, queries=70, gallery=2500, identities=identities, dim=40)
-    expected = sorted_ranks(query, gallery, metric, protocol)
+    expected = ranks_by_definition(query, gallery, metric, protocol)
     np.testing.assert_array_equal(fast_ranks(query, gallery, metric, protocol)[0], expected)
 
 
@@ -89,7 +78,7 @@ def test_parts_of_the_gallery_change_nothing(metric, monkeypatch):
     for memory in (4_000, 40_000):
         ranks, ranking = fast_ranks(query, gallery, metric, "cross_camera", memory=memory)
         assert len(list(ranking.estimates.parts())) > 1
-        np.testing.assert_array_equal(ranks, sorted_ranks(query, gallery, metric, "cross_camera"))
+        np.testing.assert_array_equal(ranks, ranks_by_definition(query, gallery, metric, "cross_camera"))
         for k in (1, 30, 700):
             for one, other in zip(
                 nearest(query, gallery, k, metric, memory=memory),
@@ -110,7 +99,7 @@ def test_a_matrix_product_that_errs_more_than_reckoned_is_noticed_and_not_truste
     gallery.embeddings[1::2] = gallery.embeddings[::2] + np.float32(
         1e-6
     )  # whose order such a product confuses
-    expected = sorted_ranks(query, gallery, metric, "all")
+    expected = ranks_by_definition(query, gallery, metric, "all")
     neighbors = nearest(query, gallery, 3, metric)
     exact, tried = estimates.Part.blocks, []
 
@@ -124,8 +113,8 @@ def test_a_matrix_product_that_errs_more_than_reckoned_is_noticed_and_not_truste
     for bound in BOUNDS[:-1]:
         with pytest.raises(InexactScores):
             fast_ranks(query, gallery, metric, "all", bound=bound)
-    matches = Matches(query, gallery, "all")
-    np.testing.assert_array_equal(rank_matches(query, gallery, metric, matches)[1], expected)
+    truth = GroundTruth(query, gallery, "all")
+    np.testing.assert_array_equal(rank_matches(query, gallery, metric, truth)[1], expected)
     for one, other in zip(nearest(query, gallery, 3, metric), neighbors, strict=True):
         np.testing.assert_array_equal(one, other)
     assert len(set(tried)) == len(BOUNDS)
@@ -148,7 +137,7 @@ def test_close_calls_are_few_and_decided():
     query, gallery = random_features(6, queries=40, gallery=4000, identities=40, dim=256)
     ranks, ranking = fast_ranks(query, gallery, "cosine", "all")
     assert 0 < ranking.verified < 40 * 200
-    np.testing.assert_array_equal(ranks, sorted_ranks(query, gallery, "cosine", "all"))
+    np.testing.assert_array_equal(ranks, ranks_by_definition(query, gallery, "cosine", "all"))
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
@@ -161,7 +150,7 @@ def test_parts_of_very_different_lengths(metric, monkeypatch):
     for protocol in ("cross_camera", "all"):
         ranks, ranking = fast_ranks(query, gallery, metric, protocol, memory=8_000)
         assert len(list(ranking.estimates.parts())) > 3
-        np.testing.assert_array_equal(ranks, sorted_ranks(query, gallery, metric, protocol))
+        np.testing.assert_array_equal(ranks, ranks_by_definition(query, gallery, metric, protocol))
         found, _ = nearest(query, gallery, 9, metric, protocol, memory=8_000)
         np.testing.assert_array_equal(found, nearest(query, gallery, 9, metric, protocol)[0])
 
@@ -182,7 +171,7 @@ def test_any_small_set_is_ranked_as_by_a_stable_sort(seed, monkeypatch):
     for metric in ("cosine", "euclidean"):
         matrix = np.asarray(Distances(query, gallery, metric))
         for protocol in ("cross_camera", "all"):
-            expected = sorted_ranks(query, gallery, metric, protocol)
+            expected = ranks_by_definition(query, gallery, metric, protocol)
             for block_size, width in ((None, 9999), (1, 40), (3, 17), (int(rng.integers(1, 25)), 60)):
                 monkeypatch.setattr(Estimates, "_width", lambda self, memory, width=width: width)
                 ranks, _ = fast_ranks(query, gallery, metric, protocol, block_size=block_size)
@@ -220,15 +209,12 @@ def test_the_counter_counts(width, spread):
     low, high = ((centers + sign * spread / 50).astype(np.float32) for sign in (-1, 1))
     counter = BlockCounter(scores, offsets, low, high, limit=width)
     assert not counter.crowded.any()
-    close = {
+    found = {
         (int(r), int(c)) for rows, columns in counter.doubtful for r, c in zip(rows, columns, strict=True)
     }
-    for row in range(12):
-        here = slice(offsets[row], offsets[row + 1])
-        inside = (scores[row, :, None] >= low[here]) & (scores[row, :, None] <= high[here])
-        assert {column for r, column in close if r == row} == set(np.flatnonzero(inside.any(1)).tolist())
-        above = (scores[row, :, None] > high[here]) & ~inside.any(1)[:, None]
-        np.testing.assert_array_equal(counter.above[here], above.sum(0))
+    above, doubtful = counts_by_definition(scores, offsets, low, high)
+    np.testing.assert_array_equal(counter.above, above)
+    assert found == doubtful
 
 
 def test_the_counter_gives_a_crowded_row_up():

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from keras_reid.evaluation import Distances, Features, nearest
+from keras_reid.evaluation import Features, nearest
 from keras_reid.utils.errors import UserError
+from tests.evaluation.exact.reference import nearest_by_definition
 from tests.evaluation.test_retrieval_metrics import random_features
 
 
@@ -12,14 +13,9 @@ from tests.evaluation.test_retrieval_metrics import random_features
 def test_equals_a_full_stable_sort(metric, protocol, levels):
     query, gallery = random_features(0, levels=levels)
     indices, values = nearest(query, gallery, k=12, metric=metric, protocol=protocol, block_size=9)
-    matrix = np.asarray(Distances(query, gallery, metric))
-    for i, row in enumerate(matrix):
-        junk = (gallery.identities == query.identities[i]) & (gallery.cameras == query.cameras[i])
-        if protocol == "all":
-            junk[:] = False
-        expected = [j for j in np.argsort(row, kind="stable") if not junk[j]][:12]
-        assert indices[i].tolist() == expected
-        np.testing.assert_array_equal(values[i], row[expected])
+    expected, distances = nearest_by_definition(query, gallery, 12, metric, protocol)
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(values, distances)
 
 
 def test_pads_where_junk_leaves_too_few():

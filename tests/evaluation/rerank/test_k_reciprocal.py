@@ -6,6 +6,7 @@ from keras_reid.evaluation.rerank import neighbor_lists as search
 from keras_reid.evaluation.rerank import reciprocal_weights as weights
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.utils.errors import UserError
+from tests.evaluation.rerank.reference import neighbor_lists_by_definition
 
 
 def clustered(seed, n, dim=8, identities=12, noise=0.6):
@@ -89,16 +90,12 @@ def test_neighbours_are_those_of_a_full_sort(monkeypatch):
     embeddings = np.random.default_rng(5).integers(0, 3, (300, 3)).astype(np.float32)
     features = Features(embeddings, np.zeros(300, int), None)
     lists = search.neighbor_lists(Points.of(features, Features(embeddings[:0], [], None), "euclidean"), 7)
-    squares = ((embeddings[:, None] - embeddings) ** 2).sum(axis=2)
-    np.testing.assert_allclose(
-        lists.largest / lists.largest.max(), squares.max(axis=1) / squares.max(), rtol=1e-6
-    )
-    order = np.argsort(squares, axis=1, kind="stable")[:, :7]
-    scale = squares.max() / lists.largest.max()
-    np.testing.assert_allclose(lists.squares * scale, np.take_along_axis(squares, order, axis=1), atol=1e-5)
+    order, squares, largest = neighbor_lists_by_definition(embeddings, 12)
+    np.testing.assert_allclose(lists.largest / lists.largest.max(), largest / largest.max(), rtol=1e-6)
+    scale = largest.max() / lists.largest.max()  # the points are scaled by a power of two
+    np.testing.assert_allclose(lists.squares * scale, squares[:, :7], atol=1e-5)
     # Of more than four that are as far as the last, any may be in the list; but for that, it is in order.
-    ranked = np.sort(squares, axis=1)
-    clear = ranked[:, 6] < ranked[:, 11]
+    order, clear = order[:, :7], squares[:, 6] < squares[:, 11]
     assert 20 < clear.sum() < 300
     np.testing.assert_array_equal(lists.indices[clear], order[clear])
     inner = np.where(lists.squares < lists.squares[:, -1:], lists.indices, -1)
