@@ -65,25 +65,24 @@ def main(arguments):
         Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
-    from keras_reid.evaluation.calibration.options import check_options
-    from keras_reid.utils.memory_size import parse_memory
+    from keras_reid.evaluation import parse_memory
+    from keras_reid.evaluation.calibration.fitting import check_options
 
-    settings = {
+    wanted = {
         name: getattr(options, name)
         for name in ("prior", "false_positive_rate", "same_above", "different_below")
     }
-    check_options(**settings)
+    check_options(**wanted)
     memory = None if options.memory is None else parse_memory(options.memory)
     experiment = experiment_of(options.dataset, run_directory(options.run_or_model), options.trust_code)
     data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
     data = dataclasses.replace(data, test_datasets=tuple(data.test_datasets)[:1])
-    metric, flip = _distance(options, experiment)
+    settings = _settings(options, experiment)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation import calibrate
+    from keras_reid.evaluation import Evaluator, calibrate
     from keras_reid.evaluation.calibration.calibration_tables import print_calibration
     from keras_reid.evaluation.calibration.reliability_chart import draw_reliability
-    from keras_reid.evaluation.evaluator import embed_datasets
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
     from keras_reid.utils.files import write_json
@@ -91,16 +90,16 @@ def main(arguments):
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
-    ((query, gallery),) = embed_datasets(model, [dataset], options.batch_size, flip)
+    query, gallery = Evaluator(model, settings).features(dataset)
     calibration = calibrate(
         query,
         gallery,
-        metric,
+        settings.metric,
         protocol=dataset.protocol,
-        flip=flip,
+        flip=settings.flip,
         dataset=dataset.name,
         memory=memory,
-        **settings,
+        **wanted,
     )
     print_calibration(calibration)
     if calibration.fitted_on["identities"] < _FEW:
@@ -114,14 +113,22 @@ def main(arguments):
     print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
 
 
-def _distance(options, experiment):
+def _settings(options, experiment):
+    from keras_reid.evaluation import EvaluationSettings
+
     metric = options.metric or (experiment.evaluation.metric if experiment else "cosine")
     if metric not in ("cosine", "euclidean"):
         raise UserError(
             f"a calibration is of distances between embeddings, not of {metric}: "
             "add --metric cosine or --metric euclidean"
         )
-    return metric, options.flip or bool(experiment and experiment.evaluation.flip)
+    flip = options.flip or bool(experiment and experiment.evaluation.flip)
+    return EvaluationSettings(
+        metric=metric,
+        flip=flip,
+        batch_size=options.batch_size,
+        named=lambda field: f"--{field.replace('_', '-')}",
+    )
 
 
 if __name__ == "__main__":

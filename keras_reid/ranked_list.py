@@ -63,7 +63,7 @@ def main(arguments):
     data = chosen_data(options.dataset, experiment, options.root)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.evaluator import embed_datasets
+    from keras_reid.evaluation import Evaluator
     from keras_reid.experiment import Evaluation
     from keras_reid.experiment.reading import read_dataset
     from keras_reid.models import load_model
@@ -72,9 +72,9 @@ def main(arguments):
 
     tests = [read_dataset(reader, data.root) for reader in data.test_datasets or [data.dataset]]
     dataset, position = find_query(tests, options.query, options.test_set)
-    settings = experiment.evaluation if experiment else Evaluation()
+    settings = (experiment.evaluation if experiment else Evaluation()).embedding_settings()
     model = load_model(options.run_or_model, trust_code=options.trust_code)
-    ((query, gallery),) = embed_datasets(model, [dataset], settings.batch_size, settings.flip)
+    query, gallery = Evaluator(model, settings).features(dataset)
     paths = [[sample.path for sample in part] for part in (dataset.query, dataset.gallery)]
     (found,) = ranked_lists(
         *paths,

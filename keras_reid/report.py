@@ -94,21 +94,15 @@ def _report(run, options):
     if options.root is not None:
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
-    from keras_reid.evaluation import print_table
-    from keras_reid.evaluation.evaluator import evaluate_dataset
+    from keras_reid.evaluation import Evaluator, print_table
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.experiment.results import write_run_report
     from keras_reid.models import load_model
 
     _, tests = read_datasets(data, train=False)
     model = load_model(run.path, trust_code=options.trust_code)
-    settings = experiment.evaluation
-    evaluations = {
-        dataset.name: evaluate_dataset(
-            model, dataset, settings.embedding_metric, settings.batch_size, settings.flip
-        )
-        for dataset in tests
-    }
+    evaluator = Evaluator(model, experiment.evaluation.embedding_settings())
+    evaluations = {dataset.name: evaluator.run(dataset) for dataset in tests}
     print_table({name: evaluation.result for name, evaluation in evaluations.items()})
     _compare_with_run(run, evaluations)
     write_run_report(model, experiment, run.path, tests, evaluations, output=options.output)

@@ -5,7 +5,6 @@ import functools
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
@@ -16,6 +15,18 @@ _PAIR_ROWS = 32  # of one pass over pairs: what fits into the cache
 _NORM_ROWS = 32
 _EPSILON = np.finfo(np.float64).eps
 _NO_NORM = 1e-50  # below the norm of any float32 vector that is not all zeros (1.4e-45)
+
+
+class Blockwise:
+    """What has a `shape` and `blocks()`, which yields `(start, rows)`: `numpy.asarray` puts the blocks together."""
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("the distances are computed when asked for: they cannot be had without a copy")
+        matrix = np.empty(self.shape, np.float32)
+        for start, block in self.blocks():
+            matrix[start : start + len(block)] = block
+        return matrix if dtype is None else matrix.astype(dtype, copy=False)
 
 
 class Distances(Blockwise):

@@ -11,7 +11,7 @@ PROTOCOLS = ("cross_camera", "all", "leave_one_out")
 _QUERIES = 64  # compared with an identity at a time
 
 
-class Matches:
+class GroundTruth:
     """Positions in the gallery that hold a query's identity, by the protocol.
 
     Under `"cross_camera"` a gallery item with the same identity *and* the same camera as the query is junk:
@@ -33,7 +33,7 @@ class Matches:
         >>> from keras_reid.evaluation import Features
         >>> query = Features(np.eye(1), identities=[7], cameras=[0])
         >>> gallery = Features(np.ones((3, 1)), identities=[7, 7, 5], cameras=[0, 1, 1])
-        >>> positives, junk = Matches(query, gallery, "cross_camera")[0]
+        >>> positives, junk = GroundTruth(query, gallery, "cross_camera")[0]
         >>> positives.tolist(), junk.tolist()
         ([1], [0])
     """
@@ -41,6 +41,8 @@ class Matches:
     def __init__(self, query, gallery, protocol):
         if protocol not in PROTOCOLS:
             raise UserError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}.")
+        self.query_identities, self.gallery_identities = query.identities, gallery.identities
+        self.num_queries, self.num_items = len(query), len(gallery)
         self.protocol, self.cross_camera = protocol, protocol == "cross_camera"
         if self.cross_camera and (query.cameras is None or gallery.cameras is None):
             raise UserError(
@@ -119,6 +121,20 @@ class Matches:
         order = np.lexsort((positions, values, rows))
         offsets = np.append(0, np.cumsum(np.bincount(rows, minlength=len(queries))))
         return ListedMatches(offsets, positions[order], values[order])
+
+    def why_no_match(self):
+        """Why no query has a match, for an error, and what helps."""
+        shared = np.isin(self.query_identities, self.gallery_identities).any()
+        if not shared:
+            return (
+                "no query has a match: query and gallery share no identity. "
+                "Are their identities numbered together, from the same names?"
+            )
+        return (
+            f'no query has a match under the protocol "{self.protocol}": every gallery item of a query\'s identity '
+            "comes from the query's own camera. "
+            'Use protocol="all" where there is one camera only, or cameras are unknown.'
+        )
 
     def _pairs(self, queries):
         first, counts = self.first[queries], (self.last - self.first)[queries]

@@ -1,8 +1,5 @@
 """Results as a table on the terminal."""
 
-import rich.console
-import rich.table
-
 COLUMNS = (("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mAP", "mAP"), ("mINP", "mINP"))
 
 
@@ -17,7 +14,7 @@ def print_table(results, console=None):
         >>> metrics = {"rank1": 0.95, "rank5": 0.98, "rank10": 0.99, "mAP": 0.88, "mINP": 0.65}
         >>> print_table({"market": {**metrics, "num_queries": 9, "num_valid_queries": 9}})  # doctest: +SKIP
     """
-    table = rich.table.Table()
+    table = _table()
     table.add_column("Test set", overflow="fold")  # rather than cut a name off
     for title, _ in COLUMNS:
         table.add_column(title, justify="right")
@@ -34,7 +31,7 @@ def print_table(results, console=None):
     if skipped:
         remarks.append("Queries without a match in the gallery are left out.")
     table.caption = " ".join(remarks) or None
-    (console or rich.console.Console()).print(table)
+    _print(table, console)
 
 
 def print_recall_table(results, ks, console=None):
@@ -45,13 +42,13 @@ def print_recall_table(results, ks, console=None):
         ks: numbers of nearest gallery images.
         console: a `rich.console.Console`; None prints to standard output.
     """
-    table = rich.table.Table(caption="Recall@K: queries with a match among the K nearest images.")
+    table = _table(caption="Recall@K: queries with a match among the K nearest images.")
     table.add_column("Test set", overflow="fold")
     for k in ks:
         table.add_column(f"Recall@{k}", justify="right")
     for name, values in results.items():
         table.add_row(name, *(f"{100 * values[f'recall@{k}']:.2f}" for k in ks))
-    (console or rich.console.Console()).print(table)
+    _print(table, console)
 
 
 def print_roc_table(results, console=None):
@@ -61,7 +58,7 @@ def print_roc_table(results, console=None):
         results: name of the test set → `to_dict()` of a result with a ROC.
         console: a `rich.console.Console`; None prints to standard output.
     """
-    table = rich.table.Table()
+    table = _table()
     table.add_column("Same or not", overflow="fold")
     rates = list(next(iter(results.values()))["roc"]["tpr_at_fpr"])
     for title in (*(f"TPR@FPR={rate}" for rate in rates), "AUC", "EER"):
@@ -70,7 +67,7 @@ def print_roc_table(results, console=None):
         roc = values["roc"]
         numbers = (*(roc["tpr_at_fpr"][rate] for rate in rates), roc["auc"], roc["eer"])
         table.add_row(name, *(f"{100 * number:.2f}" for number in numbers))
-    (console or rich.console.Console()).print(table)
+    _print(table, console)
 
 
 def print_open_set_table(results, console=None):
@@ -80,7 +77,7 @@ def print_open_set_table(results, console=None):
         results: name of the test set → `to_dict()` of a result with an open-set test.
         console: a `rich.console.Console`; None prints to standard output.
     """
-    table = rich.table.Table()
+    table = _table()
     table.add_column("Open set", overflow="fold")
     rates = list(next(iter(results.values()))["open_set"]["dir_at_far"])
     titles = (*(f"DIR@FAR={rate}" for rate in rates), *(f"TTR@FTR={rate}" for rate in rates))
@@ -91,7 +88,7 @@ def print_open_set_table(results, console=None):
         numbers = (test[kind][rate] for kind in ("dir_at_far", "ttr_at_ftr") for rate in rates)
         counts = (str(test["num_targets"]), str(test["num_others"]))
         table.add_row(name, *(f"{100 * number:.2f}" for number in numbers), *counts)
-    (console or rich.console.Console()).print(table)
+    _print(table, console)
 
 
 def print_camera_table(name, pairs, console=None):
@@ -102,9 +99,7 @@ def print_camera_table(name, pairs, console=None):
         pairs: `CameraPairs`.
         console: a `rich.console.Console`; None prints to standard output.
     """
-    table = rich.table.Table(
-        caption="Rank-1 / mAP of a camera's queries (row) in a camera's images (column)."
-    )
+    table = _table(caption="Rank-1 / mAP of a camera's queries (row) in a camera's images (column).")
     table.add_column(name, overflow="fold")
     for camera in pairs.gallery_cameras:
         table.add_column(f"cam {camera}", justify="right")
@@ -114,4 +109,17 @@ def print_camera_table(name, pairs, console=None):
             f"cam {camera}",
             *(f"{100 * rank1:.1f} / {100 * mean:.1f}" if count else "–" for rank1, mean, count in cells),
         )
+    _print(table, console)
+
+
+# rich loads with the first table: importing keras_reid.evaluation stays light.
+def _table(**options):
+    import rich.table
+
+    return rich.table.Table(**options)
+
+
+def _print(table, console):
+    import rich.console
+
     (console or rich.console.Console()).print(table)

@@ -1,17 +1,12 @@
 """CMC, mAP and mINP, exactly, without a full distance matrix."""
 
-import numpy as np
-
 from keras_reid.evaluation.distances import METRICS, Distances
-from keras_reid.evaluation.exact.estimates import BOUNDS, Estimates, InexactScores
-from keras_reid.evaluation.exact.match_ranks import Ranking
-from keras_reid.evaluation.ground_truth import Matches
-from keras_reid.evaluation.retrieval_result import RetrievalResult
-from keras_reid.evaluation.roc import RocHistogram
+from keras_reid.evaluation.dsr.distance import dsr_distance
+from keras_reid.evaluation.exact import rank_matches
+from keras_reid.evaluation.given_distances import evaluate_distances
+from keras_reid.evaluation.ground_truth import GroundTruth
+from keras_reid.evaluation.retrieval_result import result_of_ranks
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.progress import progress
-
-_MAX_RANK = 50
 
 
 def evaluate(
@@ -70,131 +65,16 @@ def evaluate(
     """
     if metric not in (*METRICS, "dsr"):
         raise UserError(f"`metric` must be one of {', '.join(METRICS)}, dsr. Received: metric={metric!r}.")
-    matches = Matches(query, gallery, protocol)
-    size = block_size
-    if size is None and memory is not None:
-        size = max(1, memory // (16 * max(1, len(gallery))))
-    if distances is None and metric == "dsr":
-        from keras_reid.evaluation.dsr import dsr_distance
-
-        distances = dsr_distance(query, gallery, block_size=size)
-    if distances is None and not roc:
-        listed, ranks = rank_matches(query, gallery, metric, matches, memory, block_size)
-        return result_of(listed.offsets, ranks, query, gallery, protocol)
+    truth = GroundTruth(query, gallery, protocol)
+    if distances is None and metric != "dsr" and not roc:
+        listed, ranks = rank_matches(query, gallery, metric, truth, memory, block_size)
+        return result_of_ranks(listed.offsets, ranks, truth)
     if distances is None:
-        distances = Distances(query, gallery, metric, size)
-    histogram = RocHistogram() if roc else None
-    offsets, ranks = _rank_in(distances, len(query), len(gallery), matches, histogram)
-    return result_of(offsets, ranks, query, gallery, protocol, histogram and histogram.curve())
-
-
-def rank_matches(query, gallery, metric, matches, memory=None, block_size=None):
-    """Exact ranks of all matches.
-
-    Returns:
-        `(listed, ranks)`: `ListedMatches`, and the rank of each from 1.
-    """
-    distances = Distances(query, gallery, metric, block_size)
-    listed = None
-    for bound in BOUNDS:
-        estimates = Estimates(distances, memory, block_size, bound)
-        listed = listed or matches.listed(distances)
-        parts = -(-len(gallery) // estimates.width)
-        try:
-            with progress("ranking", total=len(query) * parts, unit="queries") as advance:
-                return listed, Ranking(estimates, matches, listed).ranks(advance)
-        except InexactScores:
-            if estimates.proven:
-                raise
-
-
-def _rank_in(distances, queries, items, matches, histogram):
-    """`(offsets, ranks)` of the matches in rows of distances; adds the rows to the histogram, if there is one."""
-    ranks, done = [], 0
-    with progress("ranking", total=queries, unit="queries") as advance:
-        for start, block in _blocks(distances):
-            _check_block(block, start, done, queries, items)
-            done += len(block)
-            for index, row in enumerate(block, start):
-                if not np.isfinite(row).all():
-                    raise UserError(
-                        f"distances must be finite. Received: NaN or infinity in the row of query {index}."
-                    )
-                positives, junk = matches[index]
-                ranks.append(_ranks(row, positives, junk))
-            if histogram:
-                histogram.add(block, *zip(*(matches[index] for index in range(start, done)), strict=True))
-            advance(len(block))
-    if done < queries:
-        raise UserError(f"`distances` must cover all {queries} queries. Received: {done} rows.")
-    return np.cumsum([0, *map(len, ranks)]), np.concatenate(ranks)
-
-
-def _ranks(row, positives, junk):
-    """Ranks (from 1, ascending) of the positives in a stable sort of the row without its junk."""
-    if not len(positives):
-        return np.empty(0, np.int64)
-    row = np.array(row, dtype=np.result_type(row, np.float32))
-    row[junk] = np.inf
-    values = row[positives]
-    order = np.argsort(values, kind="stable")
-    values, positions = values[order], positives[order]
-    # Only what is not farther than the last match can come before one; sorting values alone is vectorised by
-    # NumPy.
-    near = np.sort(row[row <= values[-1]])
-    before = np.searchsorted(near, values, side="left")
-    tied = np.searchsorted(near, values, side="right") > before + 1
-    for value in np.unique(values[tied]) if tied.any() else ():
-        same = values == value
-        before[same] += np.searchsorted(np.flatnonzero(row == value), positions[same])
-    return before + 1
-
-
-def result_of(offsets, ranks, query, gallery, protocol, roc=None):
-    """`RetrievalResult` of the ranks of all queries' matches, those of query i from `offsets[i]` on, ascending."""
-    counts = np.diff(offsets)
-    valid = counts > 0
-    if not valid.any():
-        raise UserError(_no_match(query, gallery, protocol))
-    counts, starts = counts[valid], offsets[:-1][valid]
-    precisions = (np.arange(len(ranks)) - np.repeat(starts, counts) + 1) / ranks
-    first = ranks[starts]
-    hits = np.bincount(np.minimum(first, _MAX_RANK + 1), minlength=_MAX_RANK + 2)
-    return RetrievalResult(
-        cmc=(np.cumsum(hits[1:]) / len(first))[: min(_MAX_RANK, len(gallery))],
-        average_precision=np.add.reduceat(precisions, starts) / counts,
-        inverse_negative_penalty=counts / ranks[starts + counts - 1],
-        valid_queries=valid,
-        first_match=first,
-        roc=roc,
-    )
-
-
-def _blocks(distances):
-    if hasattr(distances, "blocks"):
-        return distances.blocks()
-    return [(0, np.asarray(distances))]
-
-
-def _check_block(block, start, expected_start, num_queries, num_gallery):
-    fits = block.ndim == 2 and block.shape[1] == num_gallery and start + len(block) <= num_queries
-    if not fits or start != expected_start:
-        raise UserError(
-            f"`distances` must have a row for each of {num_queries} queries, in order, and a column for each "
-            f"of {num_gallery} gallery items. Received: a block of shape {block.shape} for the queries from "
-            f"{start} on, after {expected_start} rows."
-        )
-
-
-def _no_match(query, gallery, protocol):
-    shared = np.isin(query.identities, gallery.identities).any()
-    if not shared:
-        return (
-            "no query has a match: query and gallery share no identity. "
-            "Are their identities numbered together, from the same names?"
-        )
-    return (
-        f'no query has a match under the protocol "{protocol}": every gallery item of a query\'s identity '
-        "comes from the query's own camera. "
-        'Use protocol="all" where there is one camera only, or cameras are unknown.'
-    )
+        size = block_size
+        if size is None and memory is not None:
+            size = max(1, memory // (16 * max(1, len(gallery))))
+        if metric == "dsr":
+            distances = dsr_distance(query, gallery, block_size=size)
+        else:
+            distances = Distances(query, gallery, metric, size)
+    return evaluate_distances(distances, truth, roc)

@@ -1,6 +1,6 @@
-"""How a model is tested, and which of these settings go together."""
+"""How an experiment's model is tested, during and after training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from keras_reid.utils.errors import UserError
@@ -34,9 +34,30 @@ class Evaluation:
         """The distance of embeddings, which dsr needs too."""
         return "cosine" if self.metric == "dsr" else self.metric
 
+    def settings(self):
+        """The `EvaluationSettings` of the final test.
 
-def check_dsr(evaluation, tested):
-    """Refuses settings of DSR that say nothing, contradict one another, or choose its share on the test.
+        Raises:
+            UserError: naming the field, by the rules that stand there.
+        """
+        from keras_reid.evaluation import EvaluationSettings  # NumPy and tables, which --help does without
+
+        return EvaluationSettings(
+            metric=self.metric,
+            flip=self.flip,
+            dsr_lambda=self.dsr_lambda,
+            recall=self.recall,
+            batch_size=self.batch_size,
+            named="evaluation.{}".format,
+        )
+
+    def embedding_settings(self):
+        """The same of embeddings alone, which dsr is tested beside."""
+        return replace(self.settings(), metric=self.embedding_metric, dsr_lambda=None)
+
+
+def check_evaluation(evaluation, tested):
+    """Refuses settings that do not go together, and a share of DSR that is missing or chosen on the test.
 
     Args:
         evaluation: `Experiment.evaluation`.
@@ -46,21 +67,14 @@ def check_dsr(evaluation, tested):
         UserError: naming the field.
     """
     given = [name for name in ("dsr_lambda", "dsr_validation") if getattr(evaluation, name) is not None]
-    if evaluation.metric != "dsr":
-        if given:
-            raise UserError(
-                f"evaluation.{given[0]} is for evaluation.metric dsr. Received: {evaluation.metric}"
-            )
-        return
-    if len(given) != 1:
+    if evaluation.metric == "dsr" and len(given) != 1:
         raise UserError(
             "evaluation.metric dsr needs either evaluation.dsr_validation, a data set on which its share is chosen, or "
             f"evaluation.dsr_lambda, the share. Received: {' and '.join(given) or 'neither'}"
         )
-    if evaluation.dsr_lambda is not None and not 0 <= evaluation.dsr_lambda <= 1:
-        raise UserError(f"evaluation.dsr_lambda must be from 0 to 1. Received: {evaluation.dsr_lambda}")
-    if evaluation.flip:
-        raise UserError("evaluation.flip is for embeddings, not for local features: leave it out with dsr")
+    if evaluation.metric != "dsr" and given:
+        raise UserError(f"evaluation.{given[0]} is for evaluation.metric dsr. Received: {evaluation.metric}")
+    evaluation.settings()
     if given == ["dsr_validation"] and evaluation.dsr_validation in tested:
         raise UserError(
             "evaluation.dsr_validation is also tested on, and the share of dsr must not be chosen on the test: name "

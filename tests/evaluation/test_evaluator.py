@@ -5,23 +5,12 @@ import pytest
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.evaluation import Features, RepeatedResult, evaluate
+from keras_reid.evaluation import EvaluationSettings, Evaluator, Features, RepeatedResult, evaluate
 from keras_reid.evaluation import evaluator as module
-from keras_reid.evaluation.draws import evaluate_draws
 from keras_reid.evaluation.evaluator import embed_datasets, evaluate_dataset, evaluate_repetitions
 from keras_reid.utils.errors import UserError
 
 SAMPLES = [Sample(f"{i}_{c}.jpg", identity=i, camera=c) for i in range(12) for c in range(4)]
-SETTINGS = {
-    "metric": "cosine",
-    "protocol": None,
-    "roc": False,
-    "memory": None,
-    "single_shot": None,
-    "remove_camera_bias": False,
-    "query_expansion": None,
-    "rerank": False,
-}
 
 
 def embedding(path):
@@ -106,17 +95,24 @@ def test_names_the_image_whose_embedding_is_not_finite(monkeypatch):
         embed_datasets(None, [one])
 
 
-def test_what_the_command_does(embedded):
+def run(datasets, **settings):
+    evaluator = Evaluator(None, EvaluationSettings(**settings))
+    return evaluator.run(datasets[0]) if len(datasets) == 1 else evaluator.run_draws(datasets)
+
+
+def test_each_setting_changes_the_result(embedded):
     draws = [draw(seed, "cross_camera") for seed in range(2)]
     # Several gallery images of each identity, without which a draw of one of them would change nothing.
     draws = [dataclasses.replace(one, query=one.gallery, gallery=one.query) for one in draws]
-    result, more = evaluate_draws(None, draws[:1], 8, False, **SETTINGS)
-    assert result.to_dict() == evaluate_dataset(None, draws[0]).result.to_dict()
-    assert more == {}
-    mean, more = evaluate_draws(None, draws, 8, False, True, 0.5, **SETTINGS)
-    assert isinstance(mean, RepeatedResult)
-    assert more["camera_pairs"].queries.sum() > 0
-    assert len(more["open_set"].nearest_other) == len(draws[0].query) // 2
+    plain = run(draws[:1])
+    assert plain.to_dict() == evaluate_dataset(None, draws[0]).to_dict()
+    assert (plain.camera_pairs, plain.open_set) == (None, None)
+    mean = run(draws, per_camera=True, open_set=0.5, recall=(1, 20))
+    assert isinstance(mean.result, RepeatedResult)
+    assert mean.camera_pairs.queries.sum() > 0
+    assert len(mean.open_set.nearest_other) == len(draws[0].query) // 2
+    added = {"recall@1", "recall@20", "camera_pairs", "open_set"}
+    assert mean.to_dict().keys() - mean.result.to_dict().keys() == added
     for changed in (
         {"metric": "euclidean"},
         {"remove_camera_bias": True},
@@ -124,11 +120,22 @@ def test_what_the_command_does(embedded):
         {"rerank": True},
         {"single_shot": 3},
     ):
-        other, _ = evaluate_draws(None, draws[:1], 8, False, **{**SETTINGS, **changed})
-        assert other.mAP != result.mAP, changed
-    every, _ = evaluate_draws(None, draws[:1], 8, False, **{**SETTINGS, "protocol": "all", "roc": True})
-    assert every.roc.num_positive_pairs == 36
-    assert dataclasses.is_dataclass(every)
+        assert run(draws[:1], **changed).result.mAP != plain.result.mAP, changed
+    every = run(draws[:1], protocol="all", roc=True)
+    assert every.result.roc.num_positive_pairs == 36
+
+
+def test_features_are_those_that_are_measured(embedded):
+    one = draw(3, "cross_camera")
+    evaluator = Evaluator(None, EvaluationSettings(remove_camera_bias=True))
+    measured = evaluator.run(one)
+    for features, other in zip(evaluator.features(one), (measured.query, measured.gallery), strict=True):
+        np.testing.assert_array_equal(features.embeddings, other.embeddings)
+
+
+def test_dsr_needs_its_share():
+    with pytest.raises(UserError, match=r"the metric dsr needs its share.*`dsr_lambda_for`"):
+        Evaluator(None, EvaluationSettings(metric="dsr"))
 
 
 def test_rows_of_features():

@@ -8,8 +8,7 @@ import pytest
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.evaluation import evaluate
-from keras_reid.evaluation.evaluator import DatasetEvaluation
+from keras_reid.evaluation import DatasetEvaluation, evaluate
 from keras_reid.visualization import find, write_report
 from keras_reid.visualization.report import CURVES
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.retrieval_metrics import evaluate
 from keras_reid.utils.errors import UserError
 
@@ -72,7 +72,7 @@ def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_ca
             'camera pairs under the protocol "all" need a gallery of its own, or each image would find itself. '
             'Use protocol="cross_camera".'
         )
-    Matches(query, gallery, protocol)
+    GroundTruth(query, gallery, protocol)
     rows, columns = np.unique(query.cameras), np.unique(gallery.cameras)
     rank1, mean_precision = np.full((2, len(rows), len(columns)), np.nan)
     counts = np.zeros((len(rows), len(columns)), np.int64)

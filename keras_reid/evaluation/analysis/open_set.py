@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.evaluation.exact.neighbors import nearest
-from keras_reid.evaluation.ground_truth import Matches
-from keras_reid.evaluation.retrieval_metrics import rank_matches
+from keras_reid.evaluation.exact import nearest, rank_matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 
 
@@ -91,9 +90,9 @@ def evaluate_open_set(query, gallery, metric="cosine", *, protocol="cross_camera
         >>> evaluate_open_set(query, smaller).detection_and_identification_rate(0.01)  # doctest: +SKIP
         0.71
     """
-    matches = Matches(query, gallery, protocol)
+    truth = GroundTruth(query, gallery, protocol)
     _, closest = nearest(query, gallery, 1, metric, protocol, memory=memory)
-    listed, ranks = rank_matches(query, gallery, metric, matches, memory)
+    listed, ranks = rank_matches(query, gallery, metric, truth, memory)
     target = np.diff(listed.offsets) > 0
     other = ~np.isin(query.identities, gallery.identities)
     if not target.any() or not other.any():

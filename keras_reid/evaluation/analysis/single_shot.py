@@ -3,9 +3,8 @@
 import numpy as np
 
 from keras_reid.evaluation.distances import Distances
-from keras_reid.evaluation.ground_truth import Matches
-from keras_reid.evaluation.repeated import RepeatedResult
-from keras_reid.evaluation.retrieval_metrics import result_of
+from keras_reid.evaluation.ground_truth import GroundTruth
+from keras_reid.evaluation.retrieval_result import RepeatedResult, result_of_ranks
 from keras_reid.utils.errors import UserError
 
 
@@ -38,23 +37,23 @@ def evaluate_single_shot(query, gallery, metric="cosine", *, protocol="cross_cam
     """
     if repetitions < 1:
         raise UserError(f"`repetitions` must be at least 1. Received: {repetitions}.")
-    matches = Matches(query, gallery, protocol)
+    truth = GroundTruth(query, gallery, protocol)
     distances = Distances(query, gallery, metric)
     return RepeatedResult(
         tuple(
-            _evaluate_draw(query, gallery, distances, matches, np.random.default_rng(seed + number))
+            _evaluate_draw(query, gallery, distances, truth, np.random.default_rng(seed + number))
             for number in range(repetitions)
         )
     )
 
 
-def _evaluate_draw(query, gallery, distances, matches, generator):
+def _evaluate_draw(query, gallery, distances, truth, generator):
     place = generator.permutation(len(gallery))
     order = np.argsort(place)
     _, first = np.unique(gallery.identities[order], return_index=True)
     others = np.sort(order[first])  # one item of each identity
     pairs = [
-        (index, positives) for index, (positives, _) in enumerate(map(matches.__getitem__, range(len(query))))
+        (index, positives) for index, (positives, _) in enumerate(map(truth.__getitem__, range(len(query))))
     ]
     pairs = [(index, positives[place[positives].argmin()]) for index, positives in pairs if len(positives)]
     valid, own = np.array(pairs, np.intp).reshape(-1, 2).T
@@ -67,4 +66,4 @@ def _evaluate_draw(query, gallery, distances, matches, generator):
         value = values[rows, None]
         ranks[rows] += (block < value).sum(1) + ((block == value) & (others < own[rows, None])).sum(1)
     counts = np.bincount(valid, minlength=len(query))
-    return result_of(np.append(0, np.cumsum(counts)), ranks, query, gallery, matches.protocol)
+    return result_of_ranks(np.append(0, np.cumsum(counts)), ranks, truth)

@@ -5,13 +5,13 @@ import numbers
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
-from keras_reid.evaluation.exact.neighbors import nearest
+from keras_reid.evaluation.exact import nearest
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+CANDIDATES = 100  # nearest gallery items by cosine that are compared on a data set, as the original does
 _MAP_BYTES = 128 * 2**20
 # Least share of the cosine distance of what is no candidate: with λ = 1 all of it would be equally far.
 _LEAST_COSINE = np.float32(1e-3)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_reid.data.protocols import LEAVE_ONE_OUT
 from keras_reid.embedding import check_finite
 from keras_reid.evaluation.features import Features
 from keras_reid.utils.errors import UserError
@@ -102,12 +103,17 @@ def dsr_features(model, dataset, batch_size=64):
         `(query, gallery)`.
 
     Raises:
-        UserError: the set has no test part, an image cannot be read, an embedding is not finite, or neither head
-            nor backbone gives a map.
+        UserError: the set has no test part, its queries are the gallery ("leave_one_out"), an image cannot be read, an
+            embedding is not finite, or neither head nor backbone gives a map.
 
     Example:
         >>> query, gallery = dsr_features(model, dataset)  # doctest: +SKIP
     """
+    if dataset.protocol == LEAVE_ONE_OUT:
+        raise UserError(
+            "the metric dsr needs a gallery apart from the queries, and under the protocol 'leave_one_out' of data set "
+            f"{dataset.name!r} each image would be its own nearest; use another metric"
+        )
     query_labels, gallery_labels = dataset.test_labels()
     paths = [sample.path for sample in (*dataset.query, *dataset.gallery)]
     embeddings, maps, weights = embed_with_maps(model, paths, batch_size)

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from keras_reid.evaluation.retrieval_metrics import evaluate
+from keras_reid.evaluation.dsr.distance import CANDIDATES, dsr_distance
+from keras_reid.evaluation.dsr.feature_maps import dsr_features
+from keras_reid.evaluation.given_distances import evaluate_distances
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 
 
@@ -37,8 +40,30 @@ def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_ca
     if not values:
         raise UserError("there is no share of DSR to try. Pass at least one value.")
     best, chosen = -1.0, None
+    truth = GroundTruth(query, gallery, protocol)
     for value in values:
-        result = evaluate(query, gallery, protocol=protocol, distances=distances.with_lambda(value))
+        result = evaluate_distances(distances.with_lambda(value), truth)
         if (result.mAP + result.rank1) / 2 > best:
             best, chosen = (result.mAP + result.rank1) / 2, value
     return chosen
+
+
+def dsr_lambda_for(model, dataset, batch_size=64):
+    """The share of DSR that is best for a model on validation data.
+
+    Args:
+        model: a `ReIDModel` whose head gives maps, or whose backbone gives one feature map.
+        dataset: a `keras_reid.data.ReIDDataset` with a test part that holds none of the images to be tested on, nor
+            identities of the training, and whose queries are as partial as those of the test.
+        batch_size: images in a batch.
+
+    Returns:
+        float, 0…1; see `choose_dsr_lambda`.
+
+    Example:
+        >>> dsr_lambda_for(model, PartialQueries(Market1501()).read("datasets"))  # doctest: +SKIP
+        0.7
+    """
+    query, gallery = dsr_features(model, dataset, batch_size)
+    distances = dsr_distance(query, gallery, candidates=CANDIDATES)
+    return choose_dsr_lambda(distances, query, gallery, protocol=dataset.protocol)

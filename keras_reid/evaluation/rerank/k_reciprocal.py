@@ -4,8 +4,7 @@ import numbers
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps

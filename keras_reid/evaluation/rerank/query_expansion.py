@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from keras_reid.evaluation.distances import Distances
-from keras_reid.evaluation.exact.neighbors import nearest
+from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.utils.errors import UserError

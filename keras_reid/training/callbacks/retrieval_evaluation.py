@@ -2,8 +2,7 @@
 
 import keras
 
-from keras_reid.evaluation import print_table
-from keras_reid.evaluation.evaluator import evaluate_dataset
+from keras_reid.evaluation import EvaluationSettings, Evaluator, print_table
 from keras_reid.training.callbacks.averaged import averaged_weights
 
 LOGGED = ("rank1", "rank5", "rank10", "mAP", "mINP")
@@ -31,7 +30,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     ):
         super().__init__()
         self.datasets, self.every = list(datasets), every
-        self.options = {"metric": metric, "batch_size": batch_size, "flip": flip}
+        self.settings = EvaluationSettings(metric=metric, batch_size=batch_size, flip=flip)
         self.best, self.before_last = best, before_last
         self.last = None
 
@@ -66,8 +65,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
 
     def evaluate(self, model):
         """Evaluates now, prints the table, and returns the evaluations by name."""
-        self.last = {
-            dataset.name: evaluate_dataset(model, dataset, **self.options) for dataset in self.datasets
-        }
+        evaluator = Evaluator(model, self.settings)
+        self.last = {dataset.name: evaluator.run(dataset) for dataset in self.datasets}
         print_table({name: evaluation.result for name, evaluation in self.last.items()})
         return self.last

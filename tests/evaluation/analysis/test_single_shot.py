@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import Distances, evaluate, evaluate_single_shot
-from keras_reid.evaluation.ground_truth import Matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 from tests.evaluation.test_retrieval_metrics import golden_features, random_features
 
@@ -13,7 +13,7 @@ from tests.evaluation.test_retrieval_metrics import golden_features, random_feat
 def test_equals_the_definition(protocol, metric, levels):
     query, gallery = random_features(0, levels=levels)
     result = evaluate_single_shot(query, gallery, metric, protocol=protocol, repetitions=3, seed=5)
-    matches, matrix = Matches(query, gallery, protocol), np.asarray(Distances(query, gallery, metric))
+    matches, matrix = GroundTruth(query, gallery, protocol), np.asarray(Distances(query, gallery, metric))
     for number, draw in enumerate(result.results):
         place, ranks = np.random.default_rng(5 + number).permutation(len(gallery)), []
         for index, row in enumerate(matrix):

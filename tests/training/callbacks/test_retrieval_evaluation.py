@@ -13,13 +13,15 @@ def evaluated(monkeypatch):
     """Weights at each evaluation; the metrics follow a list."""
     values, weights = [], []
 
-    def evaluate(model, dataset, **options):
+    def evaluate(model):
         weights.append(float(np.array(model.layers[0].kernel)[0, 0]))
         value = values.pop(0) if values else 0.5
         summary = dict.fromkeys(("rank1", "rank5", "rank10", "mAP", "mINP"), value)
         return SimpleNamespace(result=SimpleNamespace(mAP=value, rank1=value, to_dict=lambda: summary))
 
-    monkeypatch.setattr(module, "evaluate_dataset", evaluate)
+    monkeypatch.setattr(
+        module, "Evaluator", lambda model, settings: SimpleNamespace(run=lambda dataset: evaluate(model))
+    )
     monkeypatch.setattr(module, "print_table", lambda results: None)
     return SimpleNamespace(values=values, weights=weights)
 
