@@ -169,13 +169,13 @@ def _search(options):
 
 
 def _show(lists, options):
-    from keras_reid.gallery.search_output import draw_found, print_found
+    from keras_reid.gallery.search_output import draw_search_result, print_search_result
 
     if options.json:
         print(json.dumps([one.to_dict() for one in lists], indent=2, ensure_ascii=False))
     else:
         for one in lists:
-            print_found(one)
+            print_search_result(one)
     if options.json and options.output is None:
         return
     folder, taken = options.output or _PICTURES, set()
@@ -186,7 +186,7 @@ def _show(lists, options):
             number += 1
             name = f"{stem}-{number}"
         taken.add(name)
-        draw_found(one, folder / f"{name}.png")
+        draw_search_result(one, folder / f"{name}.png")
     print(f"{len(lists)} pictures in {folder}" if len(lists) > 1 else folder / f"{name}.png", file=sys.stderr)
 
 

@@ -1,4 +1,4 @@
-"""What is found in a gallery for a query."""
+"""Searches a gallery for queries."""
 
 import dataclasses
 import os
@@ -14,7 +14,7 @@ _MEMORY = 2**28  # bytes for the scores, of a stretch of the gallery at a time
 
 
 @dataclasses.dataclass(frozen=True)
-class FoundImage:
+class SearchHit:
     """One gallery image in the ranked list of a query.
 
     Args:
@@ -33,19 +33,19 @@ class FoundImage:
 
 
 @dataclasses.dataclass(frozen=True)
-class FoundList:
+class SearchResult:
     """A query with its nearest gallery images, nearest first, its own file left out.
 
     Args:
         query: the query's image file.
         metric: `"cosine"` or `"euclidean"`.
-        images: `FoundImage`s.
+        images: `SearchHit`s.
         prior: share of same pairs that the probabilities are for; None without a calibration.
     """
 
     query: str
     metric: str
-    images: tuple[FoundImage, ...]
+    images: tuple[SearchHit, ...]
     prior: float | None = None
 
     def to_dict(self):
@@ -74,14 +74,15 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
         prior: as in `Calibration.probability`.
 
     Returns:
-        list of `FoundList`.
+        list of `SearchResult`.
 
     Raises:
         UserError: the embeddings differ in length, or `top` is below 1.
 
     Example:
-        >>> for one in search_gallery(["a.jpg"], embed_paths(model, ["a.jpg"]), gallery):  # doctest: +SKIP
-        ...     print(one.images[0].path)
+        >>> (result,) = search_gallery(["a.jpg"], embed_paths(model, ["a.jpg"]), gallery)  # doctest: +SKIP
+        >>> result.images[0].path  # doctest: +SKIP
+        'album/b.jpg'
     """
     metric = calibration.metric if calibration else "cosine"
     if calibration and prior is None:
@@ -94,19 +95,19 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
     features = Features(gallery.embeddings, numbers, np.zeros(len(numbers), int))
     places, distances = nearest(query_features, features, top, metric, "cross_camera", memory=_MEMORY)
 
-    def found(rank, place, distance):
+    def hit(rank, place, distance):
         path = gallery.paths[place]
         if calibration is None:
-            return FoundImage(rank, path, float(distance))
-        told = calibration.verdict(distance, prior)
-        return FoundImage(rank, path, float(distance), told.probability, told.verdict)
+            return SearchHit(rank, path, float(distance))
+        verdict = calibration.verdict(distance, prior)
+        return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict)
 
     return [
-        FoundList(
+        SearchResult(
             query=str(query),
             metric=metric,
             images=tuple(
-                found(rank, place, distance)
+                hit(rank, place, distance)
                 for rank, (place, distance) in enumerate(zip(row, values, strict=True), 1)
                 if place >= 0
             ),

@@ -5,7 +5,7 @@ import numbers
 import numpy as np
 
 from keras_reid.evaluation.features import Features
-from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
+from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.reciprocal_weights import averaged, reciprocal_weights
@@ -45,11 +45,7 @@ def jaccard_neighbors(embeddings, radius, k1=30, k2=6):
     Source: Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017, whose weights are
     exp(−d² / max d²); SpCL (Ge et al., 2020) leaves the division out.
     """
-    for name, value in (("k1", k1), ("k2", k2)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-            raise UserError(
-                f"`{name}` must be a whole number of images, at least 1. Received: {name}={value!r}."
-            )
+    check_counts(k1=k1, k2=k2)
     if not isinstance(radius, numbers.Real) or not 0 <= radius < 1:
         raise UserError(
             "`radius`, a Jaccard distance, must be 0 or more and below 1, at which nothing is shared. "

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
-from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
+from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.reciprocal_weights import averaged, reciprocal_weights
@@ -61,11 +61,7 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     k1 + 1 with the image itself and the division by the largest distance are as there; the original (FastReID)
     looks at k1 with itself and adds the distance undivided.
     """
-    for name, value in (("k1", k1), ("k2", k2)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-            raise UserError(
-                f"`{name}` must be a whole number of images, at least 1. Received: {name}={value!r}."
-            )
+    check_counts(k1=k1, k2=k2)
     if not isinstance(lambda_value, numbers.Real) or not 0 <= lambda_value <= 1:
         raise UserError(
             "`lambda_value`, the share of the original distance, must be from 0 to 1. "

@@ -25,9 +25,11 @@ A function that says the same in a few lines: tests/evaluation/rerank/reference.
 
 import concurrent.futures
 import dataclasses
+import numbers
 
 import numpy as np
 
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
 _TILE = 2048
@@ -35,6 +37,13 @@ _TILE = 2048
 _SPARE = 4
 # Two scores nearer than this, relative to the squared norms, may be in the wrong order.
 _ROUNDING = 16 * np.finfo(np.float32).eps
+
+
+def check_counts(**counts):
+    """Raises `UserError` unless each argument, such as `k=5`, is a whole number of at least 1."""
+    for name, value in counts.items():
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+            raise UserError(f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.exact import nearest
-from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
+from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_lists
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.utils.errors import UserError
 
@@ -42,7 +42,7 @@ def query_expansion(query, gallery, k=5):
     Source: Chum et al., "Total recall", ICCV 2007, in the form of the FastReID paper (arXiv 2006.02631). The
     original's code does something else: `alpha_query_expansion`.
     """
-    _check_count("k", k)
+    check_counts(k=k)
     indices, _ = nearest(query, gallery, k=k, metric="cosine", protocol="all")
     sums = _weighted_sums(gallery.embeddings, indices, np.ones(indices.shape, np.float32))
     return dataclasses.replace(query, embeddings=(query.embeddings + sums) / np.float32(indices.shape[1] + 1))
@@ -83,8 +83,7 @@ def alpha_query_expansion(query, gallery, k=5, alpha=3.0, times=1):
     original's code, except that a negative similarity weighs 0 (for α > 0): with a fractional α it gives NaN
     there, and with an even one weighs the opposite of an image like the image.
     """
-    for name, value in (("k", k), ("times", times)):
-        _check_count(name, value)
+    check_counts(k=k, times=times)
     if not isinstance(alpha, (int, float)) or not 0 <= alpha < np.inf:
         raise UserError(f"`alpha` must be a finite number, at least 0. Received: alpha={alpha!r}.")
     Distances(query, gallery)  # checks the two
@@ -111,8 +110,3 @@ def _weighted_sums(embeddings, indices, weights):
         part = slice(start, start + turn)
         np.matmul(weights[part, None, :], embeddings[indices[part]], out=result[part, None, :])
     return result
-
-
-def _check_count(name, value):
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value < 1:
-        raise UserError(f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}.")

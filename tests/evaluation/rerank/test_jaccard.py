@@ -64,8 +64,8 @@ def test_copies_of_an_image_are_near():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k1": 0}, "`k1` must be a whole number of images"),
-        ({"k2": 1.5}, "`k2` must be a whole number of images"),
+        ({"k1": 0}, "`k1` must be a whole number, at least 1"),
+        ({"k2": 1.5}, "`k2` must be a whole number, at least 1"),
         ({"radius": 1.0}, "`radius`, a Jaccard distance, must be 0 or more and below 1"),
         ({"radius": -0.1}, "`radius`, a Jaccard distance"),
         ({"embeddings": np.zeros((0, 3))}, "`embeddings` must hold at least one"),

@@ -215,7 +215,7 @@ def test_one_query_and_one_gallery_image():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"k1": 0}, r"`k1` must be a whole number of images, at least 1\. Received: k1=0"),
+        ({"k1": 0}, r"`k1` must be a whole number, at least 1\. Received: k1=0"),
         ({"k1": 2.5}, r"Received: k1=2\.5"),
         ({"k2": -1}, r"Received: k2=-1"),
         ({"lambda_value": 1.5}, r"from 0 to 1\. Received: lambda_value=1\.5"),
