@@ -408,7 +408,7 @@ def test_says_what_is_wrong(album, models, tmp_path):
         (["query.png", *gallery, *model, "--batch-size", "0"], "--batch-size must be at least 1"),
         (["query.png", *gallery, *model, "--prior", "1"], "prior.*between 0 and 1"),
         (["query.png", *gallery, *model, "--output", "query.png"], "--output must be a folder"),
-        (["query.png", *gallery, *model, "--index", "."], "holds other files than embeddings"),
+        (["query.png", *gallery, *model, "--index", "."], "holds files other than embeddings"),
         (["query.png", *gallery, *model, "--tops", "1"], "--tops"),
     ]:
         with pytest.raises(UserError, match=message):

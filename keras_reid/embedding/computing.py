@@ -1,4 +1,4 @@
-"""Embeddings of image files."""
+"""Image files → embeddings, in memory or into a store."""
 
 import os
 
@@ -49,7 +49,7 @@ def embedding_batches(model, paths, batch_size=64, flip=False):
     Memory does not grow with the number of images. See `embed_paths` for the arguments.
 
     Raises:
-        tf.errors.OpError: a file cannot be read; it is none of those whose embeddings were yielded before.
+        tf.errors.OpError: a file cannot be read. Embeddings that were yielded before are of readable files.
     """
     from keras_reid.data.pipeline import test_batches
 
@@ -63,20 +63,20 @@ def embedding_batches(model, paths, batch_size=64, flip=False):
 def embed_into(store, model, images, batch_size=64, flip=False, root=""):
     """Embeds image files and appends the raw embeddings to a store, with progress.
 
-    Each file is read once. Where one cannot be, all from there on are looked at before it goes on without those that
-    cannot. Time: that of the model, or of decoding, whichever is slower. Memory does not grow with the number of
-    images, but for about 1 kB each for its path.
+    Each file is read once. When one cannot be read, all files from there on are checked, and the embedding goes on
+    without the unreadable ones. Time: that of the model or of decoding, whichever is slower. Memory: about 1 kB for the
+    path of each image; nothing else grows with their number.
 
     Args:
         store: an `EmbeddingStore`, entered.
         model: a `ReIDModel`.
-        images: `ImageFile`s, looked at before they are read: what changes in between is then seen as changed.
+        images: `ImageFile`s that were made before the files are read, so that a later change is noticed.
         batch_size: images.
         flip: average each embedding with that of the mirrored image.
         root: folder that the paths are relative to.
 
     Returns:
-        dict: path → why it cannot be read, of those that were left out.
+        dict: path of each image that was left out → why it cannot be read.
 
     Raises:
         UserError: an embedding holds NaN or infinity, or the disk is full.
@@ -105,7 +105,7 @@ def embed_into(store, model, images, batch_size=64, flip=False, root=""):
             except tf.errors.OpError:
                 left = left[done:]
                 bad = unreadable_images(paths(left))
-                if not bad:  # something else than a file
+                if not bad:  # the error is not about a file
                     raise
                 reasons |= {left[place].path: reason for place, reason in bad.items()}
                 left = [image for place, image in enumerate(left) if place not in bad]

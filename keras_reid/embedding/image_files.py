@@ -1,4 +1,4 @@
-"""Image files from what a user names: files and folders."""
+"""The image files that a user's names stand for: files and folders."""
 
 import os
 import pathlib
@@ -12,9 +12,9 @@ def find_images(names):
     """Image files in the order given; a folder stands for all images below it, sorted by path.
 
     Args:
-        names: files and folders. A file is taken whatever it is; in folders, what is an image by its suffix or its
-            first bytes (`is_image`) is, except in hidden folders and hidden ones. Formats that cannot be decoded are
-            taken too, so that such a file is named instead of passed over in silence.
+        names: files and folders. A named file is taken whatever it is. From folders come the files that are images by
+            their suffix or their first bytes (`is_image`), except hidden ones and those in hidden folders. Formats that
+            cannot be decoded come too, so that an error names such a file instead of skipping it silently.
 
     Returns:
         list of str.
@@ -42,7 +42,7 @@ def find_images(names):
 
 
 class ImageFile(NamedTuple):
-    """An image file as it was at a moment. When it changes, so do its size or its time.
+    """An image file as it was at one moment. When it changes, its size or its time changes too.
 
     Args:
         path: as it was named.
@@ -55,17 +55,17 @@ class ImageFile(NamedTuple):
     modified: int
 
     @classmethod
-    def of(cls, path, facts=None):
+    def of(cls, path, status=None):
         """The file as it is now.
 
         Args:
             path: the file.
-            facts: its `os.stat`, if it is known already.
+            status: its `os.stat`, if it is known already.
         """
-        facts = facts or os.stat(path)
-        return cls(str(path), facts.st_size, facts.st_mtime_ns)
+        status = status or os.stat(path)
+        return cls(str(path), status.st_size, status.st_mtime_ns)
 
 
 def displayed(path):
-    """A path that can be printed: bytes of a file name that are no UTF-8 become "?"."""
+    """A path that can be printed: bytes of its name that are not UTF-8 become "?"."""
     return os.fsencode(path).decode("utf-8", "replace").replace("\ufffd", "?")

@@ -1,4 +1,4 @@
-"""The .npz file of embeddings."""
+"""The .npz file of embeddings that the `embed` command writes."""
 
 import zipfile
 
@@ -11,15 +11,15 @@ _ROWS = 4096
 
 
 def write_embeddings(file, paths, embeddings, rows):
-    """Writes `embeddings`, float32 `(n, dim)` of unit length, and `paths`, whole or not at all.
+    """Writes `embeddings`, float32 `(n, dim)` of unit length, and `paths`. The file appears only when it is complete.
 
-    The rows go to the file in blocks of 4096, so that memory does not grow with them.
+    Rows are written in blocks of 4096, so memory does not grow with their number.
 
     Args:
         file: the .npz file, for `numpy.load`.
         paths: of the n images.
-        embeddings: `(m, dim)` raw, may be memory-mapped.
-        rows: `(n,)` which of them each image's is.
+        embeddings: `(m, dim)` raw; may be memory-mapped.
+        rows: `(n,)`: the row of `embeddings` that belongs to each image.
     """
     header = {"descr": "<f4", "fortran_order": False, "shape": (len(rows), embeddings.shape[1])}
     with written_aside(file) as aside, zipfile.ZipFile(aside, "w") as archive:

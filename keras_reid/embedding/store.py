@@ -1,4 +1,4 @@
-"""Embeddings of image files on the disk, row after row, which survive a kill."""
+"""Embeddings of image files on disk, which survive a kill at any moment."""
 
 import contextlib
 import json
@@ -28,28 +28,28 @@ _ROWS = 4096  # copied at a time
 
 
 class EmbeddingStore:
-    """A folder of embeddings of image files, to which rows are appended; what was written stays, whatever happens.
+    """A folder of embeddings of image files. Rows are appended, and what was written stays, whatever happens.
 
-    `store.json` says what the embeddings are of and is replaced whole. `embeddings-N.npy` holds them, float32 `(rows,
-    dim)`; any program can map it into memory. `images-N.jsonl` has a line for each row: path, size, time. A line is
-    written when its row is on the disk, so after a kill at any moment every row that has a line is right, and all that
-    comes after is cut off.
+    `store.json` says what the embeddings are of; it is always replaced as a whole. `embeddings-N.npy` holds them,
+    float32 `(rows, dim)`; any program can map it into memory. `images-N.jsonl` has a line for each row: path, size,
+    time. A line is written once its row is on disk. So after a kill every row that has a line is right, and whatever
+    follows is cut off.
 
-    Nothing is written through a link, and nothing else than a store is overwritten. Entering it reads all of it once
-    (see `read_form`); what is damaged is thrown away, and `discarded` says what it was.
+    The store never writes through a link and never overwrites files that are not a store's. Entering it reads all of it
+    once (see `read_form`). Damaged content is deleted, and `discarded` says what it was.
 
-    One process at a time has a store; another waits. Each second the rows that are new are written (4·dim bytes each);
-    they, and the list of the images, about 0.3 kB each, are what it keeps in memory.
+    One process at a time uses a store; another one waits. New rows (4·dim bytes each) are written every second. The
+    store keeps those and the list of the images, about 0.3 kB each, in memory.
 
     Args:
-        folder: where it is, or shall be. It is made when it is entered.
-        kind: dict of JSON-able values, what the embeddings depend on, such as the model's fingerprint. What was stored
-            of another kind is thrown away, and `discarded` says why.
-        about: dict of JSON-able values that is kept along, for a reader of store.json.
-        private: whether the folder must be our own, which others may not write to: for one whose name can be guessed,
-            in a folder where somebody else might have put it.
+        folder: the store's folder. It is created on entering, if it is not there.
+        kind: dict of JSON-able values that the embeddings depend on, such as the model's fingerprint. Embeddings of
+            another kind are deleted, and `discarded` says why.
+        about: dict of JSON-able values for a reader of store.json.
+        private: whether the folder must belong to this user and be closed to writing by others. For a folder with a
+            name that can be guessed, at a place where somebody else might have created it.
 
-    `images` lists the `ImageFile` of each row that is written; `flush` writes those that wait.
+    `images` lists the `ImageFile` of each row on disk; `flush` writes those that wait.
 
     Example:
         >>> with EmbeddingStore("folder", {"model": "3f2a"}) as store:  # doctest: +SKIP
@@ -75,7 +75,7 @@ class EmbeddingStore:
             self._new_lock = "lock" not in names
             try:
                 self._lock = Lock(self.folder / "lock", self._say_waiting)
-            except FileNotFoundError:  # its former owner removed it in between
+            except FileNotFoundError:  # its former owner removed it in the meantime
                 continue
         try:
             self._read()
@@ -87,45 +87,45 @@ class EmbeddingStore:
         return self
 
     def _make_folder(self):
-        """Makes it, or looks at what is there; whether it was made."""
+        """Creates the folder, or checks the one that is there. Returns whether it was created."""
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         try:
             self.folder.mkdir(0o700 if self.private else 0o777)
             return True
         except FileExistsError:
-            facts = os.lstat(self.folder)
-        if stat.S_ISLNK(facts.st_mode):
+            status = os.lstat(self.folder)
+        if stat.S_ISLNK(status.st_mode):
             raise UserError(
-                f"{self.folder} is a link, which is not followed here: remove it, or name the folder that it leads to"
+                f"{self.folder} is a link, and links are not followed here: remove it, or name the folder it leads to"
             )
-        if not stat.S_ISDIR(facts.st_mode):
+        if not stat.S_ISDIR(status.st_mode):
             raise UserError(f"{self.folder} must be a folder: remove the file, or name another")
-        if self.private and (facts.st_uid != os.geteuid() or facts.st_mode & stat.S_IWOTH):
+        if self.private and (status.st_uid != os.geteuid() or status.st_mode & stat.S_IWOTH):
             raise UserError(
-                f"{self.folder} is another user's, or all may write to it, so what it holds cannot be relied on: "
+                f"{self.folder} belongs to another user or is writable by everyone, so its content cannot be trusted: "
                 "remove it, or write to another folder"
             )
         return False
 
     def _foreign(self):
-        return UserError(f"{self.folder}: holds other files than embeddings. Name a new or an empty folder.")
+        return UserError(f"{self.folder}: holds files other than embeddings. Name a new or an empty folder.")
 
     def _say_waiting(self, holder):
-        print(f"{self.folder}: waiting for {holder}, which writes into it", file=sys.stderr)
+        print(f"{self.folder}: waiting for {holder}, which is writing to it", file=sys.stderr)
 
     def __exit__(self, kind, *_):
         try:
             self.flush()
             if kind is not None and issubclass(kind, KeyboardInterrupt) and self.images:
                 print(
-                    f"{self.folder}: {len(self.images)} embeddings are kept, the same command goes on from there",
+                    f"{self.folder}: {len(self.images)} embeddings are kept; the same command continues from there",
                     file=sys.stderr,
                 )
         finally:
             self._lock.release()
 
     def embeddings(self):
-        """`(rows, dim)` float32, memory-mapped; row i is of `images[i]`. It stays as it is when the store changes."""
+        """`(rows, dim)` float32, memory-mapped; row i is that of `images[i]`. Later changes do not affect it."""
         self.flush()
         if not self.images:
             return np.zeros((0, self._dim or 0), np.float32)
@@ -161,15 +161,15 @@ class EmbeddingStore:
             if not is_full(error):
                 raise
             raise UserError(
-                f"{self.folder}: the disk is full. {len(self.images)} embeddings are kept; make room and repeat the "
-                "command, which goes on from there."
+                f"{self.folder}: the disk is full. {len(self.images)} embeddings are kept. Make room and repeat the "
+                "command: it continues from there."
             ) from None
 
     def keep(self, mask):
-        """Drops rows. The file is written anew, in blocks: time and disk space of a copy.
+        """Drops rows. The file is rewritten in blocks: time and disk space of a copy.
 
         Args:
-            mask: `(rows,)` bool, whether each stays.
+            mask: `(rows,)` bool: True for a row that stays.
         """
         old, images = self.embeddings(), self.images
         self._begin(self._generation + 1)
@@ -179,14 +179,14 @@ class EmbeddingStore:
                 some = places[start : start + _ROWS]
                 self._write([images[place] for place in some], old[some])
             self._describe()
-        except OSError:  # the disk is full: the old ones count
+        except OSError:  # the disk is full: the old files stay valid
             self._begin(self._generation)
             raise
 
     def remove(self):
-        """Removes the folder with all that is in it."""
+        """Removes the folder with everything in it."""
         self._waiting = []
-        # Under another name first: who comes while it is removed makes a new one.
+        # Renamed first: a process that comes meanwhile creates a new folder.
         going = self.folder.with_name(f"{self.folder.name}.{secrets.token_hex(8)}")
         os.rename(self.folder, going)
         shutil.rmtree(going)
@@ -212,7 +212,7 @@ class EmbeddingStore:
         except FileNotFoundError:
             pass
         except Damaged as damage:
-            # Ours for certain only where all of it looks so; a single store.json may be anybody's.
+            # Ours only if every file looks like a store's: a lone store.json may be anybody's.
             names = {file.name for file in self.folder.iterdir()} - {"lock"}
             if not all(map(_OWN.fullmatch, names)) or (self._new_lock and names == {"store.json"}):
                 raise self._foreign() from None
@@ -230,14 +230,14 @@ class EmbeddingStore:
         self._dim, self._rows_start = read_form(self._rows_file, len(self.images))
 
     def _begin(self, generation):
-        """Empty, in new files."""
+        """Starts empty, with new files."""
         self._generation, self.images, self._dim = generation, [], None
         self._lines_end = 0
         self._rows_file.unlink(missing_ok=True)
         self._lines_file.unlink(missing_ok=True)
 
     def _describe(self):
-        """Makes the files of this generation those that count."""
+        """Makes the files of this generation the valid ones."""
         content = {"version": VERSION, "generation": self._generation, "kind": self.kind, "about": self.about}
         write_json(self.folder / "store.json", content)
         for file in self.folder.iterdir():
@@ -246,7 +246,7 @@ class EmbeddingStore:
                 file.unlink()
 
     def _write(self, images, rows):
-        """Rows first, then their lines: a line stands for a row that is on the disk."""
+        """Writes rows first, then their lines: a line means that its row is on disk."""
         if self._dim is None:
             self._dim = rows.shape[1]
             with open_plain(self._rows_file, "wb") as file:
@@ -255,7 +255,7 @@ class EmbeddingStore:
         with open_plain(self._rows_file, "r+b") as file:
             file.seek(self._rows_start + 4 * self._dim * len(self.images))
             file.write(np.ascontiguousarray(rows, "<f4").data)
-            file.truncate()  # rows without a line, of before a kill
+            file.truncate()  # rows without a line, left by a kill
             file.seek(0)
             self._write_header(file, len(self.images) + len(rows))
             _to_disk(file)
@@ -269,7 +269,7 @@ class EmbeddingStore:
         self.images.extend(images)
 
     def _write_header(self, file, count):
-        # numpy leaves room for the number of rows to grow.
+        # NumPy leaves room for the number of rows to grow.
         header = {"descr": "<f4", "fortran_order": False, "shape": (count, self._dim)}
         np.lib.format.write_array_header_1_0(file, header)
 

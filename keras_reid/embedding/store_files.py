@@ -1,4 +1,4 @@
-"""What lies in an `EmbeddingStore`'s files, read with distrust: they may be damaged, or somebody else's."""
+"""Reads the files of an `EmbeddingStore` without trusting them: they may be damaged, or somebody else's."""
 
 import json
 
@@ -12,15 +12,15 @@ _ROWS = 4096  # looked through at a time
 
 
 class Damaged(Exception):
-    """A file holds something else than it should; the message names it."""
+    """A file does not hold what it should; the message names it."""
 
 
 def read_description(file):
     """The content of `store.json`: `generation`, `kind` and `about`.
 
     Raises:
-        Damaged: it has another form.
-        FileNotFoundError: there is none.
+        Damaged: its form is wrong.
+        FileNotFoundError: the file does not exist.
         UserError: it is a link.
     """
     with open_plain(file) as stream:
@@ -36,16 +36,16 @@ def read_description(file):
         raise Damaged(f"is damaged ({file.name})") from None
     if not isinstance(generation, int) or not 0 <= generation < 2**63:
         raise Damaged(f"is damaged ({file.name})")
-    if stored.get("version", VERSION) != VERSION:  # before there was a number, the form was the first one
+    if stored.get("version", VERSION) != VERSION:  # stores without a version are of the first form
         raise Damaged("was made by another version of keras_reid")
     return stored
 
 
 def read_images(file):
-    """The `ImageFile` of each line of `images-N.jsonl`, and the bytes that these lines take; a torn last line is left.
+    """The `ImageFile` of each line of `images-N.jsonl`, and how many bytes these lines take. A torn last line is ignored.
 
     Raises:
-        Damaged: a line has another form, or is there twice.
+        Damaged: the form of a line is wrong, or a line is there twice.
     """
     with open_plain(file) as stream:
         whole, _, _ = stream.read().rpartition(b"\n")
@@ -64,17 +64,17 @@ def read_images(file):
 
 
 def read_form(file, count):
-    """Length of a row of `embeddings-N.npy`, and where the first one begins in the file.
+    """Length of a row of `embeddings-N.npy`, and where the first row begins in the file.
 
-    Every number is looked at: time of reading the file, which a search reads anyway, a second for two million rows of
+    Checks every number. Time: that of reading the file, which a search does anyway; a second for two million rows of
     512 numbers in memory.
 
     Args:
         file: the path.
-        count: rows that it must hold at least.
+        count: the least number of rows it must hold.
 
     Raises:
-        Damaged: it does not, is of another form, or a row of those holds NaN or infinity.
+        Damaged: it holds fewer rows, its form is wrong, or one of these rows holds NaN or infinity.
     """
     try:
         stream = open_plain(file)

@@ -1,4 +1,4 @@
-"""What holds of embeddings wherever they come from: finite, and of unit length where the cosine counts."""
+"""Checks and normalises embeddings."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_reid.utils.errors import UserError
 
 
 def check_finite(paths, embeddings):
-    """A `UserError` that names the first image whose embedding holds NaN or infinity, if there is one.
+    """Raises a `UserError` that names the first image whose embedding holds NaN or infinity, if there is one.
 
     Args:
         paths: image file of each row.

@@ -60,10 +60,10 @@ class SearchResult:
 def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior=None):
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
-    The distances are exact, equal ones in the order of the index. A gallery image that is the query's own file, by
-    whatever name, is left out. Time: n · m · dim multiplications for n queries and m gallery images, and a pass over
-    the gallery: 4 s of a core for up to 100 queries in 500 000 images of 512 numbers. Memory: 256 MiB beside the
-    queries, and 0.3 kB a gallery image for its path; the gallery is read in stretches, no n × m matrix is made.
+    The distances are exact; equal ones come in the order of the index. The query's own file, under whatever name, is
+    left out. Time: n · m · dim multiplications for n queries and m gallery images, and one pass over the gallery: 4 s of
+    a core for up to 100 queries in 500 000 images of 512 numbers. Memory: 256 MiB in addition to the queries, and 0.3 kB
+    for the path of each gallery image. The gallery is read in stretches; there is no n × m matrix.
 
     Args:
         queries: n image files.
@@ -87,7 +87,7 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
     metric = calibration.metric if calibration else "cosine"
     if calibration and prior is None:
         prior = calibration.prior
-    # A query's file is junk for it, and nothing else is: one camera, and an identity for each file.
+    # Only the query's own file is junk: all images have one camera, and each file is an identity.
     files = {file: number for number, file in enumerate(dict.fromkeys(gallery.files))}
     own = [files.get(file_number(os.stat(query)), -1) for query in queries]
     query_features = Features(embeddings, own, np.zeros(len(queries), int))

@@ -1,4 +1,4 @@
-"""Which model searches, where none is named."""
+"""Chooses the model for a search."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from keras_reid.utils.model_file import find_model_file
 
 
 def choose_model(named, index=None):
-    """The model that is named; else that of the index; else that of the newest finished run.
+    """The model that the user names, or that of the index, or that of the newest finished run.
 
     Args:
         named: a run directory or a model file, or None.
         index: folder of the index, if there is one.
 
     Returns:
-        `(run_or_model, why)`: what `find_model_file` takes, and in words why it was chosen.
+        `(run_or_model, why)`: what `find_model_file` takes, and why it was chosen, in words.
 
     Raises:
-        UserError: nothing is named, and there is neither; or what is named is no model.
+        UserError: nothing is named and there is neither index nor run, or what is named is not a model.
     """
     if named:
         find_model_file(named)

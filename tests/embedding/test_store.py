@@ -220,7 +220,7 @@ def test_a_folder_with_other_files_is_left_alone(folder, names):
     folder.mkdir()
     for name in names:
         (folder / name).write_text("dear")
-    with pytest.raises(UserError, match="holds other files than embeddings"):
+    with pytest.raises(UserError, match="holds files other than embeddings"):
         filled(folder)
     assert sorted(file.name for file in folder.iterdir()) == sorted(names)
     assert all((folder / name).read_text() == "dear" for name in names if name != "lock")
@@ -262,7 +262,7 @@ def test_a_linked_folder_is_refused(folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     folder.symlink_to("elsewhere")
     with pytest.raises(
-        UserError, match="is a link, which is not followed here: remove it, or name the folder"
+        UserError, match="is a link, and links are not followed here: remove it, or name the folder"
     ):
         filled(folder)
     assert list((tmp_path / "elsewhere").iterdir()) == []
@@ -280,7 +280,7 @@ def test_a_private_one_is_ours_alone(folder, monkeypatch):
     with EmbeddingStore(folder, KIND, private=True):
         pass
     folder.chmod(0o777)
-    with pytest.raises(UserError, match="all may write to it, so what it holds cannot be relied on"):
+    with pytest.raises(UserError, match="is writable by everyone, so its content cannot be trusted"):
         EmbeddingStore(folder, KIND, private=True).__enter__()
     filled(folder)  # an index may be a common one
     folder.chmod(0o700)
@@ -308,7 +308,7 @@ def test_ctrl_c_loses_nothing(folder, capsys):
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert "1 embeddings are kept, the same command goes on from there" in capsys.readouterr().err
+    assert "1 embeddings are kept; the same command continues from there" in capsys.readouterr().err
     assert content(folder) == ("a", [1])
 
 
@@ -328,7 +328,7 @@ def test_one_process_at_a_time(folder, capsys, monkeypatch):
         with EmbeddingStore(folder, KIND):
             pass
     assert asked == [fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_EX]
-    assert f"waiting for process {os.getpid()}, which writes into it" in capsys.readouterr().err
+    assert f"waiting for process {os.getpid()}, which is writing to it" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_said_in_words(folder, monkeypatch):
