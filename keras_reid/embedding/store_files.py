@@ -42,7 +42,7 @@ def read_description(file):
 
 
 def read_images(file):
-    """The `ImageFile` of each line of `images-N.jsonl`, and how many bytes these lines take. A torn last line is ignored.
+    """The `ImageFile` of each line of `images-N.jsonl`, and the bytes these lines take. A torn last line is ignored.
 
     Raises:
         Damaged: the form of a line is wrong, or a line is there twice.

@@ -72,8 +72,8 @@ class Evaluator:
         self.model, self.settings = model, EvaluationSettings() if settings is None else settings
         if self.settings.metric == "dsr" and self.settings.dsr_lambda is None:
             raise UserError(
-                "the metric dsr needs its share beside the cosine distance: pass `dsr_lambda`, for example that of "
-                "`dsr_lambda_for`. Received: None."
+                "the metric dsr needs its share in the sum with the cosine distance: pass `dsr_lambda`, for example "
+                "that of `dsr_lambda_for`. Received: None."
             )
 
     def run(self, dataset):
@@ -96,7 +96,7 @@ class Evaluator:
 
         Args:
             datasets: `ReIDDataset`s, such as `VehicleID("small").repetitions("datasets")`, or CUHK03's 20 classic
-                splits for a model that was trained on none of them.
+                splits for a model that was not trained on any of them.
 
         Returns:
             A `DatasetEvaluation` whose `result` is a `RepeatedResult`.
@@ -139,7 +139,7 @@ class Evaluator:
         return DatasetEvaluation(result, query, gallery, camera_pairs, open_set, settings.recall)
 
     def _prepared(self, datasets):
-        """The data sets under the settings' protocol. Refuses what they are not made for, before the long work."""
+        """The data sets under the settings' protocol, checked before the long work for what the settings need."""
         settings = self.settings
         if settings.protocol:  # a data set checks that it can be evaluated under it
             datasets = [dataclasses.replace(one, protocol=settings.protocol) for one in datasets]
@@ -170,7 +170,7 @@ class Evaluator:
         return [remove_camera_bias(*pair) for pair in pairs] if settings.remove_camera_bias else pairs
 
     def _rank(self, query, gallery, protocol):
-        """The result of one query and gallery, after what is done to them between embedding and ranking."""
+        """The result of one query and gallery, after the steps between embedding and ranking."""
         settings = self.settings
         if settings.query_expansion:
             query = query_expansion(query, gallery, settings.query_expansion)

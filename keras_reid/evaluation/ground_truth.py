@@ -1,4 +1,4 @@
-"""Which gallery items are right, and which do not count, for a query."""
+"""Which gallery items are matches of a query, and which do not count."""
 
 import dataclasses
 
@@ -8,16 +8,16 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
 PROTOCOLS = ("cross_camera", "all", "leave_one_out")
-_QUERIES = 64  # compared with an identity at a time
+_QUERIES = 64  # of one identity that are compared at a time
 
 
 class GroundTruth:
-    """Positions in the gallery that hold a query's identity, by the protocol.
+    """The matches and the junk of each query: positions in the gallery that hold the query's identity.
 
-    Under `"cross_camera"` a gallery item with the same identity *and* the same camera as the query is junk:
-    it neither counts as right nor as wrong. Under `"all"` nothing is junk, and every item of the same
-    identity is right. A query's own file among the gallery would be a free hit under `"all"`: leave it out
-    there, or take `"leave_one_out"`, under which the query itself is junk and every other item of its identity right.
+    - `"cross_camera"`: items of the query's identity *and* camera are junk, that is, neither right nor wrong.
+    - `"all"`: every item of the query's identity is a match. A query's own file in the gallery would be a free hit:
+      leave it out, or use `"leave_one_out"`.
+    - `"leave_one_out"`: the query itself is junk, and every other item of its identity is a match.
 
     Args:
         query: `Features`.
@@ -26,7 +26,7 @@ class GroundTruth:
 
     Raises:
         UserError: unknown protocol, `"cross_camera"` without cameras, or `"leave_one_out"` without the numbers of the
-            images where query and gallery are not the same object.
+            images although query and gallery are two objects.
 
     Example:
         >>> import numpy as np
@@ -59,13 +59,13 @@ class GroundTruth:
                 'the protocol "leave_one_out" must know which gallery item a query is. Received: images=None. Pass '
                 "the same features as query and gallery, or number the `images` of both."
             )
-        # Junk is what agrees with the query in this, too.
+        # An item of the query's identity that also has its source is junk.
         by_image = protocol == "leave_one_out" and not self.itself
         self.query_sources, self.gallery_sources = (
             part.images if by_image else part.cameras for part in (query, gallery)
         )
         self.by_source = by_image or self.cross_camera
-        # Stable, so that the positions of one identity come in gallery order.
+        # A stable sort keeps the positions of one identity in gallery order.
         self.order = np.argsort(gallery.identities, kind="stable")
         ordered = gallery.identities[self.order]
         self.first = np.searchsorted(ordered, query.identities, side="left")
@@ -78,11 +78,11 @@ class GroundTruth:
         return same[~is_junk], same[is_junk]
 
     def same(self, query_index):
-        """Gallery positions of one query's identity, right or junk, ascending."""
+        """Gallery positions of one query's identity, matches and junk, ascending."""
         return self.order[self.first[query_index] : self.last[query_index]]
 
     def same_of(self, start, stop):
-        """`(rows, positions)` of all pairs of one identity of the queries from `start` to `stop`, right or junk.
+        """`(rows, positions)` of all pairs of one identity of the queries from `start` to `stop`, matches and junk.
 
         Returns:
             `(pairs,)` int each: the query, counted from `start`, ascending, and the position in the gallery, ascending
@@ -150,7 +150,7 @@ class GroundTruth:
 
 @dataclasses.dataclass(frozen=True)
 class ListedMatches:
-    """The matches of all queries behind each other, nearest first, equal distances in gallery order.
+    """The matches of all queries, query after query, nearest first, equal distances in gallery order.
 
     Args:
         offsets: `(queries + 1,)`: where the matches of each query begin.

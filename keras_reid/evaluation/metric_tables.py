@@ -15,7 +15,7 @@ def print_table(results, console=None):
         >>> print_table({"market": {**metrics, "num_queries": 9, "num_valid_queries": 9}})  # doctest: +SKIP
     """
     table = _table()
-    table.add_column("Test set", overflow="fold")  # rather than cut a name off
+    table.add_column("Test set", overflow="fold")  # instead of cutting a name off
     for title, _ in COLUMNS:
         table.add_column(title, justify="right")
     table.add_column("Queries", justify="right")

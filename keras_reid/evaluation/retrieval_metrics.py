@@ -22,31 +22,31 @@ def evaluate(
 ):
     """Ranks the gallery for every query and measures how early its matches come.
 
-    A match's rank is the number of gallery items before it in a stable sort by distance (equal distances keep
-    the order of the gallery), junk left out. Only the ranks of the matches are computed, a block of queries
-    at a time. Equal results for every `block_size` and `memory`.
+    A match's rank is its place in a stable sort of the gallery by distance, without the junk (equal distances keep the
+    order of the gallery). Only the ranks of matches are computed, for a block of queries at a time. Results do not
+    depend on `block_size` and `memory`.
 
-    Time grows with queries × gallery × dim: a float32 matrix product and a few passes over it; with `roc` or
-    `distances` that of those distances, and about 10 ns for each pair. Memory: see `memory`; the features are read
-    in stretches, so that they may be memory-mapped.
+    Time grows with queries × gallery × dim: a float32 matrix product and a few passes over it. With `roc` or
+    `distances`: the time of those distances and about 10 ns for each pair. Memory: see `memory`. Features are read in
+    stretches, so they may be memory-mapped.
 
     Args:
         query: `Features` of the queries.
-        gallery: `Features` of the gallery. Where it is the same object as `query`, no item is compared with itself.
-        metric: `"cosine"`, `"euclidean"`, which uses the embeddings as given, or `"dsr"`, which needs features with
+        gallery: `Features` of the gallery. If it is the same object as `query`, no item is compared with itself.
+        metric: `"cosine"`; `"euclidean"`, which uses the embeddings as given; or `"dsr"`, which needs features with
             `maps`: `dsr_distance` of all pairs, with its time and memory.
         protocol: `"cross_camera"`: gallery items with the query's identity and camera are junk; `"all"`:
-            nothing is junk (another copy of a query's own file must then not be in the gallery); `"leave_one_out"`:
-            the query itself is junk, and nothing else, image retrieval's protocol: `evaluate(features, features,
+            nothing is junk (the gallery must then not hold another copy of a query's own file); `"leave_one_out"`:
+            only the query itself is junk. That is image retrieval's protocol: `evaluate(features, features,
             protocol="leave_one_out")`, whose Recall@K is `result.rank(K)` for any K.
         roc: also measure verification, "is it the same one or not?", over all pairs: `result.roc`.
-        memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
-        block_size: queries in a block; None takes what fits into `memory`.
+        memory: bytes to use in addition to the features, at least 64 MiB; None for 1.5 GiB.
+        block_size: queries in a block; None for as many as fit into `memory`.
         distances: instead of `metric`: a `(queries, gallery)` array, or any object with `blocks()` that
             yields `(start, (rows, gallery) array)` and covers all queries in order, such as a re-ranking.
 
     Returns:
-        A `RetrievalResult`. Queries without a match are left out of every mean and counted in it.
+        A `RetrievalResult`. Queries without a match are left out of every mean; it says how many there are.
 
     Raises:
         UserError: query or gallery is empty, their dimensions differ, an option is unknown, distances are not

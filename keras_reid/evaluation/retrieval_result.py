@@ -24,10 +24,9 @@ class RetrievalResult:
             gallery).
         average_precision: `(num_valid_queries,)`, in the order of the queries.
         inverse_negative_penalty: `(num_valid_queries,)`.
-        valid_queries: `(num_queries,)` bool: False for a query without a match, which is left out of every
-            mean.
-        first_match: `(num_valid_queries,)` rank of the first match; None where only the curve is known.
-        roc: `RocCurve`, where it was asked for.
+        valid_queries: `(num_queries,)` bool: False for a query without a match, which is left out of every mean.
+        first_match: `(num_valid_queries,)` rank of the first match; None if only the curve is known.
+        roc: `RocCurve`, if it was asked for.
 
     Example:
         >>> import numpy as np
@@ -47,11 +46,11 @@ class RetrievalResult:
     def rank(self, k):
         """Share of the queries with a hit among the first k: rank-k accuracy, in image retrieval Recall@k.
 
-        Where `first_match` is not known, k is at most 50.
+        If `first_match` is not known, k is at most 50.
         """
         if self.first_match is not None and k > len(self.cmc):
             return float((self.first_match <= k).mean())
-        # A gallery smaller than k is exhausted: nothing more can be hit after its last item.
+        # In a gallery smaller than k nothing is left to hit after its last item.
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
     def recalls(self, ks):
@@ -94,7 +93,7 @@ class RetrievalResult:
         return int(self.valid_queries.sum())
 
     def to_dict(self):
-        """The summary as plain numbers, for JSON; that of the ROC below `"roc"`, if there is one."""
+        """The summary as plain numbers, for JSON, with that of the ROC under `"roc"`, if there is one."""
         summary = {name: getattr(self, name) for name in SUMMARY}
         return summary if self.roc is None else {**summary, "roc": self.roc.to_dict()}
 
@@ -103,8 +102,8 @@ class RetrievalResult:
 class RepeatedResult:
     """The mean over several draws of one test: VehicleID's ten galleries, CUHK03's single-shot galleries, its splits.
 
-    Has the numbers of `RetrievalResult`: `rank1 … mAP mINP`, `cmc`, `rank(k)`, `recalls(ks)`, `num_queries`,
-    `num_valid_queries` (of one draw, in the mean).
+    It has the numbers of `RetrievalResult`: `rank1 … mAP mINP`, `cmc`, `rank(k)`, `recalls(ks)`, and the mean
+    `num_queries` and `num_valid_queries` of a draw.
 
     Args:
         results: `RetrievalResult` of each draw.

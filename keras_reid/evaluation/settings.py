@@ -20,14 +20,16 @@ class EvaluationSettings:
         protocol: `"cross_camera"`, `"all"` or `"leave_one_out"`; None for the data set's own.
         roc: also measure verification: TPR@FPR, AUC and EER over all pairs.
         per_camera: also measure each pair of a query's and a gallery's camera.
-        single_shot: evaluate on a gallery with one image of each identity, drawn this many times; None for the whole.
+        single_shot: evaluate on a gallery with one image of each identity, drawn this many times; None for the whole
+            gallery.
         open_set: also test with this share of the gallery's identities taken out, above 0 and below 1; None for no
             such test.
-        memory: bytes to rank in, beside the embeddings, at least 64 MiB; None for 1.5 GiB.
+        memory: bytes for ranking, in addition to the embeddings, at least 64 MiB; None for 1.5 GiB.
         remove_camera_bias: standardise the embeddings of each camera by its own mean and deviation.
         query_expansion: replace each query by the mean of itself and this many gallery images; None for no expansion.
         rerank: re-rank by k-reciprocal neighbours.
-        dsr_lambda: share of DSR beside the cosine distance, 0 … 1, for the metric `"dsr"`, which cannot be run without.
+        dsr_lambda: share of DSR in the sum with the cosine distance, 0 … 1. Only for the metric `"dsr"`, which needs it
+            to run.
         recall: also report Recall@K for these K.
         batch_size: images in a batch.
         named: how an error names a field to the user, such as `"--per-camera"` for `per_camera`; None for its own name.

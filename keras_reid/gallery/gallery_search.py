@@ -61,9 +61,9 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
     The distances are exact; equal ones come in the order of the index. The query's own file, under whatever name, is
-    left out. Time: n · m · dim multiplications for n queries and m gallery images, and one pass over the gallery: 4 s of
-    a core for up to 100 queries in 500 000 images of 512 numbers. Memory: 256 MiB in addition to the queries, and 0.3 kB
-    for the path of each gallery image. The gallery is read in stretches; there is no n × m matrix.
+    left out. Time: n · m · dim multiplications for n queries and m gallery images, and one pass over the gallery: 4 s
+    of a core for up to 100 queries in 500 000 images of 512 numbers. Memory: 256 MiB in addition to the queries, and
+    0.3 kB for the path of each gallery image. The gallery is read in stretches; there is no n × m matrix.
 
     Args:
         queries: n image files.

@@ -285,7 +285,7 @@ def test_a_private_one_is_ours_alone(folder, monkeypatch):
     filled(folder)  # an index may be a common one
     folder.chmod(0o700)
     monkeypatch.setattr(module.os, "geteuid", lambda: folder.stat().st_uid + 1)
-    with pytest.raises(UserError, match="is another user's"):
+    with pytest.raises(UserError, match="belongs to another user"):
         EmbeddingStore(folder, KIND, private=True).__enter__()
 
 
