@@ -281,7 +281,7 @@ def test_what_somebody_else_put_where_its_folder_goes_is_refused(folder, tmp_pat
     (tmp_path / ".out.part").unlink()
     (tmp_path / ".out.part").mkdir()
     (tmp_path / ".out.part").chmod(0o777)
-    with pytest.raises(UserError, match=r"\.out\.part is another user's, or all may write to it"):
+    with pytest.raises(UserError, match=r"\.out\.part belongs to another user or is writable by everyone"):
         main(arguments)
     assert list((tmp_path / "victim").iterdir()) == list((tmp_path / ".out.part").iterdir()) == []
     assert not (tmp_path / "out.npz").exists()

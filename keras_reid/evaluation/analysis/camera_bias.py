@@ -1,4 +1,4 @@
-"""Embeddings without what their camera has put into them."""
+"""Removes from embeddings what they owe to their camera."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import numpy as np
 from keras_reid.embedding import l2_normalize
 from keras_reid.utils.errors import UserError
 
-_FEWEST = 20  # images from which a camera's mean is more than chance
+_FEWEST = 20  # images that a camera's mean needs to be more than chance
 
 
 def remove_camera_bias(query, gallery):
@@ -15,8 +15,8 @@ def remove_camera_bias(query, gallery):
 
     `f_new = (f̂ − m_c) / σ_c`, with the unit vectors f̂ and, number by number, the mean m_c and the standard deviation
     σ_c over all images of camera c in query and gallery; over those of all cameras where c has fewer than 20 images.
-    Images from one camera are then no longer alike because of it. Identities are not used, but cameras are: and the
-    result of an image depends on the others. Most useful on cameras that the model was not trained on.
+    Images are then no longer alike because they come from one camera. Uses the cameras, not the identities; the result
+    of an image depends on the other images. Most useful for cameras that the model was not trained on.
 
     Time: a few passes over the embeddings. Memory: two copies of them.
 
@@ -25,7 +25,7 @@ def remove_camera_bias(query, gallery):
         gallery: `Features` of m images with the same `dim`, with cameras.
 
     Returns:
-        `(query, gallery)`: `Features` with other embeddings, whose lengths differ.
+        `(query, gallery)`: `Features` with other embeddings, of different lengths.
 
     Raises:
         UserError: cameras are not known, or the dimensions differ.
@@ -39,7 +39,7 @@ def remove_camera_bias(query, gallery):
     """
     if query.cameras is None or gallery.cameras is None:
         raise UserError(
-            "the bias of cameras cannot be removed where they are not known. Received: cameras=None. "
+            "the bias of cameras cannot be removed if the cameras are not known. Received: cameras=None. "
             "Read the data set with its cameras, or leave this out."
         )
     if query.dim != gallery.dim:
@@ -63,7 +63,7 @@ def remove_camera_bias(query, gallery):
 
 
 def _statistics(vectors):
-    """Mean and standard deviation of each column, float32; a column without any deviation is divided by 1."""
+    """Mean and standard deviation of each column, float32; 1 for a column without deviation."""
     mean = vectors.mean(axis=0, dtype=np.float64)
     deviation = vectors.std(axis=0, dtype=np.float64)
     deviation[deviation < 1e-7] = 1

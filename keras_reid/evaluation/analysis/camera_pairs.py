@@ -1,4 +1,4 @@
-"""How well each camera's queries are found in each camera's images."""
+"""How well each camera's queries find their matches in the images of each camera."""
 
 import dataclasses
 
@@ -15,9 +15,9 @@ class CameraPairs:
 
     Args:
         query_cameras: `(a,)` numbers of the cameras, ascending.
-        gallery_cameras: `(b,)` likewise.
-        rank1: `(a, b)` fractions; NaN where no query of the camera has a match in the other.
-        mAP: `(a, b)` likewise.
+        gallery_cameras: `(b,)` numbers of the cameras, ascending.
+        rank1: `(a, b)` fractions; NaN if no query of the camera has a match in the other camera.
+        mAP: `(a, b)` fractions; NaN as in `rank1`.
         queries: `(a, b)` queries with a match.
     """
 
@@ -44,14 +44,13 @@ class CameraPairs:
 def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_camera", memory=None):
     """Evaluates each camera's queries against the gallery images of one camera at a time.
 
-    Says which views are hard to match: the gallery of a pair holds the images of its camera alone, those of other
-    identities too.
+    Shows which views are hard to match. The gallery of a pair holds all images of its camera, of whatever identity.
 
     Time: that of one `evaluate`, as every pair of images is compared once.
 
     Args:
         query, gallery, metric, memory: as in `evaluate`.
-        protocol: `"cross_camera"`: a camera's queries are not searched for in its own images; otherwise they are.
+        protocol: with `"cross_camera"` a camera's queries are not compared with its own images, otherwise they are.
 
     Returns:
         `CameraPairs`.
@@ -69,8 +68,8 @@ def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_ca
         )
     if query is gallery and protocol == "all":
         raise UserError(
-            'camera pairs under the protocol "all" need a gallery of its own, or each image would find itself. '
-            'Use protocol="cross_camera".'
+            'camera pairs under the protocol "all" need a gallery apart from the queries, or each image would find '
+            'itself. Use protocol="cross_camera".'
         )
     GroundTruth(query, gallery, protocol)
     rows, columns = np.unique(query.cameras), np.unique(gallery.cameras)

@@ -1,4 +1,4 @@
-"""Open-set metrics: is the person in the gallery at all, and if so, which one?"""
+"""Open-set metrics: is the query in the gallery at all, and if so, who is it?"""
 
 import dataclasses
 
@@ -11,9 +11,9 @@ from keras_reid.utils.errors import UserError
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OpenSetResult:
-    """What a threshold on the distance makes of queries whose identity is in the gallery (targets) and others.
+    """How a threshold on the distance treats queries whose identity is in the gallery (targets) and the others.
 
-    A query is *accepted* where its nearest gallery item (junk left out) is nearer than the threshold.
+    A query is *accepted* if its nearest gallery item (junk left out) is nearer than the threshold.
 
     - False target rate (FTR), also false alarm rate (FAR): the share of non-targets that are accepted.
     - True target rate (TTR): the share of targets that are accepted, whoever the nearest item is.
@@ -25,7 +25,7 @@ class OpenSetResult:
         first_match: `(targets,)` rank of its first match, from 1.
         match_distance: `(targets,)` distance of its first match.
         nearest_other: `(others,)` distance of each non-target's nearest item.
-        left_out: queries that are neither: all items of their identity are junk.
+        left_out: number of queries that are neither: all items of their identity are junk.
 
     Source: TTR and FTR, as set verification: Zheng, Gong and Xiang, "Towards Open-World Person Re-Identification by
     One-Shot Group-Based Verification", TPAMI 38(3), 2016. DIR and FAR: Liao et al., "Open-set Person
@@ -69,10 +69,10 @@ class OpenSetResult:
 
 
 def evaluate_open_set(query, gallery, metric="cosine", *, protocol="cross_camera", memory=None):
-    """Ranks the gallery for queries whose identities it holds, and for some whose it does not.
+    """Ranks the gallery for queries whose identity it holds and for queries whose identity it does not hold.
 
-    Benchmarks have few queries of the second kind or none: take identities out of the gallery with
-    `without_identities` first.
+    Benchmarks have few or no queries of the second kind: take identities out of the gallery with `without_identities`
+    first.
 
     Time: that of `evaluate` twice.
 
@@ -83,7 +83,7 @@ def evaluate_open_set(query, gallery, metric="cosine", *, protocol="cross_camera
         An `OpenSetResult`.
 
     Raises:
-        UserError: as `evaluate`; every query's identity is in the gallery, or none's is.
+        UserError: as `evaluate`; the gallery holds the identity of every query, or of no query.
 
     Example:
         >>> smaller = without_identities(gallery, share=0.5, seed=0)  # doctest: +SKIP

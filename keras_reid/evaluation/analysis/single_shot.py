@@ -9,18 +9,18 @@ from keras_reid.utils.errors import UserError
 
 
 def evaluate_single_shot(query, gallery, metric="cosine", *, protocol="cross_camera", repetitions=10, seed=0):
-    """Evaluates with one gallery image of each identity, drawn anew several times; the mean counts.
+    """Evaluates with one gallery image of each identity, drawn several times, and takes the mean.
 
-    In each draw the gallery images stand in a random order, and a query is compared with the first image of each
-    identity in it; of its own identity with the first that is not junk. A query has one match then: `mAP` and `mINP`
-    are the mean of 1 / rank.
+    Each draw puts the gallery images in a random order. A query is compared with the first image of each identity; of
+    its own identity with the first that is not junk. So a query has one match, and `mAP` and `mINP` are the mean of
+    1 / rank.
 
     Time: that of the distances to one image of each identity, `repetitions` times. Memory: 256 MiB of distances.
 
     Args:
         query, gallery, metric, protocol: as in `evaluate`.
         repetitions: number of draws.
-        seed: of the first draw; the following use the next numbers.
+        seed: of the first draw; the following draws use the next numbers.
 
     Returns:
         A `RepeatedResult`.

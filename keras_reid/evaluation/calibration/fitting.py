@@ -1,4 +1,4 @@
-"""Fits a calibration and checks it on identities that it was not fitted on."""
+"""Fits a calibration, and measures its reliability on identities that were not used for fitting."""
 
 import numpy as np
 
@@ -29,30 +29,30 @@ def calibrate(
 ):
     """Fits distance → probability of the same identity on the pairs that evaluation counts.
 
-    The identities must not be those that the model was trained on. The fit is to all of them. Its reliability is that
-    of others: the identities are split at random into halves, what is fitted on the one is scored on the other and the
-    other way round, ten times. Identities, not pairs, are what differs from place to place: `deviation` says how much
-    predicted and observed rates differ from one half to another.
+    The model must not have been trained on these identities. The calibration is fitted to all of them. Its reliability
+    is measured on identities that were not used for fitting: ten times they are split at random into halves, and
+    what is fitted on each half is scored on the other. It is identities, not pairs, that differ from place to place:
+    `deviation` says how much predicted and observed rates differ between halves.
 
-    Time: the distances of all pairs once, and counting them, for each of the splits. Memory: see `memory`; no matrix
-    over the gallery is made.
+    Time: that of the distances of all pairs once, and of counting them for each split. Memory: see `memory`; there is
+    no matrix over the gallery.
 
     Args:
         query, gallery, protocol: as in `evaluate`.
         metric: `"cosine"` or `"euclidean"`.
         flip: whether the embeddings are averages over each image and its mirror image; kept for `verify`.
-        prior: share of same pairs, 0 … 1, that probabilities are for; None for that of the pairs themselves.
+        prior: share of same pairs, 0 … 1, for which probabilities hold; None for that of the pairs themselves.
         false_positive_rate: share of different pairs that the threshold may accept.
         same_above: probability from which the verdict is `"same"`.
         different_below: probability up to which it is `"different"`.
-        dataset: name of the test set, to be kept.
-        memory: bytes to use beside the features; None for 256 MiB.
+        dataset: name of the test set, which the calibration keeps.
+        memory: bytes to use in addition to the features; None for 256 MiB.
 
     Returns:
         A `Calibration`; `model.metadata.update(calibration.to_metadata())` gives it to a model.
 
     Raises:
-        UserError: an option has no meaning; same pairs of fewer than 4 identities; fewer different pairs than the
+        UserError: an option makes no sense; same pairs of fewer than 4 identities; fewer different pairs than the
             false-positive rate needs; as `evaluate`.
 
     Example:
@@ -114,17 +114,17 @@ def calibrate(
 
 
 def _held_out(curves, parts, query, gallery, matched, prior):
-    """Reliability of what is fitted on one half in the other half."""
+    """Reliability of the fit to one half in the other half."""
     tallies = []
     for place, (curve, part) in enumerate(zip(curves, parts, strict=True)):
         table = _fit(curve, query, gallery, matched, part)
-        distances, same, different = _counts(curves[place ^ 1])  # halves stand side by side
+        distances, same, different = _counts(curves[place ^ 1])  # the two halves of a split are neighbours
         tallies.append(tally(match_probability(distances, *table, prior), same, different, prior))
     return reliability(tallies, _SPLITS)
 
 
 def _fit(curve, query, gallery, matched, identities):
-    """The table of what was counted among some identities."""
+    """The table that fits the pairs of some identities."""
     queries, items = (np.intersect1d(features.identities, identities) for features in (query, gallery))
     identity_pairs = len(queries) * len(items) - len(np.intersect1d(queries, items))
     return fit_log_likelihood_ratio(*_counts(curve), len(np.intersect1d(matched, identities)), identity_pairs)
@@ -146,7 +146,7 @@ def _name(rate):
 
 
 def check_options(prior, false_positive_rate, same_above, different_below):
-    """Refuses options that have no meaning.
+    """Refuses options that make no sense.
 
     Raises:
         UserError: one is not between 0 and 1, or the two bands of the verdict overlap.

@@ -8,7 +8,7 @@ from keras_reid.evaluation.calibration.calibration import logit, sigmoid
 from keras_reid.utils.errors import UserError
 
 _KNOTS = 24
-# Chosen by the log loss of identities that were not fitted on.
+# Chosen by the log loss on identities that were not used for fitting.
 _CURVATURE = 3e-4
 # Enough that the slope stays finite where the distances of same and different pairs do not overlap.
 _SLOPE = 1e-4
@@ -25,13 +25,13 @@ def fit_log_likelihood_ratio(distances, same, different, identities, identity_pa
     observation against the penalty, however many pairs it has. For the same reason the ratio stays within
     `−log(identities + 1)` and `log(identity_pairs + 1)`: from a hundred people none can know odds of a million.
 
-    Time: bins × Newton steps (about 20). Memory: a few arrays of the bins.
+    Time: bins × Newton steps (about 20). Memory: a few arrays of the size of the bins.
 
     Args:
         distances: `(bins,)` ascending.
         same, different: `(bins,)` pairs of one identity, and of different ones, at each distance.
-        identities: how many there are in the same pairs.
-        identity_pairs: how many pairs of two identities there are in the different ones.
+        identities: number of identities in the same pairs.
+        identity_pairs: number of pairs of two identities in the different pairs.
 
     Returns:
         `(knots, log_likelihood_ratio)`, `(24,)` float64 each, the second never rising.

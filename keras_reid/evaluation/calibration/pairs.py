@@ -1,4 +1,4 @@
-"""Which pairs a calibration counts, all of them and those among half of the identities."""
+"""Counts the pairs for a calibration: all of them, and those among half of the identities."""
 
 import numpy as np
 
@@ -7,14 +7,14 @@ from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
-_LEAST = 4  # identities: two for each half, so that each has pairs of both kinds
+_LEAST = 4  # identities, two in each half: so each half has pairs of both kinds
 
 
 def matched_identities(query, gallery, truth):
-    """Sorted identities that have a same pair which counts.
+    """The identities with a same pair that counts, sorted.
 
     Raises:
-        UserError: there are fewer than 4, so that no half could be fitted and checked.
+        UserError: there are fewer than 4, too few to fit on one half and check on the other.
     """
     found = [bool(len(truth[index][0])) for index in range(len(query))]
     identities = np.unique(query.identities[np.array(found, bool)])
@@ -36,7 +36,7 @@ def matched_identities(query, gallery, truth):
 
 
 def halves(identities, matched, seed):
-    """Splits identities at random into two halves, those with a match and the others evenly.
+    """Splits identities at random into two halves, and those with a match evenly among them.
 
     Args:
         identities: `(n,)`, each once.
@@ -55,14 +55,14 @@ def halves(identities, matched, seed):
 def count_pairs(query, gallery, metric, truth, groups, memory=None):
     """Counts same and different pairs by distance, junk left out, among all identities of each group.
 
-    Time: that of `Distances`, and about 10 ns for each pair and each group that it is in. Memory: about `memory`
-    beside the features.
+    Time: that of `Distances`, and about 10 ns for each pair in each of its groups. Memory: about `memory` in
+    addition to the features.
 
     Args:
         query, gallery: `Features`.
         metric: `"cosine"` or `"euclidean"`.
         truth: their `GroundTruth`.
-        groups: arrays of identities; a pair counts in a group that holds both of its identities.
+        groups: arrays of identities; a pair counts in every group that holds both of its identities.
         memory: bytes to use, None for 256 MiB a block.
 
     Returns:

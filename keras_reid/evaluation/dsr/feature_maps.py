@@ -45,8 +45,8 @@ def embed_with_maps(model, paths, batch_size=64):
 
     The local features are those that the head gives as `maps`, with its `weights`, as `heads.PartialHead` does; with
     another head they are the backbone's feature map, and every position has the weight 1 / positions. They are kept in
-    a temporary file (1 MB for each image of 16 × 8 positions and 2048 channels), which goes when they are no longer
-    used.
+    a temporary file (1 MB for each image of 16 × 8 positions and 2048 channels), which is deleted when they are no
+    longer used.
 
     Args:
         model: a `ReIDModel` whose head gives maps, or whose backbone gives one feature map.
@@ -91,8 +91,8 @@ def embed_with_maps(model, paths, batch_size=64):
 def dsr_features(model, dataset, batch_size=64):
     """`Features` of a data set's query and gallery with maps, for `dsr_distance`.
 
-    Maps and weights are those of `embed_with_maps`. The weights of a query sum to 1, so that DSR is the mean of what is
-    left, 0…1, and can stand beside a cosine distance.
+    Maps and weights are those of `embed_with_maps`. The weights of a query sum to 1, so DSR is the mean of what the
+    reconstruction leaves, 0…1, and can be added to a cosine distance.
 
     Args:
         model: a `ReIDModel` whose head gives maps, or whose backbone gives one feature map.

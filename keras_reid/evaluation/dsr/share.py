@@ -10,10 +10,9 @@ from keras_reid.utils.errors import UserError
 
 
 def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_camera"):
-    """The share of DSR with the highest (mAP + Rank-1) / 2 on images that are not those of the test.
+    """The share of DSR with the highest (mAP + Rank-1) / 2 on validation images.
 
-    It is the measure of the best model in a run, too. Rank-1 alone, which the original takes, is decided by a few
-    queries.
+    A run chooses its best model by the same measure. Rank-1 alone, which the original takes, depends on a few queries.
 
     Time: one evaluation for each value; the reconstruction is not repeated.
 
@@ -53,8 +52,8 @@ def dsr_lambda_for(model, dataset, batch_size=64):
 
     Args:
         model: a `ReIDModel` whose head gives maps, or whose backbone gives one feature map.
-        dataset: a `keras_reid.data.ReIDDataset` with a test part that holds none of the images to be tested on, nor
-            identities of the training, and whose queries are as partial as those of the test.
+        dataset: a `keras_reid.data.ReIDDataset` with a test part. It must not share images with the test, nor
+            identities with the training, and its queries must be as partial as those of the test.
         batch_size: images in a batch.
 
     Returns:

@@ -1,4 +1,4 @@
-"""How many scores of a row lie above each of its thresholds, and which are too close to call."""
+"""Counts how many scores of a row are above each of its intervals of doubt, and lists those inside."""
 
 import numpy as np
 
@@ -10,26 +10,27 @@ _SLICE = 2**20  # scores compared at a time
 
 
 class BlockCounter:
-    """Counts a block of rows of scores against intervals of doubt, some for each row.
+    """Counts a block of rows of scores against intervals of doubt; each row has its own intervals.
 
-    A score above an interval is certainly counted for it, one below certainly not; one inside is listed. Where few
-    scores reach the lowest interval of their row these few are looked at; else a table from score to interval is
-    made for the row. Time: about 0.3 ns for each score in the first case, 5 ns in the second, on one core.
+    A score above an interval counts for it, one below does not, and one inside is listed as doubtful. There are two
+    ways: if few scores reach the lowest interval of their row, these few are sorted in one by one (`_decide`);
+    otherwise a table from score to interval is made for the row (`_tabulate`). Time on one core: about 0.3 ns for each
+    score in the first way, 5 ns in the second.
 
     Args:
         scores: `(rows, width)` float32.
         offsets: `(rows + 1,)`: where the intervals of each row begin in `low` and `high`.
         low, high: `(intervals,)` float32 ends; both descending within a row.
-        limit: how many doubtful scores of a row are too many: it is given up.
+        limit: most doubtful scores of a row; a row with more is given up.
 
     Attributes:
         above: `(intervals,)` how many scores of the row are certainly above each.
         crowded: `(rows,)` bool: rows that were given up; their `above` means nothing.
-        doubtful: list of `(rows, columns)` arrays, the scores that lie in an interval. They are not counted for any
-            other interval of their row either: whoever compares them exactly does so with all of its matches.
+        doubtful: list of `(rows, columns)` arrays, the scores inside an interval. `above` does not count them for the
+            other intervals of their row either: they must be compared exactly with all of them.
 
-    Example: a row with two matches, whose scores are 0.50 and 0.30 ± 0.01. The score 0.9 is above both; 0.505 is too
-    close to the first and 0.295 to the second; 0.1 is below both.
+    Example: a row with two matches, at 0.50 ± 0.01 and 0.30 ± 0.01. The score 0.9 is above both, 0.505 is too close to
+    the first and 0.295 to the second, 0.1 is below both.
         >>> import numpy as np
         >>> scores = np.array([[0.9, 0.505, 0.1, 0.295]], np.float32)
         >>> low, high = np.array([0.49, 0.29], np.float32), np.array([0.51, 0.31], np.float32)
@@ -46,7 +47,7 @@ class BlockCounter:
         self.doubtful = []
         if len(low) == 0:
             return
-        # Nearest first is ascending in these keys, row by row; 4 is more than scores differ by.
+        # These keys ascend row by row, and from near to far within a row: scores differ by less than 4.
         row = np.repeat(np.arange(rows), np.diff(offsets))
         self.low_keys, self.high_keys = 4.0 * row - low, 4.0 * row - high
         self.floor = np.full(rows, np.inf, np.float32)
@@ -74,9 +75,9 @@ class BlockCounter:
             self._decide(*(np.concatenate(parts) for parts in zip(*waiting, strict=True)), first, last)
 
     def _decide(self, rows, columns, first, last):
-        """Counts listed scores, exactly where they are not doubtful."""
+        """Counts listed scores, except the doubtful ones, which it lists."""
         scores = self.scores[rows, columns]
-        reached = scores >= self.floor[rows]  # not so where a cell reaches farther than its interval
+        reached = scores >= self.floor[rows]  # a cell of a table may reach farther than its interval
         rows, columns = rows[reached], columns[reached]
         keys = 4.0 * rows - scores[reached]
         # The intervals from `after` on end below the score, those from `begin` on begin below it.
@@ -85,7 +86,7 @@ class BlockCounter:
         close = begin < after
         self.crowded[first:last] |= np.bincount(rows[close] - first, minlength=last - first) > self.limit
         here = slice(self.offsets[first], self.offsets[last])
-        # A certain score counts for all from `after` to the end of its row; it reaches at least the last one.
+        # A certain score counts for all intervals from `after` to the end of its row, at least for the last one.
         counts = np.bincount(after[~close] - here.start, minlength=here.stop - here.start)
         sums = np.cumsum(counts)
         starts = self.offsets[first:last] - here.start
@@ -95,7 +96,7 @@ class BlockCounter:
         self.doubtful.append((rows[close], columns[close]))
 
     def _tabulate(self, start, stop):
-        """Counts most scores of some rows by a table; yields `(row, columns)` of those that are left."""
+        """Counts most scores of some rows by a table; yields `(row, columns)` of those near an interval."""
         width = self.scores.shape[1]
         segments, cells = np.empty(width, np.uint8), np.empty(min(_PIECE, width), np.intp)
         for row in range(start, stop):
@@ -103,7 +104,7 @@ class BlockCounter:
             if here.start == here.stop:
                 continue
             low, high, scores = self.low[here], self.high[here], self.scores[row]
-            # Rounding moves the top by up to 4 cells, for which 8 are left at both ends, and a score by less than one.
+            # Rounding moves the top by up to 4 cells (8 are spare at both ends) and a score by less than one cell.
             scale = np.float32((_CELLS - 32) / max(float(high[0]) - float(low[-1]), 1e-3))
             top = high[0] + np.float32(8) / scale
             table, group = _table(

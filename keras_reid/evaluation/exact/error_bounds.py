@@ -28,14 +28,14 @@ class InexactScores(ArithmeticError):
 
 
 def relative_error(dim, bound):
-    """The error to reckon with, as a share of |q||g|.
+    """The assumed error of a score, as a share of |q||g|.
 
     Args:
         dim: numbers in an embedding.
         bound: in units of u.
 
     Returns:
-        `(error, proven)`: `proven` says that it needs no check.
+        `(error, proven)`: a proven error needs no check.
 
     Example:
         >>> error, proven = relative_error(2048, bound=24)
@@ -47,7 +47,7 @@ def relative_error(dim, bound):
 
 
 def cosine_scores(distances, error):
-    """The scores that exact cosine distances stand for, and how far an estimate may be from them.
+    """The scores that correspond to exact cosine distances, and how far an estimate may be from them.
 
     Args:
         distances: `(k,)` float64, float32 numbers.
@@ -66,7 +66,7 @@ def cosine_scores(distances, error):
 
 
 def euclidean_scores(distances, lengths, longest, scale, error):
-    """The scores that exact Euclidean distances stand for, and how far an estimate may be from them.
+    """The scores that correspond to exact Euclidean distances, and how far an estimate may be from them.
 
     Args:
         distances: `(k,)` float64, float32 numbers.

@@ -26,7 +26,7 @@ def with_least_error(distances, memory, block_size, compute):
 
     Args:
         distances, memory, block_size: as for `Estimates`.
-        compute: is called with `Estimates`, and again with others when it raises `InexactScores`.
+        compute: called with `Estimates`; called again with a larger bound when it raises `InexactScores`.
     """
     for bound in BOUNDS:
         estimates = Estimates(distances, memory, block_size, bound)
@@ -38,21 +38,19 @@ def with_least_error(distances, memory, block_size, compute):
 
 
 class Estimates:
-    """Scores of all pairs by a float32 matrix product, larger = nearer, in blocks, and how far they may be off.
+    """Scores of all pairs by a float32 matrix product, in blocks: the larger, the nearer.
 
-    The score of cosine is `q̂·ĝ` of unit vectors; that of Euclidean is `q·g − |g|²/2`, of which the squared distance
-    is `|q|² − 2·score` (mean taken off, scaled so that no length is above 1).
+    `error_bounds` says what the scores are, how far they may be off, and why; `Part.check` notices a score that is
+    farther off.
 
-    How far they may be off, and why, is in `error_bounds`; `check` notices where that does not hold.
-
-    Memory: about `memory` bytes beside the features: 4·dim for each gallery item of a part and 4·512 for its scores;
-    more than one part only where that does not fit. The gallery is read once.
+    Memory: about `memory` bytes in addition to the features: 4·dim for each gallery item of a part and 4·512 for its
+    scores. The gallery is read once, and in more than one part only if one does not fit.
 
     Args:
         distances: `Distances`, which are exact.
         memory: bytes to use, at least 64 MiB; None for 1.5 GiB.
         block_size: queries in a block; None for up to 512.
-        bound: the error to reckon with, in units of u; the proven one where that is less.
+        bound: the assumed error in units of u; the proven one counts if it is less.
     """
 
     def __init__(self, distances, memory=None, block_size=None, bound=BOUNDS[0]):
@@ -123,15 +121,15 @@ class Part:
             yield start, block
 
     def center_and_error(self, queries, values):
-        """The scores that exact distances stand for, and how far an estimate may be from them.
+        """The scores that correspond to exact distances, and how far an estimate may be from them.
 
         Args:
-            queries: `(k,)` position of the query of each.
+            queries: `(k,)` position of the query of each distance.
             values: `(k,)` exact float32 distances.
 
         Returns:
-            `(k,)` float64 each. An item whose score is lower by more than the error is certainly farther than the
-            value, one whose score is higher by more than the error certainly nearer.
+            `(scores, errors)`, `(k,)` float64 each. An item whose score is lower by more than the error is certainly
+            farther away than the distance, one whose score is higher by more than the error certainly nearer.
         """
         values = values.astype(np.float64)
         if self.cosine:
@@ -140,9 +138,9 @@ class Part:
         return euclidean_scores(values, lengths, self.longest, self.scale, self.estimates.factor)
 
     def bounds(self, queries, values):
-        """`(low, high)` float32 scores between which only the exact distance tells an item from the value."""
+        """`(low, high)` float32 scores: only the exact distance tells whether an item between them is nearer."""
         centers, errors = self.center_and_error(queries, values)
-        # A match that stands in another part may be far beyond all that is in this one.
+        # A match of another part may be far beyond everything in this one.
         low, high = (
             np.clip(ends, -_BEYOND_ALL, _BEYOND_ALL) for ends in (centers - errors, centers + errors)
         )
@@ -151,7 +149,7 @@ class Part:
     def check(self, queries, scores, values):
         """Raises `InexactScores` if estimates are too far from the exact distances `values` of their pairs.
 
-        Not so under the proven bound.
+        The proven bound needs no check.
         """
         if self.estimates.proven:
             return
@@ -160,10 +158,10 @@ class Part:
             raise InexactScores
 
     def _scaled(self, embeddings, scale):
-        """Rows as float32 times their factor, from which the centre is taken if there is one."""
+        """Rows minus the centre, if there is one, times their factor, as float32."""
         out = np.empty(embeddings.shape, np.float32)
         center = self.distances.center
-        # Else it must not be rounded to float32 before the product is.
+        # In all other cases the factor must not be rounded to float32 before the multiplication.
         simple = self.cosine and embeddings.dtype == np.float32 and scale.max() < 1e30 and scale.min() > 1e-30
         if simple:
             scale = scale.astype(np.float32)

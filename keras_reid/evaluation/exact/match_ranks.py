@@ -15,7 +15,7 @@ def rank_matches(query, gallery, metric, truth, memory=None, block_size=None):
         query, gallery: `Features`.
         metric: `"cosine"` or `"euclidean"`.
         truth: their `GroundTruth`.
-        memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
+        memory: bytes to use in addition to the features, at least 64 MiB; None for 1.5 GiB.
         block_size: queries in a block; None takes what fits into `memory`.
 
     Returns:
@@ -46,16 +46,15 @@ def rank_matches(query, gallery, metric, truth, memory=None, block_size=None):
 
 
 class Ranking:
-    """Ranks of every query's matches in a stable sort of the gallery by distance, junk left out.
+    """Ranks of every query's matches in a stable sort of the gallery by distance, without the junk.
 
-    Where a match stands is the number of items before it. Float32 scores (`Estimates`) decide for nearly all of
-    them; an item whose score is nearer to that of a match than they may be off is compared by its exact distance,
-    and where that is equal by its place in the gallery. So the ranks are those of a full stable sort of the exact
-    distances. A query with so many doubtful items that a whole row of exact distances is cheaper (copies in masses,
-    all embeddings nearly alike) gets that row.
+    A match's rank counts the items before it. Float32 scores (`Estimates`) decide for nearly all items. An item whose
+    score is so close to a match's that the error of the scores matters is compared by its exact distance, and if that
+    is equal, by its place in the gallery. So the ranks are those of a full stable sort by exact distances. A query with
+    so many doubtful items that a whole row of exact distances is cheaper (masses of copies, nearly identical
+    embeddings) gets such a row.
 
-    Time: little more than that of the matrix product; about three times as much where embeddings are nearly all
-    alike.
+    Time: little more than that of the matrix product; about three times as much if nearly all embeddings are alike.
 
     Args:
         estimates: `Estimates`.
@@ -63,7 +62,7 @@ class Ranking:
         listed: `truth.listed(distances)`.
 
     Attributes:
-        verified: how many items were compared by exact distances.
+        verified: how many items were compared by their exact distances.
     """
 
     def __init__(self, estimates, truth, listed):
@@ -76,10 +75,10 @@ class Ranking:
         """`(matches,)` ranks, from 1.
 
         Args:
-            advance: called with a number of queries when they have been compared with a part of the gallery.
+            advance: called with the number of queries that have been compared with a part of the gallery.
 
         Raises:
-            InexactScores: by `Estimates.check`.
+            InexactScores: from `Part.check`.
         """
         for part in self.estimates.parts():
             crowded = []
@@ -92,7 +91,7 @@ class Ranking:
         return self.before + within + 1
 
     def _count(self, part, start, scores):
-        """Adds what stands before the matches of a block; returns the rows that must be compared exactly."""
+        """Adds the items before each match of a block; returns the rows that need exact distances."""
         stop, width = start + len(scores), scores.shape[1]
         offsets = self.offsets[start : stop + 1]
         here = slice(offsets[0], offsets[-1])
@@ -100,7 +99,7 @@ class Ranking:
         rows = np.repeat(np.arange(len(scores)), np.diff(offsets))
         inside = (columns >= 0) & (columns < width)
         part.check(start + rows[inside], scores[rows[inside], columns[inside]], values[inside])
-        # Items of the query's identity are counted apart, or not at all.
+        # Items of the query's own identity: matches are counted apart, junk not at all.
         own_rows, own_columns = self.truth.same_of(start, stop)
         own_columns = own_columns - part.start
         inside = (own_columns >= 0) & (own_columns < width)
@@ -116,7 +115,7 @@ class Ranking:
         return np.flatnonzero(counter.crowded)
 
     def _compare(self, queries, items, distances):
-        """Adds the items that come before each match by distance, or by place where it is equal.
+        """Adds the items that come before each match by distance, or at equal distance by place.
 
         Args:
             queries, items, distances: `(k,)`, one entry for each pair; ascending queries.
@@ -128,13 +127,12 @@ class Ranking:
         offsets = self.offsets[first : last + 1]
         here = slice(offsets[0], offsets[-1])
         owners = np.repeat(np.arange(first, last), np.diff(offsets))
-        # Distances are not negative, so that the order of their bits is theirs.
+        # Distances are not negative, so their bits sort as they do.
         bits = np.append(self.values[here], distances).view(np.int32).astype(np.int64)
         order = np.lexsort((np.append(self.positions[here], items), np.append(owners, queries) << 32 | bits))
         is_item = order >= len(owners)
         items_before = np.cumsum(is_item)[~is_item]
-        # The matches come in the order in which they are listed; what stands before the query's first belongs to it
-        # only from the end of the last query's items on.
+        # The matches come in the order in which they are listed. Items of earlier queries do not count.
         earlier = np.searchsorted(queries, owners)
         self.before[here] += items_before - earlier
 

@@ -12,18 +12,18 @@ from keras_reid.utils.threads import in_threads
 def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", block_size=None, memory=None):
     """The k nearest gallery items of each query, nearest first, junk left out.
 
-    Equal distances keep the order of the gallery, as in `evaluate`. The distances are exact: float32 scores choose
-    whose distances are computed. Time: that of the float32 matrix product and a few passes over it. Memory: see
-    `memory`; the gallery may be memory-mapped and have millions of items.
+    Equal distances keep the order of the gallery, as in `evaluate`. Distances are exact; float32 scores choose the
+    items whose distances are computed. Time: that of the float32 matrix product and a few passes over it. Memory: see
+    `memory`. The gallery may be memory-mapped and have millions of items.
 
     Args:
         query: `Features`.
-        gallery: `Features`. Where it is the same object as `query`, no item is its own neighbour.
+        gallery: `Features`. If it is the same object as `query`, no item is its own neighbour.
         k: number of items wanted.
         metric: `"cosine"` or `"euclidean"`.
         protocol: `"cross_camera"`, `"all"` or `"leave_one_out"`, as in `evaluate`.
         block_size: queries in a block; None takes what fits into `memory`.
-        memory: bytes to use beside the features, at least 64 MiB; None for 1.5 GiB.
+        memory: bytes to use in addition to the features, at least 64 MiB; None for 1.5 GiB.
 
     Returns:
         `(indices, distances)`: positions in the gallery, `(queries, min(k, gallery))` int64, and float32 of
@@ -80,10 +80,10 @@ class _Search:
             self._merge(index, part.start + found, exact)
 
     def _candidates(self, part, index, line):
-        """All items of the part that may be among the k nearest, by their scores."""
+        """All items of the part that, by their scores, may be among the k nearest."""
         farthest = self.values[index, -1]
         if np.isinf(farthest):
-            # No k items are known yet: the distance of the k-th by score is not below that of the k-th nearest.
+            # Fewer than k items are known: the farthest of the k best by score is at least as far as the k-th nearest.
             best = np.argpartition(line, -self.k)[-self.k :] if self.k < len(line) else np.arange(len(line))
             if np.isinf(line[best]).any() or len(best) < self.k:
                 return np.flatnonzero(line > -np.inf)
@@ -98,7 +98,7 @@ class _Search:
     def _merge(self, index, items, distances):
         distances = np.append(self.values[index], distances)
         items = np.append(self.indices[index], items)
-        # Items come in gallery order, and earlier parts before: a stable sort keeps it.
+        # Items come in gallery order, after those of earlier parts: a stable sort keeps the order.
         order = np.argsort(distances, kind="stable")[: self.k]
         self.indices[index], self.values[index] = items[order], distances[order]
 
@@ -107,7 +107,7 @@ class _Search:
             for index, row in zip(queries[start : start + len(block)], block, strict=True):
                 row[self._junk(part, index)] = np.inf
                 k = min(self.k, len(row))
-                # A partition leaves the order of equal distances open: so take all that are not farther.
+                # A partition leaves the order of equal distances open, so take all items that are not farther.
                 items = np.flatnonzero(row <= np.partition(row, k - 1)[k - 1])
                 items = items[np.isfinite(row[items])]
                 self._merge(index, part.start + items, row[items])

@@ -33,7 +33,7 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
 _TILE = 2048
-# Beyond the k asked for: the float32 product may put these in the wrong order, and the exact one puts it right.
+# Candidates beyond k: the float32 product may have the wrong order, which exact distances put right.
 _SPARE = 4
 # Two scores nearer than this, relative to the squared norms, may be in the wrong order.
 _ROUNDING = 16 * np.finfo(np.float32).eps
@@ -64,19 +64,19 @@ class NeighborLists:
 def neighbor_lists(points, k, visit=None):
     """The k nearest points of every point (itself among them) and the distance of the farthest.
 
-    Points at equal distances come in the order of their positions, the distances being those of the embeddings as
-    given, in float64 and rounded to float32 (`Points.exact_half_distances`). Which of many that are as far as the last
-    come into the list is another matter: the float32 product chooses k + 4, so where more than four beyond the k-th are
-    within its error of it (2e-6 of the squared lengths), any of them may be there instead of one before.
+    Points at equal distances come in the order of their positions. The distances are those of the embeddings as given,
+    in float64 and rounded to float32 (`Points.exact_half_distances`). One exception: the float32 product chooses k + 4
+    candidates, so if more than four beyond the k-th are within its error of it (2e-6 of the squared lengths), any of
+    them may take the place of an earlier one.
 
-    Time: N² · dim multiply-adds, half of the full matrix product, and about 3 ns for each pair. Memory beside the
-    result: tens of megabytes; about 100 candidates wait for a place in the list of each point.
+    Time: N² · dim multiply-adds, half of the full matrix product, and about 3 ns for each pair. Memory in addition to
+    the result: tens of megabytes, for about 100 candidates of each point.
 
     Args:
         points: `Points`.
-        k: length of a list; all points where there are fewer.
-        visit: called as `visit(left, right, scores)` for parts of all pairs, each once: slices of the positions of
-            their points, and −½ squared distances by the float32 product, good for the moment of the call.
+        k: length of a list; with fewer points, all of them.
+        visit: called as `visit(left, right, scores)` for each tile: slices of the positions of its points, and −½
+            squared distances by the float32 product. The array is valid during the call only.
 
     Returns:
         `NeighborLists`.
@@ -96,7 +96,7 @@ def neighbor_lists(points, k, visit=None):
     result = NeighborLists(np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.empty(n, np.float32))
     with (
         progress("neighbours", total=strips * (strips + 1) // 2, unit="tiles") as advance,
-        concurrent.futures.ThreadPoolExecutor(1) as beside,
+        concurrent.futures.ThreadPoolExecutor(1) as helper,
     ):
         for i, strip in enumerate(waiting):
             for other in waiting[i:]:
@@ -105,7 +105,7 @@ def neighbor_lists(points, k, visit=None):
                 np.matmul(points.vectors[strip.slice], points.vectors[other.slice].T, out=part)
                 part -= points.half_squares[strip.slice][:, None]
                 part -= points.half_squares[other.slice]
-                added = beside.submit(strip.add, part, other, axis=1)
+                added = helper.submit(strip.add, part, other, axis=1)
                 if other is not strip:
                     other.add(part, strip, axis=0)
                 if visit:
@@ -133,7 +133,7 @@ class _Strip:
         self.candidates, self.count = [], 0
 
     def add(self, scores, other, axis):
-        """Takes the scores of its points with those of another strip; `axis` is that of the other's points."""
+        """Takes the scores of its points with those of another strip, whose points are along `axis`."""
         np.minimum(self.lowest, scores.min(axis=axis), out=self.lowest)
         if self.count == 0 and scores.shape[axis] > self.keep:
             last = np.take(np.partition(scores, -self.keep, axis=axis), -self.keep, axis=axis)
@@ -171,10 +171,10 @@ class _Strip:
 
 
 def _order_exactly(points, rows, indices, scores):
-    """Puts right, in place, what the rounding of the matrix product may have put in the wrong order.
+    """Corrects, in place, the order of neighbours that the rounding of the matrix product may have swapped.
 
-    That rounding depends on the place of a row in the matrix: without this, the order of the images could decide
-    which of two neighbours comes first.
+    That rounding depends on the place of a row in the matrix. Without the correction, the order of the images could
+    decide which of two neighbours comes first.
     """
     scores[indices == rows[:, None]] = 0
     scale = points.half_squares[rows] + points.half_squares.max()

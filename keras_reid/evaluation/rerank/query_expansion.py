@@ -1,4 +1,4 @@
-"""Query expansion: queries moved towards what they find."""
+"""Query expansion: moves queries towards what they find."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ _TURN_BYTES = 64 * 2**20
 def query_expansion(query, gallery, k=5):
     """Each query replaced by the mean of itself and the k gallery items most similar to it.
 
-    `f_new = (f_q + Σ f_g) / (k + 1)`, similar by cosine, of the embeddings as given: where their lengths differ,
+    `f_new = (f_q + Σ f_g) / (k + 1)`, similar by cosine, of the embeddings as given: if their lengths differ,
     the long ones count more (`l2_normalize` them to prevent it). Identities and cameras are not used.
 
     Time: that of ranking the gallery once. Memory: a block of distances.
@@ -24,7 +24,7 @@ def query_expansion(query, gallery, k=5):
     Args:
         query: `Features` of n images.
         gallery: `Features` of m images with the same `dim`.
-        k: gallery items taken in; all where there are fewer.
+        k: gallery items in the mean; all if there are fewer.
 
     Returns:
         `Features` like `query`, with other embeddings. Maps and weights stay as they are.
@@ -62,7 +62,7 @@ def alpha_query_expansion(query, gallery, k=5, alpha=3.0, times=1):
     Args:
         query: `Features` of n images.
         gallery: `Features` of m images with the same `dim`.
-        k: images in a mean, the image itself counted; all where there are fewer.
+        k: images in a mean, counting the image itself; all if there are fewer.
         alpha: power α ≥ 0 of the similarity; 0 gives the plain mean.
         times: how often this is repeated, each time on the result before.
 

@@ -26,7 +26,7 @@ def reciprocal_weights(points, lists, k1):
     neighbors = lists.indices[:, : k1 + 1]
     near = neighbors[:, : round(k1 / 2) + 1]
     mutual, near_mutual = _mutual(neighbors), _mutual(near)
-    # A set of its own holds what is not a member: it equals nothing and is dropped after sorting.
+    # −2 here and −1 in `own` stand for what is not a member: they never match, and are dropped after sorting.
     near_sets = np.where(near_mutual, near, -2)
     counts, columns, values = [], [], []
     width = neighbors.shape[1]
@@ -45,7 +45,7 @@ def reciprocal_weights(points, lists, k1):
         new[:, 1:] &= members[:, 1:] != members[:, :-1]
         row, place = np.nonzero(new)
         column, order = members[row, place], order[row, place]
-        # The distance of a neighbour is known; the others' are computed.
+        # The distances of neighbours are known; the others are computed.
         known = order < width
         squares = np.empty(len(row), np.float32)
         squares[known] = lists.squares[rows][row[known], order[known]]
@@ -103,5 +103,5 @@ def _turns(n, numbers_a_row):
 
 
 def _not_zero(values):
-    """All points may be one: then every distance is 0, and so is 0 / 1."""
+    """Ones in place of zeros: if all points are the same, every distance is 0, and 0 / 1 keeps it."""
     return np.where(values == 0, 1, values)
