@@ -19,24 +19,25 @@ from keras_reid.utils.trust_option import TrustCode
 class Evaluate:
     """Evaluate a trained model: Rank-1, Rank-5, Rank-10, mAP and mINP, as a table and as JSON.
 
-    A run, or a model file in one (best.keras), is tested on the run's own test sets unless --dataset names another.
+    A run, or a model file in it (best.keras), is tested on the run's own test sets unless --dataset names others.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
     """a run directory (runs/NAME) or a .keras file"""
     dataset: str | None = None
-    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file whose
+    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
     test sets are used (with its folder or CSV options)"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    """folder that holds the data set; by default that of the run or experiment file"""
     metric: Literal["cosine", "euclidean", "dsr"] | None = None
-    """distance between embeddings; by default that of the run or experiment file, else cosine. dsr, for partial images:
-    how well the parts of a query can be reconstructed from each of the 100 nearest gallery images, beside cosine"""
+    """distance between embeddings; by default that of the run or experiment file, else cosine. dsr is for partial
+    images: it adds how well the parts of a query can be reconstructed from each of the 100 nearest gallery images"""
     dsr_lambda: float | None = None
-    """share of dsr beside cosine, 0 to 1; by default what was chosen when the model was trained, else 0.5"""
+    """share of dsr in the sum with cosine, 0 to 1; by default the one that was chosen when the model was trained, else
+    0.5"""
     dsr_validation: str | None = None
-    """choose that share here: a benchmark, or an experiment file with one test set; with other images and identities
-    than those of the test, and queries as partial"""
+    """choose that share on this data: a benchmark, or an experiment file with one test set. Its images and identities
+    must differ from those of the test, and its queries must be as partial"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
     remove_camera_bias: bool = False
@@ -47,26 +48,26 @@ class Evaluate:
     rerank: bool = False
     """re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3)"""
     protocol: Literal["cross_camera", "all"] | None = None
-    """which gallery images count for a query: cross_camera leaves out those of its identity from its own camera, all
-    counts every one; by default that of the data set"""
+    """which gallery images count for a query: cross_camera leaves out images of the same identity from the same camera,
+    all counts every image; by default the protocol of the data set"""
     single_shot: int | None = None
     """evaluate on a gallery with one image of each identity, drawn this many times (the classic protocol of CUHK03
     has 10)"""
     recall: tuple[int, ...] = ()
-    """also image retrieval's Recall@K, the share of queries with a match among the K nearest, for these K, such as 1 10
-    100; by default those of the run or experiment file"""
+    """also report image retrieval's Recall@K, the share of queries with a match among the K nearest, for these K, such
+    as 1 10 100; by default those of the run or experiment file"""
     roc: bool = False
-    """also verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
+    """also measure verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
     per_camera: bool = False
-    """also Rank-1 and mAP for each pair of a query's and a gallery's camera"""
+    """also measure Rank-1 and mAP for each pair of a query's and a gallery's camera"""
     open_set: float | None = None
-    """also test with this share of the gallery's identities taken out, drawn at random, 0 to 1: how many queries are
-    found (DIR) or accepted (TTR) where few of those that are not in the gallery are (FAR, FTR)"""
+    """also test with this share of the gallery's identities, drawn at random, taken out, 0 to 1: how many queries are
+    found (DIR) or accepted (TTR) when few of those that are not in the gallery are accepted (FAR, FTR)"""
     memory: str | None = None
-    """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB (re-ranking takes
-    a copy of the embeddings and 2 kB an image, whatever this says)"""
+    """memory for ranking, in addition to the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB (re-ranking
+    always takes a copy of the embeddings and 2 kB an image)"""
     batch_size: int = 128
-    """images"""
+    """images in a batch"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False

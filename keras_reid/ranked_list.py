@@ -23,7 +23,7 @@ class RankedListOf:
     """Show what a model finds for one query of a test set: the nearest gallery images, right and wrong, and the
     matches that come later.
 
-    It prints the list and draws it into a picture. Gallery images that the protocol does not count are left out.
+    Prints the list and draws it as a picture. Gallery images that the protocol does not count are left out.
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -37,10 +37,10 @@ class RankedListOf:
     test_set: str | None = None
     """name of the test set, where there are several; by default the first that has such a query"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    """folder that holds the data set; by default that of the run or experiment file"""
     output: Path | None = None
     """.png or .jpg, or .html with activation maps; by default report/ranked_list_QUERY.png in the run directory, or
-    ranked_list_QUERY.png beside the model"""
+    ranked_list_QUERY.png next to the model"""
     trust_code: TrustCode = False
 
 
@@ -103,7 +103,7 @@ def find_query(tests, query, test_set=None):
         test_set: name of the only test set to look in.
 
     Raises:
-        UserError: there is no such test set or query (the nearest names are said), or several fit.
+        UserError: there is no such test set or query (the error names the nearest ones), or several fit.
     """
     names = [dataset.name for dataset in tests]
     if test_set is not None and test_set not in names:

@@ -195,7 +195,7 @@ def test_the_index_embeds_only_what_is_new_or_changed(album, models, search, emb
 def test_another_model_makes_the_index_anew_and_says_so(album, models, search, embedded):
     search("query.png")
     (found,), said = search("query.png", model="other.keras")
-    assert "it was made with another model or another setting; all images are embedded anew" in said
+    assert "it was made with another model or another setting; all images are embedded again" in said
     assert len(embedded) == 2
     expected = brute_force(
         keras_reid.models.load_model(models / "other.keras"), "query.png", [f"album/{name}" for name in NAMES]

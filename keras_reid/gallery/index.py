@@ -88,7 +88,7 @@ def _update(store, scan, model, flip, batch_size, strict):
     stays = np.array([now.get(image.path) == image for image in store.images], bool)
     valid = {image.path for image, stay in zip(store.images, stays, strict=True) if stay}
     left = [image for image in scan.images if image.path not in valid]
-    _tell(store, valid, left, now)
+    _say_state(store, valid, left, now)
     reasons = {displayed(scan.folder / path): reason for path, reason in scan.missing.items()}
     if strict:
         if reasons:
@@ -110,14 +110,14 @@ def _update(store, scan, model, flip, batch_size, strict):
     )
 
 
-def _tell(store, valid, left, now):
+def _say_state(store, valid, left, now):
     known = {image.path for image in store.images}
     if store.discarded:
-        told = f"it {store.discarded}; all images are embedded anew"
+        state = f"it {store.discarded}; all images are embedded again"
     elif known:
         changed = len(known & now.keys()) - len(valid)
-        told = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
-        told += f"{len(known - now.keys())} gone"
+        state = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
+        state += f"{len(known - now.keys())} gone"
     else:
-        told = f"a new one, of {len(left)} images"
-    print(f"index {store.folder}: {told}", file=sys.stderr)
+        state = f"a new one, of {len(left)} images"
+    print(f"index {store.folder}: {state}", file=sys.stderr)

@@ -27,8 +27,7 @@ def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", bloc
 
     Returns:
         `(indices, distances)`: positions in the gallery, `(queries, min(k, gallery))` int64, and float32 of
-        the same shape. Where junk leaves fewer items than that, a row ends with index −1 and distance
-        infinity.
+        the same shape. If junk leaves fewer items, a row ends with index −1 and distance infinity.
 
     Raises:
         UserError: as `evaluate`, and for k < 1.

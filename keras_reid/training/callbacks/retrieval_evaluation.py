@@ -1,4 +1,4 @@
-"""Retrieval metrics while training."""
+"""Retrieval metrics during training."""
 
 import keras
 
@@ -12,8 +12,8 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     """Evaluates a `ReIDModel` on the test part of data sets every few epochs and after the last one.
 
     Prints a table and adds `NAME/rank1`, `NAME/mAP` and so on to the logs of the epoch. `last` holds the newest
-    evaluations by the name of the set, with features. An optimizer that keeps a moving average of the weights
-    (`use_ema`) is evaluated with it, as it is what training ends with.
+    evaluations by the name of the set, with features. If the optimizer keeps a moving average of the weights
+    (`use_ema`), that is evaluated, because training ends with it.
 
     Args:
         datasets: `ReIDDataset`s with different names and a test part.
@@ -21,7 +21,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         metric: `"cosine"` or `"euclidean"`.
         batch_size: images in a batch.
         flip: whether embeddings are averaged with those of the mirror image.
-        best: a `BestModel` that keeps the best one, and stops the training when it is exhausted.
+        best: a `BestModel`, which keeps the best model and stops the training when its patience is exhausted.
         before_last: called with the model before the last evaluation, such as `precise_batch_norm` with its data.
     """
 
@@ -35,7 +35,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         self.last = None
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.last = None  # of other weights than the epoch will leave
+        self.last = None  # its weights are not those that the epoch will leave
 
     def on_epoch_end(self, epoch, logs=None):
         done = epoch + 1
