@@ -49,9 +49,7 @@ def main(arguments):
     if not runs:
         raise UserError("name at least one run directory, such as runs/quickstart")
     if len({run.path.resolve() for run in runs}) < len(runs):
-        raise UserError(
-            f"name each run once: a run is compared with others, not with itself. Received: {' '.join(options.runs)}"
-        )
+        raise UserError(f"name each run once. Received: {' '.join(options.runs)}")
     if options.output and options.output.suffix not in (".html", ".htm"):
         raise UserError(f"--output must be a file that ends in .html. Received: {options.output}")
     if len(runs) == 1:

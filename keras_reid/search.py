@@ -24,10 +24,10 @@ class Search:
     shows the same one and the verdict: same, different or unsure. Probability and verdict need a calibrated model
     (`python -m keras_reid.calibrate`). With two image files and no gallery, prints the verdict on them.
 
-    The embeddings of the gallery are kept in an index, a hidden folder in the gallery. The next call embeds only new and
-    changed images, and drops those that are gone; another model makes a new index. After a kill, the same command
-    continues where it was. Time: for a new index, that of embedding the gallery; later, a look at each file, and reading
-    the index once for each query. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB for each image of
+    The embeddings of the gallery are kept in an index, a hidden folder in the gallery. The next call embeds only new
+    and changed images, and drops those that are gone; another model makes a new index. After a kill, the same command
+    continues where it was. Time: for a new index, that of embedding the gallery; later, a look at each file, and
+    reading the index once for each query. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB for each image of
     the gallery, and 256 MiB.
     """
 
@@ -48,8 +48,8 @@ class Search:
     """how likely it is, before looking, that two images show the same one, 0 to 1; by default that of the calibration's
     test set. For two files that are as often the same as not it is 0.5"""
     index: Path | None = None
-    """folder of the index; by default .keras_reid_index in the gallery. To keep the indexes of several models, give each
-    its folder"""
+    """folder of the index; by default .keras_reid_index in the gallery. To keep the indexes of several models, give
+    each its folder"""
     strict: bool = False
     """stop at an unreadable gallery image before anything is embedded, instead of leaving it out and naming it"""
     batch_size: int = 64

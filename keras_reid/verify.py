@@ -17,8 +17,8 @@ from keras_reid.utils.trust_option import TrustCode
 class Verify:
     """Say whether two images show the same one: same, different or unsure, with the probability.
 
-    The model must be calibrated: `python -m keras_reid.calibrate` does that. The verdict comes with the distance and the
-    threshold, for a yes-or-no decision at the false-positive rate of the calibration.
+    The model must be calibrated: `python -m keras_reid.calibrate` does that. The verdict comes with the distance and
+    the threshold, for a yes-or-no decision at the false-positive rate of the calibration.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]

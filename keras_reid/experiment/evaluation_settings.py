@@ -13,25 +13,26 @@ class Evaluation:
     every: int = 10
     """epochs between evaluations; 0 evaluates at the end only, which always happens"""
     metric: Literal["cosine", "euclidean", "dsr"] = "cosine"
-    """distance between embeddings; or dsr, for partial images: local features are compared as well, but during training
-    the embeddings alone, by their cosine"""
+    """distance between embeddings; or dsr, for partial images, which also compares local features. During training dsr
+    compares the embeddings alone, by their cosine"""
     dsr_validation: Any = None
-    """with dsr: reader of a set on which its share beside cosine is chosen when the training is done: neither tested on
-    nor trained on, with queries as partial as those of the test; such as PartialQueries() of a test part"""
+    """with dsr: reader of the set on which its share in the sum with cosine is chosen after the training. It must be
+    neither tested nor trained on, with queries as partial as those of the test; such as PartialQueries() of a test
+    part"""
     dsr_lambda: float | None = None
-    """with dsr: its share, 0 to 1, where none is to be chosen"""
+    """with dsr: its share, 0 to 1, if it is not to be chosen"""
     batch_size: int = 128
-    """images"""
+    """images in a batch"""
     flip: bool = False
     """average the embeddings of an image and its mirror image"""
     recall: tuple[int, ...] = ()
-    """image retrieval's Recall@K for these K, also in the results at the end"""
+    """also report image retrieval's Recall@K for these K at the end"""
     projector_images: int = 500
-    """test images in TensorBoard's embedding projector; 0 for none"""
+    """test images in TensorBoard's embedding projector; 0 writes no projector"""
 
     @property
     def embedding_metric(self):
-        """The distance of embeddings, which dsr needs too."""
+        """The distance between embeddings; the metric dsr needs one too."""
         return "cosine" if self.metric == "dsr" else self.metric
 
     def settings(self):
@@ -52,7 +53,7 @@ class Evaluation:
         )
 
     def embedding_settings(self):
-        """The same of embeddings alone, which dsr is tested beside."""
+        """The same for embeddings alone; a run with dsr reports these metrics as well."""
         return replace(self.settings(), metric=self.embedding_metric, dsr_lambda=None)
 
 
@@ -83,5 +84,5 @@ def check_evaluation(evaluation, tested):
 
 
 def cosine_entry(name):
-    """Under which name `metrics.json` holds the metrics of the embeddings alone, where the metric is DSR."""
+    """The name under which `metrics.json` holds the metrics of embeddings alone, if the metric is DSR."""
     return f"{name} (cosine)"
