@@ -27,8 +27,8 @@ class Search:
     The embeddings of the gallery are kept in an index, a hidden folder in the gallery. The next call embeds only new
     and changed images, and drops those that are gone; another model makes a new index. After a kill, the same command
     continues where it was. Time: for a new index, that of embedding the gallery; later, a look at each file, and
-    reading the index once for each query. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB for each image of
-    the gallery, and 256 MiB.
+    reading the index once for each query. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB for each
+    image of the gallery, and 256 MiB.
     """
 
     queries: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="QUERY")]
