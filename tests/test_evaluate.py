@@ -112,7 +112,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
         "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: None)
-    monkeypatch.setattr("keras_reid.evaluation.evaluator.embed_paths", embed)
+    monkeypatch.setattr("keras_reid.evaluation.dataset_features.embed_paths", embed)
     monkeypatch.setattr(sys, "argv", ["evaluate", *nothing, *options])
     with pytest.raises(SystemExit) as stopped:
         command_line.run(main)

@@ -8,7 +8,7 @@ From the top down:
 - `analysis/`: single shot, open set, pairs of cameras, bias of cameras.
 - `rerank/`, `dsr/`: other distances than those of embeddings as they are.
 - `given_distances`: metrics of distances that are given; `exact/`: ranks and neighbours without a matrix of distances.
-- `distances`, `ground_truth`, `roc`, `retrieval_result`, `features`: what all of them compute with.
+- `distances`, `ground_truth`, `roc`, `retrieval_result`, `features`, `dataset_features`: what all of them use.
 """
 
 from keras_reid import embedding
@@ -23,6 +23,7 @@ from keras_reid.evaluation.analysis import (
     without_identities,
 )
 from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
+from keras_reid.evaluation.dataset_features import embed_datasets
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr import (
     DSRDistances,
@@ -35,7 +36,6 @@ from keras_reid.evaluation.dsr import (
 from keras_reid.evaluation.evaluator import (
     DatasetEvaluation,
     Evaluator,
-    embed_datasets,
     evaluate_dataset,
     evaluate_dsr,
     evaluate_repetitions,

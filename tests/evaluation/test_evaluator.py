@@ -5,9 +5,17 @@ import pytest
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.evaluation import EvaluationSettings, Evaluator, Features, RepeatedResult, evaluate
-from keras_reid.evaluation import evaluator as module
-from keras_reid.evaluation.evaluator import embed_datasets, evaluate_dataset, evaluate_repetitions
+from keras_reid.evaluation import (
+    EvaluationSettings,
+    Evaluator,
+    Features,
+    RepeatedResult,
+    embed_datasets,
+    evaluate,
+    evaluate_dataset,
+    evaluate_repetitions,
+)
+from keras_reid.evaluation import dataset_features as module
 from keras_reid.utils.errors import UserError
 
 SAMPLES = [Sample(f"{i}_{c}.jpg", identity=i, camera=c) for i in range(12) for c in range(4)]

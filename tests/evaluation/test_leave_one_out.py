@@ -22,7 +22,7 @@ from keras_reid.evaluation import (
     query_expansion,
     without_identities,
 )
-from keras_reid.evaluation import evaluator as module
+from keras_reid.evaluation import dataset_features as module
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists

@@ -57,6 +57,7 @@ class BlockCounter:
         in_threads(self._count, rows)
 
     def _count(self, first, last):
+        """Counts the rows from `first` to `last`: what is decided one by one waits until the end."""
         near = np.empty((min(self.step, last - first), self.scores.shape[1]), bool)
         waiting = []
         for start in range(first, last, self.step):
