@@ -15,6 +15,7 @@ _SUBMODULES = (
     "backbones",
     "checkpoints",
     "data",
+    "embedding",
     "evaluation",
     "experiment",
     "export",

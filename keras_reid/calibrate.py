@@ -19,11 +19,11 @@ _FEW = 50  # identities
 class Calibrate:
     """Fit a model's answer to "is it the same one or not?" on held-out pairs, and keep it in the model.
 
-    The pairs are those that evaluation counts, each query with each gallery image; their identities must not be those
-    that the model was trained on. Prints the error rates, the threshold and how reliable the probabilities are for
-    identities that were not fitted on. Everything is written into the metadata of the model file, which is replaced
-    whole and keeps its weights and optimizer, and goes with every later export; beside it calibration.json and
-    calibration.png. Of a run it is model.keras; best.keras stays as it is: name it to calibrate it.
+    The pairs are those that evaluation counts, each query with each gallery image. The model must not have been trained
+    on their identities. Prints the error rates, the threshold, and how reliable the probabilities are for identities
+    that were not used for fitting. Writes everything into the metadata of the model file, which keeps its weights and
+    optimizer; every later export has it too. Writes calibration.json and calibration.png next to the file. Of a run,
+    model.keras is calibrated; to calibrate best.keras, name it.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -32,29 +32,29 @@ class Calibrate:
     """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
     first test set is used; by default the run's first one"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    """folder that holds the data set; by default that of the run or experiment file"""
     metric: Literal["cosine", "euclidean"] | None = None
-    """distance between embeddings; by default that of the run or experiment file, else cosine. Exports give embeddings
-    of unit length, for which only cosine holds"""
+    """distance between embeddings; by default that of the run or experiment file, else cosine. Use cosine for exports,
+    whose embeddings have unit length"""
     flip: bool = False
     """average the embeddings of each image and its mirror image, here and in verify"""
     protocol: Literal["cross_camera", "all"] | None = None
-    """which pairs count: cross_camera leaves out those of one identity and one camera, all counts every one; by default
-    that of the data set"""
+    """which pairs count: cross_camera leaves out pairs of one identity and one camera, all counts every pair; by
+    default the protocol of the data set"""
     false_positive_rate: float = 1e-3
     """share of different pairs that the threshold may accept"""
     prior: float | None = None
-    """share of same pairs, 0 to 1, among those that will be asked about, and that probabilities are for; by default
-    that of the test set, often below one in a hundred. 0.5 is for pairs that are as often the same as not. It can be
-    set anew at each question"""
+    """share of same pairs, 0 to 1, among the pairs that will be asked about, for which the probabilities hold; by
+    default that of the test set, often below one in a hundred. 0.5 is for pairs that are as often the same as not. Each
+    question can set another one"""
     same_above: float = 0.9
     """probability from which the verdict is "same" """
     different_below: float = 0.1
     """probability up to which the verdict is "different"; between the two it is "unsure" """
     memory: str | None = None
-    """memory to use beside the embeddings, such as 1GB; by default 256MiB"""
+    """memory to use in addition to the embeddings, such as 1GB; by default 256MiB"""
     batch_size: int = 128
-    """images"""
+    """images in a batch"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
@@ -65,46 +65,45 @@ def main(arguments):
         Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
-    from keras_reid.evaluation.calibration.options import check_options
-    from keras_reid.evaluation.memory import parse_memory
+    from keras_reid.evaluation import parse_memory
+    from keras_reid.evaluation.calibration.fitting import check_options
 
-    settings = {
+    wanted = {
         name: getattr(options, name)
         for name in ("prior", "false_positive_rate", "same_above", "different_below")
     }
-    check_options(**settings)
+    check_options(**wanted)
     memory = None if options.memory is None else parse_memory(options.memory)
     experiment = experiment_of(options.dataset, run_directory(options.run_or_model), options.trust_code)
     data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
     data = dataclasses.replace(data, test_datasets=tuple(data.test_datasets)[:1])
-    metric, flip = _distance(options, experiment)
+    settings = _settings(options, experiment)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation import calibrate
-    from keras_reid.evaluation.calibration.storing import update_metadata
-    from keras_reid.evaluation.calibration.table import print_calibration
-    from keras_reid.evaluation.dataset import embed_datasets
+    from keras_reid.evaluation import Evaluator, calibrate
+    from keras_reid.evaluation.calibration.calibration_tables import print_calibration
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
     from keras_reid.utils.files import write_json
+    from keras_reid.utils.model_metadata import update_metadata
     from keras_reid.visualization import draw_reliability
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
-    ((query, gallery),) = embed_datasets(model, [dataset], options.batch_size, flip)
+    query, gallery = Evaluator(model, settings).features(dataset)
     calibration = calibrate(
         query,
         gallery,
-        metric,
+        settings.metric,
         protocol=dataset.protocol,
-        flip=flip,
+        flip=settings.flip,
         dataset=dataset.name,
         memory=memory,
-        **settings,
+        **wanted,
     )
     print_calibration(calibration)
     if calibration.fitted_on["identities"] < _FEW:
-        print(f"fewer than {_FEW} identities: with others the rates may be far from these")
+        print(f"fewer than {_FEW} identities: on others the rates may be very different")
     folder = Path(options.run_or_model)
     beside = folder / "calibration.json" if folder.is_dir() else file.with_suffix(".calibration.json")
     entries = calibration.to_metadata()
@@ -114,14 +113,22 @@ def main(arguments):
     print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
 
 
-def _distance(options, experiment):
+def _settings(options, experiment):
+    from keras_reid.evaluation import EvaluationSettings
+
     metric = options.metric or (experiment.evaluation.metric if experiment else "cosine")
     if metric not in ("cosine", "euclidean"):
         raise UserError(
-            f"a calibration is of distances between embeddings, not of {metric}: "
+            f"a calibration needs distances between embeddings, not {metric}: "
             "add --metric cosine or --metric euclidean"
         )
-    return metric, options.flip or bool(experiment and experiment.evaluation.flip)
+    flip = options.flip or bool(experiment and experiment.evaluation.flip)
+    return EvaluationSettings(
+        metric=metric,
+        flip=flip,
+        batch_size=options.batch_size,
+        named=lambda field: f"--{field.replace('_', '-')}",
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.evaluation.image_files import ImageFile, find_images
+from keras_reid.embedding.image_files import ImageFile, find_images
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file, fingerprint
@@ -19,9 +19,9 @@ class Embed:
     """Write the embeddings of image files.
 
     The file holds `embeddings`, float32 of shape (images, dimensions) and unit length, so that the cosine
-    similarity of two images is a dot product, and `paths`. It is written whole or not at all. What is done so far is
-    kept in a hidden folder beside it, second by second: after a kill the same command goes on from there. Memory does
-    not grow with the number of images, but for their paths.
+    similarity of two images is a dot product, and `paths`. The file appears only when it is complete. Until then,
+    finished work is kept second by second in a hidden folder next to it: after a kill, the same command continues from
+    there. Memory grows only by the paths of the images.
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -31,7 +31,7 @@ class Embed:
     output: pathlib.Path
     """the .npz file to write"""
     batch_size: int = 64
-    """images"""
+    """images in a batch"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
@@ -51,7 +51,7 @@ def main(arguments):
     paths = find_images(options.images)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.embedding_store import EmbeddingStore
+    from keras_reid.embedding.store import EmbeddingStore
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
@@ -69,10 +69,10 @@ def main(arguments):
 
 def _embed(store, model, paths, options):
     from keras_reid.data.unreadable import check_images, say_left_out
-    from keras_reid.evaluation.embedding_file import write_embeddings
-    from keras_reid.evaluation.stored_embedding import embed_into
+    from keras_reid.embedding.computing import embed_into
+    from keras_reid.embedding.npz_file import write_embeddings
 
-    # Looked at before they are read, so that what changes in between is seen.
+    # Noted before the files are read, so that a later change is seen.
     images = {path: ImageFile.of(path) for path in paths}
     known = set(store.images)
     left = [image for image in images.values() if image not in known]

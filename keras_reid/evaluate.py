@@ -8,6 +8,7 @@ import tyro
 
 from keras_reid.dsr_options import share_of_dsr, validation_data
 from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.evaluation_settings import Evaluation
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -18,24 +19,25 @@ from keras_reid.utils.trust_option import TrustCode
 class Evaluate:
     """Evaluate a trained model: Rank-1, Rank-5, Rank-10, mAP and mINP, as a table and as JSON.
 
-    A run, or a model file in one (best.keras), is tested on the run's own test sets unless --dataset names another.
+    A run, or a model file in it (best.keras), is tested on the run's own test sets unless --dataset names others.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
     """a run directory (runs/NAME) or a .keras file"""
     dataset: str | None = None
-    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file whose
+    """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
     test sets are used (with its folder or CSV options)"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    """folder that holds the data set; by default that of the run or experiment file"""
     metric: Literal["cosine", "euclidean", "dsr"] | None = None
-    """distance between embeddings; by default that of the run or experiment file, else cosine. dsr, for partial images:
-    how well the parts of a query can be reconstructed from each of the 100 nearest gallery images, beside cosine"""
+    """distance between embeddings; by default that of the run or experiment file, else cosine. dsr is for partial
+    images: it adds how well the parts of a query can be reconstructed from each of the 100 nearest gallery images"""
     dsr_lambda: float | None = None
-    """share of dsr beside cosine, 0 to 1; by default what was chosen when the model was trained, else 0.5"""
+    """share of dsr in the sum with cosine, 0 to 1; by default the one that was chosen when the model was trained, else
+    0.5"""
     dsr_validation: str | None = None
-    """choose that share here: a benchmark, or an experiment file with one test set; with other images and identities
-    than those of the test, and queries as partial"""
+    """choose that share on this data: a benchmark, or an experiment file with one test set. Its images and identities
+    must differ from those of the test, and its queries must be as partial"""
     flip: bool = False
     """average the embeddings of each image and its mirror image"""
     remove_camera_bias: bool = False
@@ -46,26 +48,26 @@ class Evaluate:
     rerank: bool = False
     """re-rank by k-reciprocal neighbours (k1 20, k2 6, lambda 0.3)"""
     protocol: Literal["cross_camera", "all"] | None = None
-    """which gallery images count for a query: cross_camera leaves out those of its identity from its own camera, all
-    counts every one; by default that of the data set"""
+    """which gallery images count for a query: cross_camera leaves out images of the same identity from the same camera,
+    all counts every image; by default the protocol of the data set"""
     single_shot: int | None = None
     """evaluate on a gallery with one image of each identity, drawn this many times (the classic protocol of CUHK03
     has 10)"""
     recall: tuple[int, ...] = ()
-    """also image retrieval's Recall@K, the share of queries with a match among the K nearest, for these K, such as 1 10
-    100; by default those of the run or experiment file"""
+    """also report image retrieval's Recall@K, the share of queries with a match among the K nearest, for these K, such
+    as 1 10 100; by default those of the run or experiment file"""
     roc: bool = False
-    """also verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
+    """also measure verification, "is it the same one or not?": TPR@FPR, AUC and EER over all pairs (takes longer)"""
     per_camera: bool = False
-    """also Rank-1 and mAP for each pair of a query's and a gallery's camera"""
+    """also measure Rank-1 and mAP for each pair of a query's and a gallery's camera"""
     open_set: float | None = None
-    """also test with this share of the gallery's identities taken out, drawn at random, 0 to 1: how many queries are
-    found (DIR) or accepted (TTR) where few of those that are not in the gallery are (FAR, FTR)"""
+    """also test with this share of the gallery's identities, drawn at random, taken out, 0 to 1: how many queries are
+    found (DIR) or accepted (TTR) when few of those that are not in the gallery are accepted (FAR, FTR)"""
     memory: str | None = None
-    """memory to use for ranking beside the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB (re-ranking takes
-    a copy of the embeddings and 2 kB an image, whatever this says)"""
+    """memory for ranking, in addition to the embeddings, such as 1GB; at least 64MiB, by default 1.5GiB (re-ranking
+    always takes a copy of the embeddings and 2 kB an image)"""
     batch_size: int = 128
-    """images"""
+    """images in a batch"""
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
@@ -79,58 +81,76 @@ def main(arguments):
     )
     find_model_file(options.run_or_model)
     run = run_directory(options.run_or_model)
-    data, settings, recall = _what(options, run)
+    experiment = experiment_of(options.dataset, run, options.trust_code)
+    settings = _settings(options, experiment)
+    data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
     validation = None if options.dsr_validation is None else validation_data(options, data)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.draws import evaluate_draws
-    from keras_reid.evaluation.table import (
-        print_camera_table,
-        print_open_set_table,
-        print_recall_table,
-        print_roc_table,
-        print_table,
-    )
+    from keras_reid.evaluation import Evaluator
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
     from keras_reid.utils.files import write_json
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, tests = read_datasets(data, train=False, protocol=options.protocol)
-    if settings["metric"] == "dsr":
-        settings["dsr_lambda"] = share_of_dsr(options, model, validation, tests)
-    results, more = {}, {}
-    readers = data.test_datasets or [data.dataset]
-    for reader, dataset in zip(readers, tests, strict=True):
-        draws = _repetitions(reader, dataset, data.root)
-        results[dataset.name], more[dataset.name] = evaluate_draws(
-            model, draws, options.batch_size, **settings
-        )
-    summaries = {name: result.to_dict() for name, result in results.items()}
-    print_table(results)
-    if recall:
-        for name, result in results.items():
-            summaries[name] |= result.recalls(recall)
-        print_recall_table(summaries, recall)
-    if settings["roc"]:
-        print_roc_table(summaries)
-    for name, extras in more.items():
-        summaries[name] |= {key: extra.to_dict() for key, extra in extras.items()}
-        if "camera_pairs" in extras:
-            print_camera_table(name, extras["camera_pairs"])
-    if settings["open_set"] is not None:
-        print_open_set_table(summaries)
+    if settings.metric == "dsr":
+        share = share_of_dsr(options, model, validation, tests)
+        settings = dataclasses.replace(settings, dsr_lambda=share)
+    evaluator, evaluations = Evaluator(model, settings), {}
+    for reader, dataset in zip(data.test_datasets or [data.dataset], tests, strict=True):
+        if hasattr(reader, "repetitions"):
+            evaluations[dataset.name] = evaluator.run_draws(_repetitions(reader, dataset, data.root))
+        else:
+            evaluations[dataset.name] = evaluator.run(dataset)
+    summaries = {name: evaluation.to_dict() for name, evaluation in evaluations.items()}
+    _print(evaluations, summaries, settings)
     source = Path(options.run_or_model)
     beside = source / "evaluation.json" if source.is_dir() else source.with_suffix(".evaluation.json")
     output = options.output or beside
-    write_json(output, {"settings": settings, "results": summaries})
+    write_json(output, {"settings": settings.to_dict(), "results": summaries})
     print(f"written to {output}")
 
 
+def _settings(options, experiment):
+    """What the options say, and where they say nothing, the run's or file's experiment."""
+    from keras_reid.evaluation import EvaluationSettings, parse_memory
+
+    base = experiment.evaluation if experiment else Evaluation()
+    metric = options.metric or base.metric
+    expansion = options.query_expansion
+    if expansion is not None and len(expansion) > 1:
+        given = " ".join(map(str, expansion))
+        raise UserError(
+            f"--query-expansion takes one number of gallery images, at least 1. Received: {given}"
+        )
+    settings = EvaluationSettings(
+        metric=metric,
+        # An experiment's own flip is of embeddings, which the metric dsr does not take.
+        flip=options.flip or (base.flip and metric != "dsr"),
+        protocol=options.protocol,
+        roc=options.roc,
+        per_camera=options.per_camera,
+        single_shot=options.single_shot,
+        open_set=options.open_set,
+        memory=None if options.memory is None else parse_memory(options.memory),
+        remove_camera_bias=options.remove_camera_bias,
+        query_expansion=None if expansion is None else (*expansion, 5)[0],
+        rerank=options.rerank,
+        dsr_lambda=options.dsr_lambda,
+        recall=options.recall or base.recall,
+        batch_size=options.batch_size,
+        named=lambda field: f"--{field.replace('_', '-')}",
+    )
+    if options.dsr_validation is not None and metric != "dsr":
+        raise UserError(f"--dsr-validation is for --metric dsr. Received: {metric}")
+    if options.dsr_validation is not None and options.dsr_lambda is not None:
+        raise UserError("--dsr-validation chooses what --dsr-lambda says: leave one of them out")
+    return settings
+
+
 def _repetitions(reader, dataset, root):
-    """The draws of a test that is repeated, of the images that could be read, or the one data set."""
-    if not hasattr(reader, "repetitions"):
-        return [dataset]
+    """The draws of a test that is repeated, of the images that could be read."""
     readable = {sample.path for sample in (*dataset.query, *dataset.gallery)}
     return [
         dataclasses.replace(
@@ -142,98 +162,19 @@ def _repetitions(reader, dataset, root):
     ]
 
 
-def _what(options, run):
-    """The data to test on, the evaluation settings and the K of Recall@K: the run's own, where the options do not say
-    otherwise.
-    """
-    experiment = experiment_of(options.dataset, run, options.trust_code)
-    settings = {"metric": options.metric or "cosine", "flip": options.flip}
-    if experiment:
-        settings["metric"] = options.metric or experiment.evaluation.metric
-        settings["flip"] = options.flip or experiment.evaluation.flip
-    settings |= {
-        name: getattr(options, name) for name in ("protocol", "roc", "per_camera", "single_shot", "open_set")
-    }
-    settings["memory"] = _memory(options)
-    settings |= _post_processing(options, settings["metric"])
-    _check_together(options, settings)
-    recall = options.recall or (experiment.evaluation.recall if experiment else ())
-    if min(recall, default=1) < 1:
-        raise UserError(
-            f"--recall takes numbers of images, at least 1. Received: {' '.join(map(str, recall))}"
-        )
-    return chosen_data(options.dataset, experiment, options.root, options.skip_unreadable), settings, recall
+def _print(evaluations, summaries, settings):
+    from keras_reid.evaluation import metric_tables
 
-
-def _memory(options):
-    from keras_reid.evaluation.estimates import LEAST_MEMORY
-    from keras_reid.evaluation.memory import parse_memory
-
-    memory = None if options.memory is None else parse_memory(options.memory)
-    if memory is not None and memory < LEAST_MEMORY:
-        raise UserError(f"--memory must be at least 64MiB. Received: {options.memory}")
-    return memory
-
-
-def _check_together(options, settings):
-    """Refuses options that do not go together, before the long work starts."""
-    if options.single_shot is not None and options.single_shot < 1:
-        raise UserError(
-            f"--single-shot is a number of draws and must be at least 1. Received: {options.single_shot}"
-        )
-    if options.single_shot:
-        for name, given in (
-            ("--roc", options.roc),
-            ("--rerank", options.rerank),
-            ("--metric dsr", settings["metric"] == "dsr"),
-        ):
-            if given:
-                raise UserError(
-                    f"{name} is for the whole gallery: leave it out with --single-shot, or --single-shot with it"
-                )
-    if options.open_set is not None and not 0 < options.open_set < 1:
-        raise UserError(f"--open-set must lie between 0 and 1. Received: {options.open_set}")
-    changed = options.rerank or options.query_expansion or settings["metric"] == "dsr"
-    for name, given in (("--per-camera", options.per_camera), ("--open-set", options.open_set)):
-        if given and changed:
-            raise UserError(
-                f"{name} is for the distances of embeddings as they are: leave out --rerank, --query-expansion "
-                "and --metric dsr with it"
-            )
-
-
-def _post_processing(options, metric):
-    """The settings of what happens between embedding and ranking, checked before the long work starts."""
-    expansion = options.query_expansion
-    if expansion is not None and (len(expansion) > 1 or min(expansion, default=1) < 1):
-        given = " ".join(map(str, expansion))
-        raise UserError(
-            f"--query-expansion takes one number of gallery images, at least 1. Received: {given}"
-        )
-    settings = {
-        "remove_camera_bias": options.remove_camera_bias,
-        "query_expansion": None if expansion is None else (*expansion, 5)[0],
-        "rerank": options.rerank,
-    }
-    for name in ("dsr_lambda", "dsr_validation"):
-        if metric != "dsr" and getattr(options, name) is not None:
-            option = f"--{name.replace('_', '-')}"
-            raise UserError(f"{option} is of the share of dsr beside cosine: use --metric dsr with it")
-    if metric != "dsr":
-        return settings
-    if options.dsr_lambda is not None and options.dsr_validation is not None:
-        raise UserError("--dsr-validation chooses what --dsr-lambda says: leave one of them out")
-    if options.rerank:
-        raise UserError(
-            "--rerank is for distances of embeddings: use --metric cosine or euclidean with it, not dsr"
-        )
-    for name, given in (("--flip", options.flip), ("--remove-camera-bias", options.remove_camera_bias)):
-        if given:
-            raise UserError(f"{name} is for embeddings, not for feature maps: leave it out with dsr")
-    share = options.dsr_lambda
-    if share is not None and not 0 <= share <= 1:
-        raise UserError(f"--dsr-lambda must be from 0 to 1. Received: {share}")
-    return {**settings, "flip": False, "dsr_lambda": share}
+    metric_tables.print_table(summaries)
+    if settings.recall:
+        metric_tables.print_recall_table(summaries, settings.recall)
+    if settings.roc:
+        metric_tables.print_roc_table(summaries)
+    if settings.per_camera:
+        for name, evaluation in evaluations.items():
+            metric_tables.print_camera_table(name, evaluation.camera_pairs)
+    if settings.open_set is not None:
+        metric_tables.print_open_set_table(summaries)
 
 
 if __name__ == "__main__":

@@ -151,7 +151,7 @@ def _print_spread(results):
     import rich.console
     import rich.table
 
-    from keras_reid.evaluation.table import COLUMNS
+    from keras_reid.evaluation.metric_tables import COLUMNS
 
     tests = list(next(iter(results.values())))
     print(f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
@@ -167,7 +167,7 @@ def _print_spread(results):
 
 def _write_spread(file, results):
     """The metrics of each seed, as in its metrics.json, and their mean and standard deviation, as fractions."""
-    from keras_reid.evaluation.table import COLUMNS
+    from keras_reid.evaluation.metric_tables import COLUMNS
 
     sets = {}
     for name in next(iter(results.values())):

@@ -23,7 +23,7 @@ class RankedListOf:
     """Show what a model finds for one query of a test set: the nearest gallery images, right and wrong, and the
     matches that come later.
 
-    It prints the list and draws it into a picture. Gallery images that the protocol does not count are left out.
+    Prints the list and draws it as a picture. Gallery images that the protocol does not count are left out.
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -37,10 +37,10 @@ class RankedListOf:
     test_set: str | None = None
     """name of the test set, where there are several; by default the first that has such a query"""
     root: Path | None = None
-    """folder under which the data set is looked for; by default that of the run or experiment file"""
+    """folder that holds the data set; by default that of the run or experiment file"""
     output: Path | None = None
     """.png or .jpg, or .html with activation maps; by default report/ranked_list_QUERY.png in the run directory, or
-    ranked_list_QUERY.png beside the model"""
+    ranked_list_QUERY.png next to the model"""
     trust_code: TrustCode = False
 
 
@@ -63,7 +63,7 @@ def main(arguments):
     data = chosen_data(options.dataset, experiment, options.root)
 
     command_line.load_tensorflow()
-    from keras_reid.evaluation.dataset import embed_datasets
+    from keras_reid.evaluation import Evaluator
     from keras_reid.experiment import Evaluation
     from keras_reid.experiment.reading import read_dataset
     from keras_reid.models import load_model
@@ -72,9 +72,9 @@ def main(arguments):
 
     tests = [read_dataset(reader, data.root) for reader in data.test_datasets or [data.dataset]]
     dataset, position = find_query(tests, options.query, options.test_set)
-    settings = experiment.evaluation if experiment else Evaluation()
+    settings = (experiment.evaluation if experiment else Evaluation()).embedding_settings()
     model = load_model(options.run_or_model, trust_code=options.trust_code)
-    ((query, gallery),) = embed_datasets(model, [dataset], settings.batch_size, settings.flip)
+    query, gallery = Evaluator(model, settings).features(dataset)
     paths = [[sample.path for sample in part] for part in (dataset.query, dataset.gallery)]
     (found,) = ranked_lists(
         *paths,
@@ -103,7 +103,7 @@ def find_query(tests, query, test_set=None):
         test_set: name of the only test set to look in.
 
     Raises:
-        UserError: there is no such test set or query (the nearest names are said), or several fit.
+        UserError: there is no such test set or query (the error names the nearest ones), or several fit.
     """
     names = [dataset.name for dataset in tests]
     if test_set is not None and test_set not in names:

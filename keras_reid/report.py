@@ -14,30 +14,30 @@ from keras_reid.utils.files import read_json
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
 
-_SAME = 1e-3  # of a metric: what another processor's rounding may change
+_SAME = 1e-3  # of a metric: what rounding on another processor may change
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """Make the report of a run anew, or compare several runs.
+    """Make the report of a run again, or compare several runs.
 
-    One run: its model is evaluated on its test sets, and everything is drawn: curves, distances of pairs, cameras,
-    ranked lists, activation maps, training, settings. `fit` writes the same report when it ends, without ROC curve and
-    histogram where a test set has more than 200 million pairs.
+    One run: evaluates its model on its test sets and draws everything: curves, distances of pairs, cameras, ranked
+    lists, activation maps, training, settings. `fit` writes the same report when it ends, but without ROC curve and
+    histogram for test sets with more than 200 million pairs.
 
-    Several runs: a page with a table of their metrics, their curves in one chart each, and the settings that differ. It
-    takes what their reports hold; a run without curves gets its report first.
+    Several runs: a page with a table of their metrics, a chart for each kind of curve, and the settings that differ. It
+    uses their reports; a run without curves gets its report first.
 
-    Each is one HTML file that needs no network.
+    Each page is one HTML file that needs no network.
     """
 
     runs: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN")]
     """finished run directories (runs/NAME)"""
     output: Path | None = None
-    """HTML file to write; by default report/index.html in the run directory, and for several runs comparison.html
-    beside the first"""
+    """HTML file to write; by default report/index.html in the run directory, and for several runs comparison.html next
+    to the first"""
     root: Path | None = None
-    """folder under which the data sets are looked for; by default that of the run's experiment"""
+    """folder that holds the data sets; by default that of the run's experiment"""
     trust_code: TrustCode = False
 
 
@@ -49,7 +49,7 @@ def main(arguments):
     if not runs:
         raise UserError("name at least one run directory, such as runs/quickstart")
     if len({run.path.resolve() for run in runs}) < len(runs):
-        raise UserError(f"a run is compared with others, not with itself. Received: {' '.join(options.runs)}")
+        raise UserError(f"name each run once. Received: {' '.join(options.runs)}")
     if options.output and options.output.suffix not in (".html", ".htm"):
         raise UserError(f"--output must be a file that ends in .html. Received: {options.output}")
     if len(runs) == 1:
@@ -94,28 +94,22 @@ def _report(run, options):
     if options.root is not None:
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
-    from keras_reid.evaluation import print_table
-    from keras_reid.evaluation.dataset import evaluate_dataset
+    from keras_reid.evaluation import Evaluator, print_table
     from keras_reid.experiment.reading import read_datasets
     from keras_reid.experiment.results import write_run_report
     from keras_reid.models import load_model
 
     _, tests = read_datasets(data, train=False)
     model = load_model(run.path, trust_code=options.trust_code)
-    settings = experiment.evaluation
-    evaluations = {
-        dataset.name: evaluate_dataset(
-            model, dataset, settings.embedding_metric, settings.batch_size, settings.flip
-        )
-        for dataset in tests
-    }
+    evaluator = Evaluator(model, experiment.evaluation.embedding_settings())
+    evaluations = {dataset.name: evaluator.run(dataset) for dataset in tests}
     print_table({name: evaluation.result for name, evaluation in evaluations.items()})
     _compare_with_run(run, evaluations)
     write_run_report(model, experiment, run.path, tests, evaluations, output=options.output)
 
 
 def _compare_with_run(run, evaluations):
-    """Says where the model finds other numbers than the run did."""
+    """Warns where the metrics differ from those of the run."""
     before = read_json(run / "metrics.json")
     for name, evaluation in evaluations.items():
         for key in ("rank1", "mAP"):

@@ -20,24 +20,24 @@ _PICTURES = Path("search_results")
 class Search:
     """Find the images of a folder that show the same one as a query, or say of two images whether they do.
 
-    It prints a ranked list for each query and draws it into a picture: the nearest images, with the probability that
-    each is the same one and the verdict: same, different or unsure. These two need a calibrated model
-    (`python -m keras_reid.calibrate`). With two image files and no gallery it says the verdict on them.
+    Prints a ranked list for each query and draws it as a picture: the nearest images, each with the probability that it
+    shows the same one and the verdict: same, different or unsure. Probability and verdict need a calibrated model
+    (`python -m keras_reid.calibrate`). With two image files and no gallery, prints the verdict on them.
 
-    The embeddings of the gallery are kept in an index, a hidden folder of it. The next call embeds only what is new
-    or has changed, and drops what is gone; another model makes it anew. After a kill the same command goes on from
-    where it was. Time: for a new index that of embedding the gallery; then a look at each file and, for each query,
-    reading the index once. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB an image of the gallery,
-    and 256 MiB.
+    The embeddings of the gallery are kept in an index, a hidden folder in the gallery. The next call embeds only new
+    and changed images, and drops those that are gone; another model makes a new index. After a kill, the same command
+    continues where it was. Time: for a new index, that of embedding the gallery; later, a look at each file, and
+    reading the index once for each query. Disk: 4 bytes for each number of an embedding. Memory: about 1 kB for each
+    image of the gallery, and 256 MiB.
     """
 
     queries: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="QUERY")]
-    """image files, and folders of them; with a gallery any number, without one two files"""
+    """image files, and folders of them: any number with a gallery, two files without one"""
     gallery: Path | None = None
-    """folder of images to search in, with all its sub-folders. A query that lies there is not found itself"""
+    """folder of images to search in, with all its sub-folders. A query in it does not find itself"""
     model: str | None = None
-    """a run directory (runs/NAME) or a .keras file; by default what the index was made with, else the newest finished
-    run in runs/"""
+    """a run directory (runs/NAME) or a .keras file; by default the model of the index, else the newest finished run in
+    runs/"""
     top: int = 10
     """gallery images to show"""
     output: Path | None = None
@@ -48,11 +48,12 @@ class Search:
     """how likely it is, before looking, that two images show the same one, 0 to 1; by default that of the calibration's
     test set. For two files that are as often the same as not it is 0.5"""
     index: Path | None = None
-    """folder of the index; by default .keras_reid_index in the gallery. One for each model keeps both"""
+    """folder of the index; by default .keras_reid_index in the gallery. To keep the indexes of several models, give
+    each its folder"""
     strict: bool = False
-    """stop at an unreadable gallery image, before anything is embedded, instead of leaving it out and naming it"""
+    """stop at an unreadable gallery image before anything is embedded, instead of leaving it out and naming it"""
     batch_size: int = 64
-    """images"""
+    """images in a batch"""
     trust_code: TrustCode = False
 
 
@@ -66,10 +67,10 @@ def main(arguments):
                 f"--{name.replace('_', '-')} must be at least 1. Received: {getattr(options, name)}"
             )
     if options.trust_code and not options.model:
-        # An index is read from the gallery, which may be a stranger's, and would choose what is executed.
+        # The index names a model. It may be a stranger's, and must not choose what is executed.
         raise UserError("--trust-code is for a run that you name: add --model")
-    # All that can be wrong is said before the wait for TensorFlow.
-    from keras_reid.evaluation.calibration.options import check_prior
+    # Every mistake is reported before the wait for TensorFlow.
+    from keras_reid.evaluation.calibration.calibration import check_prior
 
     if options.prior is not None:
         check_prior(options.prior)
@@ -89,8 +90,8 @@ def _compare(options):
     for name in ("index", "output", "strict"):
         if getattr(options, name):
             raise UserError(f"--{name} is for a search in a folder: name it with --gallery")
-    from keras_reid.evaluation.image_files import find_images
-    from keras_reid.gallery.choosing import choose_model
+    from keras_reid.embedding.image_files import find_images
+    from keras_reid.gallery.model_choice import choose_model
 
     paths = find_images(options.queries)
     named, why = choose_model(options.model)
@@ -99,7 +100,8 @@ def _compare(options):
     import numpy as np
 
     from keras_reid.data.unreadable import check_images
-    from keras_reid.evaluation import Distances, Features, embed_paths, verify
+    from keras_reid.embedding import embed_paths
+    from keras_reid.evaluation import Distances, Features, verify
     from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.models import load_model
 
@@ -124,9 +126,9 @@ def _search(options):
         raise UserError("name at least one image to search for, before the options")
     if options.output and options.output.exists() and not options.output.is_dir():
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
-    from keras_reid.evaluation.image_files import find_images
-    from keras_reid.gallery.choosing import choose_model
+    from keras_reid.embedding.image_files import find_images
     from keras_reid.gallery.index import index_folder
+    from keras_reid.gallery.model_choice import choose_model
     from keras_reid.gallery.scan import scan
     from keras_reid.utils.model_file import find_model_file, fingerprint
 
@@ -138,9 +140,9 @@ def _search(options):
 
     command_line.load_tensorflow()
     from keras_reid.data.unreadable import check_images
-    from keras_reid.evaluation import Calibration, embed_paths
+    from keras_reid.embedding import check_finite, embed_paths
+    from keras_reid.evaluation import Calibration
     from keras_reid.evaluation.calibration.calibration import KEY
-    from keras_reid.evaluation.embedding import check_finite
     from keras_reid.gallery import search_gallery, update_index
     from keras_reid.models import load_model
 
@@ -168,14 +170,13 @@ def _search(options):
 
 
 def _show(lists, options):
-    from keras_reid.gallery.picture import draw_found
-    from keras_reid.gallery.table import print_found
+    from keras_reid.gallery.search_output import draw_search_result, print_search_result
 
     if options.json:
         print(json.dumps([one.to_dict() for one in lists], indent=2, ensure_ascii=False))
     else:
         for one in lists:
-            print_found(one)
+            print_search_result(one)
     if options.json and options.output is None:
         return
     folder, taken = options.output or _PICTURES, set()
@@ -186,7 +187,7 @@ def _show(lists, options):
             number += 1
             name = f"{stem}-{number}"
         taken.add(name)
-        draw_found(one, folder / f"{name}.png")
+        draw_search_result(one, folder / f"{name}.png")
     print(f"{len(lists)} pictures in {folder}" if len(lists) > 1 else folder / f"{name}.png", file=sys.stderr)
 
 

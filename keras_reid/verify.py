@@ -17,8 +17,8 @@ from keras_reid.utils.trust_option import TrustCode
 class Verify:
     """Say whether two images show the same one: same, different or unsure, with the probability.
 
-    The model must be calibrated: `python -m keras_reid.calibrate` does that. Beside the verdict stands the distance and
-    the threshold, for a yes-or-no decision at the false-positive rate that was chosen then.
+    The model must be calibrated: `python -m keras_reid.calibrate` does that. The verdict comes with the distance and
+    the threshold, for a yes-or-no decision at the false-positive rate of the calibration.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -28,9 +28,9 @@ class Verify:
     b: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
     """another one"""
     prior: float | None = None
-    """how likely it is, before looking, that they show the same one: the share of same pairs, 0 to 1, among those that
-    you ask about. By default that of the calibration's test set, as for a query and any image of its gallery, which is
-    often below one in a hundred; 0.5 is for pairs that are as often the same as not"""
+    """how likely it is, before looking, that they show the same one: the share of same pairs, 0 to 1, among the pairs
+    that you ask about. By default that of the calibration's test set, often below one in a hundred, as for a query and
+    any image of its gallery; 0.5 is for pairs that are as often the same as not"""
     json: bool = False
     """print it as JSON"""
     trust_code: TrustCode = False
@@ -44,10 +44,9 @@ def main(arguments):
     for image in (options.a, options.b):
         if not image.is_file():
             raise UserError(f"{image}: there is no such image file.")
-    # All that can be wrong is said before the wait for TensorFlow.
-    from keras_reid.evaluation.calibration.calibration import KEY
-    from keras_reid.evaluation.calibration.options import check_prior
-    from keras_reid.evaluation.calibration.storing import read_metadata
+    # Every mistake is reported before the wait for TensorFlow.
+    from keras_reid.evaluation.calibration.calibration import KEY, check_prior
+    from keras_reid.utils.model_metadata import read_metadata
 
     if options.prior is not None:
         check_prior(options.prior)

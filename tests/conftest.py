@@ -113,8 +113,8 @@ def loaded():
 def load_once(loaded, monkeypatch):
     """Commands get a model that was loaded before again: it is called much faster than one that was not called."""
     from keras_reid import models
-    from keras_reid.evaluation.calibration.storing import read_metadata
     from keras_reid.utils.model_file import find_model_file, fingerprint
+    from keras_reid.utils.model_metadata import read_metadata
 
     real = models.load_model
 

@@ -5,9 +5,9 @@ import pytest
 
 from keras_reid.calibrate import main
 from keras_reid.evaluation import Calibration
-from keras_reid.evaluation.calibration.storing import read_metadata
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_metadata import read_metadata
 from tests.export.conftest import small_model
 
 EXPERIMENT = """
@@ -93,7 +93,7 @@ def test_settings_of_the_experiment_and_options_above_them(given, tmp_path):
 @pytest.mark.parametrize(
     ("metric", "options", "message"),
     [
-        ("dsr", [], "not of dsr: add --metric cosine"),
+        ("dsr", [], "not dsr: add --metric cosine"),
         ("cosine", ["--prior", "2"], "prior.*Received: 2"),
         ("cosine", ["--false-positive-rate", "0"], "false-positive rate.*Received: 0"),
         ("cosine", ["--same-above", "0.05"], "different_below=0.1, same_above=0.05"),

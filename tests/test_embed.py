@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from keras_reid.embed import main
-from keras_reid.evaluation import embed_paths, l2_normalize, stored_embedding
-from keras_reid.evaluation.image_files import find_images
+from keras_reid.embedding import computing, embed_paths, l2_normalize
+from keras_reid.embedding.image_files import find_images
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
@@ -65,7 +65,7 @@ def test_flip_averages_with_the_mirror_image(folder):
 
 def interrupt_after(batches, monkeypatch):
     """The embedding stops after so many batches, as by Ctrl-C."""
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(*arguments):
         for number, rows in enumerate(real(*arguments)):
@@ -73,18 +73,18 @@ def interrupt_after(batches, monkeypatch):
                 raise KeyboardInterrupt
             yield rows
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
 
 
 def counted(monkeypatch):
     """The files that are embedded, call by call."""
-    calls, real = [], stored_embedding.embedding_batches
+    calls, real = [], computing.embedding_batches
 
     def embedding_batches(model, paths, *arguments):
         calls.append([os.path.basename(path) for path in paths])
         return real(model, paths, *arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     return calls
 
 
@@ -127,7 +127,7 @@ def test_what_another_model_began_is_not_gone_on_with(folder, tmp_path, monkeypa
 
 def test_written_in_blocks(folder, tmp_path, monkeypatch):
     main([str(folder), str(folder / "images"), "--output", str(tmp_path / "one.npz")])
-    monkeypatch.setattr("keras_reid.evaluation.embedding_file._ROWS", 2)
+    monkeypatch.setattr("keras_reid.embedding.npz_file._ROWS", 2)
     main([str(folder), str(folder / "images"), "--output", str(tmp_path / "two.npz")])
     with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
         for name in ("paths", "embeddings"):
@@ -138,13 +138,13 @@ def test_an_image_that_breaks_in_between(folder, tmp_path, monkeypatch):
     """After it was found readable: it is named all the same."""
     images = tmp_path / "images"
     shutil.copytree(folder / "images", images)
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(*arguments):
         (images / "c.jpeg").write_text("no image")
         return real(*arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     output = tmp_path / "out.npz"
     with pytest.raises(UserError, match=r"1 of 5 images cannot be read: .*c\.jpeg: not a JPEG"):
         main([str(folder), str(images), "--output", str(output)])
@@ -281,7 +281,7 @@ def test_what_somebody_else_put_where_its_folder_goes_is_refused(folder, tmp_pat
     (tmp_path / ".out.part").unlink()
     (tmp_path / ".out.part").mkdir()
     (tmp_path / ".out.part").chmod(0o777)
-    with pytest.raises(UserError, match=r"\.out\.part is another user's, or all may write to it"):
+    with pytest.raises(UserError, match=r"\.out\.part belongs to another user or is writable by everyone"):
         main(arguments)
     assert list((tmp_path / "victim").iterdir()) == list((tmp_path / ".out.part").iterdir()) == []
     assert not (tmp_path / "out.npz").exists()

@@ -9,7 +9,7 @@ import pytest
 from keras_reid.data import BENCHMARKS, ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.evaluate import main
-from keras_reid.evaluation import Features, evaluate
+from keras_reid.evaluation import DatasetEvaluation, Features, evaluate
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
@@ -37,7 +37,7 @@ def nothing(tmp_path):
     ("options", "message"),
     [
         (["--memory", "much"], "such as 1GB or 512MiB. Received: 'much'"),
-        (["--memory", "1MB"], "--memory must be at least 64MiB. Received: 1MB"),
+        (["--memory", "1MB"], "--memory must be at least 64MiB. Received: 1 MB"),
         (["--single-shot", "0"], "--single-shot is a number of draws.*Received: 0"),
         (["--single-shot", "2", "--roc"], "--roc is for the whole gallery"),
         (["--single-shot", "2", "--rerank"], "--rerank is for the whole gallery"),
@@ -45,8 +45,8 @@ def nothing(tmp_path):
         (["--open-set", "0.5", "--rerank"], "--open-set is for the distances of embeddings as they are"),
         (["--open-set", "1"], "--open-set must lie between 0 and 1. Received: 1.0"),
         (["--protocol", "single"], "protocol"),
-        (["--dsr-lambda", "0.5"], "--dsr-lambda is of the share of dsr.*use --metric dsr"),
-        (["--dsr-validation", "market1501"], "--dsr-validation is of the share of dsr.*use --metric dsr"),
+        (["--dsr-lambda", "0.5"], "--dsr-lambda is for --metric dsr. Received: cosine"),
+        (["--dsr-validation", "market1501"], "--dsr-validation is for --metric dsr. Received: cosine"),
         (
             ["--metric", "dsr", "--dsr-lambda", "0.5", "--dsr-validation", "dukemtmc"],
             "--dsr-validation chooses what --dsr-lambda says: leave one",
@@ -112,7 +112,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
         "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: None)
-    monkeypatch.setattr("keras_reid.evaluation.dataset.embed_paths", embed)
+    monkeypatch.setattr("keras_reid.evaluation.dataset_features.embed_paths", embed)
     monkeypatch.setattr(sys, "argv", ["evaluate", *nothing, *options])
     with pytest.raises(SystemExit) as stopped:
         command_line.run(main)
@@ -140,16 +140,16 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
         dataset = ReIDDataset("small", (), samples(part), samples(part + 1), protocol="all")
         return None, [dataset]
 
-    def evaluated(model, draws, batch_size, **settings):
-        used.append(settings["dsr_lambda"])
+    def evaluated(evaluator, dataset):
+        used.append(evaluator.settings.dsr_lambda)
         query, gallery = (Features(np.eye(6), np.arange(6), np.full(6, camera)) for camera in (0, 1))
-        return evaluate(query, gallery), {}
+        return DatasetEvaluation(evaluate(query, gallery), query, gallery)
 
     model = SimpleNamespace(metadata=metadata)
     monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", read)
     monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", read)
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: model)
-    monkeypatch.setattr("keras_reid.evaluation.draws.evaluate_draws", evaluated)
+    monkeypatch.setattr("keras_reid.evaluation.Evaluator.run", evaluated)
     monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)
     main([*nothing, "--metric", "dsr", *options, "--output", str(tmp_path / "out.json")])
     assert used == [share]

@@ -32,7 +32,7 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
             "not finished, for it holds no metrics.json",
         ),
         ([broken(tmp_path / "d", keep=("command.json",))], "contains no model.keras"),
-        ([finished, finished + "/"], "a run is compared with others, not with itself"),
+        ([finished, finished + "/"], "name each run once. Received"),
         (
             [finished, "--output", "page.pdf"],
             "--output must be a file that ends in .html. Received: page.pdf",

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 import keras_reid.models
-from keras_reid.evaluation import Distances, Features, embed_paths, embedding_store, stored_embedding
-from keras_reid.evaluation.calibration.storing import update_metadata
+from keras_reid.embedding import computing, embed_paths, store
+from keras_reid.evaluation import Distances, Features
 from keras_reid.search import main
 from keras_reid.utils.errors import UserError
-from tests.evaluation.test_calibration import line
+from keras_reid.utils.model_metadata import update_metadata
+from tests.evaluation.calibration.test_calibration import line
 from tests.export.conftest import small_model
 
 pytestmark = pytest.mark.usefixtures("load_once")
@@ -61,13 +62,15 @@ def album(tmp_path, monkeypatch):
 def embedded(monkeypatch):
     """The files that are embedded for an index, call by call."""
     calls = []
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def embedding_batches(model, paths, *arguments):
-        calls.append([os.path.relpath(path, "album") for path in paths])
+        names = [os.path.relpath(path, "album") for path in paths]
+        if not names[0].startswith(".."):  # a query
+            calls.append(names)
         return real(model, paths, *arguments)
 
-    monkeypatch.setattr(stored_embedding, "embedding_batches", embedding_batches)
+    monkeypatch.setattr(computing, "embedding_batches", embedding_batches)
     return calls
 
 
@@ -194,7 +197,7 @@ def test_the_index_embeds_only_what_is_new_or_changed(album, models, search, emb
 def test_another_model_makes_the_index_anew_and_says_so(album, models, search, embedded):
     search("query.png")
     (found,), said = search("query.png", model="other.keras")
-    assert "it was made with another model or another setting; all images are embedded anew" in said
+    assert "it was made with another model or another setting; all images are embedded again" in said
     assert len(embedded) == 2
     expected = brute_force(
         keras_reid.models.load_model(models / "other.keras"), "query.png", [f"album/{name}" for name in NAMES]
@@ -250,7 +253,7 @@ def test_an_index_that_cannot_be_written(album, search, monkeypatch):
     def refuse(store):
         raise OSError(30, "Read-only file system", "album")
 
-    monkeypatch.setattr(embedding_store.EmbeddingStore, "__enter__", refuse)
+    monkeypatch.setattr(store.EmbeddingStore, "__enter__", refuse)
     with pytest.raises(
         UserError, match=r"cannot be written: read-only file system\. Name another .* --index"
     ):
@@ -292,7 +295,7 @@ def test_no_image_can_be_read(album, search):
 
 def test_interrupted_it_goes_on_from_there(album, search, embedded, monkeypatch, capsys):
     """As after a kill, but for the moment; that is tested with real kills below and in the store's own tests."""
-    real = stored_embedding.embedding_batches
+    real = computing.embedding_batches
 
     def interrupted(*arguments):
         for number, rows in enumerate(real(*arguments)):
@@ -301,7 +304,7 @@ def test_interrupted_it_goes_on_from_there(album, search, embedded, monkeypatch,
             yield rows
 
     with monkeypatch.context() as patch:
-        patch.setattr(stored_embedding, "embedding_batches", interrupted)
+        patch.setattr(computing, "embedding_batches", interrupted)
         with pytest.raises(KeyboardInterrupt):
             search("query.png", "--batch-size", "2")
     assert "2 embeddings are kept" in capsys.readouterr().err
@@ -334,7 +337,7 @@ def test_killed_again_and_again_it_ends_with_the_same_list(album, models, search
         "--top",
         "400",
     ]
-    code = "import sys; from keras_reid.evaluation import embedding_store; embedding_store._SECONDS = 0; "
+    code = "import sys; from keras_reid.embedding import store; store._SECONDS = 0; "
     code += "from keras_reid.search import main; main(sys.argv[1:] + ['--batch-size', '2'])"
     lines = album / ".keras_reid_index" / "images-1.jsonl"
     counts = []
@@ -407,7 +410,7 @@ def test_says_what_is_wrong(album, models, tmp_path):
         (["query.png", *gallery, *model, "--batch-size", "0"], "--batch-size must be at least 1"),
         (["query.png", *gallery, *model, "--prior", "1"], "prior.*between 0 and 1"),
         (["query.png", *gallery, *model, "--output", "query.png"], "--output must be a folder"),
-        (["query.png", *gallery, *model, "--index", "."], "holds other files than embeddings"),
+        (["query.png", *gallery, *model, "--index", "."], "holds files other than embeddings"),
         (["query.png", *gallery, *model, "--tops", "1"], "--tops"),
     ]:
         with pytest.raises(UserError, match=message):

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_reid.evaluation import Distances, Features, embed_paths, verify
-from keras_reid.evaluation.calibration.storing import update_metadata
+from keras_reid.embedding import embed_paths
+from keras_reid.evaluation import Distances, Features, verify
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_metadata import update_metadata
 from keras_reid.verify import main
-from tests.evaluation.test_calibration import line
+from tests.evaluation.calibration.test_calibration import line
 from tests.export.conftest import small_model
 
 

@@ -1,8 +1,29 @@
-"""Retrieval metrics, distances and embeddings. Light to import: TensorFlow loads with the first image."""
+"""Retrieval metrics and distances. Light to import: TensorFlow loads with the first image.
 
+From the top down:
+
+- `evaluator`, `settings`: a model on the test part of a data set, under `EvaluationSettings`.
+- `retrieval_metrics`: `evaluate`, of `Features`; `metric_tables` prints what it returns.
+- `calibration/`: from a distance to the probability of the same identity.
+- `analysis/`: single shot, open set, pairs of cameras, bias of cameras.
+- `rerank/`, `dsr/`: other distances than those of embeddings as they are.
+- `given_distances`: metrics of distances that are given; `exact/`: ranks and neighbours without a matrix of distances.
+- `distances`, `ground_truth`, `roc`, `retrieval_result`, `features`, `dataset_features`: what all of them use.
+"""
+
+from keras_reid import embedding
+from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation.analysis import (
+    CameraPairs,
+    OpenSetResult,
+    evaluate_camera_pairs,
+    evaluate_open_set,
+    evaluate_single_shot,
+    remove_camera_bias,
+    without_identities,
+)
 from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
-from keras_reid.evaluation.camera_bias import remove_camera_bias
-from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
+from keras_reid.evaluation.dataset_features import embed_datasets
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr import (
     DSRDistances,
@@ -11,27 +32,39 @@ from keras_reid.evaluation.dsr import (
     dsr_features,
     dsr_lambda_for,
     embed_with_maps,
-    evaluate_dsr,
 )
-from keras_reid.evaluation.embedding import embed_paths, l2_normalize
+from keras_reid.evaluation.evaluator import (
+    DatasetEvaluation,
+    Evaluator,
+    evaluate_dataset,
+    evaluate_dsr,
+    evaluate_repetitions,
+)
+from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
-from keras_reid.evaluation.memory import parse_memory
-from keras_reid.evaluation.neighbors import nearest
-from keras_reid.evaluation.open_set import OpenSetResult, evaluate_open_set, without_identities
-from keras_reid.evaluation.query_expansion import alpha_query_expansion, query_expansion
-from keras_reid.evaluation.repeated import RepeatedResult
-from keras_reid.evaluation.rerank import RerankedDistances, jaccard_neighbors, k_reciprocal_rerank
-from keras_reid.evaluation.result import RetrievalResult
-from keras_reid.evaluation.retrieval import evaluate
+from keras_reid.evaluation.metric_tables import print_table
+from keras_reid.evaluation.rerank import (
+    RerankedDistances,
+    alpha_query_expansion,
+    jaccard_neighbors,
+    k_reciprocal_rerank,
+    query_expansion,
+)
+from keras_reid.evaluation.retrieval_metrics import evaluate
+from keras_reid.evaluation.retrieval_result import RepeatedResult, RetrievalResult
 from keras_reid.evaluation.roc import RocCurve
-from keras_reid.evaluation.single_shot import evaluate_single_shot
-from keras_reid.evaluation.table import print_table
+from keras_reid.evaluation.settings import EvaluationSettings
+from keras_reid.utils import moved
+from keras_reid.utils.memory_size import parse_memory
 
 __all__ = [
     "Calibration",
     "CameraPairs",
     "DSRDistances",
+    "DatasetEvaluation",
     "Distances",
+    "EvaluationSettings",
+    "Evaluator",
     "Features",
     "OpenSetResult",
     "RepeatedResult",
@@ -45,12 +78,14 @@ __all__ = [
     "dsr_distance",
     "dsr_features",
     "dsr_lambda_for",
-    "embed_paths",
+    "embed_datasets",
     "embed_with_maps",
     "evaluate",
     "evaluate_camera_pairs",
+    "evaluate_dataset",
     "evaluate_dsr",
     "evaluate_open_set",
+    "evaluate_repetitions",
     "evaluate_single_shot",
     "jaccard_neighbors",
     "k_reciprocal_rerank",
@@ -63,3 +98,10 @@ __all__ = [
     "verify",
     "without_identities",
 ]
+
+
+def __getattr__(name):
+    if name == "embed_paths":  # until 0.3
+        moved.warn(f"{__name__}.embed_paths", "keras_reid.embedding.embed_paths")
+        return embedding.embed_paths
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

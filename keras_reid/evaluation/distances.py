@@ -5,31 +5,42 @@ import functools
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.threads import in_threads
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.threads import in_threads
 
 METRICS = ("cosine", "euclidean")
 _BLOCK_BYTES = 256 * 2**20
 _TILE_BYTES = 32 * 2**20
-_PAIR_ROWS = 32  # of one pass over pairs: what fits into the cache
+_PAIR_ROWS = 32  # pairs of one pass: what fits into the cache
 _NORM_ROWS = 32
 _EPSILON = np.finfo(np.float64).eps
 _NO_NORM = 1e-50  # below the norm of any float32 vector that is not all zeros (1.4e-45)
 
 
+class Blockwise:
+    """Distances with a `shape` and `blocks()`, which yields `(start, rows)`. `numpy.asarray` joins the blocks."""
+
+    def __array__(self, dtype=None, copy=None):
+        if copy is False:
+            raise ValueError("distances are computed on demand, so they cannot be returned without a copy")
+        matrix = np.empty(self.shape, np.float32)
+        for start, block in self.blocks():
+            matrix[start : start + len(block)] = block
+        return matrix if dtype is None else matrix.astype(dtype, copy=False)
+
+
 class Distances(Blockwise):
-    """Distance of every query to every gallery item as blocks of rows, so that no full matrix is ever needed.
+    """Distance of every query to every gallery item in blocks of rows, without a full matrix.
 
     - `"cosine"`: `1 − q·g / (|q| |g|)`, 0…2. A vector of zeros is at distance 1 from everything.
     - `"euclidean"`: `|q − g|` of the embeddings as given. (The original ranks by the square; the ranks are
       the same.)
 
-    A distance depends on nothing but the two vectors: it is summed in float64 for each pair by itself and rounded
-    to float32. In a matrix product it would depend on the place of a row in the matrix: two copies of one image
-    would differ in the last bit, and their order would be left to chance and to the size of the blocks. So copies
-    tie, and blocks and order do not matter. (A float64 matrix product does the work; the few sums that lie so near
-    the boundary of two float32 numbers that its rounding may decide are computed anew, pair by pair.)
+    A distance depends on the two vectors alone: it is summed in float64, pair by pair, and rounded to float32. In a
+    matrix product the place of a row in the matrix would matter too: two copies of an image would differ in the last
+    bit, and chance and the size of the blocks would decide on their order. Here copies tie. (A float64 matrix product
+    does most of the work. The few sums that lie so close to the boundary of two float32 numbers that its rounding might
+    decide are computed again, pair by pair.)
 
     Time grows with queries × gallery × dim, about two times that of the float32 matrix product.
 
@@ -183,13 +194,13 @@ class Distances(Blockwise):
     def _rounded(self, values):
         """Distances from cosine similarities or squares, float64 → float32; monotone."""
         if self.metric == "cosine":
-            # Rounded before it is taken from 1: copies shall be at 0, not at the rounding error of float64.
+            # Rounded before it is taken from 1, so that copies are at 0 and not at the rounding error of float64.
             values = np.subtract(1, values.astype(np.float32))
             return np.maximum(values, 0, out=values)
         return np.sqrt(np.maximum(values, 0)).astype(np.float32)
 
     def _finish(self, products, query_squares, gallery_squares, start, left, out):
-        # What a sum in another order, of factors rounded before instead of after it, may differ by at most.
+        # The most by which a sum may differ that adds in another order and rounds its factors first.
         error = (2 * self.query.shape[1] + 16) * _EPSILON
         if self.metric == "euclidean":
             error = error * (query_squares[:, None] + gallery_squares)

@@ -1,4 +1,4 @@
-"""What is compared: embeddings with the identity and the camera of each image."""
+"""Embeddings with the identity and the camera of each image."""
 
 import dataclasses
 
@@ -15,19 +15,17 @@ class Features:
     """Embeddings of one subset (query or gallery) with their labels, checked once.
 
     Args:
-        embeddings: `(n, dim)` numbers, raw or L2-normalised. A float32 array is not copied, nor is a float16 one, which
-            takes half the room and is cast to float32 wherever it is computed with: both may be memory-mapped
-            (`numpy.load("embeddings.npy", mmap_mode="r")`) and larger than the memory. Any other type (float64,
-            bfloat16, integers) becomes a float32 copy.
-        identities: `(n,)` integers. −1 has no special meaning: readers of data sets drop junk before this
-            point.
-        cameras: `(n,)` integers, or None where no camera is known; then only `protocol="all"` can be
-            evaluated.
+        embeddings: `(n, dim)` numbers, raw or L2-normalised. Float32 and float16 arrays are not copied, so they may be
+            memory-mapped (`numpy.load("embeddings.npy", mmap_mode="r")`) and larger than memory. Float16 takes half the
+            room and is cast to float32 in every computation. Any other type (float64, bfloat16, integers) becomes a
+            float32 copy.
+        identities: `(n,)` integers. −1 has no special meaning here: readers of data sets drop junk earlier.
+        cameras: `(n,)` integers, or None if no camera is known; then only `protocol="all"` can be evaluated.
         maps: `(n, positions, channels)` or `(n, height, width, channels)`, local features of any type as for
             `embeddings`, or None.
         weights: `(n, …)` non-negative weight of each position of `maps`, or None.
-        images: `(n,)` integers, the number of each image, or None. The protocol `"leave_one_out"` needs it where query
-            and gallery are two objects: what has the query's number is the query itself.
+        images: `(n,)` integers, the number of each image, or None. The protocol `"leave_one_out"` needs them if query
+            and gallery are two objects: the item with the query's number is the query itself.
 
     Raises:
         UserError: an argument has the wrong shape, length or type, or holds NaN or infinity; the message

@@ -20,8 +20,8 @@ class RocCurve:
     the negative pairs.
 
     The points are exact: each threshold is the edge of a bin of the histogram, which says how many pairs lie below.
-    Between two edges (a float32 with its last 10 bits dropped, 1.2e-4 of the distance) the order of pairs is unknown;
-    what that may change is said beside each number.
+    Between two edges (a float32 without its last 10 bits, 1.2e-4 of the distance) the order of pairs is unknown. Each
+    number comes with the error that this may cause.
 
     Args:
         thresholds: `(points,)` ascending distances; the first accepts nothing, the last everything.
@@ -63,7 +63,7 @@ class RocCurve:
         return float(self.tpr[self._last(fpr)])
 
     def tpr_error(self, fpr):
-        """How much higher `tpr_at(fpr)` might be, were the next bin known in detail."""
+        """How much higher `tpr_at(fpr)` might be if the next bin were known in detail."""
         last = self._last(fpr)
         return float(self.tpr[min(last + 1, len(self.tpr) - 1)] - self.tpr[last])
 
@@ -106,8 +106,9 @@ class RocCurve:
 class RocHistogram:
     """Counts positive and negative pairs by distance, block by block.
 
-    A bin holds the distances that agree but for the last 10 bits of a float32, so that no range need be known. Memory:
-    16 bytes for each bin between the smallest and the largest distance, 8192 for each doubling: 64 MiB at most.
+    A bin holds the distances that agree in all but the last 10 bits of a float32, so the range need not be known in
+    advance. Memory: 16 bytes for each bin between the smallest and the largest distance, which are 8192 for each
+    doubling: 64 MiB at most.
     """
 
     def __init__(self):
@@ -118,7 +119,7 @@ class RocHistogram:
 
         Args:
             block: `(rows, gallery)`.
-            positives, junk: for each row, the positions of its matches, and of what does not count.
+            positives, junk: for each row, the positions of its matches, and of its junk.
         """
         for start in range(0, block.size, _PIECE):
             self._add("all", block.reshape(-1)[start : start + _PIECE], 1)

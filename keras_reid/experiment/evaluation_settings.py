@@ -1,6 +1,6 @@
-"""How a model is tested, and which of these settings go together."""
+"""How an experiment's model is tested, during and after training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from keras_reid.utils.errors import UserError
@@ -13,30 +13,52 @@ class Evaluation:
     every: int = 10
     """epochs between evaluations; 0 evaluates at the end only, which always happens"""
     metric: Literal["cosine", "euclidean", "dsr"] = "cosine"
-    """distance between embeddings; or dsr, for partial images: local features are compared as well, but during training
-    the embeddings alone, by their cosine"""
+    """distance between embeddings; or dsr, for partial images, which also compares local features. During training dsr
+    compares the embeddings alone, by their cosine"""
     dsr_validation: Any = None
-    """with dsr: reader of a set on which its share beside cosine is chosen when the training is done: neither tested on
-    nor trained on, with queries as partial as those of the test; such as PartialQueries() of a test part"""
+    """with dsr: reader of the set on which its share in the sum with cosine is chosen after the training. It must be
+    neither tested nor trained on, with queries as partial as those of the test; such as PartialQueries() of a test
+    part"""
     dsr_lambda: float | None = None
-    """with dsr: its share, 0 to 1, where none is to be chosen"""
+    """with dsr: its share, 0 to 1, if it is not to be chosen"""
     batch_size: int = 128
-    """images"""
+    """images in a batch"""
     flip: bool = False
     """average the embeddings of an image and its mirror image"""
     recall: tuple[int, ...] = ()
-    """image retrieval's Recall@K for these K, also in the results at the end"""
+    """also report image retrieval's Recall@K for these K at the end"""
     projector_images: int = 500
-    """test images in TensorBoard's embedding projector; 0 for none"""
+    """test images in TensorBoard's embedding projector; 0 writes no projector"""
 
     @property
     def embedding_metric(self):
-        """The distance of embeddings, which dsr needs too."""
+        """The distance between embeddings; the metric dsr needs one too."""
         return "cosine" if self.metric == "dsr" else self.metric
 
+    def settings(self):
+        """The `EvaluationSettings` of the final test.
 
-def check_dsr(evaluation, tested):
-    """Refuses settings of DSR that say nothing, contradict one another, or choose its share on the test.
+        Raises:
+            UserError: naming the field, by the rules that stand there.
+        """
+        from keras_reid.evaluation import EvaluationSettings  # NumPy and tables, which --help does without
+
+        return EvaluationSettings(
+            metric=self.metric,
+            flip=self.flip,
+            dsr_lambda=self.dsr_lambda,
+            recall=self.recall,
+            batch_size=self.batch_size,
+            named="evaluation.{}".format,
+        )
+
+    def embedding_settings(self):
+        """The same for embeddings alone; a run with dsr reports these metrics as well."""
+        return replace(self.settings(), metric=self.embedding_metric, dsr_lambda=None)
+
+
+def check_evaluation(evaluation, tested):
+    """Refuses settings that do not go together, and a share of DSR that is missing or chosen on the test.
 
     Args:
         evaluation: `Experiment.evaluation`.
@@ -46,21 +68,14 @@ def check_dsr(evaluation, tested):
         UserError: naming the field.
     """
     given = [name for name in ("dsr_lambda", "dsr_validation") if getattr(evaluation, name) is not None]
-    if evaluation.metric != "dsr":
-        if given:
-            raise UserError(
-                f"evaluation.{given[0]} is for evaluation.metric dsr. Received: {evaluation.metric}"
-            )
-        return
-    if len(given) != 1:
+    if evaluation.metric == "dsr" and len(given) != 1:
         raise UserError(
             "evaluation.metric dsr needs either evaluation.dsr_validation, a data set on which its share is chosen, or "
             f"evaluation.dsr_lambda, the share. Received: {' and '.join(given) or 'neither'}"
         )
-    if evaluation.dsr_lambda is not None and not 0 <= evaluation.dsr_lambda <= 1:
-        raise UserError(f"evaluation.dsr_lambda must be from 0 to 1. Received: {evaluation.dsr_lambda}")
-    if evaluation.flip:
-        raise UserError("evaluation.flip is for embeddings, not for local features: leave it out with dsr")
+    if evaluation.metric != "dsr" and given:
+        raise UserError(f"evaluation.{given[0]} is for evaluation.metric dsr. Received: {evaluation.metric}")
+    evaluation.settings()
     if given == ["dsr_validation"] and evaluation.dsr_validation in tested:
         raise UserError(
             "evaluation.dsr_validation is also tested on, and the share of dsr must not be chosen on the test: name "
@@ -69,5 +84,5 @@ def check_dsr(evaluation, tested):
 
 
 def cosine_entry(name):
-    """Under which name `metrics.json` holds the metrics of the embeddings alone, where the metric is DSR."""
+    """The name under which `metrics.json` holds the metrics of embeddings alone, if the metric is DSR."""
     return f"{name} (cosine)"

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from keras_reid.data.datasets import Market1501
 from keras_reid.data.samplers import IdentitySampler
 from keras_reid.experiment import components
-from keras_reid.experiment.evaluation_settings import Evaluation, check_dsr
+from keras_reid.experiment.evaluation_settings import Evaluation, check_evaluation
 from keras_reid.utils.errors import UserError
 
 RUNS = Path("runs")
@@ -232,4 +232,4 @@ class Experiment:
                 "training.patience counts evaluations during training, so evaluation.every must be 1 or more. "
                 f"Received: training.patience={self.training.patience}, evaluation.every=0"
             )
-        check_dsr(self.evaluation, self.data.test_datasets or (self.data.dataset,))
+        check_evaluation(self.evaluation, self.data.test_datasets or (self.data.dataset,))

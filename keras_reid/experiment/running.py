@@ -37,7 +37,7 @@ def run(experiment, directory, resume=False, trust_code=False):
     import keras
     import tensorflow as tf
 
-    from keras_reid.evaluation.dsr.maps import map_model
+    from keras_reid.evaluation.dsr.feature_maps import map_model
     from keras_reid.models import load_model
     from keras_reid.training.strategy import choose_strategy, from_chief, scope
 
@@ -89,7 +89,7 @@ def run(experiment, directory, resume=False, trust_code=False):
 
 def _metrics(results, recall):
     """The numbers of each test set for `metrics.json`; prints Recall@K, if it is asked for."""
-    from keras_reid.evaluation.table import print_recall_table
+    from keras_reid.evaluation.metric_tables import print_recall_table
 
     recalls = {name: result.recalls(recall) for name, result in results.items()}
     if recall:

@@ -9,7 +9,7 @@ from PIL import Image
 from keras_reid.data.contents import read_contents
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.resizing import resize_image
-from keras_reid.evaluation import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.export.deployable import computing_in
 from keras_reid.export.parity_error import ParityError
 from keras_reid.utils.keras_internals import layers_within

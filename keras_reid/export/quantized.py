@@ -85,7 +85,7 @@ def map_loss(artefact, model, test_sets, exact=None):
         >>> map_loss(OnnxModel("int8.onnx"), model, [Market1501().read("datasets")])  # doctest: +SKIP
         {'map_loss': {'market1501': {'model': 0.861, 'artefact': 0.86, 'points': 0.1}}}
     """
-    from keras_reid.evaluation.dataset import evaluate_dataset
+    from keras_reid.evaluation import evaluate_dataset
 
     if not test_sets:
         reason = "a model file outside a run, or a run whose images cannot be read, has no test set"

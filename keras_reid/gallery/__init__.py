@@ -1,7 +1,7 @@
 """Search in a folder of pictures. Light to import: TensorFlow loads with the first image."""
 
-from keras_reid.gallery.found import FoundImage, FoundList, search_gallery
+from keras_reid.gallery.gallery_search import SearchHit, SearchResult, search_gallery
 from keras_reid.gallery.index import Gallery, update_index
 from keras_reid.gallery.scan import Scan, scan
 
-__all__ = ["FoundImage", "FoundList", "Gallery", "Scan", "scan", "search_gallery", "update_index"]
+__all__ = ["Gallery", "Scan", "SearchHit", "SearchResult", "scan", "search_gallery", "update_index"]

@@ -1,4 +1,4 @@
-"""The embeddings of a folder of pictures, kept from call to call."""
+"""The index of a folder of images: their embeddings, kept from call to call."""
 
 import dataclasses
 import errno
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.evaluation.embedding_store import EmbeddingStore
-from keras_reid.evaluation.image_files import displayed
-from keras_reid.evaluation.stored_embedding import embed_into
+from keras_reid.embedding.computing import embed_into
+from keras_reid.embedding.image_files import displayed
+from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils.errors import UserError
 
 FOLDER = ".keras_reid_index"  # in the gallery
@@ -17,11 +17,11 @@ FOLDER = ".keras_reid_index"  # in the gallery
 
 @dataclasses.dataclass(frozen=True)
 class Gallery:
-    """What is searched in.
+    """The images that are searched.
 
     Args:
         paths: image file of each row, as it can be opened.
-        files: what identifies each of them, as `scan` says.
+        files: what identifies each file, from `Scan.files`.
         embeddings: `(n, dim)` float32, raw, memory-mapped.
     """
 
@@ -31,36 +31,37 @@ class Gallery:
 
 
 def index_folder(gallery, index=None):
-    """Where the index of a gallery is: in a hidden folder of it, if no other is named."""
+    """The folder of a gallery's index: by default a hidden folder in the gallery."""
     return Path(index) if index else Path(gallery) / FOLDER
 
 
 def update_index(
     scan, model, run_or_model, fingerprint, index=None, *, flip=False, batch_size=64, strict=False
 ):
-    """Brings the index of a folder up to date: embeds what is new or has changed, drops what is gone.
+    """Brings the index of a folder up to date: embeds new and changed images, drops those that are gone.
 
-    An image has changed when its size or time has. The index holds for one model: with another, all is embedded anew.
-    What was done before a kill is kept. Says on standard error what it does.
+    An image has changed if its size or time has. An index belongs to one model; another model embeds all images again.
+    Work done before a kill is kept. Says on standard error what it does.
 
-    Time: embedding the new images, and if any has gone or changed, writing the index anew (4·dim bytes an image).
-    Memory: about 1 kB an image for its path, and what embedding a batch takes.
+    Time: that of embedding the new images; if any is gone or has changed, also that of rewriting the index (4·dim bytes
+    an image). Memory: about 1 kB an image for its path, and what embedding a batch takes.
 
     Args:
         scan: `Scan` of the gallery.
         model: a `ReIDModel`.
-        run_or_model: what it was loaded from, a run directory or a model file, remembered in the index.
-        fingerprint: that of its file.
+        run_or_model: the run directory or model file that it was loaded from; the index remembers it.
+        fingerprint: fingerprint of the model file.
         index: folder of the index; None for a hidden one in the gallery.
         flip: average the embeddings of each image and its mirror image.
-        batch_size: images.
-        strict: refuse a gallery with an unreadable image, before anything is embedded; otherwise it is left out.
+        batch_size: images in a batch.
+        strict: refuse a gallery with an unreadable image before anything is embedded; otherwise such images are left
+            out.
 
     Returns:
         A `Gallery`.
 
     Raises:
-        UserError: an image cannot be read and `strict`; none can; the index cannot be written.
+        UserError: no image can be read, or with `strict` one cannot; the index cannot be written.
 
     Example:
         >>> gallery = update_index(scan("album"), model, "runs/cats", fingerprint(file))  # doctest: +SKIP
@@ -87,7 +88,7 @@ def _update(store, scan, model, flip, batch_size, strict):
     stays = np.array([now.get(image.path) == image for image in store.images], bool)
     valid = {image.path for image, stay in zip(store.images, stays, strict=True) if stay}
     left = [image for image in scan.images if image.path not in valid]
-    _tell(store, valid, left, now)
+    _say_state(store, valid, left, now)
     reasons = {displayed(scan.folder / path): reason for path, reason in scan.missing.items()}
     if strict:
         if reasons:
@@ -109,14 +110,14 @@ def _update(store, scan, model, flip, batch_size, strict):
     )
 
 
-def _tell(store, valid, left, now):
+def _say_state(store, valid, left, now):
     known = {image.path for image in store.images}
     if store.discarded:
-        told = f"it {store.discarded}; all images are embedded anew"
+        state = f"it {store.discarded}; all images are embedded again"
     elif known:
         changed = len(known & now.keys()) - len(valid)
-        told = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
-        told += f"{len(known - now.keys())} gone"
+        state = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
+        state += f"{len(known - now.keys())} gone"
     else:
-        told = f"a new one, of {len(left)} images"
-    print(f"index {store.folder}: {told}", file=sys.stderr)
+        state = f"a new one, of {len(left)} images"
+    print(f"index {store.folder}: {state}", file=sys.stderr)

@@ -1,11 +1,11 @@
-"""What lies in a folder of pictures."""
+"""Finds the images of a folder."""
 
 import dataclasses
 import os
 from pathlib import Path
 
 from keras_reid.data.image_files import NO_IMAGES, image_files
-from keras_reid.evaluation.image_files import ImageFile
+from keras_reid.embedding.image_files import ImageFile
 from keras_reid.utils.errors import UserError
 
 
@@ -16,8 +16,8 @@ class Scan:
     Args:
         folder: the folder.
         images: `ImageFile`s, their paths relative to it, sorted.
-        files: path → what identifies the file on this machine, whatever its name.
-        missing: path → why it cannot be read, of names without a file, such as broken links.
+        files: path → what identifies the file on this machine, whatever its name is.
+        missing: path → why it cannot be read: names without a file, such as broken links.
     """
 
     folder: Path
@@ -27,10 +27,10 @@ class Scan:
 
 
 def scan(folder):
-    """Looks for the images of a folder and all its sub-folders, except hidden ones.
+    """Finds the images of a folder and all its sub-folders, except hidden ones.
 
-    Files whose suffix is not that of an image or a text are opened for their first bytes, no other is. Time: a look at
-    each file, about a second for 100 000 on a local disk, and two more for 100 000 that must be opened.
+    Only files whose suffix is neither that of an image nor of a text are opened, for their first bytes. Time: about a
+    second for 100 000 files on a local disk, and two more for 100 000 that must be opened.
 
     Args:
         folder: the folder.
@@ -52,17 +52,17 @@ def scan(folder):
     images, files, missing = [], {}, {}
     for path in image_files(folder, recursive=True):
         try:
-            facts = os.stat(folder / path)
+            status = os.stat(folder / path)
         except OSError as error:
             missing[path] = error.strerror.lower()
             continue
-        images.append(ImageFile.of(path, facts))
-        files[path] = file_number(facts)
+        images.append(ImageFile.of(path, status))
+        files[path] = file_number(status)
     if not images and not missing:
         raise UserError(f"{folder}: the folder holds no image: {NO_IMAGES}.")
     return Scan(folder, images, files, missing)
 
 
-def file_number(facts):
-    """What identifies a file on this machine, from its `os.stat`: links to it have the same."""
-    return facts.st_dev, facts.st_ino
+def file_number(status):
+    """What identifies a file on this machine, from its `os.stat`. Links to the file have the same."""
+    return status.st_dev, status.st_ino

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_reid.evaluation.table import COLUMNS
+from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.utils.files import read_json
 from keras_reid.visualization.experiment_settings import differing_settings
 from keras_reid.visualization.page import Section, charts, notes, page_header, table, write_page

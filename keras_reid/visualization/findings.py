@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from keras_reid.evaluation.camera_pairs import CameraPairs, evaluate_camera_pairs
+from keras_reid.evaluation.analysis.camera_pairs import CameraPairs, evaluate_camera_pairs
 from keras_reid.evaluation.distances import Distances
-from keras_reid.evaluation.matches import Matches
-from keras_reid.evaluation.result import RetrievalResult
+from keras_reid.evaluation.ground_truth import GroundTruth
+from keras_reid.evaluation.retrieval_result import RetrievalResult
 from keras_reid.evaluation.roc import RocCurve, RocHistogram
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.progress import progress
@@ -115,7 +115,7 @@ def _roc(query, gallery, metric, protocol, most_pairs, remarks):
             "python -m keras_reid.report RUN adds ROC curve and histogram."
         )
         return None
-    histogram, matches = RocHistogram(), Matches(query, gallery, protocol)
+    histogram, matches = RocHistogram(), GroundTruth(query, gallery, protocol)
     with progress("comparing pairs", total=len(query), unit="queries") as advance:
         for start, block in Distances(query, gallery, metric).blocks():
             rows = range(start, start + len(block))

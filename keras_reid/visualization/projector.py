@@ -35,7 +35,7 @@ def write_projector(directory, dataset, query, gallery, images=500):
     from google.protobuf import text_format
     from tensorboard.plugins import projector
 
-    from keras_reid.evaluation.embedding import l2_normalize
+    from keras_reid.embedding import l2_normalize
 
     directory = Path(directory)
     if dataset.query == dataset.gallery:  # show each image once

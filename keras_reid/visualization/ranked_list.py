@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from keras_reid.evaluation import nearest
-from keras_reid.evaluation.matches import Matches
-from keras_reid.evaluation.retrieval import rank_matches
+from keras_reid.evaluation.exact import nearest, rank_matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 
 
@@ -94,7 +93,7 @@ def ranked_lists(
             )
     subset = query[np.asarray(queries, int)]
     indices, distances = nearest(subset, gallery, top, metric, protocol)
-    listed, ranks = rank_matches(subset, gallery, metric, Matches(subset, gallery, protocol))
+    listed, ranks = rank_matches(subset, gallery, metric, GroundTruth(subset, gallery, protocol))
     names = camera_names or {}
 
     def camera(features, index):

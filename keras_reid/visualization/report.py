@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
+from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
-from keras_reid.evaluation.table import COLUMNS
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.visualization.experiment_settings import flat_settings
 from keras_reid.visualization.page import (

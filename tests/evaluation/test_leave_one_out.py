@@ -7,26 +7,27 @@ import pytest
 
 from keras_reid.data import ReIDDataset, Sample
 from keras_reid.evaluation import (
+    EvaluationSettings,
+    Evaluator,
     Features,
     RepeatedResult,
     calibrate,
+    embed_datasets,
     evaluate,
     evaluate_camera_pairs,
+    evaluate_dataset,
     evaluate_open_set,
     evaluate_single_shot,
     nearest,
     query_expansion,
     without_identities,
 )
-from keras_reid.evaluation import dataset as module
-from keras_reid.evaluation.dataset import embed_datasets, evaluate_dataset
-from keras_reid.evaluation.draws import evaluate_draws
-from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation import dataset_features as module
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import ranked_lists
 from keras_reid.visualization.findings import collect_findings
 from tests.evaluation.reference import brute_force, distance_matrix
-from tests.evaluation.test_dataset import SETTINGS
 
 
 def features(seed=0, n=60, identities=12, levels=None):
@@ -85,7 +86,7 @@ def test_the_query_need_not_be_the_whole_gallery():
     )
     assert shuffled.mAP == pytest.approx(whole.mAP)
     with pytest.raises(UserError, match=r"must know which gallery item a query is\. Received: images=None"):
-        Matches(dataclasses.replace(items, images=None), items, "leave_one_out")
+        GroundTruth(dataclasses.replace(items, images=None), items, "leave_one_out")
 
 
 def test_recall():
@@ -151,26 +152,29 @@ def test_every_image_is_embedded_once(embedded):
     cmc, ap, _, _ = by_definition(query)
     np.testing.assert_allclose(found.result.cmc, cmc)
     assert found.result.mAP == pytest.approx(ap.mean())
-    result, more = evaluate_draws(None, [DATASET], 8, False, False, 0.5, **SETTINGS)
-    assert result.to_dict() == found.result.to_dict()
-    assert 0 < len(more["open_set"].nearest_other) < 40
+    other = Evaluator(None, EvaluationSettings(open_set=0.5)).run(DATASET)
+    assert other.result.to_dict() == found.result.to_dict()
+    assert 0 < len(other.open_set.nearest_other) < 40
 
 
 @pytest.mark.parametrize(
-    ("settings", "per_camera", "message"),
+    ("settings", "message"),
     [
-        ({"rerank": True}, False, "re-ranking needs a gallery apart from the queries, .* data set 'birds'"),
+        ({"rerank": True}, "re-ranking needs a gallery apart from the queries, .* data set 'birds'"),
+        ({"remove_camera_bias": True}, "removing the bias of cameras needs the camera .* 40 of data set"),
         (
-            {"remove_camera_bias": True},
-            False,
-            "removing the bias of cameras needs the camera .* 40 of data set",
+            {"per_camera": True},
+            "a table of camera pairs needs the camera .* the first is 0_0.jpg; leave it out",
         ),
-        ({}, True, "a table of camera pairs needs the camera .* the first is 0_0.jpg; leave it out"),
+        (
+            {"metric": "dsr", "dsr_lambda": 0.5},
+            "the metric dsr needs a gallery apart from the queries, .* data set 'birds'",
+        ),
     ],
 )
-def test_what_makes_no_sense_is_refused_before_embedding(embedded, settings, per_camera, message):
+def test_what_makes_no_sense_is_refused_before_embedding(embedded, settings, message):
     with pytest.raises(UserError, match=message):
-        evaluate_draws(None, [DATASET], 8, False, per_camera, **{**SETTINGS, **settings})
+        Evaluator(None, EvaluationSettings(**settings)).run(DATASET)
     assert embedded == []
 
 

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import Distances, Features, evaluate
-from keras_reid.evaluation.matches import Matches
+from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
-from tests.evaluation.test_retrieval import golden_features, random_features
+from tests.evaluation.test_retrieval_metrics import golden_features, random_features
 
 
 def pairs(query, gallery, distances, protocol="cross_camera"):
     """Distances of all positive and of all negative pairs, junk left out."""
-    matches, positive, negative = Matches(query, gallery, protocol), [], []
+    matches, positive, negative = GroundTruth(query, gallery, protocol), [], []
     for index, row in enumerate(distances):
         positives, junk = matches[index]
         positive.append(row[positives])

@@ -78,7 +78,7 @@ def images(n, seed, dtype):
 
 @pytest.mark.parametrize("compute", ENTRIES.values(), ids=ENTRIES)
 def test_every_type_gives_what_float32_gives(compute, monkeypatch):
-    monkeypatch.setattr("keras_reid.evaluation.calibration.calibrating._SPLITS", 1)  # of ten, for time
+    monkeypatch.setattr("keras_reid.evaluation.calibration.fitting._SPLITS", 1)  # of ten, for time
     expected = compute(images(24, 1, np.float32), images(96, 2, np.float32))
     assert all(np.isfinite(array).all() for array in expected[:1])
     for dtype in TYPES:

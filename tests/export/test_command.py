@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_reid.evaluation import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.export import savedmodel
 from keras_reid.export.__main__ import main
 from keras_reid.export.formats import FORMATS

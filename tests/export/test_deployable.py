@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_reid.evaluation import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.export.deployable import deployable
 from keras_reid.heads import BNNeckHead, PartialHead
 from keras_reid.layers import GeMPooling2D

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from keras_reid.evaluation import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.export import litert
 from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model

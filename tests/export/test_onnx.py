@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.evaluation import l2_normalize
+from keras_reid.embedding import l2_normalize
 from keras_reid.export import onnx as onnx_format
 from keras_reid.export import quantized
 from keras_reid.export.onnx import OnnxModel, export_onnx

@@ -8,12 +8,13 @@ from PIL import Image
 
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.resizing import resize_image
-from keras_reid.evaluation import Calibration, calibrate, l2_normalize
+from keras_reid.embedding import l2_normalize
+from keras_reid.evaluation import Calibration, calibrate
 from keras_reid.export import export_savedmodel
 from keras_reid.export.deployable import deployable
 from keras_reid.export.pixel_function import pixel_function
 from keras_reid.losses import CrossEntropy
-from tests.evaluation.test_calibration import simulated
+from tests.evaluation.calibration.test_calibration import simulated
 from tests.export.conftest import small_model
 
 _MOST_BYTES = 100_000

@@ -10,10 +10,10 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.evaluation.calibration.storing import read_metadata
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
+from keras_reid.utils.model_metadata import read_metadata
 from tests.export.conftest import small_model
 
 INITIALIZE = keras.Variable._initialize_with_initializer

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_reid.data import IdentitySampler, ReIDDataset, Sample
 from keras_reid.data.augmentation import Flip, RandomErasing
 from keras_reid.data.pipeline import train_batches
-from keras_reid.evaluation.embedding import embed_paths
+from keras_reid.embedding import embed_paths
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.losses import CrossEntropy

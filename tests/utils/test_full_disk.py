@@ -119,7 +119,7 @@ def test_embed(world, command, monkeypatch):
 
 def test_embed_keeps_what_is_done(world, command, monkeypatch):
     """If the disk is full at the end, the command continues from the stored embeddings."""
-    monkeypatch.setattr("keras_reid.evaluation.embedding_file.l2_normalize", full)
+    monkeypatch.setattr("keras_reid.embedding.npz_file.l2_normalize", full)
     words = ("embed", "model.keras", "album", "--output", "out/rows.npz")
     line = said(command(*words, ok=False, cwd=world))
     assert "out/rows.npz: no room to write it" in line

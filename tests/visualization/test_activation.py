@@ -5,7 +5,7 @@ from keras import ops
 from PIL import Image
 
 from keras_reid import heads, layers
-from keras_reid.evaluation import embed_paths
+from keras_reid.embedding import embed_paths
 from keras_reid.experiment import NoPooling, build
 from keras_reid.models import ReIDModel
 from keras_reid.utils.errors import UserError

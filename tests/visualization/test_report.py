@@ -8,8 +8,7 @@ import pytest
 
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
-from keras_reid.evaluation import evaluate
-from keras_reid.evaluation.dataset import DatasetEvaluation
+from keras_reid.evaluation import DatasetEvaluation, evaluate
 from keras_reid.visualization import collect_findings, write_report
 from keras_reid.visualization.report import CURVES
 

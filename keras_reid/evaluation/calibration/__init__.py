@@ -1,8 +1,7 @@
 """From a distance to the probability that two images show the same identity."""
 
-from keras_reid.evaluation.calibration.calibrating import calibrate
-from keras_reid.evaluation.calibration.calibration import Calibration
-from keras_reid.evaluation.calibration.verdict import Verdict
+from keras_reid.evaluation.calibration.calibration import Calibration, Verdict
+from keras_reid.evaluation.calibration.fitting import calibrate
 from keras_reid.evaluation.calibration.verifying import verify
 
 __all__ = ["Calibration", "Verdict", "calibrate", "verify"]

@@ -1,15 +1,55 @@
-"""What a model knows of its distances: how likely each is among pairs of one identity and of different ones."""
+"""From the distance of a pair to the probability of the same identity, and to a verdict."""
 
 import dataclasses
 import math
 
 import numpy as np
 
-from keras_reid.evaluation.calibration.options import check_prior
-from keras_reid.evaluation.calibration.verdict import Verdict
 from keras_reid.utils.errors import UserError
 
 KEY = "calibration"  # in a model's metadata
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """Whether two images show the same identity, and how certain that is.
+
+    Args:
+        verdict: `"same"`, `"different"` or `"unsure"`, by the probability and the calibration's two bands.
+        probability: of the same identity, 0 … 1, at `prior`.
+        distance: between the two embeddings, in the calibration's metric.
+        threshold: the distance below which a yes-or-no decision says yes, at the calibration's false-positive rate.
+        prior: share of same pairs among all pairs that are asked about, 0 … 1.
+        metric: `"cosine"` or `"euclidean"`.
+
+    Example:
+        >>> print(Verdict("same", 0.97, 0.21, 0.28, 0.5, "cosine"))
+        same: probability 0.9700 at prior 0.5 (distance 0.2100, cosine similarity 0.7900; below the threshold 0.2800)
+    """
+
+    verdict: str
+    probability: float
+    distance: float
+    threshold: float
+    prior: float
+    metric: str
+
+    @property
+    def accepted(self):
+        """The yes-or-no decision: whether the distance is below the threshold. It does not depend on the prior."""
+        return self.distance < self.threshold
+
+    def to_dict(self):
+        """Plain values, for JSON."""
+        return {**dataclasses.asdict(self), "accepted": self.accepted}
+
+    def __str__(self):
+        similarity = f", cosine similarity {1 - self.distance:.4f}" if self.metric == "cosine" else ""
+        side = "below" if self.accepted else "not below"
+        return (
+            f"{self.verdict}: probability {self.probability:.4f} at prior {self.prior:.3g} "
+            f"(distance {self.distance:.4f}{similarity}; {side} the threshold {self.threshold:.4f})"
+        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,19 +58,18 @@ class Calibration:
 
     `p = sigmoid(llr(distance) + logit(prior))`, where `llr = log(density among same pairs / density among different
     ones)` is a falling, piecewise linear table that does not depend on the prior. The prior is the share of same pairs
-    among all that are asked about. The stored one is, unless it was set, that of the test set's query × gallery pairs,
-    often below one in a hundred: right for searching in a gallery of that kind. For pairs that are as often the same
-    as not it is 0.5.
+    among all pairs that are asked about. Unless it was set, the stored one is that of the test set's query × gallery
+    pairs, often below one in a hundred: right for a search in such a gallery. For pairs that are as often the same as
+    not it is 0.5.
 
-    It lives in `model.metadata["calibration"]`, in every saved model and export; `model.metadata["threshold"]` is
-    its threshold.
+    Saved models and exports hold it in `model.metadata["calibration"]`; `model.metadata["threshold"]` is its threshold.
 
     Args:
         metric: `"cosine"`, or `"euclidean"` of raw embeddings (an export's are L2-normalised: it needs cosine).
         flip: whether embeddings are averages over each image and its mirror image.
         prior: share of same pairs, 0 … 1.
         distances: `(knots,)` ascending.
-        log_likelihood_ratio: `(knots,)` never rising; beyond the ends it stays as it is there.
+        log_likelihood_ratio: `(knots,)` never rising; constant beyond the ends.
         same_above: probability from which the verdict is `"same"`.
         different_below: probability up to which it is `"different"`.
         threshold: distance below which pairs are accepted at `false_positive_rate`.
@@ -38,7 +77,7 @@ class Calibration:
         operating_points: `"eer"`, and `"tpr@fpr=1e-3"` and the like: fractions.
         thresholds: the distance of each of these.
         reliability: a dict a bin of the probability: `lower`, `upper`, `predicted` (mean), `observed` (match rate),
-            `pairs`, `deviation`; of identities that were not fitted on.
+            `pairs`, `deviation`; of identities that were not used for fitting.
         fitted_on: `dataset`, `protocol`, and how many `identities`, `pairs`, `same_pairs`.
 
     Example:
@@ -76,12 +115,12 @@ class Calibration:
             metadata: dict, such as `model.metadata`.
 
         Raises:
-            UserError: there is none, or it lacks something.
+            UserError: there is no calibration, or it is incomplete.
         """
         stored = metadata.get(KEY)
         if not stored:
             raise UserError(
-                "the model has no calibration, which turns a distance into a probability. "
+                "the model has no calibration, which turns distances into probabilities. "
                 "Run `python -m keras_reid.calibrate RUN_OR_MODEL` first."
             )
         names = [field.name for field in dataclasses.fields(cls)]
@@ -146,3 +185,16 @@ def logit(probability):
 def sigmoid(values):
     """`1 / (1 + exp(−x))`, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * values))
+
+
+def check_prior(prior):
+    """The prior, if it is one.
+
+    Raises:
+        UserError: it is not between 0 and 1.
+    """
+    if not 0 < prior < 1:
+        raise UserError(
+            f"the prior is the share of same pairs and must lie between 0 and 1. Received: {prior}."
+        )
+    return prior

@@ -1,110 +1,165 @@
-"""The log-likelihood ratio of a distance as a smooth, falling curve, from counts of pairs by distance."""
-
-import math
+"""Fits a calibration, and measures its reliability on identities that were not used for fitting."""
 
 import numpy as np
 
-from keras_reid.evaluation.calibration.calibration import logit, sigmoid
+from keras_reid.evaluation.calibration.calibration import Calibration, check_prior, match_probability
+from keras_reid.evaluation.calibration.likelihood_ratio import fit_log_likelihood_ratio
+from keras_reid.evaluation.calibration.pairs import count_pairs, halves, matched_identities
+from keras_reid.evaluation.calibration.reliability import reliability, tally
+from keras_reid.evaluation.ground_truth import GroundTruth
+from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.errors import UserError
 
-_KNOTS = 24
-# Chosen by the log loss of identities that were not fitted on.
-_CURVATURE = 3e-4
-# Enough that the slope stays finite where the distances of same and different pairs do not overlap.
-_SLOPE = 1e-4
-_RISE = 1e4
-_STEPS = 200
+_SPLITS = 10
 
 
-def fit_log_likelihood_ratio(distances, same, different, identities, identity_pairs):
-    """Fits `log(density among same pairs / density among different ones)` as a function of the distance.
+def calibrate(
+    query,
+    gallery,
+    metric="cosine",
+    *,
+    protocol="cross_camera",
+    flip=False,
+    prior=None,
+    false_positive_rate=1e-3,
+    same_above=0.9,
+    different_below=0.1,
+    dataset=None,
+    memory=None,
+):
+    """Fits distance → probability of the same identity on the pairs that evaluation counts.
 
-    A logistic regression on a piecewise linear curve with 24 knots, evenly spaced, whose curvature is penalised, so
-    that much smoothing makes it a straight line (Platt's logistic calibration) and none the isotonic curve in the end;
-    rises are penalised until there are none. Pairs of an identity are not independent: each identity counts as one
-    observation against the penalty, however many pairs it has. For the same reason the ratio stays within
-    `−log(identities + 1)` and `log(identity_pairs + 1)`: from a hundred people none can know odds of a million.
+    The model must not have been trained on these identities. The calibration is fitted to all of them. Its reliability
+    is measured on identities that were not used for fitting: ten times they are split at random into halves, and
+    what is fitted on each half is scored on the other. It is identities, not pairs, that differ from place to place:
+    `deviation` says how much predicted and observed rates differ between halves.
 
-    Time: bins × Newton steps (about 20). Memory: a few arrays of the bins.
+    Time: that of the distances of all pairs once, and of counting them for each split. Memory: see `memory`; there is
+    no matrix over the gallery.
 
     Args:
-        distances: `(bins,)` ascending.
-        same, different: `(bins,)` pairs of one identity, and of different ones, at each distance.
-        identities: how many there are in the same pairs.
-        identity_pairs: how many pairs of two identities there are in the different ones.
+        query, gallery, protocol: as in `evaluate`.
+        metric: `"cosine"` or `"euclidean"`.
+        flip: whether the embeddings are averages over each image and its mirror image; kept for `verify`.
+        prior: share of same pairs, 0 … 1, for which probabilities hold; None for that of the pairs themselves.
+        false_positive_rate: share of different pairs that the threshold may accept.
+        same_above: probability from which the verdict is `"same"`.
+        different_below: probability up to which it is `"different"`.
+        dataset: name of the test set, which the calibration keeps.
+        memory: bytes to use in addition to the features; None for 256 MiB.
 
     Returns:
-        `(knots, log_likelihood_ratio)`, `(24,)` float64 each, the second never rising.
+        A `Calibration`; `model.metadata.update(calibration.to_metadata())` gives it to a model.
 
     Raises:
-        UserError: all distances are equal.
+        UserError: an option makes no sense; same pairs of fewer than 4 identities; fewer different pairs than the
+            false-positive rate needs; as `evaluate`.
 
-    Source: Eilers and Marx, "Flexible smoothing with B-splines and penalties", Statistical Science 11, 1996; Bollaerts,
-    Eilers and van Mechelen, "Simple and multiple P-splines regression with shape constraints", British Journal of
-    Mathematical and Statistical Psychology 59, 2006, for the penalty on rises.
+    Example:
+        >>> import numpy as np
+        >>> from keras_reid.evaluation import Features, calibrate
+        >>> rng, identities = np.random.default_rng(0), np.repeat(np.arange(20), 2)
+        >>> embeddings = np.eye(20)[identities] + 0.3 * rng.standard_normal((40, 20))
+        >>> features = Features(embeddings, identities, cameras=np.tile([0, 1], 20))
+        >>> calibration = calibrate(features, features, false_positive_rate=0.01)
+        >>> calibration.verdict(0.1, prior=0.5).verdict, calibration.verdict(1.2, prior=0.5).verdict
+        ('same', 'different')
     """
-    low, high = float(distances[0]), float(distances[-1])
-    if not low < high:
+    check_options(prior, false_positive_rate, same_above, different_below)
+    truth = GroundTruth(query, gallery, protocol)
+    matched = matched_identities(query, gallery, truth)
+    identities = np.union1d(query.identities, gallery.identities)
+    parts = [half for seed in range(_SPLITS) for half in halves(identities, matched, seed)]
+    whole, *curves = count_pairs(query, gallery, metric, truth, [identities, *parts], memory)
+    if false_positive_rate * whole.num_negative_pairs < 1:
         raise UserError(
-            f"all pairs are at the distance {low:.4f}: the model tells nothing apart. Did its training collapse?"
+            f"a false-positive rate of {false_positive_rate:g} cannot be measured with {whole.num_negative_pairs} "
+            f"different pairs. Ask for at least {1 / whole.num_negative_pairs:.2g}, or calibrate on more images."
         )
-    scaled = (distances - low) / (high - low) * (_KNOTS - 1)
-    left = np.minimum(scaled.astype(int), _KNOTS - 2)
-    curve = _Curve(left, scaled - left)
-    pairs = same + different
-    weight = identities / same.sum()
-    slopes = np.diff(np.eye(_KNOTS), axis=0)
-    bends = np.diff(slopes, axis=0)
-    smooth = _CURVATURE * (_KNOTS - 1) ** 3 * bends.T @ bends + _SLOPE * slopes.T @ slopes
-
-    def penalty(values):
-        rising = slopes[slopes @ values > 0]
-        return smooth + _RISE * rising.T @ rising
-
-    def loss(values):
-        scores = curve(values)
-        # log(1 + exp(x)) is −log of the probability of the other class.
-        data = np.sum(same * np.logaddexp(0, -scores) + different * np.logaddexp(0, scores))
-        return weight * data + values @ penalty(values) @ values / 2
-
-    natural = logit(same.sum() / pairs.sum())
-    values = np.full(_KNOTS, natural)
-    best = loss(values)
-    for _ in range(_STEPS):
-        probabilities = sigmoid(curve(values))
-        gradient = weight * curve.sums(pairs * probabilities - same) + penalty(values) @ values
-        information = weight * curve.products(pairs * probabilities * (1 - probabilities))
-        step = np.linalg.solve(information + penalty(values) + 1e-9 * np.eye(_KNOTS), gradient)
-        step *= min(1, 4 / np.abs(step).max())
-        while (now := loss(values - step)) > best and np.abs(step).max() > 1e-9:
-            step /= 2
-        if now > best:
-            break
-        values, best = values - step, now
-        if np.abs(step).max() < 1e-6:
-            break
-    ratio = np.clip(values - natural, -math.log(identities + 1), math.log(identity_pairs + 1))
-    return np.linspace(low, high, _KNOTS), np.minimum.accumulate(ratio)
+    same_pairs, pairs = whole.num_positive_pairs, whole.num_positive_pairs + whole.num_negative_pairs
+    prior = same_pairs / pairs if prior is None else prior
+    rates = [
+        rate
+        for rate in sorted({*FALSE_POSITIVE_RATES, false_positive_rate})
+        if rate * whole.num_negative_pairs >= 1
+    ]
+    distances, ratio = _fit(whole, query, gallery, matched, identities)
+    return Calibration(
+        metric=metric,
+        flip=bool(flip),
+        prior=float(prior),
+        distances=distances.tolist(),
+        log_likelihood_ratio=ratio.tolist(),
+        same_above=same_above,
+        different_below=different_below,
+        threshold=whole.threshold_at(false_positive_rate),
+        false_positive_rate=false_positive_rate,
+        operating_points={
+            "eer": whole.equal_error_rate,
+            **{_name(rate): whole.tpr_at(rate) for rate in rates},
+        },
+        thresholds={
+            "eer": float(whole.thresholds[np.argmax(whole.fpr >= 1 - whole.tpr)]),
+            **{_name(rate): whole.threshold_at(rate) for rate in rates},
+        },
+        reliability=_held_out(curves, parts, query, gallery, matched, prior),
+        fitted_on={
+            "dataset": dataset,
+            "protocol": protocol,
+            "identities": len(matched),
+            "pairs": pairs,
+            "same_pairs": same_pairs,
+        },
+    )
 
 
-class _Curve:
-    """A piecewise linear curve at fixed places: each reads from the knot to its left and the next one."""
+def _held_out(curves, parts, query, gallery, matched, prior):
+    """Reliability of the fit to one half in the other half."""
+    tallies = []
+    for place, (curve, part) in enumerate(zip(curves, parts, strict=True)):
+        table = _fit(curve, query, gallery, matched, part)
+        distances, same, different = _counts(curves[place ^ 1])  # the two halves of a split are neighbours
+        tallies.append(tally(match_probability(distances, *table, prior), same, different, prior))
+    return reliability(tallies, _SPLITS)
 
-    def __init__(self, left, share):
-        self.left, self.share = left, share
 
-    def __call__(self, values):
-        return values[self.left] * (1 - self.share) + values[self.left + 1] * self.share
+def _fit(curve, query, gallery, matched, identities):
+    """The table that fits the pairs of some identities."""
+    queries, items = (np.intersect1d(features.identities, identities) for features in (query, gallery))
+    identity_pairs = len(queries) * len(items) - len(np.intersect1d(queries, items))
+    return fit_log_likelihood_ratio(*_counts(curve), len(np.intersect1d(matched, identities)), identity_pairs)
 
-    def sums(self, weights):
-        """`Bᵀ w`, where `B` holds how much each place reads from each knot."""
-        return self._at(0, weights * (1 - self.share)) + self._at(1, weights * self.share)
 
-    def products(self, weights):
-        """`Bᵀ diag(w) B`; only neighbours meet."""
-        matrix = np.diag(self._at(0, weights * (1 - self.share) ** 2) + self._at(1, weights * self.share**2))
-        between = self._at(0, weights * self.share * (1 - self.share))[:-1]
-        return matrix + np.diag(between, 1) + np.diag(between, -1)
+def _counts(curve):
+    """`(distances, same, different)`, `(bins,)` each: how many pairs lie between a threshold and the one before."""
+    same, different = (
+        np.rint(np.diff(rates) * pairs)
+        for rates, pairs in ((curve.tpr, curve.num_positive_pairs), (curve.fpr, curve.num_negative_pairs))
+    )
+    return curve.thresholds[1:], same, different
 
-    def _at(self, offset, weights):
-        return np.bincount(self.left + offset, weights, minlength=_KNOTS)
+
+def _name(rate):
+    """`0.001` → `"tpr@fpr=1e-3"`."""
+    digits, exponent = f"{rate:e}".split("e")
+    return f"tpr@fpr={float(digits):g}e{int(exponent)}"
+
+
+def check_options(prior, false_positive_rate, same_above, different_below):
+    """Refuses options that make no sense.
+
+    Raises:
+        UserError: one is not between 0 and 1, or the two bands of the verdict overlap.
+    """
+    if prior is not None:
+        check_prior(prior)
+    if not 0 < false_positive_rate < 1:
+        raise UserError(
+            "the false-positive rate is a share of different pairs and must lie between 0 and 1. "
+            f"Received: {false_positive_rate}. Usual is 0.001."
+        )
+    if not 0 < different_below < same_above < 1:
+        raise UserError(
+            "the verdicts' probabilities must be 0 < different_below < same_above < 1. "
+            f"Received: different_below={different_below}, same_above={same_above}."
+        )

@@ -1,4 +1,4 @@
-"""Which pairs a calibration counts, all of them and those among half of the identities."""
+"""Counts the pairs for a calibration: all of them, and those among half of the identities."""
 
 import numpy as np
 
@@ -7,22 +7,22 @@ from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
-_LEAST = 4  # identities: two for each half, so that each has pairs of both kinds
+_LEAST = 4  # identities, two in each half: so each half has pairs of both kinds
 
 
-def matched_identities(query, gallery, matches):
-    """Sorted identities that have a same pair which counts.
+def matched_identities(query, gallery, truth):
+    """The identities with a same pair that counts, sorted.
 
     Raises:
-        UserError: there are fewer than 4, so that no half could be fitted and checked.
+        UserError: there are fewer than 4, too few to fit on one half and check on the other.
     """
-    found = [bool(len(matches[index][0])) for index in range(len(query))]
+    found = [bool(len(truth[index][0])) for index in range(len(query))]
     identities = np.unique(query.identities[np.array(found, bool)])
     if len(identities) >= _LEAST:
         return identities
     if not np.isin(query.identities, gallery.identities).any():
         remedy = "Query and gallery share none: are their identities numbered together, from the same names?"
-    elif matches.cross_camera:
+    elif truth.cross_camera:
         remedy = (
             'Under the protocol "cross_camera" only pairs from two cameras count: use the protocol "all" where there '
             "is one camera only."
@@ -36,7 +36,7 @@ def matched_identities(query, gallery, matches):
 
 
 def halves(identities, matched, seed):
-    """Splits identities at random into two halves, those with a match and the others evenly.
+    """Splits identities at random into two halves, and those with a match evenly among them.
 
     Args:
         identities: `(n,)`, each once.
@@ -52,17 +52,17 @@ def halves(identities, matched, seed):
     return shuffled[::2], shuffled[1::2]
 
 
-def count_pairs(query, gallery, metric, matches, groups, memory=None):
+def count_pairs(query, gallery, metric, truth, groups, memory=None):
     """Counts same and different pairs by distance, junk left out, among all identities of each group.
 
-    Time: that of `Distances`, and about 10 ns for each pair and each group that it is in. Memory: about `memory`
-    beside the features.
+    Time: that of `Distances`, and about 10 ns for each pair in each of its groups. Memory: about `memory` in
+    addition to the features.
 
     Args:
         query, gallery: `Features`.
         metric: `"cosine"` or `"euclidean"`.
-        matches: their `Matches`.
-        groups: arrays of identities; a pair counts in a group that holds both of its identities.
+        truth: their `GroundTruth`.
+        groups: arrays of identities; a pair counts in every group that holds both of its identities.
         memory: bytes to use, None for 256 MiB a block.
 
     Returns:
@@ -73,7 +73,7 @@ def count_pairs(query, gallery, metric, matches, groups, memory=None):
     distances = Distances(query, gallery, metric, size)
     with progress("comparing", total=len(query), unit="queries") as advance:
         for start, block in distances.blocks():
-            lists = [matches[index] for index in range(start, start + len(block))]
+            lists = [truth[index] for index in range(start, start + len(block))]
             for group in groups:
                 group.add(start, block, lists)
             advance(len(block))

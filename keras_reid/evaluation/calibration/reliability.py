@@ -8,7 +8,7 @@ BINS = 10
 def tally(probabilities, same, different, prior):
     """Sums over the pairs of each of 10 bins of the probability, of equal width.
 
-    Same pairs count so much more or less than different ones that their share is the prior.
+    Same pairs are weighted so that their share is the prior.
 
     Args:
         probabilities: `(k,)` predicted.
@@ -29,8 +29,8 @@ def reliability(tallies, repetitions):
     """One row for each bin that holds pairs.
 
     Args:
-        tallies: `(n, 4, 10)`, of parts of the pairs, none of them fitted on.
-        repetitions: how often the parts hold each pair.
+        tallies: `(n, 4, 10)`, of parts of the pairs that were not used for fitting.
+        repetitions: in how many of the parts each pair is.
 
     Returns:
         list of dicts: `lower` and `upper` edge, `predicted` and `observed` match rate over all parts, `pairs` (mean of

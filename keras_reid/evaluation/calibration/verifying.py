@@ -14,17 +14,17 @@ def verify(model, a, b, prior=None):
     """Says whether two images show the same identity, with a calibrated probability.
 
     Args:
-        model: a calibrated `ReIDModel`: `python -m keras_reid.calibrate` has written into its file.
-        a, b: each an image file, an image as uint8 array `(height, width, 3)`, RGB, of any size, such as a detector's
-            crop, or an embedding `(dim,)`.
-        prior: share of same pairs among those that are asked about, 0 … 1; None for the calibration's own, that of its
+        model: a `ReIDModel` that was calibrated with `python -m keras_reid.calibrate`.
+        a, b: each an image file; an image of any size as RGB uint8 array `(height, width, 3)`, such as a detector's
+            crop; or an embedding `(dim,)`.
+        prior: share of same pairs among the pairs that are asked about, 0 … 1; None for the calibration's, that of its
             test set. 0.5 is for pairs that are as often the same as not.
 
     Returns:
         A `Verdict`.
 
     Raises:
-        UserError: the model has no calibration, an image cannot be read, an array is none of the above or not finite,
+        UserError: the model has no calibration, an image cannot be read, an array is something else or not finite,
             the embeddings differ in length, or the prior is not between 0 and 1.
 
     Example:
@@ -40,7 +40,7 @@ def verify(model, a, b, prior=None):
 
 
 def _embedding(model, image, flip):
-    """`(dim,)` raw embedding of a file or of pixels; an embedding as it is."""
+    """`(dim,)` raw embedding of a file or of pixels; an embedding is returned as it is."""
     if isinstance(image, (str, os.PathLike)):
         from keras_reid.data.decoding import read_image
         from keras_reid.data.unreadable import check_images

@@ -5,15 +5,15 @@ import numbers
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
-from keras_reid.evaluation.neighbors import nearest
+from keras_reid.evaluation.exact import nearest
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+CANDIDATES = 100  # nearest gallery items by cosine that are compared on a data set, as the original does
 _MAP_BYTES = 128 * 2**20
-# Least share of the cosine distance of what is no candidate: with λ = 1 all of it would be equally far.
+# Least share of the cosine distance for items that are not candidates: with λ = 1 all would be equally far.
 _LEAST_COSINE = np.float32(1e-3)
 
 
@@ -32,7 +32,7 @@ def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001,
     memory-mapped, as float32 or float16), and the `(n, m)` or `(n, candidates)` result.
 
     Args:
-        query: `Features` of n images with `maps`, and `weights` or none.
+        query: `Features` of n images with `maps`, with or without `weights`.
         gallery: `Features` of m images with `maps` of as many channels.
         lambda_value: share λ of DSR, 0…1. Not to be chosen on the test set: see `choose_dsr_lambda`.
         candidates: compare only this many gallery items with the smallest cosine distance to a query; the others
@@ -100,7 +100,7 @@ class DSRDistances(Blockwise):
         self.shape = cosine.shape
 
     def with_lambda(self, lambda_value):
-        """The same with another share of DSR, without reconstructing anew."""
+        """The same with another share of DSR; nothing is reconstructed again."""
         other = copy.copy(self)
         other.lambda_value = np.float32(lambda_value)
         return other
@@ -108,7 +108,7 @@ class DSRDistances(Blockwise):
     def blocks(self):
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
 
-        The array is reused: copy what is to be kept beyond one turn.
+        The array is reused: copy what must outlive one turn.
         """
         share = self.lambda_value
         for start, block in self.cosine.blocks():
@@ -129,7 +129,7 @@ def _reconstruct(maps, weights, gallery_maps, candidates, ridge):
     n, m = len(maps), len(gallery_maps)
     values = np.empty((n, m) if candidates is None else candidates.shape, np.float32)
     if candidates is not None:
-        # Gallery item by gallery item, so that each is prepared once: the places in `values` where it stands.
+        # The places of each gallery item in `values`: so each item is prepared once.
         places = np.argsort(candidates, axis=None, kind="stable")
         edges = np.searchsorted(candidates.reshape(-1)[places], np.arange(m + 1))
     turn = max(1, _MAP_BYTES // (8 * int(np.prod(gallery_maps.shape[1:]))))
@@ -171,7 +171,7 @@ def _maps(name, features):
 
 
 def _single(maps):
-    """float32, also of maps that are kept in half precision."""
+    """The maps as float32, also if they are kept in half precision."""
     return maps.astype(np.float32, copy=False)
 
 

@@ -1,4 +1,4 @@
-"""How well the vectors of one feature map can be put together from those of another, on TensorFlow."""
+"""How well the vectors of one feature map can be reconstructed from those of another, on TensorFlow."""
 
 import functools
 

@@ -4,17 +4,16 @@ import numbers
 
 import numpy as np
 
-from keras_reid.evaluation.blockwise import Blockwise
-from keras_reid.evaluation.distances import Distances
+from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
-from keras_reid.evaluation.rerank.neighbor_lists import neighbor_lists
+from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_lists
 from keras_reid.evaluation.rerank.overlap import overlaps
 from keras_reid.evaluation.rerank.points import Points
-from keras_reid.evaluation.rerank.weights import averaged, reciprocal_weights
+from keras_reid.evaluation.rerank.reciprocal_weights import averaged, reciprocal_weights
 from keras_reid.utils.errors import UserError
 
 _TURN_BYTES = 128 * 2**20
-# Distances of query and gallery that come by while neighbours are looked for are kept, where they take no more.
+# Distances of query and gallery that are computed in the search for neighbours are kept, up to this size.
 _KEPT_BYTES = 256 * 2**20
 
 
@@ -23,25 +22,23 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
 
     `(1 − λ) · jaccard + λ · d² / max d²`: the Jaccard distance `1 − Σ min(V_q, V_g) / (2 − Σ min(V_q, V_g))` of
     the weights V of their k-reciprocal neighbours (`reciprocal_weights`), averaged over the k2 nearest, and the
-    squared distance relative to the farthest image from the query. Neighbours are looked for among query and gallery
+    squared distance relative to the farthest image from the query. Neighbours are searched among query and gallery
     together, so the result of a query depends on the other queries. Identities and cameras are not used.
 
-    Exact, but for the rounding of float32: what is equally far from a query may differ by about 1e-7 where λ is not 1.
-    Computed in float32 whatever the type of the embeddings. No matrix of N = n + m images squared is ever
-    kept. Time: N² · dim / 2 multiply-adds for the neighbours, n · m · dim for the distances, and about 3 ns for each
-    pair. Memory: a copy of the embeddings, about 2 kB for each image, a block of distances. Where n · m distances take
-    at most 256 MiB, they are kept instead of computed again.
+    Exact except for the rounding of float32: if λ is not 1, equal distances may differ by about 1e-7. Computed in
+    float32 whatever the type of the embeddings. With N = n + m images there is never an N × N matrix. Time: N² · dim /
+    2 multiply-adds for the neighbours, n · m · dim for the distances, and about 3 ns for each pair. Memory: a copy of
+    the embeddings, about 2 kB for each image, a block of distances. If n · m distances take at most 256 MiB, they are
+    kept instead of computed again.
 
     Args:
         query: `Features` of n images.
         gallery: `Features` of m images with the same `dim`.
-        k1: neighbours in a list, the image itself not counted. Where there are fewer images, the lists are
-            shorter.
-        k2: nearest images, itself counted, over which the weights are averaged; 1 does not average.
+        k1: neighbours in a list, not counting the image itself. With fewer images the lists are shorter.
+        k2: nearest images, counting the image itself, over which the weights are averaged; 1 does not average.
         lambda_value: share λ of the original distance, 0…1; 1 keeps the original ranking.
         metric: `"cosine"` (the distance of L2-normalised embeddings) or `"euclidean"` (of embeddings as given).
-        block_size: queries in a block; None takes as many as fit into 128 MiB. The result does not depend on
-            it.
+        block_size: queries in a block; None for as many as fit into 128 MiB. The result does not depend on it.
 
     Returns:
         `RerankedDistances`, which `evaluate(…, distances=…)` takes; `numpy.asarray` gives the `(n, m)` matrix.
@@ -62,17 +59,13 @@ def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="c
     k1 + 1 with the image itself and the division by the largest distance are as there; the original (FastReID)
     looks at k1 with itself and adds the distance undivided.
     """
-    for name, value in (("k1", k1), ("k2", k2)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-            raise UserError(
-                f"`{name}` must be a whole number of images, at least 1. Received: {name}={value!r}."
-            )
+    check_counts(k1=k1, k2=k2)
     if not isinstance(lambda_value, numbers.Real) or not 0 <= lambda_value <= 1:
         raise UserError(
             "`lambda_value`, the share of the original distance, must be from 0 to 1. "
             f"Received: lambda_value={lambda_value!r}."
         )
-    # Checks what it is given, before the long work starts.
+    # Checks the arguments before the long work starts.
     original = Distances(query, gallery, metric, block_size)
     points = Points.of(query, gallery, metric)
     kept = None
@@ -103,13 +96,13 @@ class RerankedDistances(Blockwise):
     def blocks(self):
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
 
-        The array is reused: copy what is to be kept beyond one turn.
+        The array is reused: copy what must outlive one turn.
         """
         if self.block_size is None:
             yield from self._turns()
             return
-        # The last bit of a float32 product depends on the number of rows: so the turns stay as they are, and blocks are
-        # put together from them.
+        # The last bit of a float32 product depends on the number of rows. So the turns stay the same, and blocks of any
+        # size are put together from them.
         n, m = self.shape
         block = np.empty((min(self.block_size, n), m), np.float32)
         done = 0
@@ -130,7 +123,7 @@ class RerankedDistances(Blockwise):
             yield start, block
 
     def _product_turns(self):
-        """`λ d² / max d²` from the float32 product, computed anew where it was not kept; good to about 1e-7."""
+        """`λ d² / max d²` from the float32 product, computed again if it was not kept; exact to about 1e-7."""
         n, m = self.shape
         rows = max(1, min(n, _TURN_BYTES // (4 * m)))
         reused = np.empty((rows, m), np.float32)
@@ -148,7 +141,7 @@ class RerankedDistances(Blockwise):
             yield start, np.maximum(block, 0, out=block)
 
     def _exact_turns(self):
-        """The same from the distances that `evaluate` ranks by, so that λ = 1 ranks as it does to the last tie."""
+        """The same from the distances that `evaluate` ranks by, so that λ = 1 gives the same ranks, ties included."""
         for start, distances in self.original.blocks():
             factors = self.factors[start : start + len(distances)]
             if self.original.metric == "cosine":

@@ -1,4 +1,4 @@
-"""Scores of query and gallery, kept while neighbours are looked for among all of them."""
+"""Scores of query and gallery that are kept from the search for neighbours among all of them."""
 
 import numpy as np
 
@@ -6,8 +6,8 @@ import numpy as np
 class KeptScores:
     """Takes the scores of n queries and m gallery items from those that `neighbor_lists` visits.
 
-    These come by strips: every s-th position. They are kept strip beside strip, so that both the writing here and the
-    reading of whole rows later go through memory in order. Memory: 4 · n · m bytes.
+    The scores come by strips: every s-th position. They are kept strip by strip, so that both the writing here and the
+    later reading of whole rows go through memory in order. Memory: 4 · n · m bytes.
 
     Example:
         >>> kept = KeptScores(len(query), len(gallery))  # doctest: +SKIP
@@ -36,7 +36,7 @@ class KeptScores:
             inside[...] = strip[begin : begin + len(inside)].take(self.columns, axis=1)
 
     def _lay_out(self, step):
-        """Room for the scores, and where those of each gallery item are in a row."""
+        """Makes room for the scores, and notes the place of each gallery item in a row."""
         self.queries = [len(range(first, self.n, step)) for first in range(step)]
         self.strips = [np.empty((count, self.m), np.float32) for count in self.queries]
         by_strip = [np.arange(first, self.n + self.m, step)[self.queries[first] :] for first in range(step)]

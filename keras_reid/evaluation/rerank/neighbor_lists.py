@@ -1,17 +1,49 @@
-"""The nearest neighbours of every point of a set within the set."""
+"""The nearest neighbours of every point of a set within the set, without its N × N matrix.
+
+1. The points are dealt out to strips, as cards to players: strip s holds the points s, s + strips, s + 2 · strips, …
+2. A tile holds the scores of all pairs of two strips, by the float32 product. Each tile is made once, and serves the
+   lists of both strips: by rows those of the one, by columns those of the other.
+3. A point keeps as candidates what scores above its threshold: the k-th best score of its first tile, later that of its
+   candidates so far. As every strip is a fair sample of all points, few pass.
+4. When a strip has met all others, the best k of each point's candidates are its list. Scores that lie so near each
+   other that rounding may decide between them are computed exactly.
+
+A worked example: k = 2, and six points on a line, dealt out to two strips.
+
+    position      0    1    2    3    4    5
+    at            0    1    3    7    8    20
+    strip         0    1    0    1    0    1
+
+    tile of strips 0 and 0: the squared distances of point 0 are 0 (itself), 9 (point 2) and 64 (point 4). Its
+    candidates are the points 0 and 2, and its threshold is 9.
+    tile of strips 0 and 1: from point 0 the points 1, 3 and 5 are at 1, 49 and 400. Only point 1 passes, so that point
+    0's list is (0, 1). By columns, point 1 meets the points 0, 2 and 4 at 1, 4 and 49: its candidates are 0 and 2.
+    tile of strips 1 and 1: point 1 meets itself at 0, and the points 3 and 5 too late. Its list is (1, 0).
+
+A function that says the same in a few lines: tests/evaluation/rerank/reference.py.
+"""
 
 import concurrent.futures
 import dataclasses
+import numbers
 
 import numpy as np
 
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
 _TILE = 2048
-# Beyond the k asked for: the float32 product may put these in the wrong order, and the exact one puts it right.
+# Candidates beyond k: the float32 product may have the wrong order, which exact distances put right.
 _SPARE = 4
 # Two scores nearer than this, relative to the squared norms, may be in the wrong order.
 _ROUNDING = 16 * np.finfo(np.float32).eps
+
+
+def check_counts(**counts):
+    """Raises `UserError` unless each argument, such as `k=5`, is a whole number of at least 1."""
+    for name, value in counts.items():
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
+            raise UserError(f"`{name}` must be a whole number, at least 1. Received: {name}={value!r}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,19 +64,19 @@ class NeighborLists:
 def neighbor_lists(points, k, visit=None):
     """The k nearest points of every point (itself among them) and the distance of the farthest.
 
-    Points at equal distances come in the order of their positions, the distances being those of the embeddings as
-    given, in float64 and rounded to float32 (`Points.exact_half_distances`). Which of many that are as far as the last
-    come into the list is another matter: the float32 product chooses k + 4, so where more than four beyond the k-th are
-    within its error of it (2e-6 of the squared lengths), any of them may be there instead of one before.
+    Points at equal distances come in the order of their positions. The distances are those of the embeddings as given,
+    in float64 and rounded to float32 (`Points.exact_half_distances`). One exception: the float32 product chooses k + 4
+    candidates, so if more than four beyond the k-th are within its error of it (2e-6 of the squared lengths), any of
+    them may take the place of an earlier one.
 
-    Time: N² · dim multiply-adds, half of the full matrix product, and about 3 ns for each pair. Memory beside the
-    result: tens of megabytes; about 100 candidates wait for a place in the list of each point.
+    Time: N² · dim multiply-adds, half of the full matrix product, and about 3 ns for each pair. Memory in addition to
+    the result: tens of megabytes, for about 100 candidates of each point.
 
     Args:
         points: `Points`.
-        k: length of a list; all points where there are fewer.
-        visit: called as `visit(left, right, scores)` for parts of all pairs, each once: slices of the positions of
-            their points, and −½ squared distances by the float32 product, good for the moment of the call.
+        k: length of a list; with fewer points, all of them.
+        visit: called as `visit(left, right, scores)` for each tile: slices of the positions of its points, and −½
+            squared distances by the float32 product. The array is valid during the call only.
 
     Returns:
         `NeighborLists`.
@@ -64,7 +96,7 @@ def neighbor_lists(points, k, visit=None):
     result = NeighborLists(np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.empty(n, np.float32))
     with (
         progress("neighbours", total=strips * (strips + 1) // 2, unit="tiles") as advance,
-        concurrent.futures.ThreadPoolExecutor(1) as beside,
+        concurrent.futures.ThreadPoolExecutor(1) as helper,
     ):
         for i, strip in enumerate(waiting):
             for other in waiting[i:]:
@@ -73,7 +105,7 @@ def neighbor_lists(points, k, visit=None):
                 np.matmul(points.vectors[strip.slice], points.vectors[other.slice].T, out=part)
                 part -= points.half_squares[strip.slice][:, None]
                 part -= points.half_squares[other.slice]
-                added = beside.submit(strip.add, part, other, axis=1)
+                added = helper.submit(strip.add, part, other, axis=1)
                 if other is not strip:
                     other.add(part, strip, axis=0)
                 if visit:
@@ -101,7 +133,7 @@ class _Strip:
         self.candidates, self.count = [], 0
 
     def add(self, scores, other, axis):
-        """Takes the scores of its points with those of another strip; `axis` is that of the other's points."""
+        """Takes the scores of its points with those of another strip, whose points are along `axis`."""
         np.minimum(self.lowest, scores.min(axis=axis), out=self.lowest)
         if self.count == 0 and scores.shape[axis] > self.keep:
             last = np.take(np.partition(scores, -self.keep, axis=axis), -self.keep, axis=axis)
@@ -139,10 +171,10 @@ class _Strip:
 
 
 def _order_exactly(points, rows, indices, scores):
-    """Puts right, in place, what the rounding of the matrix product may have put in the wrong order.
+    """Corrects, in place, the order of neighbours that the rounding of the matrix product may have swapped.
 
-    That rounding depends on the place of a row in the matrix: without this, the order of the images could decide
-    which of two neighbours comes first.
+    That rounding depends on the place of a row in the matrix. Without the correction, the order of the images could
+    decide which of two neighbours comes first.
     """
     scores[indices == rows[:, None]] = 0
     scale = points.half_squares[rows] + points.half_squares.max()

@@ -10,9 +10,8 @@ _NUMBERS_A_TURN = 2**22
 def overlaps(weights, by_column, num_columns):
     """Yields the sums `Σ_c min(V_ic, W_jc)` of the rows i of one matrix and the rows j of another.
 
-    Time: as many additions as pairs of entries stand in one column, and a pass over rows × `num_columns`. Memory: about
-    200 MB; that many rows at a time are taken as keep the lists of pairs and the sums so
-    small.
+    Time: an addition for each pair of entries in one column, and a pass over rows × `num_columns`. Memory: about 200
+    MB; the number of rows that are taken at a time is chosen for that.
 
     Args:
         weights: `SparseRows` V.

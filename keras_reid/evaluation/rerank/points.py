@@ -35,8 +35,8 @@ class Points:
 
         `"cosine"` normalises them: a squared distance is then twice the cosine distance, also that of a vector
         of zeros, which is at cosine distance 1 from all. `"euclidean"` moves the mean to zero, so that the
-        float32 product does not lose small differences beside a large offset, and scales by a power of two, so
-        that squares do not overflow: re-ranking does not depend on the unit.
+        float32 product does not lose small differences in a large offset, and scales by a power of two, so that
+        squares do not overflow: re-ranking does not depend on the unit.
         """
         given = query.embeddings, gallery.embeddings
         vectors = np.concatenate(given, dtype=np.float32)
@@ -78,8 +78,8 @@ class Points:
     def exact_half_distances(self, rows, columns):
         """The same from the embeddings as given, in float64 and rounded at the end.
 
-        So that what is equally far is: the mean cannot be taken off, nor a length be made 1, without rounding. Takes
-        about three times as long.
+        Equal distances stay equal here, while taking off the mean or making a length 1 rounds. Takes about three times
+        as long.
         """
         result = np.empty(len(rows), np.float32)
         for some in self._turns(rows):

@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class SparseRows:
-    """A matrix of which only what is not zero is kept, row after row.
+    """A matrix of which only the entries that are not zero are kept, row after row.
 
     Args:
         starts: `(rows + 1,)` int64: row r holds the entries from `starts[r]` to `starts[r + 1]`.
@@ -36,14 +36,14 @@ class SparseRows:
         return np.diff(self.starts)
 
     def rows(self, start, stop):
-        """The rows from `start` to `stop` as a matrix of their own."""
+        """The rows from `start` to `stop` as another matrix."""
         first, last = self.starts[start], self.starts[stop]
         return SparseRows(
             self.starts[start : stop + 1] - first, self.columns[first:last], self.values[first:last]
         )
 
     def entries_of(self, rows):
-        """Positions of the entries of any rows, one row after the other, and the number of each row's."""
+        """Positions of the entries of some rows, row after row, and how many each row has."""
         counts = self.counts[rows]
         offsets = np.cumsum(counts) - counts
         positions = np.arange(counts.sum()) + np.repeat(self.starts[rows] - offsets, counts)

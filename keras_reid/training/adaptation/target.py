@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_reid.data.pipeline import test_batches
-from keras_reid.evaluation.embedding import check_finite, embed_paths, l2_normalize
+from keras_reid.embedding import check_finite, embed_paths, l2_normalize
 from keras_reid.training.adaptation.cluster_sampler import ClusterSampler
 from keras_reid.training.adaptation.pseudo_labels import OUTLIER, pseudo_labels
 from keras_reid.training.precise_batch_norm import precise_batch_norm

@@ -6,7 +6,7 @@ from keras_reid.training.callbacks.checkpoints import Checkpoints, Position
 from keras_reid.training.callbacks.metrics_log import MetricsLog
 from keras_reid.training.callbacks.nan_guard import NaNGuard
 from keras_reid.training.callbacks.progress_line import ProgressLine
-from keras_reid.training.callbacks.retrieval import RetrievalEvaluation
+from keras_reid.training.callbacks.retrieval_evaluation import RetrievalEvaluation
 from keras_reid.training.callbacks.tensorboard_log import TensorBoardLog
 from keras_reid.training.callbacks.termination import Terminated, termination
 

@@ -5,8 +5,8 @@ import pytest
 
 from keras_reid.training.adaptation import check_installed, pseudo_labels
 from keras_reid.utils.errors import UserError
-from tests.evaluation.test_jaccard import by_definition
-from tests.evaluation.test_rerank import clustered
+from tests.evaluation.rerank.test_jaccard import by_definition
+from tests.evaluation.rerank.test_k_reciprocal import clustered
 
 pytest.importorskip("sklearn")
 

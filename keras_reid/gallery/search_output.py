@@ -1,0 +1,61 @@
+"""What a search found, on the terminal and as a picture."""
+
+from pathlib import Path
+
+import rich.console
+import rich.table
+import rich.text
+
+from keras_reid.embedding.image_files import displayed
+from keras_reid.visualization.drawing import GREEN, GREY, RED, Tile, draw_rows
+from keras_reid.visualization.ranked_list import describe_distance
+
+_FRAMES = {"same": GREEN, "different": RED, "unsure": ("#9a6700", 3), None: (GREY, 2)}
+
+
+def print_search_result(result, console=None):
+    """Prints the ranked list of a query: rank, distance, and with a calibration probability and verdict, file.
+
+    Args:
+        result: `SearchResult`.
+        console: a `rich.console.Console`; None prints to standard output.
+    """
+    console = console or rich.console.Console()
+    calibrated = result.prior is not None
+    title = rich.text.Text(f"query {displayed(result.query)}")  # brackets in a name are no markup
+    table = rich.table.Table(title=title, title_justify="left")
+    table.add_column("Rank", justify="right")
+    table.add_column("Distance", justify="right")
+    if calibrated:
+        table.add_column("Probability", justify="right")
+        table.add_column("Verdict")
+    table.add_column("File", overflow="fold")
+    for hit in result.images:
+        verdict = [f"{hit.probability:.4f}", hit.verdict] if calibrated else []
+        table.add_row(str(hit.rank), f"{hit.distance:.4f}", *verdict, rich.text.Text(displayed(hit.path)))
+    if not result.images:
+        table.caption = "the gallery holds no other image"
+    elif calibrated:
+        table.caption = f"{result.metric} distance; probabilities at a prior of {result.prior:.3g}"
+    else:
+        table.caption = f"{result.metric} distance"
+    console.print(table)
+
+
+def draw_search_result(result, path):
+    """Draws a query and what was found for it, nearest first.
+
+    The frame says the verdict: thick green for same, amber for unsure, thin red for different, grey without a
+    calibration. Under each image stand verdict and probability, or the cosine similarity (or Euclidean distance).
+
+    Args:
+        result: `SearchResult`.
+        path: the picture to write; its ending (.png, .jpg, …) is its format.
+    """
+    tiles = [Tile(result.query, "query")]
+    for hit in result.images:
+        caption = describe_distance(result.metric, hit.distance)
+        if hit.verdict:  # there is no room for both
+            caption = f"{hit.verdict} {100 * hit.probability:.0f} %"
+        tiles.append(Tile(hit.path, caption, *_FRAMES[hit.verdict]))
+    draw_rows([(displayed(Path(result.query).name), tiles)], path)
