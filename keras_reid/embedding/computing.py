@@ -14,7 +14,7 @@ def embed_paths(model, paths, batch_size=64, flip=False):
 
     Args:
         model: a `ReIDModel`.
-        paths: image files; a file that cannot be read raises, naming it. See `keras_reid.data.checking`.
+        paths: image files; a file that cannot be read raises, naming it. See `keras_reid.data.unreadable`.
         batch_size: images in a batch.
         flip: average each embedding with that of the mirrored image (before any normalisation).
 
@@ -83,7 +83,7 @@ def embed_into(store, model, images, batch_size=64, flip=False, root=""):
     """
     import tensorflow as tf
 
-    from keras_reid.data.checking import refused_images, unreadable_images
+    from keras_reid.data.unreadable import refused_images, unreadable_images
 
     def paths(images):
         return [os.path.join(root, image.path) for image in images]

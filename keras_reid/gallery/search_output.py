@@ -7,8 +7,8 @@ import rich.table
 import rich.text
 
 from keras_reid.embedding.image_files import displayed
-from keras_reid.visualization.drawing import GREEN, GREY, RED, Tile, draw_rows
 from keras_reid.visualization.ranked_list import describe_distance
+from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 
 _FRAMES = {"same": GREEN, "different": RED, "unsure": ("#9a6700", 3), None: (GREY, 2)}
 

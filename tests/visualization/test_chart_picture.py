@@ -10,7 +10,7 @@ from keras_reid.visualization import draw_reliability
 from keras_reid.visualization.axis import Axis
 from keras_reid.visualization.chart import Chart, Line, Point
 from keras_reid.visualization.chart_picture import _LINES, _dashed, draw_chart
-from tests.evaluation.test_calibration import line
+from tests.evaluation.calibration.test_calibration import line
 
 X, Y = Axis("x", 0, 1), Axis("y", 0, 1)
 BLUE = (9, 105, 218)
