@@ -143,8 +143,9 @@ def measure_steps(options, teacher, repeats):
     command_line.load_tensorflow()
 
     from keras_reid.data.pipeline import train_batches
-    from keras_reid.experiment import Distillation, build_model, compile_model, load_experiment
-    from keras_reid.experiment.distilling import distilled, load_teachers, outputs_of
+    from keras_reid.experiment import Distillation, load_experiment
+    from keras_reid.run import build_model, compile_model
+    from keras_reid.run.stages.distillation import distilled, load_teachers, outputs_of
 
     experiment = load_experiment(STUDENT)
     settings = replace(experiment.distillation, teachers=(teacher,), cache=RUNS / "distillation-step")

@@ -23,6 +23,7 @@ _SUBMODULES = (
     "losses",
     "models",
     "recipes",
+    "run",
     "training",
     "visualization",
     "weights",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -85,8 +85,8 @@ def main(arguments):
     from keras_reid.evaluation.calibration.storing import update_metadata
     from keras_reid.evaluation.calibration.table import print_calibration
     from keras_reid.evaluation.dataset import embed_datasets
-    from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_datasets
     from keras_reid.utils.files import write_json
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)

@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.dsr_options import share_of_dsr, validation_data
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
+from keras_reid.run.dsr_options import share_of_dsr, validation_data
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -91,8 +91,8 @@ def main(arguments):
         print_roc_table,
         print_table,
     )
-    from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_datasets
     from keras_reid.utils.files import write_json
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)

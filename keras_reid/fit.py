@@ -7,9 +7,9 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.run_directory import RunDirectory, resolve
+from keras_reid.experiment.schema import RUNS
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
@@ -92,7 +92,7 @@ def _run(fit, overrides, seed):
         directory.note_code(fit.file)
     try:
         command_line.load_tensorflow()
-        from keras_reid.experiment.running import run
+        from keras_reid.run.execute import run
 
         return run(experiment, directory, resume=fit.resume, trust_code=fit.trust_code)
     except UserError:
@@ -134,7 +134,7 @@ def _plot_schedule(fit, overrides):
     for sentence in said:
         print(f"smoke run: {sentence}")
     command_line.load_tensorflow()
-    from keras_reid.experiment.schedule_plot import plot_schedule
+    from keras_reid.run.schedule_plot import plot_schedule
 
     default = fit.plot_schedule == _NAMED_AFTER_THE_EXPERIMENT
     plot_schedule(experiment, Path(f"{experiment.name}-schedule.png" if default else fit.plot_schedule))

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -65,8 +65,8 @@ def main(arguments):
     command_line.load_tensorflow()
     from keras_reid.evaluation.dataset import embed_datasets
     from keras_reid.experiment import Evaluation
-    from keras_reid.experiment.reading import read_dataset
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_dataset
     from keras_reid.visualization import ranked_lists
     from keras_reid.visualization.findings import camera_names
 

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import LOCK, resolve
+from keras_reid.experiment.schema import RUNS
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space

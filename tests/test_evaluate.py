@@ -109,7 +109,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
         return np.array([[np.nan if path == "2_1.jpg" else 1.0] * 4 for path in paths], np.float32)
 
     monkeypatch.setattr(
-        "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
+        "keras_reid.run.data.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: None)
     monkeypatch.setattr("keras_reid.evaluation.dataset.embed_paths", embed)
@@ -146,8 +146,8 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
         return evaluate(query, gallery), {}
 
     model = SimpleNamespace(metadata=metadata)
-    monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", read)
-    monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", read)
+    monkeypatch.setattr("keras_reid.run.data.read_datasets", read)
+    monkeypatch.setattr("keras_reid.run.stages.partial.read_datasets", read)
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: model)
     monkeypatch.setattr("keras_reid.evaluation.draws.evaluate_draws", evaluated)
     monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)

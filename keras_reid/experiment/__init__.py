@@ -1,6 +1,7 @@
 """Experiments: what a run consists of, described before anything is built. Importing this imports no Keras."""
 
-from keras_reid.experiment.building import build_model, compile_model
+import importlib
+
 from keras_reid.experiment.component import Component, build
 from keras_reid.experiment.components import (
     SGD,
@@ -42,7 +43,8 @@ from keras_reid.experiment.components import (
     TripletLoss,
     ViT,
 )
-from keras_reid.experiment.experiment import (
+from keras_reid.experiment.loading import as_dict, load_experiment, override
+from keras_reid.experiment.schema import (
     Adaptation,
     Data,
     Distillation,
@@ -51,8 +53,8 @@ from keras_reid.experiment.experiment import (
     Model,
     Training,
 )
-from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
+from keras_reid.utils import moved
 
 __all__ = [
     "SGD",
@@ -103,9 +105,16 @@ __all__ = [
     "ViT",
     "as_dict",
     "build",
-    "build_model",
-    "compile_model",
     "load_experiment",
     "override",
     "smoke",
 ]
+
+_IN_RUN = ("build_model", "compile_model")
+
+
+def __getattr__(name):
+    if name in _IN_RUN:
+        moved.warn(f"{__name__}.{name}", f"keras_reid.run.{name}")
+        return getattr(importlib.import_module("keras_reid.run"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.experiment.experiment import Experiment
+from keras_reid.experiment.schema import Experiment
 from keras_reid.utils.command_line import parse
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.own_code import execute

@@ -8,8 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.loading import as_dict, load_experiment, override
+from keras_reid.experiment.schema import RUNS
 from keras_reid.experiment.smoke import smoke
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json

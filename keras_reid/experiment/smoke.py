@@ -6,7 +6,7 @@ from typing import Any
 from keras_reid.data.samplers import BalancedIdentitySampler, IdentitySampler
 from keras_reid.data.synthetic import Synthetic
 from keras_reid.experiment.components import SGD, Adam, Backbone, Cosine
-from keras_reid.experiment.experiment import RUNS, Experiment
+from keras_reid.experiment.schema import RUNS, Experiment
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
@@ -124,7 +124,7 @@ class Untrained:
     model: Any
 
     def __call__(self):
-        from keras_reid.experiment.building import build_model
+        from keras_reid.run.model import build_model
 
         return build_model(Experiment(model=self.model), num_classes=8)
 

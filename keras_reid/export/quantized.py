@@ -20,7 +20,7 @@ _NO_IMAGES = (
 
 def check_images(precision, options):
     """Refuses int8 where the command's options name no images, and neither does a run whose experiment may be read."""
-    from keras_reid.experiment.chosen_data import run_directory
+    from keras_reid.experiment.requested_data import run_directory
     from keras_reid.utils.own_code import refusal
 
     if precision != "int8" or options.calibration_images is not None:

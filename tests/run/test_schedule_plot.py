@@ -7,7 +7,7 @@ from PIL import Image
 
 from keras_reid import experiment as ex
 from keras_reid.data import IdentitySampler, ReIDDataset, Sample
-from keras_reid.experiment.schedule_plot import plot_schedule
+from keras_reid.run.schedule_plot import plot_schedule
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from keras_reid.data import BENCHMARKS
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 

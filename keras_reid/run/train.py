@@ -4,8 +4,8 @@ import contextlib
 import math
 import time
 
-from keras_reid.experiment.environment import fingerprint, write_environment
-from keras_reid.experiment.results import save_model
+from keras_reid.run.environment import fingerprint, write_environment
+from keras_reid.run.results import save_model
 from keras_reid.utils.workers import this_worker
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import CSV, Folder, IdentitySampler
-from keras_reid.experiment.reading import read_datasets
+from keras_reid.run.data import read_datasets
 from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 

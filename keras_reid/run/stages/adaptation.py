@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_reid.experiment.trained import check_trained, load_trained, name_of
+from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.workers import this_worker
 

@@ -1,7 +1,7 @@
 """Distillation in a run: the teachers, what they give, and the student that learns from them."""
 
-from keras_reid.experiment.building import build_logit_loss, check_saving
-from keras_reid.experiment.trained import check_trained, load_trained, name_of
+from keras_reid.run.model import build_logit_loss, check_saving
+from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.data import Market1501, PartialREID, ReIDDataset, Synthetic
 from keras_reid.data.sample import Sample
 from keras_reid.experiment import smoke
-from keras_reid.experiment.partial import check_held_out, with_dsr
 from keras_reid.recipes import partial
+from keras_reid.run.stages.partial import check_held_out, with_dsr
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
@@ -57,7 +58,7 @@ def test_a_smoke_run_chooses_on_other_drawn_images():
 def test_the_head_needs_the_map():
     model = ex.Model(backbone=ex.ResNet(depth=18, width=8), head=ex.PartialHead())
     with pytest.raises(UserError, match=r"which needs pooling=NoPooling\(\). Received: GeM$"):
-        ex.build_model(ex.Experiment(model=model), 5)
+        run.build_model(ex.Experiment(model=model), 5)
 
 
 def samples(*names):

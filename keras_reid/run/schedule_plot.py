@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from keras_reid.experiment.building import build_model, compile_model
 from keras_reid.experiment.components import Backbone
-from keras_reid.experiment.reading import read_dataset
+from keras_reid.run.data import read_dataset
+from keras_reid.run.model import build_model, compile_model
 
 _POINTS = 4000
 

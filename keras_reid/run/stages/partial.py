@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from keras_reid.experiment.evaluation_settings import cosine_entry
-from keras_reid.experiment.reading import read_datasets
+from keras_reid.run.data import read_datasets
 from keras_reid.utils.errors import UserError
 
 

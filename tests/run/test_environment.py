@@ -5,7 +5,7 @@ import pytest
 
 from keras_reid.data import Sample
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.experiment.environment import fingerprint, git_revision, write_environment
+from keras_reid.run.environment import fingerprint, git_revision, write_environment
 
 
 def git(folder, *arguments):

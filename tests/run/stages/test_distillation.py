@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.data import Synthetic
-from keras_reid.experiment import distilling
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import Distiller, ReIDModel, load_model
+from keras_reid.run.stages import distillation as distilling
 from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid
 from tests.checkpoints.writing import write_torch_file
@@ -23,6 +24,7 @@ SIZE = (32, 16)
 FILE = """
 import keras
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.data import IdentitySampler, Synthetic
 from keras_reid.data.augmentation import Flip
 
@@ -59,7 +61,7 @@ def teacher_file(tmp_path_factory):
 def student(classes=8, **settings):
     settings = ex.Distillation(**settings)
     experiment = ex.Experiment(model=ex.Model(backbone=make_backbone, image_size=SIZE), distillation=settings)
-    return ex.build_model(experiment, classes), experiment
+    return run.build_model(experiment, classes), experiment
 
 
 def wrapped(classes=8, **settings):

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.experiment.adapting import check_adaptation, load_source
-from keras_reid.experiment.building import build_backbone
-from keras_reid.experiment.distilling import check_teachers, load_teachers
-from keras_reid.experiment.partial import check_held_out, read_validation
-from keras_reid.experiment.reading import read_datasets
+from keras_reid.run.data import read_datasets
+from keras_reid.run.model import build_backbone
+from keras_reid.run.stages.adaptation import check_adaptation, load_source
+from keras_reid.run.stages.distillation import check_teachers, load_teachers
+from keras_reid.run.stages.partial import check_held_out, read_validation
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.data import IdentitySampler, Synthetic
-from keras_reid.experiment import adapting, smoke
-from keras_reid.experiment.reading import read_datasets
+from keras_reid.experiment import smoke
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.recipes import adapt
+from keras_reid.run.data import read_datasets
+from keras_reid.run.stages import adaptation as adapting
 from keras_reid.utils.errors import UserError
 from tests.harness import randomize
 
@@ -24,6 +26,7 @@ import dataclasses, os
 import keras
 import numpy as np
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.data import IdentitySampler, Synthetic
 from keras_reid.data.augmentation import Flip
 
@@ -91,7 +94,7 @@ def described(**settings):
 
 def started(source, **settings):
     experiment = described(**settings)
-    model = ex.build_model(experiment, adapting.CLASSES)
+    model = run.build_model(experiment, adapting.CLASSES)
     adapting.start_from(model, source, experiment)
     return model, experiment
 
@@ -176,7 +179,7 @@ def test_a_source_that_is_none():
 )
 def test_refuses_other_losses(losses, message):
     model, experiment = started(make_source(), losses=losses)
-    ex.compile_model(model, experiment, 5, most_clusters=6)
+    run.compile_model(model, experiment, 5, most_clusters=6)
     with pytest.raises(UserError, match=message):
         adapting.memory_of(model)
 
@@ -184,7 +187,7 @@ def test_refuses_other_losses(losses, message):
 def test_the_memory_is_as_described_and_large_enough():
     losses = {"mine": ex.ClusterMemoryLoss(temperature=0.2, momentum=0.4), "triplet": ex.TripletLoss()}
     model, experiment = started(make_source(), losses=losses)
-    ex.compile_model(model, experiment, 5, most_clusters=6)
+    run.compile_model(model, experiment, 5, most_clusters=6)
     memory = adapting.memory_of(model)
     assert (memory.name, memory.temperature, memory.momentum) == ("mine", 0.2, 0.4)
     assert (memory.max_clusters, memory.dim) == (6, 8)
@@ -194,7 +197,7 @@ def test_the_memory_is_as_described_and_large_enough():
 
 def test_without_an_adaptation_the_memory_is_one_of_identities():
     experiment = described(adaptation=ex.Adaptation())
-    model = ex.compile_model(ex.build_model(experiment, 5), experiment, 5)
+    model = run.compile_model(run.build_model(experiment, 5), experiment, 5)
     assert adapting.memory_of(model).max_clusters == 5
 
 
@@ -259,7 +262,7 @@ def test_smoke_starts_from_random_weights():
     assert "source: random weights instead of 'runs/nowhere'" in said
     json.dumps(ex.as_dict(small))
     (source,) = adapting.load_source(small.adaptation)
-    adapting.start_from(ex.build_model(small, adapting.CLASSES), source, small)
+    adapting.start_from(run.build_model(small, adapting.CLASSES), source, small)
     again, said = smoke(dataclasses.replace(small, name="x"))
     assert said == []
     assert again.adaptation == small.adaptation

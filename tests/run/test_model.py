@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.backbones import ResNet
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import CircleSoftmax, IdentityPooling2D
@@ -16,7 +17,7 @@ def test_builds_what_is_described():
     experiment = ex.Experiment(
         model=ex.Model(backbone=SMALL.backbone, head=ex.BNNeckHead(classifier=ex.CircleSoftmax()))
     )
-    model = ex.build_model(experiment, num_classes=7)
+    model = run.build_model(experiment, num_classes=7)
     assert isinstance(model.head.classifier, CircleSoftmax)
     assert model.head.num_classes == 7
     assert model.image_size == (256, 128)
@@ -28,7 +29,7 @@ def test_takes_a_users_own_parts():
 
     backbone = ResNet(depth=18, width=8)
     pooling = keras.layers.GlobalMaxPooling2D
-    model = ex.build_model(
+    model = run.build_model(
         ex.Experiment(model=ex.Model(backbone=backbone, pooling=pooling, head=own_head)), 3
     )
     assert model.backbone is backbone
@@ -40,7 +41,7 @@ def test_names_the_field_that_is_wrong():
         raise ValueError("too many")
 
     with pytest.raises(UserError, match=r"model\.head: too many"):
-        ex.build_model(ex.Experiment(model=ex.Model(backbone=SMALL.backbone, head=fails)), 3)
+        run.build_model(ex.Experiment(model=ex.Model(backbone=SMALL.backbone, head=fails)), 3)
 
 
 def own_maps(count):
@@ -82,7 +83,7 @@ def own_maps(count):
 )
 def test_parts_that_do_not_fit_are_one_clear_line(parts, message):
     with pytest.raises(UserError, match=message) as caught:
-        ex.build_model(ex.Experiment(model=ex.Model(**parts, image_size=(32, 16))), 3)
+        run.build_model(ex.Experiment(model=ex.Model(**parts, image_size=(32, 16))), 3)
     for noise in ("\x1b", "\n", "Exception encountered", "Arguments received"):
         assert noise not in str(caught.value)
 
@@ -95,7 +96,7 @@ def test_a_delay_longer_than_the_training_is_refused_by_its_field(counting):
         UserError,
         match=r"^schedule: the delay and the warm-up must end .* delay_epochs=4, warmup_steps=\d+, 4 epochs",
     ):
-        ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
+        run.compile_model(run.build_model(experiment, 3), experiment, steps_per_epoch=10)
 
 
 def test_several_maps_may_go_to_parts_of_ones_own():
@@ -104,7 +105,7 @@ def test_several_maps_may_go_to_parts_of_ones_own():
             return keras.ops.mean(sum(maps), axis=(1, 2))
 
     model = ex.Model(backbone=own_maps(2), pooling=Sum(), head=BNNeckHead(3), image_size=(32, 16))
-    assert ex.build_model(ex.Experiment(model=model), 3).embedding_dim == 4
+    assert run.build_model(ex.Experiment(model=model), 3).embedding_dim == 4
 
 
 def test_smoke_run_keeps_the_image_size_of_a_backbone_of_ones_own():
@@ -115,7 +116,7 @@ def test_smoke_run_keeps_the_image_size_of_a_backbone_of_ones_own():
     experiment = ex.Experiment(model=ex.Model(backbone=lambda: KerasBackbone(fixed), image_size=size))
     changed, said = ex.smoke(experiment)
     assert not any(sentence.startswith("image size") for sentence in said)
-    model = ex.build_model(changed, 3)
+    model = run.build_model(changed, 3)
     assert model.predict(np.zeros((2, *size, 3), "uint8"), verbose=0).shape == (2, 4)
     described, said = ex.smoke(ex.Experiment(model=SMALL))
     assert described.model.image_size == (64, 32)
@@ -136,7 +137,7 @@ def test_schedules(schedule, rates):
     experiment = ex.Experiment(
         model=SMALL, optimizer=ex.SGD(learning_rate=1.0), schedule=schedule, training=ex.Training(epochs=4)
     )
-    model = ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
+    model = run.compile_model(run.build_model(experiment, 3), experiment, steps_per_epoch=10)
     found = []
     for step in (0, 20, 30) if isinstance(schedule, ex.Cosine) else (0, 10, 20):
         model.optimizer.iterations.assign(step)
@@ -152,7 +153,7 @@ def test_compiles_losses_warm_up_and_freezing():
         schedule=ex.Constant(warmup_steps=10, warmup_factor=0.2),
         training=ex.Training(freeze_backbone_steps=4),
     )
-    model = ex.compile_model(ex.build_model(experiment, 3), experiment, steps_per_epoch=10)
+    model = run.compile_model(run.build_model(experiment, 3), experiment, steps_per_epoch=10)
     assert [metric.name for metric in model.metrics] == ["loss", "id", "metric", "accuracy"]
     assert model.get_compile_config()["loss_weights"] == [1.0, 0.5]
     assert model.freeze_backbone_steps == 4

@@ -1,15 +1,15 @@
 """A run: data, model, training, evaluation, results."""
 
-from keras_reid.experiment.adapting import target_of
-from keras_reid.experiment.assembling import assemble_model, make_batches
-from keras_reid.experiment.building import check_saving
-from keras_reid.experiment.distilling import outputs_of
-from keras_reid.experiment.following import check_sharing, follow
-from keras_reid.experiment.partial import with_dsr
-from keras_reid.experiment.parts import read_parts
-from keras_reid.experiment.results import save_model, write_pages
-from keras_reid.experiment.stopping import said_in_words
-from keras_reid.experiment.training_run import train
+from keras_reid.run.assembling import assemble_model, make_batches
+from keras_reid.run.following import check_sharing, follow
+from keras_reid.run.model import check_saving
+from keras_reid.run.parts import read_parts
+from keras_reid.run.results import save_model, write_pages
+from keras_reid.run.stages.adaptation import target_of
+from keras_reid.run.stages.distillation import outputs_of
+from keras_reid.run.stages.partial import with_dsr
+from keras_reid.run.stopping import said_in_words
+from keras_reid.run.train import train
 from keras_reid.utils.files import write_json
 
 

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from keras_reid.experiment.adapting import CLASSES, memory_of, start_from
-from keras_reid.experiment.building import build_model, compile_model
-from keras_reid.experiment.distilling import distilled
-from keras_reid.experiment.environment import versions
+from keras_reid.run.environment import versions
+from keras_reid.run.model import build_model, compile_model
+from keras_reid.run.stages.adaptation import CLASSES, memory_of, start_from
+from keras_reid.run.stages.distillation import distilled
 from keras_reid.utils.errors import UserError
 
 

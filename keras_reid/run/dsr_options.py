@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from keras_reid.experiment.chosen_data import chosen_data
 from keras_reid.experiment.loading import load_experiment
+from keras_reid.experiment.requested_data import chosen_data
 from keras_reid.utils.errors import UserError
 
 
@@ -18,7 +18,7 @@ def share_of_dsr(options, model, validation, tests):
         print(f"share of dsr: {share:g}, {source}")
         return share
     from keras_reid.evaluation import dsr_lambda_for
-    from keras_reid.experiment.partial import check_held_out, read_validation
+    from keras_reid.run.stages.partial import check_held_out, read_validation
 
     validation = read_validation(validation, validation.dataset)
     check_held_out(validation, {"tested on": [one for test in tests for one in (*test.query, *test.gallery)]})

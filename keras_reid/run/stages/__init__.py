@@ -1,0 +1,1 @@
+"""The ways of training and testing that only some runs take."""
