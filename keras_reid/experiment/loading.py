@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from keras_reid.experiment.keys import type_name
 from keras_reid.experiment.schema import Experiment
 from keras_reid.utils.command_line import parse
 from keras_reid.utils.errors import UserError
@@ -99,5 +100,4 @@ def as_dict(value):
         # A layer without a config of its own cannot be saved either, which is said when the model is built.
         with contextlib.suppress(NotImplementedError):
             return keras.saving.serialize_keras_object(value)
-    name = getattr(value, "__qualname__", None)
-    return f"{value.__module__}.{name}" if name else f"{type(value).__module__}.{type(value).__qualname__}"
+    return type_name(value)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from keras_reid.data.datasets import Market1501
 from keras_reid.data.samplers import IdentitySampler
-from keras_reid.experiment import components
+from keras_reid.experiment import components, keys
 from keras_reid.experiment.evaluation_settings import Evaluation, check_dsr
 from keras_reid.utils.errors import UserError
 
@@ -233,3 +233,22 @@ class Experiment:
                 f"Received: training.patience={self.training.patience}, evaluation.every=0"
             )
         check_dsr(self.evaluation, self.data.test_datasets or (self.data.dataset,))
+
+    def with_changes(self, changes):
+        """A copy with other values, named by the keys that the command line has.
+
+        Args:
+            changes: dict of dotted keys → values, which are taken as they are. A key such as `model.pooling` replaces
+                a whole component; together with keys below it, these change the new one. `losses.NAME` may be a new
+                term.
+
+        Raises:
+            UserError: there is no such key; the nearest right names are told.
+
+        Example:
+            >>> base = Experiment(name="base")
+            >>> mine = base.with_changes({"name": "mine", "losses.triplet.margin": 0.0, "model.pooling.p": 4.0})
+            >>> mine.losses["triplet"].margin, base.losses["triplet"].margin
+            (0.0, 0.3)
+        """
+        return keys.change(self, changes)
