@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
-from keras_reid.run.dsr_options import share_of_dsr, validation_data
+from keras_reid.run.stages.partial import share_of_dsr, validation_data
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file

@@ -147,7 +147,6 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
 
     model = SimpleNamespace(metadata=metadata)
     monkeypatch.setattr("keras_reid.run.data.read_datasets", read)
-    monkeypatch.setattr("keras_reid.run.stages.partial.read_datasets", read)
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: model)
     monkeypatch.setattr("keras_reid.evaluation.draws.evaluate_draws", evaluated)
     monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)
@@ -159,11 +158,9 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
 
 def test_the_share_is_not_chosen_on_the_test(nothing, monkeypatch):
     dataset = ReIDDataset("small", (), samples(0), samples(1), protocol="all")
-    for module in ("reading", "partial"):
-        monkeypatch.setattr(
-            f"keras_reid.experiment.{module}.read_datasets",
-            lambda data, train, protocol=None: (None, [dataset]),
-        )
+    monkeypatch.setattr(
+        "keras_reid.run.data.read_datasets", lambda data, train, protocol=None: (None, [dataset])
+    )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: SimpleNamespace(metadata={}))
     with pytest.raises(UserError, match=r"12 of 'small' are also tested on, the first is 0_0\.jpg"):
         main([*nothing, "--metric", "dsr", "--dsr-validation", "dukemtmc"])

@@ -15,6 +15,14 @@ def change(experiment, changes):
     return _changed(experiment, changes, (), experiment)
 
 
+def value_at(experiment, key):
+    """What stands in an experiment under a key that it has."""
+    value = experiment
+    for name in key.split("."):
+        value = _children(value)[name]
+    return value
+
+
 def lines(experiment):
     """An experiment as `KEY = VALUE`, one line for each key that the command line can set to VALUE.
 

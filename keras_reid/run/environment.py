@@ -1,4 +1,4 @@
-"""What the numbers of a run depend on, beside its experiment."""
+"""What the numbers of a run depend on besides its experiment: it is set up, and written down."""
 
 import datetime
 import hashlib
@@ -7,6 +7,7 @@ import platform
 import subprocess
 from pathlib import Path
 
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
 
 # Beginnings of environment variables' names.
@@ -22,6 +23,33 @@ _FLAGS = (
     ),
     *("TF_ENABLE_", "TF_FORCE_GPU_", "TF_GPU_", "TF_NUM_", "TF_XLA_", "XLA_FLAGS"),
 )
+
+
+def set_up(experiment):
+    """Sets devices, precision and seed as an experiment says, before anything is computed.
+
+    Returns:
+        The `tf.distribute` strategy whose devices share each batch; None for one device.
+
+    Raises:
+        UserError: there are fewer devices, or they cannot share the batches of the sampler.
+    """
+    import keras
+    import tensorflow as tf
+
+    from keras_reid.training.strategy import check_replicas, choose_strategy
+
+    training = experiment.training
+    strategy = choose_strategy(training.devices)
+    try:
+        check_replicas(strategy, experiment.data.sampler)
+    except UserError as error:
+        raise UserError(f"data.sampler: {error}") from error
+    keras.config.set_dtype_policy(training.precision)
+    keras.utils.set_random_seed(training.seed)
+    if training.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return strategy
 
 
 def write_environment(file, seed, data_fingerprint):

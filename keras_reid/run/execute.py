@@ -1,16 +1,18 @@
-"""A run: data, model, training, evaluation, results."""
+"""A run from its beginning to its end."""
 
-from keras_reid.run.assembling import assemble_model, make_batches
-from keras_reid.run.following import check_sharing, follow
-from keras_reid.run.model import check_saving
-from keras_reid.run.parts import read_parts
-from keras_reid.run.results import save_model, write_pages
-from keras_reid.run.stages.adaptation import target_of
-from keras_reid.run.stages.distillation import outputs_of
-from keras_reid.run.stages.partial import with_dsr
-from keras_reid.run.stopping import said_in_words
-from keras_reid.run.train import train
-from keras_reid.utils.files import write_json
+import contextlib
+import sys
+
+from keras_reid.run.data import IdentityBatches, check_datasets, list_images
+from keras_reid.run.environment import set_up
+from keras_reid.run.model import build_backbone, make_model
+from keras_reid.run.results import write_results
+from keras_reid.run.stages import Stages
+from keras_reid.run.train import follow, train
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
+
+_TERMINATED = 128 + 15  # as a shell says of a process that SIGTERM ended
 
 
 def run(experiment, directory, resume=False, trust_code=False):
@@ -34,52 +36,29 @@ def run(experiment, directory, resume=False, trust_code=False):
             the disk is full.
         SystemExit: with code 143 after SIGTERM, when a checkpoint is saved.
     """
-    import keras
-    import tensorflow as tf
+    from keras_reid.training.strategy import scope
 
-    from keras_reid.evaluation.dsr.maps import map_model
-    from keras_reid.models import load_model
-    from keras_reid.training.strategy import choose_strategy, from_chief, scope
+    stages = Stages(experiment)
+    stages.check()
+    strategy = set_up(experiment)
 
-    training = experiment.training
-    strategy = choose_strategy(training.devices)  # before anything is computed
-    check_sharing(strategy, experiment.data.sampler)
-    keras.config.set_dtype_policy(training.precision)
-    keras.utils.set_random_seed(training.seed)
-    if training.deterministic:
-        tf.config.experimental.enable_op_determinism()
-    parts = read_parts(experiment, strategy, trust_code)
-    dataset, tests = parts.dataset, parts.tests
-    with said_in_words(directory):
-        taught = outputs_of(experiment.distillation, parts.teachers, dataset)
-        target = target_of(experiment, dataset)
-        batches = make_batches(experiment, dataset, taught, resume, target)
-        with scope(strategy):
-            model = assemble_model(experiment, parts, batches.steps_per_epoch, taught, target)
+    datasets = list_images(experiment.data, identities=stages.labelled)
+    with scope(strategy):  # before every image is checked, as weights may be out of reach
+        backbone = build_backbone(experiment)
+        stages.load(datasets, trust_code)
+    datasets = check_datasets(datasets, experiment.data.skip_unreadable, stages.labelled)
+
+    with _said_in_words(directory):
+        batches = stages.batches(IdentityBatches.of(experiment, datasets.train))
+        if not resume:
+            batches.check()
+        model = make_model(experiment, stages, strategy, datasets.train, backbone, batches)
+        callbacks = stages.callbacks(model)
         if directory is None:
-            follow(experiment, strategy, model, dataset, batches.start, batches.steps_per_epoch)
+            follow(experiment, strategy, model, batches)
             return {}
-        check_saving(model, experiment)
-        if experiment.evaluation.metric == "dsr":
-            map_model(getattr(model, "student", model))  # says before the training if there is no map
-        shown = f"{len(dataset.train_labels()[2])} classes" if target is None else "no classes"
-        print(
-            f"{model.count_params():,} parameters, {shown}, {training.epochs} epochs "
-            f"of {batches.steps_per_epoch} steps, {batches.batch_size} images a step; results in {directory.path}"
-        )
-        retrieval = train(experiment, directory, resume, strategy, model, parts, batches, target)
-        evaluations = retrieval.last or retrieval.evaluate(model)
-        from_chief(strategy, (), 0)  # the other workers may end
-        save_model(model, directory / "model.keras")
-        write_pages(experiment, directory, tests, evaluations)
-        results = {name: item.result for name, item in evaluations.items()}
-        if experiment.evaluation.metric == "dsr":
-            saved = load_model(directory.path)  # outside a strategy's scope
-            results = with_dsr(saved, tests, results, experiment.evaluation, *parts.validations)
-            save_model(saved, directory / "model.keras")  # with the share in its metadata
-        metrics = _metrics(results, experiment.evaluation.recall)
-        # Last of all: a run with this file is finished.
-        write_json(directory / "metrics.json", metrics)
+        retrieval = train(experiment, directory, resume, strategy, model, datasets, batches, callbacks)
+        metrics = write_results(experiment, directory, stages, model, datasets.tests, retrieval.last)
     best = retrieval.best
     print(
         f"best: epoch {best.epoch}, {100 * best.value:.1f} % (mean of mAP and Rank-1), {directory / 'best.keras'}"
@@ -87,11 +66,24 @@ def run(experiment, directory, resume=False, trust_code=False):
     return metrics
 
 
-def _metrics(results, recall):
-    """The numbers of each test set for `metrics.json`; prints Recall@K, if it is asked for."""
-    from keras_reid.evaluation.table import print_recall_table
+@contextlib.contextmanager
+def _said_in_words(directory):
+    """Says what a full disk and SIGTERM mean for the run."""
+    from keras_reid.training.callbacks import Terminated
 
-    recalls = {name: result.recalls(recall) for name, result in results.items()}
-    if recall:
-        print_recall_table(recalls, recall)
-    return {name: {**result.to_dict(), **recalls[name]} for name, result in results.items()}
+    try:
+        yield
+    except Terminated as stop:
+        print(
+            f"SIGTERM: {stop}, with a checkpoint in {directory / 'checkpoints'}; repeat the command with --resume "
+            "to continue",
+            file=sys.stderr,
+        )
+        sys.exit(_TERMINATED)
+    except Exception as error:
+        if isinstance(error, UserError) or not is_full(error) or directory is None:
+            raise
+        raise UserError(
+            f"no room in {directory.path}: {megabytes(free_bytes(directory.path))} are free or allowed. The "
+            "checkpoints are intact: make room, and repeat the command with --resume"
+        ) from error

@@ -17,6 +17,7 @@ from keras_reid.experiment.components import (
     PartialHead,
     ViT,
 )
+from keras_reid.run.environment import versions
 from keras_reid.utils.errors import UserError, reason
 
 
@@ -227,3 +228,47 @@ def _build(key, description, **late):
 
 def _line(error):
     return " ".join(reason(error).split())
+
+
+def make_model(experiment, stages, strategy, dataset, backbone, batches):
+    """The compiled model of a run.
+
+    Args:
+        experiment: an `Experiment`.
+        stages: the `Stages` of the run, which may prepare the model or wrap it.
+        strategy: in whose scope it is made; None for one device.
+        dataset: the training set.
+        backbone: what `build_backbone` gave.
+        batches: `IdentityBatches`, or what stands for them.
+
+    Raises:
+        UserError: naming the field whose component refuses its arguments, or does not suit the data.
+    """
+    from keras_reid.training.strategy import scope
+    from keras_reid.training.synchronized import synchronize_batch_norm
+
+    _check_cameras(backbone, dataset)
+    with scope(strategy):
+        # Without identities the classifier stands idle, and a layer needs one class.
+        model = build_model(experiment, max(1, batches.classes), backbone)
+        if experiment.training.synchronized_batch_norm:
+            synchronize_batch_norm(model)
+        model.metadata["provenance"] = {
+            "experiment": experiment.name,
+            "dataset": dataset.name,
+            "seed": experiment.training.seed,
+            "versions": versions(),
+        }
+        model = stages.prepare(model)
+        compile_model(model, experiment, batches.steps_per_epoch, len(batches.names))
+    check_saving(model, experiment)
+    return model
+
+
+def _check_cameras(backbone, dataset):
+    known = getattr(backbone, "num_cameras", 0)
+    cameras = dataset.train_labels()[1].max() + 1
+    if known and known < cameras:
+        raise UserError(
+            f"model.backbone.num_cameras must be at least the {cameras} cameras of the training set. Received: {known}"
+        )

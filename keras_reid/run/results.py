@@ -1,10 +1,37 @@
-"""What a run leaves behind when it is done."""
+"""What a run leaves behind when it is done: the model, the report, the metrics."""
 
-from keras_reid.utils.files import written_aside
+from keras_reid.utils.files import write_json, written_aside
 
 # Pairs of a query and a gallery image that are compared for ROC and histogram at the end of a training: about a
 # minute of two cores at 2048 dimensions; Market-1501 has a third of it, MSMT17 five times as many.
 _MOST_PAIRS = 2e8
+
+
+def write_results(experiment, directory, stages, model, tests, evaluations):
+    """Saves the trained model, and writes its report and its metrics.
+
+    Args:
+        experiment: an `Experiment`.
+        directory: a `RunDirectory`.
+        stages: the `Stages` of the run, which may change the results.
+        model: the `ReIDModel`, or a `Distiller`.
+        tests: data sets.
+        evaluations: name of the test set → `DatasetEvaluation` of the model.
+
+    Returns:
+        The metrics by the name of the test set, as written to `metrics.json`.
+    """
+    from keras_reid.models import load_model
+
+    save_model(model, directory / "model.keras")
+    # As it was saved: outside a strategy's scope, and with the averaged weights if there are any.
+    model = load_model(directory.path)
+    write_pages(experiment, directory, model, tests, evaluations)
+    results = {name: evaluation.result for name, evaluation in evaluations.items()}
+    results = stages.finish(directory, model, tests, results)
+    metrics = _metrics(results, experiment.evaluation.recall)
+    write_json(directory / "metrics.json", metrics)  # last of all: a run with this file is finished
+    return metrics
 
 
 def save_model(model, file, epoch=None):
@@ -27,16 +54,13 @@ def save_model(model, file, epoch=None):
         bare.save(aside)
 
 
-def write_pages(experiment, directory, tests, evaluations):
+def write_pages(experiment, directory, model, tests, evaluations):
     """Writes the report, its ranked lists as pictures, and what TensorBoard's projector shows.
 
     ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `python -m keras_reid.report`.
     """
-    from keras_reid.models import load_model
     from keras_reid.visualization.projector import write_projector
 
-    # As it was saved: outside a strategy's scope, and with the averaged weights if there are any.
-    model = load_model(directory.path)
     write_run_report(model, experiment, directory.path, tests, evaluations, most_pairs=_MOST_PAIRS)
     images = experiment.evaluation.projector_images
     for dataset in tests if images else ():
@@ -67,3 +91,13 @@ def write_run_report(model, experiment, directory, tests, evaluations, most_pair
         lists = [each for group in groups.values() for each in group]
         draw_ranked_lists(lists, page.with_name(f"ranked_lists_{one.name}.png"))
     print(f"report: {page}")
+
+
+def _metrics(results, recall):
+    """The numbers of each test set for `metrics.json`; prints Recall@K, if it is asked for."""
+    from keras_reid.evaluation.table import print_recall_table
+
+    recalls = {name: result.recalls(recall) for name, result in results.items()}
+    if recall:
+        print_recall_table(recalls, recall)
+    return {name: {**result.to_dict(), **recalls[name]} for name, result in results.items()}

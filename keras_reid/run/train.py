@@ -1,4 +1,4 @@
-"""The training of a run."""
+"""The training of a run, in the chief and in the other workers."""
 
 import contextlib
 import math
@@ -9,33 +9,34 @@ from keras_reid.run.results import save_model
 from keras_reid.utils.workers import this_worker
 
 
-def train(experiment, directory, resume, strategy, model, parts, batches, target):
+def train(experiment, directory, resume, strategy, model, datasets, batches, stage_callbacks):
     """Trains the model of a run, with all that watches, tests and keeps it.
 
     Args:
         experiment: an `Experiment`.
         directory: a `RunDirectory`.
         resume: continue from the newest checkpoint in the directory, if there is one.
-        strategy: over whose devices batches are spread; None for none.
+        strategy: over whose devices batches are spread; None for one device.
         model: compiled.
-        parts: the `Parts` of the experiment.
-        batches: `Batches`.
-        target: the `Target` of an adaptation, or None.
+        datasets: `Datasets`.
+        batches: `IdentityBatches`, or what stands for them.
+        stage_callbacks: what `Stage.callbacks` gave. They come first, and checkpoints keep their states.
 
     Returns:
-        The `RetrievalEvaluation`, with the last evaluation unless that was in a former process.
+        The `RetrievalEvaluation`, with the last evaluation.
     """
     from keras_reid.training import callbacks
-    from keras_reid.training.callbacks.state import training_variables
-    from keras_reid.training.resuming import fit_from
-    from keras_reid.training.strategy import StopTogether, distribute, from_chief
+    from keras_reid.training.strategy import from_chief
 
     training, evaluation = experiment.training, experiment.evaluation
-    names = parts.dataset.train_labels()[2] if target is None else target.names
-    data = fingerprint(parts.dataset)
+    print(
+        f"{model.count_params():,} parameters, {batches.classes or 'no'} classes, {training.epochs} epochs "
+        f"of {batches.steps_per_epoch} steps, {batches.batch_size} images a step; results in {directory.path}"
+    )
+    data = fingerprint(datasets.train)
     best = callbacks.BestModel(directory.path, save_model, training.patience)
     retrieval = callbacks.RetrievalEvaluation(
-        parts.tests,
+        datasets.tests,
         evaluation.every,
         evaluation.embedding_metric,
         evaluation.batch_size,
@@ -53,7 +54,7 @@ def train(experiment, directory, resume, strategy, model, parts, batches, target
             training.checkpoint_every,
             training.checkpoint_minutes if alone else 0,
             data,
-            also={"best": best} if target is None else {"best": best, "target": target},
+            also={"best": best, **stage_callbacks},
             stop=terminated,
         )
         checkpoints.check_room(model)
@@ -64,36 +65,66 @@ def train(experiment, directory, resume, strategy, model, parts, batches, target
         write_environment(directory / "environment.json", training.seed, data)
         checkpoints.directory.mkdir(parents=True, exist_ok=True)  # from now on the run has begun
         if training.log_every and not any(position):
-            _show_batch(tensorboard, batches.start(0), names)
+            _show_batch(tensorboard, batches.start(model, 0), batches.names)
         start = time.monotonic()
-        variables = [variable for _, variable in training_variables(model)]
-        from_chief(strategy, variables, *position, int(best.exhausted))
-        trained = not best.exhausted and fit_from(
-            model,
-            lambda epoch, step: distribute(
-                strategy, lambda index, count: batches.start(epoch, step, part=(index, count))
-            ),
-            position,
-            training.epochs,
-            batches.steps_per_epoch,
-            [
-                *([] if target is None else [target]),
-                callbacks.ProgressLine(batches.batch_size, batches.steps_per_epoch),
-                callbacks.NaNGuard(checkpoints, names),
-                retrieval,
-                log,
-                tensorboard,
-                checkpoints,
-                StopTogether(strategy),
-            ],
-            renewed=target is not None,
-        )
+        watching = [
+            *stage_callbacks.values(),
+            callbacks.ProgressLine(batches.batch_size, batches.steps_per_epoch),
+            callbacks.NaNGuard(checkpoints, batches.names),
+            retrieval,
+            log,
+            tensorboard,
+            checkpoints,
+        ]
+        trained = _fit(experiment, strategy, model, batches, watching, position, best.exhausted)
         tensorboard.close()
     if trained:
         print(f"trained for {time.monotonic() - start:.0f} s")
     else:  # as Keras' fit does at its end
         model.optimizer.finalize_variable_values(model.trainable_variables)
+    if retrieval.last is None:  # it was in a former process
+        retrieval.evaluate(model)
+    from_chief(strategy, (), 0)  # the other workers may end
     return retrieval
+
+
+def follow(experiment, strategy, model, batches):
+    """What another worker than the chief does: it trains with the chief until that ends, and waits while it evaluates.
+
+    Writes nothing.
+
+    Args:
+        experiment: an `Experiment`.
+        strategy: of several workers.
+        model: compiled, as the chief's.
+        batches: as the chief's.
+    """
+    from keras_reid.training import callbacks
+    from keras_reid.training.strategy import from_chief
+
+    _fit(experiment, strategy, model, batches, [callbacks.NaNGuard(names=batches.names)])
+    from_chief(strategy, (), 0)
+
+
+def _fit(experiment, strategy, model, batches, callbacks, position=(0, 0), finished=False):
+    """Trains from the chief's position on, with the chief's values; whether anything was left to do."""
+    from keras_reid.training.callbacks.state import training_variables
+    from keras_reid.training.resuming import fit_from
+    from keras_reid.training.strategy import StopTogether, distribute, from_chief
+
+    variables = [variable for _, variable in training_variables(model)]
+    epoch, step, finished = from_chief(strategy, variables, *position, int(finished))
+    return not finished and fit_from(
+        model,
+        lambda epoch, step: distribute(
+            strategy, lambda index, count: batches.start(model, epoch, step, part=(index, count))
+        ),
+        (epoch, step),
+        experiment.training.epochs,
+        batches.steps_per_epoch,
+        [*callbacks, StopTogether(strategy)],
+        batches.renewed,
+    )
 
 
 def _precise_batch_norm(training, batches):
@@ -108,7 +139,7 @@ def _precise_batch_norm(training, batches):
         cameras = getattr(model.backbone, "num_cameras", 0)
         # Epochs that no training has seen, so that it is the same whenever the training ended.
         last = training.epochs + math.ceil(steps / batches.steps_per_epoch)
-        unseen = batches.start(training.epochs, epochs=last)
+        unseen = batches.start(model, training.epochs, epochs=last)
         inputs = unseen.map(
             lambda images, labels: {"images": images, "cameras": labels["camera"]} if cameras else images
         )

@@ -1,76 +1,68 @@
-"""Adaptation in a run: the source, the model that starts from it, and the target."""
+"""Adaptation: a trained model goes on with images of another domain, whose identities nobody knows."""
 
 import numpy as np
 
+from keras_reid.run.stages.stage import Stage
 from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.workers import this_worker
 
-CLASSES = 1  # of the head, whose classifier stands idle: a layer needs at least one
 
+class Adaptation(Stage):
+    """Starts from the source's weights, and takes clusters of the target's images for identities.
 
-def check_adaptation(experiment):
-    """Refuses what does not go with an adaptation, and a source that is missing, before anything is computed.
-
-    Raises:
-        UserError: naming the field.
+    The head's classifier is put out of use: clusters are told apart by their memory.
     """
-    from keras_reid.training.adaptation import check_installed
 
-    settings = experiment.adaptation
-    if not settings.wanted:
-        return
-    check_installed()
-    for key, value, wrong, reason in (
-        (
-            "distillation",
-            "teachers",
-            experiment.distillation.wanted,
-            "the identities of a teacher are none of the clusters",
-        ),
-        (
-            "training.devices",
-            experiment.training.devices,
-            experiment.training.devices not in (None, 1) or this_worker().count > 1,
-            "it runs on one device",
-        ),
-        (
-            "training.precise_bn_batches",
-            experiment.training.precise_bn_batches,
-            experiment.training.precise_bn_batches,
-            "there are no clusters for further batches",
-        ),
-    ):
-        if wrong:
-            raise UserError(
-                f"{key} must be left at its default with an adaptation: {reason}. Received: {value}"
-            )
-    check_trained("adaptation.source", settings.source)
+    labelled = False
+
+    @staticmethod
+    def wanted(experiment):
+        return experiment.adaptation.wanted
+
+    def check(self):
+        from keras_reid.training.adaptation import check_installed
+
+        check_installed()
+        _check_together(self.experiment)
+        check_trained("adaptation.source", self.experiment.adaptation.source)
+
+    def load(self, datasets, trust_code):
+        self._source = load_source(self.experiment.adaptation, trust_code)
+
+    def batches(self, batches):
+        from keras_reid.training.adaptation import Target
+
+        settings = self.experiment.adaptation
+        self._target = Target(
+            batches.dataset,
+            self.experiment.data.sampler,
+            batches.make,
+            settings.steps_per_epoch,
+            self.experiment.evaluation.batch_size,
+            settings.target_statistics,
+            settings.eps,
+            settings.min_samples,
+            settings.k1,
+            settings.k2,
+        )
+        return self._target
+
+    def prepare(self, model):
+        start_from(model, self._source, self.experiment)
+        return model
+
+    def callbacks(self, model):
+        from keras_reid.training.adaptation import cluster_memory
+
+        cluster_memory(model)  # rejects other losses
+        return {"target": self._target}
 
 
 def load_source(settings, trust_code=False):
-    """The source, a list of one `ReIDModel`, or of none where there is no adaptation."""
-    return load_trained("adaptation.source", [settings.source], trust_code) if settings.wanted else []
-
-
-def target_of(experiment, dataset):
-    """The `Target` of an experiment; None where there is no adaptation."""
-    settings = experiment.adaptation
-    if not settings.wanted:
-        return None
-    from keras_reid.training.adaptation import Target
-
-    return Target(
-        dataset,
-        experiment.data.sampler,
-        settings.steps_per_epoch,
-        experiment.evaluation.batch_size,
-        settings.target_statistics,
-        eps=settings.eps,
-        min_samples=settings.min_samples,
-        k1=settings.k1,
-        k2=settings.k2,
-    )
+    """The `ReIDModel` that an adaptation starts from."""
+    (source,) = load_trained("adaptation.source", [settings.source], trust_code)
+    return source
 
 
 def start_from(model, source, experiment):
@@ -110,27 +102,33 @@ def start_from(model, source, experiment):
     model.metadata["provenance"] = {**model.metadata["provenance"], "source": named}
 
 
-def memory_of(model):
-    """The `ClusterMemoryLoss` of a compiled model.
-
-    Raises:
-        UserError: there is not exactly one, or another loss reads the class scores.
-    """
-    from keras_reid.losses import ClusterMemoryLoss
-
-    losses = model.losses_by_name
-    if wrong := [name for name, loss in losses.items() if getattr(loss, "reads", "logits") == "logits"]:
-        raise UserError(
-            "losses must not read class scores with an adaptation, whose model has no classifier: use "
-            f"ClusterMemoryLoss(), beside it metric losses such as TripletLoss(). Received: {', '.join(wrong)}"
-        )
-    memories = [loss for loss in losses.values() if isinstance(loss, ClusterMemoryLoss)]
-    if len(memories) != 1:
-        raise UserError(
-            "losses must hold one ClusterMemoryLoss() with an adaptation. "
-            f"Received: {', '.join(losses) or 'none'}"
-        )
-    return memories[0]
+def _check_together(experiment):
+    """Rejects settings of the experiment that an adaptation cannot have."""
+    training = experiment.training
+    for key, value, wrong, reason in (
+        (
+            "distillation",
+            "teachers",
+            experiment.distillation.wanted,
+            "the identities of a teacher are not the clusters",
+        ),
+        (
+            "training.devices",
+            training.devices,
+            training.devices not in (None, 1) or this_worker().count > 1,
+            "it runs on one device",
+        ),
+        (
+            "training.precise_bn_batches",
+            training.precise_bn_batches,
+            training.precise_bn_batches,
+            "there are no clusters for further batches",
+        ),
+    ):
+        if wrong:
+            raise UserError(
+                f"{key} must be left at its default with an adaptation: {reason}. Received: {value}"
+            )
 
 
 def _classifiers(head):
@@ -145,7 +143,7 @@ def _classifiers(head):
 
 def _without(variables, layers):
     left_out = {id(variable) for layer in layers for variable in layer.variables}
-    # The random states of dropout are of no source.
+    # The random states of dropout do not come from the source.
     return [
         variable
         for variable in variables

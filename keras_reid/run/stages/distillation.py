@@ -1,12 +1,36 @@
-"""Distillation in a run: the teachers, what they give, and the student that learns from them."""
+"""Distillation: the model learns from teachers too."""
+
+from dataclasses import replace
 
 from keras_reid.run.model import build_logit_loss, check_saving
+from keras_reid.run.stages.stage import Stage
 from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 
 
+class Distillation(Stage):
+    """Puts the model into a `Distiller`, with what its teachers give for each image."""
+
+    @staticmethod
+    def wanted(experiment):
+        return experiment.distillation.wanted
+
+    def check(self):
+        check_teachers(self.experiment.distillation)
+
+    def load(self, datasets, trust_code):
+        self._teachers = load_teachers(self.experiment.distillation, trust_code)
+
+    def batches(self, batches):
+        self._outputs = outputs_of(self.experiment.distillation, self._teachers, batches.dataset)
+        return replace(batches, more_labels=self._outputs)
+
+    def prepare(self, model):
+        return distilled(model, self.experiment, self._teachers, self._outputs)
+
+
 def check_teachers(settings):
-    """Looks whether the teachers' files are there, which costs nothing.
+    """Checks that the files of the teachers exist, without loading them.
 
     Args:
         settings: `Experiment.distillation`.
@@ -19,10 +43,10 @@ def check_teachers(settings):
 
 
 def load_teachers(settings, trust_code=False):
-    """The teachers as `ReIDModel`s. The student's random weights are as if there were none.
+    """The teachers as `ReIDModel`s. Loading them does not advance the global seed.
 
     Raises:
-        UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
+        UserError: naming the field, if a teacher cannot be loaded or is not a `ReIDModel`.
     """
     check_teachers(settings)
     return load_trained("distillation.teachers", settings.teachers, trust_code)
@@ -45,7 +69,9 @@ def outputs_of(settings, teachers, dataset):
     if "scores" in compared and teachers[0].head.num_classes == identities.max() + 1:
         for teacher, share in zip(settings.teachers, outputs.accuracies(identities), strict=True):
             said = f"teacher {teacher}: recognises {100 * share:.1f} % of the training images"
-            print(said + (": were its identities others, or in another order?" if share < 0.5 else ""))
+            print(
+                said + (". Was it trained on other identities, or in another order?" if share < 0.5 else "")
+            )
     return outputs
 
 

@@ -1,10 +1,42 @@
-"""DSR in an experiment: its share is chosen on validation data, and its result stands beside the embeddings' own."""
+"""Partial images: the share of DSR is chosen on validation data, and its result stands beside the embeddings' own."""
 
 from dataclasses import replace
 
 from keras_reid.experiment.evaluation_settings import cosine_entry
-from keras_reid.run.data import read_datasets
+from keras_reid.experiment.loading import load_experiment
+from keras_reid.experiment.requested_data import chosen_data
+from keras_reid.run.stages.stage import Stage
 from keras_reid.utils.errors import UserError
+
+
+class Partial(Stage):
+    """Tests by the embeddings and by DSR, which compares local features."""
+
+    @staticmethod
+    def wanted(experiment):
+        return experiment.evaluation.metric == "dsr"
+
+    def load(self, datasets, trust_code):
+        self._validation = None
+        if self.experiment.evaluation.dsr_validation is not None:
+            self._validation = read_validation(
+                self.experiment.data, self.experiment.evaluation.dsr_validation
+            )
+            tested = [sample for test in datasets.tests for sample in (*test.query, *test.gallery)]
+            check_held_out(self._validation, {"tested on": tested, "trained on": datasets.train.train})
+
+    def prepare(self, model):
+        from keras_reid.evaluation.dsr.maps import map_model
+
+        map_model(model)  # says before the training if there is no map
+        return model
+
+    def finish(self, directory, model, tests, results):
+        from keras_reid.run.results import save_model
+
+        both = with_dsr(model, tests, results, self.experiment.evaluation, self._validation)
+        save_model(model, directory / "model.keras")  # with the share in its metadata
+        return both
 
 
 def read_validation(data, reader):
@@ -17,12 +49,14 @@ def read_validation(data, reader):
     Raises:
         UserError: as `read_datasets`.
     """
+    from keras_reid.run.data import read_datasets
+
     _, (validation,) = read_datasets(replace(data, dataset=reader, test_datasets=()), train=False)
     return validation
 
 
 def check_held_out(validation, others):
-    """Refuses validation data that are seen in training or tested on.
+    """Rejects validation data that are seen in training or tested on.
 
     Args:
         validation: `ReIDDataset`, of which query and gallery count.
@@ -67,3 +101,39 @@ def with_dsr(model, tests, results, settings, validation=None):
         both[cosine_entry(dataset.name)] = results[dataset.name]
     print_table(both)
     return both
+
+
+def share_of_dsr(options, model, validation, tests):
+    """The share of DSR: as given, chosen on validation data, or what the model's metadata hold."""
+    if options.dsr_lambda is not None:
+        return options.dsr_lambda
+    if validation is None:
+        share, source = model.metadata.get("dsr_lambda"), "chosen when the model was trained"
+        if share is None:
+            share, source = 0.5, "chosen nowhere: use --dsr-validation"
+        print(f"share of dsr: {share:g}, {source}")
+        return share
+    from keras_reid.evaluation import dsr_lambda_for
+
+    validation = read_validation(validation, validation.dataset)
+    check_held_out(validation, {"tested on": [one for test in tests for one in (*test.query, *test.gallery)]})
+    share = dsr_lambda_for(model, validation, options.batch_size)
+    print(f"share of dsr, chosen on {validation.name}: {share:g}")
+    return share
+
+
+def validation_data(options, data):
+    """The data with the reader of the validation set as `dataset`."""
+    name = options.dsr_validation
+    experiment = load_experiment(name) if name.endswith(".py") else None
+    try:
+        chosen = chosen_data(name, experiment, options.root, options.skip_unreadable)
+    except UserError as error:
+        raise UserError(str(error).replace("--dataset", "--dsr-validation")) from error
+    readers = chosen.test_datasets or (chosen.dataset,)
+    if len(readers) > 1:
+        raise UserError(
+            f"--dsr-validation needs an experiment file with one test set. Received: {name} with {len(readers)}"
+        )
+    root = chosen.root if experiment or options.root else data.root
+    return replace(chosen, dataset=readers[0], test_datasets=(), root=root)

@@ -5,16 +5,19 @@ import os
 import random
 from pathlib import Path
 
+from keras_reid.experiment.schema import Experiment
+from keras_reid.experiment.smoke import Untrained
+from keras_reid.run.model import build_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
 
 
 def check_trained(field, model):
-    """Looks whether the file of a trained model is there, which costs nothing.
+    """Checks that the file of a trained model exists, without loading it.
 
     Args:
         field: of the experiment, for the error.
-        model: what the experiment says: a path, or anything else, which is not looked at.
+        model: what the experiment says: a path, or anything else, which is not checked.
 
     Raises:
         UserError: naming the field and the file.
@@ -28,7 +31,7 @@ def check_trained(field, model):
 
 
 def load_trained(field, models, trust_code=False):
-    """The `ReIDModel`s that an experiment names. The random weights of what is built later are as if there were none.
+    """The `ReIDModel`s that an experiment names. Loading them does not advance the global seed.
 
     Args:
         field: of the experiment, for the error.
@@ -36,7 +39,7 @@ def load_trained(field, models, trust_code=False):
         trust_code: as in `load_model`.
 
     Raises:
-        UserError: naming the field, if one cannot be loaded or is no `ReIDModel`.
+        UserError: naming the field, if one cannot be loaded or is not a `ReIDModel`.
     """
     before = random.getstate()  # of which Keras draws the seeds of weights
     try:
@@ -62,6 +65,8 @@ def _load(trained, trust_code):
         if Path(trained).suffix == ".pth":
             return build_fastreid(trained, config_beside(trained))
         return load_model(trained, trust_code)
+    if isinstance(trained, Untrained):
+        return build_model(Experiment(model=trained.model), num_classes=8)
     model = trained() if callable(trained) and not isinstance(trained, ReIDModel) else trained
     if not isinstance(model, ReIDModel):
         raise UserError(

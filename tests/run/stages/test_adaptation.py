@@ -16,7 +16,8 @@ from keras_reid.layers import CircleSoftmax, GeMPooling2D
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.recipes import adapt
 from keras_reid.run.data import read_datasets
-from keras_reid.run.stages import adaptation as adapting
+from keras_reid.run.stages import Stages, adaptation
+from keras_reid.training.adaptation import cluster_memory
 from keras_reid.utils.errors import UserError
 from tests.harness import randomize
 
@@ -94,16 +95,18 @@ def described(**settings):
 
 def started(source, **settings):
     experiment = described(**settings)
-    model = run.build_model(experiment, adapting.CLASSES)
-    adapting.start_from(model, source, experiment)
+    model = run.build_model(experiment, 1)
+    adaptation.start_from(model, source, experiment)
     return model, experiment
 
 
 def test_there_is_none_unless_asked_for():
     assert not ex.Experiment().adaptation.wanted
-    assert adapting.load_source(ex.Adaptation()) == []
-    assert adapting.target_of(ex.Experiment(), None) is None
+    assert Stages(ex.Experiment()).stages == []
     assert ex.Adaptation("runs/quickstart").wanted
+    (stage,) = Stages(described()).stages
+    assert isinstance(stage, adaptation.Adaptation)
+    assert not Stages(described()).labelled
 
 
 def test_starts_from_all_but_the_classifier():
@@ -153,20 +156,20 @@ def test_refuses_another_source(source, message):
 )
 def test_refuses_before_anything_is_computed(settings, message):
     with pytest.raises(UserError, match=message):
-        adapting.check_adaptation(described(**settings))
-    adapting.check_adaptation(described())
+        Stages(described(**settings)).check()
+    Stages(described()).check()
 
 
 def test_says_what_is_not_installed(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'keras_reid\[adaptation\]'"):
-        adapting.check_adaptation(described())
-    adapting.check_adaptation(ex.Experiment())
+        Stages(described()).check()
+    Stages(ex.Experiment()).check()
 
 
 def test_a_source_that_is_none():
     with pytest.raises(UserError, match=r"adaptation\.source: must hold run directories, .*Received: 3"):
-        adapting.load_source(ex.Adaptation(3))
+        adaptation.load_source(ex.Adaptation(3))
 
 
 @pytest.mark.parametrize(
@@ -181,14 +184,14 @@ def test_refuses_other_losses(losses, message):
     model, experiment = started(make_source(), losses=losses)
     run.compile_model(model, experiment, 5, most_clusters=6)
     with pytest.raises(UserError, match=message):
-        adapting.memory_of(model)
+        cluster_memory(model)
 
 
 def test_the_memory_is_as_described_and_large_enough():
     losses = {"mine": ex.ClusterMemoryLoss(temperature=0.2, momentum=0.4), "triplet": ex.TripletLoss()}
     model, experiment = started(make_source(), losses=losses)
     run.compile_model(model, experiment, 5, most_clusters=6)
-    memory = adapting.memory_of(model)
+    memory = cluster_memory(model)
     assert (memory.name, memory.temperature, memory.momentum) == ("mine", 0.2, 0.4)
     assert (memory.max_clusters, memory.dim) == (6, 8)
     assert [metric.name for metric in model.metrics] == ["loss", "mine", "triplet"]  # no accuracy
@@ -198,7 +201,7 @@ def test_the_memory_is_as_described_and_large_enough():
 def test_without_an_adaptation_the_memory_is_one_of_identities():
     experiment = described(adaptation=ex.Adaptation())
     model = run.compile_model(run.build_model(experiment, 5), experiment, 5)
-    assert adapting.memory_of(model).max_clusters == 5
+    assert cluster_memory(model).max_clusters == 5
 
 
 @pytest.mark.parametrize(
@@ -261,8 +264,8 @@ def test_smoke_starts_from_random_weights():
     small, said = smoke(adapt("x", "runs/nowhere", Synthetic()))
     assert "source: random weights instead of 'runs/nowhere'" in said
     json.dumps(ex.as_dict(small))
-    (source,) = adapting.load_source(small.adaptation)
-    adapting.start_from(run.build_model(small, adapting.CLASSES), source, small)
+    source = adaptation.load_source(small.adaptation)
+    adaptation.start_from(run.build_model(small, 1), source, small)
     again, said = smoke(dataclasses.replace(small, name="x"))
     assert said == []
     assert again.adaptation == small.adaptation

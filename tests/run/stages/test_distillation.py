@@ -14,7 +14,7 @@ from keras_reid.data import Synthetic
 from keras_reid.heads import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.models import Distiller, ReIDModel, load_model
-from keras_reid.run.stages import distillation as distilling
+from keras_reid.run.stages import distillation
 from keras_reid.utils.errors import UserError
 from keras_reid.weights import build_fastreid
 from tests.checkpoints.writing import write_torch_file
@@ -66,8 +66,8 @@ def student(classes=8, **settings):
 
 def wrapped(classes=8, **settings):
     model, experiment = student(classes, **settings)
-    teachers = distilling.load_teachers(experiment.distillation)
-    return distilling.distilled(model, experiment, teachers, None)
+    teachers = distillation.load_teachers(experiment.distillation)
+    return distillation.distilled(model, experiment, teachers, None)
 
 
 def test_there_is_none_unless_asked_for():
@@ -83,7 +83,7 @@ def test_every_kind_of_teacher(teacher_file):
 
     model = make_teacher()
     for teacher in (str(teacher_file), teacher_file, own, model):
-        (found,) = distilling.load_teachers(ex.Distillation(teachers=(teacher,)))
+        (found,) = distillation.load_teachers(ex.Distillation(teachers=(teacher,)))
         assert isinstance(found, ReIDModel)
     assert found is model
 
@@ -98,7 +98,7 @@ MODEL:
 INPUT:
   SIZE_TEST: [64, 32]
 """)
-    (found,) = distilling.load_teachers(ex.Distillation(teachers=(str(file),)))
+    (found,) = distillation.load_teachers(ex.Distillation(teachers=(str(file),)))
     expected = build_fastreid(file, tmp_path / "config.yaml")
     assert (found.backbone.last_stride, found.image_size) == (2, (64, 32))
     images = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3), np.uint8)
@@ -131,7 +131,7 @@ def test_the_student_begins_as_without_a_teacher(teacher_file):
     def weights(**settings):
         keras.utils.set_random_seed(5)
         settings = ex.Distillation(**settings)
-        distilling.load_teachers(settings)
+        distillation.load_teachers(settings)
         return random.random()
 
     assert weights(teachers=(str(teacher_file),)) == weights()
@@ -150,7 +150,7 @@ def test_the_student_begins_as_without_a_teacher(teacher_file):
 )
 def test_a_teacher_that_is_none(teacher, message):
     with pytest.raises(UserError, match=message):
-        distilling.load_teachers(ex.Distillation(teachers=(teacher,)))
+        distillation.load_teachers(ex.Distillation(teachers=(teacher,)))
 
 
 def test_a_teacher_of_other_identities(teacher_file):
@@ -193,16 +193,16 @@ def test_is_written_down_and_set_from_the_command_line():
 def test_says_how_many_a_teacher_recognises(teacher_file, tmp_path, capsys):
     settings = ex.Distillation(teachers=(str(teacher_file),), teacher_input="plain", cache=tmp_path / "c")
     dataset = Synthetic(preset="tiny").read(tmp_path)
-    teachers = distilling.load_teachers(settings)
-    outputs = distilling.outputs_of(settings, teachers, dataset)
+    teachers = distillation.load_teachers(settings)
+    outputs = distillation.outputs_of(settings, teachers, dataset)
     said = capsys.readouterr().out
     assert f"teacher {teacher_file}: recognises " in said
-    assert "were its identities others, or in another order?" in said
+    assert "Was it trained on other identities, or in another order?" in said
     assert set(outputs.arrays[0]) == {"scores", "embedding"}
     only = dataclasses.replace(settings, logit_weight=0.0)
-    assert set(distilling.outputs_of(only, teachers, dataset).arrays[0]) == {"embedding"}
+    assert set(distillation.outputs_of(only, teachers, dataset).arrays[0]) == {"embedding"}
     seen = dataclasses.replace(settings, teacher_input="augmented")
-    assert distilling.outputs_of(seen, teachers, dataset) is None
+    assert distillation.outputs_of(seen, teachers, dataset) is None
 
 
 @pytest.mark.slow
