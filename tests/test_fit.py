@@ -328,10 +328,11 @@ def test_a_run_that_another_process_writes_is_not_resumed(command, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     run.mkdir(parents=True)
     monkeypatch.setattr(
-        "keras_reid.fit.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
+        "keras_reid.run.session.command_line.load_tensorflow", lambda: pytest.fail("must not get so far")
     )
     monkeypatch.setattr(
-        "keras_reid.fit.RunDirectory.unfinished", classmethod(lambda cls, experiment: cls("runs/tiny"))
+        "keras_reid.run.session.RunDirectory.unfinished",
+        classmethod(lambda cls, experiment: cls("runs/tiny")),
     )
     lock = Lock(run / "lock")
     before = sorted(run.rglob("*"))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from keras_reid import sweep
+from keras_reid.tuning.folder import hold, new_folder
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
@@ -295,10 +296,10 @@ def test_asha_and_tpe_interrupted_killed_and_resumed(tmp_path):
 
 
 def test_two_at_once_are_not_resumed(folder):
-    first = sweep._new("mine")
-    assert sweep._new("mine").name == "mine-sweep-2"
-    lock = sweep._held(first)
+    first = new_folder("mine")
+    assert new_folder("mine").name == "mine-sweep-2"
+    lock = hold(first)
     with pytest.raises(UserError, match=rf"mine-sweep is being written by process {os.getpid()}: wait"):
-        sweep._held(first)
+        hold(first)
     lock.release(remove=True)
     assert list(first.iterdir()) == []
