@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.requested_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import requested_data, requested_experiment
+from keras_reid.experiment.run_directory import find_run
 from keras_reid.run.stages.partial import share_of_dsr, validation_data
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
@@ -78,7 +79,7 @@ def main(arguments):
         Evaluate, arguments, prog="python -m keras_reid.evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     find_model_file(options.run_or_model)
-    run = run_directory(options.run_or_model)
+    run = find_run(options.run_or_model)
     data, settings, recall = _what(options, run)
     validation = None if options.dsr_validation is None else validation_data(options, data)
 
@@ -146,7 +147,7 @@ def _what(options, run):
     """The data to test on, the evaluation settings and the K of Recall@K: the run's own, where the options do not say
     otherwise.
     """
-    experiment = experiment_of(options.dataset, run, options.trust_code)
+    experiment = requested_experiment(options.dataset, run, options.trust_code)
     settings = {"metric": options.metric or "cosine", "flip": options.flip}
     if experiment:
         settings["metric"] = options.metric or experiment.evaluation.metric
@@ -162,7 +163,11 @@ def _what(options, run):
         raise UserError(
             f"--recall takes numbers of images, at least 1. Received: {' '.join(map(str, recall))}"
         )
-    return chosen_data(options.dataset, experiment, options.root, options.skip_unreadable), settings, recall
+    return (
+        requested_data(options.dataset, experiment, options.root, options.skip_unreadable),
+        settings,
+        recall,
+    )
 
 
 def _memory(options):

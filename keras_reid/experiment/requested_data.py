@@ -1,21 +1,12 @@
 """The test sets that a command is asked for: a run's own, a benchmark's, or an experiment file's."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from keras_reid.experiment.loading import load_experiment
-from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.utils.errors import UserError
 
 
-def run_directory(path):
-    """The run directory that a path names, or in which the model file lies that it names; else None."""
-    path = Path(path)
-    folder = path if path.is_dir() else path.parent
-    return RunDirectory(folder) if (folder / "command.json").is_file() else None
-
-
-def experiment_of(dataset, run, trust_code=False):
+def requested_experiment(dataset, run, trust_code=False):
     """The experiment whose settings a command begins with.
 
     Args:
@@ -34,12 +25,12 @@ def experiment_of(dataset, run, trust_code=False):
     return run.experiment(trust_code) if run else None
 
 
-def chosen_data(dataset, experiment, root=None, skip_unreadable=False):
+def requested_data(dataset, experiment, root=None, skip_unreadable=False):
     """What to read, as `read_datasets` takes it.
 
     Args:
         dataset: the option `--dataset`.
-        experiment: of `experiment_of`.
+        experiment: of `requested_experiment`.
         root: folder under which the data set is looked for; None for the experiment's.
         skip_unreadable: leave unreadable images out; the experiment's own setting counts too.
 

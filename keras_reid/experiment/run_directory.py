@@ -188,6 +188,13 @@ class RunDirectory:
         return resolve(file, command["arguments"], command["smoke"], command["seed"], source)[0]
 
 
+def find_run(path):
+    """The `RunDirectory` that a path names, or in which the model file lies that it names; else None."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    return RunDirectory(folder) if (folder / "command.json").is_file() else None
+
+
 def resolve(file, arguments, smoke_run=False, seed=None, source=None):
     """The experiment that a file, `--KEY VALUE` arguments and the flags of `fit` ask for.
 

@@ -20,12 +20,12 @@ _NO_IMAGES = (
 
 def check_images(precision, options):
     """Refuses int8 where the command's options name no images, and neither does a run whose experiment may be read."""
-    from keras_reid.experiment.requested_data import run_directory
+    from keras_reid.experiment.run_directory import find_run
     from keras_reid.utils.own_code import refusal
 
     if precision != "int8" or options.calibration_images is not None:
         return
-    run = run_directory(options.run_or_model)
+    run = find_run(options.run_or_model)
     if run is None:
         raise UserError(_NO_IMAGES)
     if not run.may_execute(options.trust_code):

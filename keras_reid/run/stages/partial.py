@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.loading import load_experiment
-from keras_reid.experiment.requested_data import chosen_data
+from keras_reid.experiment.requested_data import requested_data
 from keras_reid.run.stages.stage import Stage
 from keras_reid.utils.errors import UserError
 
@@ -127,7 +127,7 @@ def validation_data(options, data):
     name = options.dsr_validation
     experiment = load_experiment(name) if name.endswith(".py") else None
     try:
-        chosen = chosen_data(name, experiment, options.root, options.skip_unreadable)
+        chosen = requested_data(name, experiment, options.root, options.skip_unreadable)
     except UserError as error:
         raise UserError(str(error).replace("--dataset", "--dsr-validation")) from error
     readers = chosen.test_datasets or (chosen.dataset,)
