@@ -7,8 +7,7 @@ from typing import Annotated
 import tyro
 
 from keras_reid.experiment.keys import lines
-from keras_reid.experiment.loading import load_experiment, override
-from keras_reid.experiment.run_directory import resolve
+from keras_reid.experiment.loading import load_experiment, override, resolve
 from keras_reid.experiment.schema import RUNS
 from keras_reid.run.seeds import print_spread, write_spread
 from keras_reid.run.session import run_in_directory

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.run_directory import resolve
+from keras_reid.experiment.loading import resolve
 from keras_reid.tuning.folder import hold, new_folder, newest_folder
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking

@@ -43,7 +43,8 @@ from keras_reid.experiment.components import (
     TripletLoss,
     ViT,
 )
-from keras_reid.experiment.loading import as_dict, load_experiment, override
+from keras_reid.experiment.description import as_dict
+from keras_reid.experiment.loading import load_experiment, override
 from keras_reid.experiment.schema import (
     Adaptation,
     Data,

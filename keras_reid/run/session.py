@@ -1,6 +1,7 @@
 """A run in its directory, as `fit` is asked for it: a new one, or one that goes on."""
 
-from keras_reid.experiment.run_directory import RunDirectory, resolve
+from keras_reid.experiment.loading import resolve
+from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json
