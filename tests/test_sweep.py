@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from keras_reid import sweep
-from keras_reid.tuning.folder import hold, new_folder
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 
@@ -293,13 +292,3 @@ def test_asha_and_tpe_interrupted_killed_and_resumed(tmp_path):
             assert not (tmp_path / record["run"] / "metrics.json").exists()
     resumed = [(runs / "tiny-sweep" / f"trial00{k}.log").read_text() for k in range(3)]
     assert any("resuming after epoch" in text for text in resumed)
-
-
-def test_two_at_once_are_not_resumed(folder):
-    first = new_folder("mine")
-    assert new_folder("mine").name == "mine-sweep-2"
-    lock = hold(first)
-    with pytest.raises(UserError, match=rf"mine-sweep is being written by process {os.getpid()}: wait"):
-        hold(first)
-    lock.release(remove=True)
-    assert list(first.iterdir()) == []
