@@ -31,7 +31,7 @@ def lines(experiment):
 
     Example:
         >>> from keras_reid.experiment import Experiment
-        >>> lines(Experiment())[8:11]
+        >>> lines(Experiment())[7:10]
         ['data.sampler.images_per_identity = 4', 'data.augmentation =', 'data.skip_unreadable = False']
     """
     return list(_lines(experiment, ()))

@@ -22,11 +22,11 @@ class Distillation(Stage):
         self._teachers = load_teachers(self.experiment.distillation, trust_code)
 
     def batches(self, batches):
-        self._outputs = outputs_of(self.experiment.distillation, self._teachers, batches.dataset)
+        self._outputs = plain_outputs(self.experiment.distillation, self._teachers, batches.dataset)
         return replace(batches, more_labels=self._outputs)
 
     def prepare(self, model):
-        return distilled(model, self.experiment, self._teachers, self._outputs)
+        return with_teachers(model, self.experiment, self._teachers, self._outputs)
 
 
 def check_teachers(settings):
@@ -52,7 +52,7 @@ def load_teachers(settings, trust_code=False):
     return load_trained("distillation.teachers", settings.teachers, trust_code)
 
 
-def outputs_of(settings, teachers, dataset):
+def plain_outputs(settings, teachers, dataset):
     """What teachers give for the plain training images, a `TeacherOutputs`; None where they see the augmented ones.
 
     Says how many of the images each teacher recognises.
@@ -75,14 +75,14 @@ def outputs_of(settings, teachers, dataset):
     return outputs
 
 
-def distilled(student, experiment, teachers, outputs):
+def with_teachers(student, experiment, teachers, outputs):
     """The student within a `Distiller`.
 
     Args:
         student: a `ReIDModel`, not compiled.
         experiment: an `Experiment` with a `distillation`.
         teachers: what `load_teachers` gave.
-        outputs: what `outputs_of` gave; where there are any the teachers themselves are not kept.
+        outputs: what `plain_outputs` gave; where there are any the teachers themselves are not kept.
 
     Raises:
         UserError: if a teacher does not suit the student.

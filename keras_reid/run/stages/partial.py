@@ -88,12 +88,12 @@ def with_dsr(model, tests, results, settings, validation=None):
     Returns:
         dict: the name of each test set → DSR's result, and "NAME (cosine)" → that of the embeddings alone.
     """
-    from keras_reid.evaluation import dsr_lambda_for, evaluate_dsr, print_table
+    from keras_reid.evaluation import evaluate_dsr, print_table
 
-    share = settings.dsr_lambda
-    if validation is not None:
-        share = dsr_lambda_for(model, validation, settings.batch_size)
-        print(f"share of dsr, chosen on {validation.name}: {share:g}")
+    if validation is None:
+        share = settings.dsr_lambda
+    else:
+        share = _choose_share(model, validation, settings.batch_size)
     model.metadata["dsr_lambda"] = share
     both = {}
     for dataset in tests:
@@ -104,7 +104,14 @@ def with_dsr(model, tests, results, settings, validation=None):
 
 
 def share_of_dsr(options, model, validation, tests):
-    """The share of DSR: as given, chosen on validation data, or what the model's metadata hold."""
+    """The share of DSR for `evaluate`: as given, chosen on validation data, or what the model's metadata hold.
+
+    Args:
+        options: of the command.
+        model: a `ReIDModel`.
+        validation: what `validation_data` gave; None without `--dsr-validation`.
+        tests: data sets, whose images the validation set must not have.
+    """
     if options.dsr_lambda is not None:
         return options.dsr_lambda
     if validation is None:
@@ -113,17 +120,18 @@ def share_of_dsr(options, model, validation, tests):
             share, source = 0.5, "chosen nowhere: use --dsr-validation"
         print(f"share of dsr: {share:g}, {source}")
         return share
-    from keras_reid.evaluation import dsr_lambda_for
-
     validation = read_validation(validation, validation.dataset)
     check_held_out(validation, {"tested on": [one for test in tests for one in (*test.query, *test.gallery)]})
-    share = dsr_lambda_for(model, validation, options.batch_size)
-    print(f"share of dsr, chosen on {validation.name}: {share:g}")
-    return share
+    return _choose_share(model, validation, options.batch_size)
 
 
 def validation_data(options, data):
-    """The data with the reader of the validation set as `dataset`."""
+    """What `evaluate --dsr-validation` names: an `Experiment.data` with its reader as `dataset`.
+
+    Args:
+        options: of the command.
+        data: `Experiment.data` of the test, whose root is the default.
+    """
     name = options.dsr_validation
     experiment = load_experiment(name) if name.endswith(".py") else None
     try:
@@ -137,3 +145,11 @@ def validation_data(options, data):
         )
     root = chosen.root if experiment or options.root else data.root
     return replace(chosen, dataset=readers[0], test_datasets=(), root=root)
+
+
+def _choose_share(model, validation, batch_size):
+    from keras_reid.evaluation import dsr_lambda_for
+
+    share = dsr_lambda_for(model, validation, batch_size)
+    print(f"share of dsr, chosen on {validation.name}: {share:g}")
+    return share

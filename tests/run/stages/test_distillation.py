@@ -67,7 +67,7 @@ def student(classes=8, **settings):
 def wrapped(classes=8, **settings):
     model, experiment = student(classes, **settings)
     teachers = distillation.load_teachers(experiment.distillation)
-    return distillation.distilled(model, experiment, teachers, None)
+    return distillation.with_teachers(model, experiment, teachers, None)
 
 
 def test_there_is_none_unless_asked_for():
@@ -194,15 +194,15 @@ def test_says_how_many_a_teacher_recognises(teacher_file, tmp_path, capsys):
     settings = ex.Distillation(teachers=(str(teacher_file),), teacher_input="plain", cache=tmp_path / "c")
     dataset = Synthetic(preset="tiny").read(tmp_path)
     teachers = distillation.load_teachers(settings)
-    outputs = distillation.outputs_of(settings, teachers, dataset)
+    outputs = distillation.plain_outputs(settings, teachers, dataset)
     said = capsys.readouterr().out
     assert f"teacher {teacher_file}: recognises " in said
     assert "Was it trained on other identities, or in another order?" in said
     assert set(outputs.arrays[0]) == {"scores", "embedding"}
     only = dataclasses.replace(settings, logit_weight=0.0)
-    assert set(distillation.outputs_of(only, teachers, dataset).arrays[0]) == {"embedding"}
+    assert set(distillation.plain_outputs(only, teachers, dataset).arrays[0]) == {"embedding"}
     seen = dataclasses.replace(settings, teacher_input="augmented")
-    assert distillation.outputs_of(seen, teachers, dataset) is None
+    assert distillation.plain_outputs(seen, teachers, dataset) is None
 
 
 @pytest.mark.slow
