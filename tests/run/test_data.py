@@ -4,7 +4,7 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import CSV, Folder, IdentitySampler
-from keras_reid.run.data import read_datasets
+from keras_reid.run.data import IdentityBatches, check_datasets, list_images, read_datasets
 from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
@@ -85,3 +85,54 @@ def test_unreadable_copies_are_left_out_before(folder):
         ex.Data(Folder(), root=folder, sampler=SAMPLER, skip_unreadable=True), train=False
     )
     assert [len(part) for part in (tested.query, tested.gallery)] == [1, 1]
+
+
+def test_listing_decodes_nothing_and_checking_leaves_out_what_cannot_be_read(folder):
+    (folder / "train" / "a" / "1_0.jpg").write_text("not found, says the server")
+    data = ex.Data(Folder(), root=folder, sampler=SAMPLER)
+    listed = list_images(data)
+    assert [len(listed.train.train), len(listed.tests)] == [4, 1]
+    with pytest.raises(UserError, match=r"1_0\.jpg"):
+        check_datasets(listed, skip_unreadable=False)
+    checked = check_datasets(listed, skip_unreadable=True)
+    assert len(checked.train.train) == 3
+    assert checked.tests == [checked.train]
+
+
+@pytest.fixture
+def batches(folder):
+    data = ex.Data(Folder(), root=folder, sampler=SAMPLER)
+    experiment = ex.Experiment(data=data, model=ex.Model(image_size=(8, 4)), training=ex.Training(epochs=3))
+    return IdentityBatches.of(experiment, list_images(data).train)
+
+
+def _identities(batches):
+    return [labels["identity"].numpy().tolist() for _, labels in batches]
+
+
+def test_batches_know_their_shape_and_their_classes(batches):
+    assert (batches.steps_per_epoch, batches.batch_size) == (1, 4)
+    assert (batches.names, batches.classes) == (["a", "b"], 2)
+    assert not batches.renewed
+
+
+def test_batches_begin_anywhere_and_end_with_the_training(batches):
+    whole = _identities(batches.start(None, 0))
+    assert len(whole) == 3
+    assert _identities(batches.start(None, 1)) == whole[1:]
+    assert _identities(batches.start(None, 1, epochs=2)) == whole[1:2]
+    assert _identities(batches.start(None, 0, part=(1, 2))) == [batch[2:] for batch in whole]
+
+
+def test_batches_are_made_once(batches):
+    batches.check()
+    assert batches.start(None, 0) is batches.start(None, 0)
+    assert batches.start(None, 1) is not batches.start(None, 0)
+
+
+def test_the_pixels_of_a_cache_are_the_same(batches, folder, tmp_path):
+    for cache in ("memory", tmp_path / "pixels"):
+        experiment = batches.experiment.with_changes({"data.cache": cache})
+        cached = IdentityBatches.of(experiment, batches.dataset)
+        for (images, _), (kept, _) in zip(batches.start(None, 0), cached.start(None, 0), strict=True):
+            assert (images.numpy() == kept.numpy()).all()

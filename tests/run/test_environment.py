@@ -1,11 +1,16 @@
 import json
+import random
 import subprocess
+from types import SimpleNamespace
 
+import keras
 import pytest
 
+from keras_reid import experiment as ex
 from keras_reid.data import Sample
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.run.environment import fingerprint, git_revision, write_environment
+from keras_reid.run.environment import fingerprint, git_revision, set_up, write_environment
+from keras_reid.utils.errors import UserError
 
 
 def git(folder, *arguments):
@@ -61,3 +66,23 @@ def test_the_fingerprint_follows_what_is_trained_on(tmp_path, change):
     value = {"name": "c", "size": 5, "identity": 3, "camera": 1, "order": -1}[change]
     assert fingerprint(dataset()) == fingerprint(dataset())
     assert fingerprint(dataset()) != fingerprint(dataset(**{change: value}))
+
+
+def test_sets_seed_and_precision(monkeypatch):
+    drawn = []
+    for seed in (3, 4, 3):
+        training = ex.Training(seed=seed, precision="mixed_bfloat16", deterministic=False)
+        try:
+            assert set_up(ex.Experiment(training=training)) is None, "one device needs no strategy"
+            assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        finally:
+            keras.config.set_dtype_policy("float32")
+        drawn.append(random.random())
+    assert drawn[0] == drawn[2] != drawn[1]
+
+
+def test_devices_must_be_able_to_share_the_batches(monkeypatch):
+    three = SimpleNamespace(num_replicas_in_sync=3)
+    monkeypatch.setattr("keras_reid.training.strategy.choose_strategy", lambda devices: three)
+    with pytest.raises(UserError, match=r"^data\.sampler: .*3"):
+        set_up(ex.Experiment())
