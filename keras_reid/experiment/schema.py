@@ -24,7 +24,7 @@ class Data:
     VeRiWild(), …, TrainOnly(name), Combined((…, …)), Folder(), CSV(), Synthetic(), or your own object with `read(root)`
     that returns a ReIDDataset"""
     test_datasets: tuple[Any, ...] = ()
-    """readers of the sets whose query and gallery are tested on; none means that of `dataset`"""
+    """readers of the sets whose query and gallery are tested on; by default that of `dataset`"""
     root: Path = Path("datasets")
     """folder under which data sets are looked for"""
     sampler: Any = IdentitySampler()
@@ -37,7 +37,7 @@ class Data:
     """leave unreadable images out and list them, instead of stopping"""
     cache: Literal["memory"] | Path | None = None
     """where training images are kept decoded (height · width · 3 bytes each): memory, or a folder, which later runs
-    use too; none decodes each image anew in every epoch"""
+    use too; None (default): decode every image in each epoch"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Model:
     image_size: tuple[int, int] = (256, 128)
     """height and width, pixels"""
     pixel_mean: tuple[float, float, float] | None = None
-    """subtracted from R, G, B on the 0–255 scale; none is what the backbone asks for, ImageNet's if it does not"""
+    """subtracted from R, G, B on the 0–255 scale; None: what the backbone asks for, or ImageNet's"""
     pixel_std: tuple[float, float, float] | None = None
     """divides R, G, B; likewise"""
 
@@ -65,57 +65,57 @@ class Training:
     epochs: int = 60
     """passes over as many images as the train set has"""
     seed: int = 0
-    """of the weights of described parts, of sampling and augmentation; a finished Keras object of your own has its
-    weights, or their seeds, before this is known"""
+    """seeds the weights of described parts, sampling and augmentation; a Keras object that you have built yourself
+    already has its weights, or their seeds"""
     freeze_backbone_steps: int = 0
     """optimizer steps at the start in which `freeze_layers` do not learn"""
     freeze_layers: tuple[str, ...] = ("backbone",)
     """patterns of the names of these layers: regular expressions for the start of a name such as
     backbone.layer1.0.conv1 or head.neck, up to a dot or its end; the rest learns meanwhile"""
     devices: int | Literal["all"] | None = None
-    """how many GPUs of this machine share each batch, or all of them; none is one. With TF_CONFIG of several workers
-    these share it with all their GPUs"""
+    """how many GPUs of this machine share each batch, or all of them; None: one. Where TF_CONFIG names several workers,
+    all GPUs of all workers share it"""
     losses_over_replicas: bool = False
     """on several devices: losses compare the images of the whole batch instead of those of each device"""
     synchronized_batch_norm: bool = False
-    """on several devices: batch normalisation takes its statistics of the whole batch instead of each device's part"""
+    """on several devices: batch normalisation takes its statistics from the whole batch, not from each device's part"""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Keras' dtype policy"""
     checkpoint_every: int = 1
     """epochs between checkpoints, from which --resume continues"""
     checkpoint_minutes: float = 30.0
-    """minutes after which a checkpoint is saved in the middle of an epoch; 0 for never"""
+    """minutes after which a checkpoint is saved in the middle of an epoch; 0: never"""
     patience: int = 0
-    """evaluations without a better mean of mAP and Rank-1 after which training stops; 0 for never"""
+    """evaluations without a better mean of mAP and Rank-1 after which training stops; 0: never"""
     precise_bn_batches: int = 0
-    """training batches from which batch normalisation's statistics are computed anew before the last evaluation; 0
-    keeps the moving averages"""
+    """training batches from which the statistics of batch normalisation are computed again before the last evaluation;
+    0 keeps the moving averages"""
     log_every: int = 50
-    """steps between TensorBoard's entries; 0 writes one an epoch, and no picture of a batch"""
+    """steps between TensorBoard's entries; 0: one each epoch, and no picture of a batch"""
     deterministic: bool = True
-    """the same numbers in every run on the same machine; may cost speed on a GPU"""
+    """give the same numbers in every run on the same machine; may cost speed on a GPU"""
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Teachers from which the model learns beside its own losses. Without teachers and ema_momentum there is none."""
+    """Teachers from which the model learns in addition to its own losses. Set teachers or ema_momentum to use it."""
 
     teachers: tuple[Any, ...] = ()
     """run directories, .keras files, FastReID's .pth files, or functions that return a ReIDModel"""
     logit_loss: Any = components.LogitDistillationLoss()
-    """between the teacher's and the student's class scores: LogitDistillationLoss(), your own Keras loss or function
-    (teacher, student), or none; needs teachers that were trained on the same identities"""
+    """between the class scores of teacher and student: LogitDistillationLoss(), your own Keras loss or function
+    (teacher, student), or None; needs teachers that were trained on the same identities"""
     logit_weight: float = 1.0
-    """factor of that; 0 for none"""
+    """factor of that loss; 0 leaves it out"""
     pkt_weight: float = 1.0
-    """factor of PKTLoss, between the similarities of the embeddings in a batch; 0 for none"""
+    """factor of PKTLoss, between the similarities of the embeddings in a batch; 0 leaves it out"""
     ema_momentum: float | None = None
-    """a further teacher, the moving average of the model itself with this momentum, such as 0.999; none for none"""
+    """adds a teacher: the moving average of the model itself with this momentum, such as 0.999"""
     teacher_input: Literal["augmented", "plain"] = "augmented"
-    """what teachers see: the model's augmented image, with a forward pass of each in every step; or the image as it is
-    in the file, once for the whole training, which is kept in `cache` and costs next to nothing in a step"""
+    """what teachers see. augmented: the model's augmented image, which costs a forward pass of each teacher in every
+    step. plain: the image as it is in the file, once for the whole training; the outputs are kept in `cache`"""
     cache: Path = RUNS / "teacher_outputs"
-    """folder for what teachers give for plain images, which later runs use again"""
+    """folder for the teachers' outputs for plain images, which later runs use again"""
 
     @property
     def wanted(self):
@@ -125,27 +125,26 @@ class Distillation:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """A trained model that goes on with images of another domain, whose identities nobody knows. Without a source there
-    is none.
+    """A trained model goes on with images of another domain, whose identities nobody knows. Set source to use it.
 
     `data.dataset` is then the target. Of its training part only the images are used, never the identities: before every
-    epoch they are embedded and clustered, and each cluster counts as an identity until the next."""
+    epoch they are embedded and clustered, and each cluster counts as an identity in that epoch."""
 
     source: Any = None
-    """what it starts from: a run directory, a .keras file, FastReID's .pth file, or a function that returns a
-    ReIDModel; with the backbone, pooling and head that `model` describes, whose classifier is left out"""
+    """the trained model: a run directory, a .keras file, FastReID's .pth file, or a function that returns a ReIDModel.
+    It must have the backbone, pooling and head that `model` describes; its classifier is left out"""
     eps: float = 0.6
     """Jaccard distance of images that are near, above 0 and below 1"""
     min_samples: int = 4
-    """images near an image, itself counted, that make it the core of a cluster; no cluster has fewer"""
+    """an image with so many images near it, itself included, is the core of a cluster; no cluster is smaller"""
     k1: int = 30
     """neighbours from which the Jaccard distance is computed"""
     k2: int = 6
-    """neighbours, itself counted, over which it is averaged"""
+    """neighbours, the image itself included, over which that distance is averaged"""
     target_statistics: bool = True
-    """whether batch normalisation begins with the statistics of the target's images instead of the source's"""
+    """whether batch normalisation begins with the statistics of the target's images, not with the source's"""
     steps_per_epoch: int | None = None
-    """steps between two clusterings; none for as many as show each training image once"""
+    """steps between two clusterings; None: as many as show each training image once"""
 
     @property
     def wanted(self):
@@ -155,7 +154,7 @@ class Adaptation:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment: a lab record that a command can run.
+    """A lab record that a command can run.
 
     Example:
         >>> experiment = Experiment(name="mine", data=Data(dataset=Folder()), training=Training(epochs=30))
@@ -178,7 +177,7 @@ class Experiment:
     """keras_reid.experiment.Adam(), SGD(), or your own Keras optimizer"""
     schedule: Any = components.Cosine()
     """of the learning rate: Cosine(), MultiStep(), Constant(), a Keras schedule, a callable of learning_rate,
-    steps_per_epoch and epochs, or none to leave your own optimizer's alone"""
+    steps_per_epoch and epochs, or None to keep that of your own optimizer"""
     training: Training = Training()
     distillation: Distillation = Distillation()
     adaptation: Adaptation = Adaptation()
