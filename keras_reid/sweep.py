@@ -24,7 +24,7 @@ from keras_reid.utils.trust_option import TrustCode
 class Sweep:
     """Try many settings of an experiment and rank them by (Rank-1 + mAP) / 2 of its first test set.
 
-    Each trial is a run of its own, runs/NAME-sweep-trial000 and so on, as `fit` makes it; further --KEY VALUE are those
+    Each trial is a separate run, runs/NAME-sweep-trial000 and so on, as `fit` makes it; further --KEY VALUE are those
     of `fit` and hold for every trial. The ranking and the trials' output go to runs/NAME-sweep: trials.csv,
     trials.json, trial000.log. An existing sweep is kept: the new one becomes NAME-sweep-2.
 
@@ -107,7 +107,7 @@ def _search(sweep, overrides, experiment, dimensions, settings, folder):
 
 
 def _check(sweep, experiment, dimensions):
-    """Refuses options that do not go together."""
+    """Rejects options that do not go together."""
     for name, value in (("trials", sweep.trials), ("concurrent", sweep.concurrent)):
         if value is not None and value < 1:
             raise UserError(f"--{name} must be 1 or more. Received: {value}")

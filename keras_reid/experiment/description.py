@@ -28,7 +28,7 @@ def as_dict(value):
     if hasattr(value, "get_config") and not isinstance(value, type):  # Keras objects
         import keras
 
-        # A layer without a config of its own cannot be saved either, which is said when the model is built.
+        # A layer without a config of its own cannot be saved either, and the error comes when the model is built.
         with contextlib.suppress(NotImplementedError):
             return keras.saving.serialize_keras_object(value)
     return type_name(value)
@@ -36,7 +36,7 @@ def as_dict(value):
 
 def differences(before, now, key=""):
     """The dotted keys under which two experiments, as `as_dict` gives them and JSON brings them back, differ."""
-    # Keras draws the seed of a layer at random when none is given, anew in each process.
+    # Where no seed is given to a layer, Keras draws another one in each process.
     if key.endswith(".config.seed"):
         return
     if isinstance(before, dict) and isinstance(now, dict):

@@ -1,4 +1,4 @@
-"""The test sets that a command is asked for: a run's own, a benchmark's, or an experiment file's."""
+"""The test sets that a command is asked to read: those of a run, of a benchmark, or of an experiment file."""
 
 from dataclasses import replace
 
@@ -35,7 +35,7 @@ def requested_data(dataset, experiment, root=None, skip_unreadable=False):
         skip_unreadable: leave unreadable images out; the experiment's own setting counts too.
 
     Raises:
-        UserError: an unknown benchmark, or none is named for a model file.
+        UserError: an unknown benchmark, or a model file without one.
     """
     from keras_reid.data import BENCHMARKS
     from keras_reid.experiment import Data

@@ -242,7 +242,7 @@ class Experiment:
                 term.
 
         Raises:
-            UserError: there is no such key; the nearest right names are told.
+            UserError: for an unknown key; the message names the nearest ones.
 
         Example:
             >>> base = Experiment(name="base")

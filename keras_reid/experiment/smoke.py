@@ -35,7 +35,7 @@ def smoke(experiment):
     substitute("data.dataset", Synthetic(preset="tiny"), "data set")
     substitute("data.test_datasets", (), "test sets")
     substitute("data.sampler", _sampler(experiment), "sampler")
-    changes["data.root"] = RUNS / name / "data"  # the user's data may be read-only, and is no place for ours
+    changes["data.root"] = RUNS / name / "data"  # the user's own may be read-only
     substitute("data.cache", None, "cache")
 
     # A backbone of the user's own may be made for one size only.

@@ -4,7 +4,7 @@ from keras_reid import experiment as ex
 from keras_reid.data import ShuffleSampler, StanfordOnlineProducts
 from keras_reid.data.augmentation import Flip, RandomAreaCrop
 
-# Batch normalisation of the ResNets: also the one beside a block, and IBN.
+# Batch normalisation of the ResNets: also in the shortcuts and in IBN.
 _NORMALIZATION = (r"backbone\.(?:.*\.)?(?:bn\d|downsample\.1)",)
 _ALWAYS = 10**9  # more steps than any training has
 

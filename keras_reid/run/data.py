@@ -27,8 +27,8 @@ def read_datasets(data, train=True, identities=True, protocol=None):
     Args:
         data: `Experiment.data`.
         train: whether the training part is needed.
-        identities: whether the identities of the training part may be used; without, each image is one of its own, and
-            the sampler is not asked whether it can draw them.
+        identities: whether the identities of the training part may be used. If not, each image counts as a separate
+            identity, and the sampler is not asked whether it can draw them.
         protocol: under which the test sets will be evaluated; None for their own.
 
     Returns:
@@ -57,7 +57,7 @@ def list_images(data, train=True, identities=True, protocol=None):
             if train and not read and not identities:
                 dataset = _without_identities(dataset)
             elif train and not read:
-                # Refuses too few identities.
+                # Raises where there are too few identities.
                 draw_batches(data.sampler, *dataset.train_labels(), seed=0, epoch=0)
             read[id(reader)] = dataset
     tests = [read[id(reader)] for reader in data.test_datasets or [data.dataset]]
@@ -89,7 +89,7 @@ def read_dataset(reader, root, protocol=None):
     """One `ReIDDataset`, with its statistics printed, and no image decoded; with another protocol, if one is given.
 
     Raises:
-        UserError: if it is missing, or the reader is none.
+        UserError: if it is missing, or `reader` has no `read`.
     """
     if not callable(getattr(reader, "read", None)):
         raise UserError(
@@ -161,7 +161,7 @@ class IdentityBatches:
         return self._shape[1]
 
     def check(self):
-        """Makes the first batches, so that what is wrong with them is said before the model is built.
+        """Makes the first batches, so that mistakes in them show before the model is built.
 
         Raises:
             UserError: as the sampler and the augmentation.

@@ -61,7 +61,11 @@ def train(experiment, directory, resume, strategy, model, datasets, batches, sta
         position = checkpoints.restore(model) if resume else callbacks.Position()
         if resume:
             log.keep(position.epochs)
-            print(f"resuming after {position}" if any(position) else "no checkpoint yet: starting anew")
+            print(
+                f"resuming after {position}"
+                if any(position)
+                else "no checkpoint yet: starting from the beginning"
+            )
         write_environment(directory / "environment.json", training.seed, data)
         checkpoints.directory.mkdir(parents=True, exist_ok=True)  # from now on the run has begun
         if training.log_every and not any(position):

@@ -51,7 +51,7 @@ def search(job, settings, evaluate_every, resume=False):
         store = job.sweep / _STORE
         if resume:
             if not tune.Tuner.can_restore(str(store)):
-                raise UserError(f"{job.sweep} was stopped before its first trial: remove it, and start anew")
+                raise UserError(f"{job.sweep} was stopped before its first trial: remove it, and start again")
             # A failed one is resumed, not restarted: it keeps its name, under which the algorithm knows it.
             tuner = tune.Tuner.restore(str(store), trainable, resume_unfinished=True, resume_errored=True)
         else:

@@ -1,4 +1,4 @@
-"""Partial images: the share of DSR is chosen on validation data, and its result stands beside the embeddings' own."""
+"""Partial images: the share of DSR is chosen on validation data; its results stand next to those of the embeddings."""
 
 from dataclasses import replace
 
@@ -28,7 +28,7 @@ class Partial(Stage):
     def prepare(self, model):
         from keras_reid.evaluation.dsr.maps import map_model
 
-        map_model(model)  # says before the training if there is no map
+        map_model(model)  # raises if there is no map, before the training
         return model
 
     def finish(self, directory, model, tests, results):

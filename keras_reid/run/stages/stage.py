@@ -30,7 +30,7 @@ class Stage:
         """
 
     def load(self, datasets, trust_code):
-        """Loads the models and the data that the stage needs beside those of every run.
+        """Loads the models and the data that the stage needs in addition to those of every run.
 
         Args:
             datasets: the `Datasets` of the run, whose images are not yet checked.

@@ -1,4 +1,4 @@
-"""Unsupervised adaptation to another domain: images without identities, clustered anew before every epoch."""
+"""Unsupervised adaptation to another domain: images without identities, clustered before every epoch."""
 
 from keras_reid.training.adaptation.cluster_sampler import ClusterSampler
 from keras_reid.training.adaptation.pseudo_labels import check_installed, pseudo_labels

@@ -27,7 +27,7 @@ class Target(keras.callbacks.Callback):
     Source: the statistics are AdaBN of Li et al., "Revisiting batch normalization for practical domain adaptation",
     2017; the rest is of `pseudo_labels` and `ClusterMemoryLoss`.
 
-    Cost of an epoch beside the steps: a forward pass for each image, and `pseudo_labels`.
+    Cost of an epoch in addition to the steps: a forward pass for each image, and `pseudo_labels`.
 
     Args:
         dataset: a `ReIDDataset`, of whose training part only paths and cameras are used.
