@@ -86,7 +86,7 @@ def main(arguments):
 def _search(sweep, overrides, experiment, dimensions, settings, folder):
     write_json(folder / "sweep.json", settings)
 
-    from keras_reid.tuning.searching import search
+    from keras_reid.tuning.ray_search import search
 
     flags = [*(["--smoke"] if sweep.smoke else []), *(["--trust-code"] if sweep.trust_code else [])]
     job = Job(

@@ -114,9 +114,9 @@ def searched(folder, without, monkeypatch):
         ]
 
     without(ray=object())
-    module = type(sys)("keras_reid.tuning.searching")
+    module = type(sys)("keras_reid.tuning.ray_search")
     module.search = search
-    monkeypatch.setitem(sys.modules, "keras_reid.tuning.searching", module)
+    monkeypatch.setitem(sys.modules, "keras_reid.tuning.ray_search", module)
 
     def run(*arguments):
         sweep.main([QUICKSTART, *SEARCH, *arguments])
