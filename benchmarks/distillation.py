@@ -143,8 +143,9 @@ def measure_steps(options, teacher, repeats):
     command_line.load_tensorflow()
 
     from keras_reid.data.pipeline import train_batches
-    from keras_reid.experiment import Distillation, build_model, compile_model, load_experiment
-    from keras_reid.experiment.distilling import distilled, load_teachers, outputs_of
+    from keras_reid.experiment import Distillation, load_experiment
+    from keras_reid.run import build_model, compile_model
+    from keras_reid.run.stages.distillation import load_teachers, plain_outputs, with_teachers
 
     experiment = load_experiment(STUDENT)
     settings = replace(experiment.distillation, teachers=(teacher,), cache=RUNS / "distillation-step")
@@ -152,7 +153,7 @@ def measure_steps(options, teacher, repeats):
     data = experiment.data
     dataset = data.dataset.read(options.data_root)
     teachers = load_teachers(settings)
-    outputs = outputs_of(settings, teachers, dataset)
+    outputs = plain_outputs(settings, teachers, dataset)
 
     def make(of):
         batches, steps = train_batches(
@@ -165,7 +166,7 @@ def measure_steps(options, teacher, repeats):
         )
         model = build_model(of, len(dataset.train_labels()[2]))
         if of.distillation.wanted:
-            model = distilled(model, of, teachers, outputs)
+            model = with_teachers(model, of, teachers, outputs)
         compile_model(model, of, steps)
         model.make_train_function()
         iterator = iter(batches)

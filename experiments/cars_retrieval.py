@@ -10,21 +10,20 @@ Time: 100 epochs of 62 steps of 128 images at 224×224; a GPU is needed in pract
     python -m keras_reid.fit experiments/cars_retrieval.py --data.root ROOT
 """
 
-from dataclasses import replace
-
-from keras_reid import experiment as ex
 from keras_reid.data import Cars196
 from keras_reid.data.augmentation import ColorJitter, Flip, RandomAreaCrop
 from keras_reid.recipes import retrieval
 
-base = retrieval("cars_retrieval", Cars196())
 crop = RandomAreaCrop(scale=(0.16, 1.0), ratio=(1.0, 1.0), squashed=True)
 jitter = ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.1, probability=1.0)
-experiment = replace(
-    base,
-    data=replace(base.data, augmentation=(crop, jitter, Flip())),
-    losses={"cross_entropy": ex.CrossEntropy(label_smoothing=0.4)},
-    optimizer=replace(base.optimizer, learning_rate=0.05, momentum=0.0, nesterov=False),
-    schedule=replace(base.schedule, floor=5e-4),
-    evaluation=replace(base.evaluation, recall=(1, 2, 4, 8, 16, 32)),
+experiment = retrieval("cars_retrieval", Cars196()).with_changes(
+    {
+        "data.augmentation": (crop, jitter, Flip()),
+        "losses.cross_entropy.label_smoothing": 0.4,
+        "optimizer.learning_rate": 0.05,
+        "optimizer.momentum": 0.0,
+        "optimizer.nesterov": False,
+        "schedule.floor": 5e-4,
+        "evaluation.recall": (1, 2, 4, 8, 16, 32),
+    }
 )

@@ -12,22 +12,22 @@ The warm-up has 10 epochs, as in the original when those numbers were published;
     python -m keras_reid.fit experiments/cub_retrieval.py --data.root ROOT
 """
 
-from dataclasses import replace
-
-from keras_reid import experiment as ex
 from keras_reid.data import CUB200
 from keras_reid.data.augmentation import ColorJitter, Flip, RandomAreaCrop
 from keras_reid.recipes import retrieval
 
-base = retrieval("cub_retrieval", CUB200())
 crop = RandomAreaCrop(scale=(0.16, 1.0), ratio=(3 / 4, 4 / 3))
 jitter = ColorJitter(brightness=0.25, contrast=0.25, saturation=0.25, hue=0.0, probability=1.0)
-experiment = replace(
-    base,
-    data=replace(base.data, augmentation=(crop, jitter, Flip())),
-    losses={"cross_entropy": ex.CrossEntropy(label_smoothing=0.3)},
-    optimizer=replace(base.optimizer, learning_rate=0.02, momentum=0.0, nesterov=False),
-    schedule=replace(base.schedule, floor=2e-5, warmup_steps=450),
-    training=replace(base.training, epochs=30),
-    evaluation=replace(base.evaluation, recall=(1, 2, 4, 8, 16, 32)),
+experiment = retrieval("cub_retrieval", CUB200()).with_changes(
+    {
+        "data.augmentation": (crop, jitter, Flip()),
+        "losses.cross_entropy.label_smoothing": 0.3,
+        "optimizer.learning_rate": 0.02,
+        "optimizer.momentum": 0.0,
+        "optimizer.nesterov": False,
+        "schedule.floor": 2e-5,
+        "schedule.warmup_steps": 450,
+        "training.epochs": 30,
+        "evaluation.recall": (1, 2, 4, 8, 16, 32),
+    }
 )

@@ -14,18 +14,18 @@ Time: 60 epochs of 64 steps of 256 images at 256×128, and the teacher's forward
     python -m keras_reid.fit experiments/distill_duke.py --data.root ROOT
 """
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
-from keras_reid.data import DukeMTMC, IdentitySampler
+from keras_reid.data import DukeMTMC
 from keras_reid.recipes import sbs
 
 base = sbs("distill_duke", DukeMTMC(), backbone=ex.ResNet(depth=34, pretrained="imagenet"))
-experiment = replace(
-    base,
-    data=replace(base.data, sampler=IdentitySampler(identities_per_batch=16, images_per_identity=16)),
-    model=replace(base.model, image_size=(256, 128)),
-    optimizer=replace(base.optimizer, learning_rate=7e-4),
-    training=replace(base.training, freeze_backbone_steps=500),
-    distillation=ex.Distillation(teachers=("runs/duke_teacher",), pkt_weight=0.0),
+experiment = base.with_changes(
+    {
+        "data.sampler.identities_per_batch": 16,
+        "model.image_size": (256, 128),
+        "optimizer.learning_rate": 7e-4,
+        "training.freeze_backbone_steps": 500,
+        "distillation.teachers": ("runs/duke_teacher",),
+        "distillation.pkt_weight": 0.0,
+    }
 )

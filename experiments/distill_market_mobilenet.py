@@ -10,16 +10,14 @@ Time: 120 epochs of 202 steps of 64 images at 256×128; a GPU is needed in pract
     python -m keras_reid.fit experiments/distill_market_mobilenet.py --data.root ROOT
 """
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
 from keras_reid.recipes import bot
 
-experiment = replace(
-    bot("distill_market_mobilenet", backbone=ex.MobileNetV2(width=1.0, pretrained="imagenet")),
-    distillation=ex.Distillation(
-        teachers=("runs/market_teacher",),
-        logit_loss=ex.LogitDistillationLoss(kind="kl", temperature=16.0),
-        teacher_input="plain",
-    ),
+base = bot("distill_market_mobilenet", backbone=ex.MobileNetV2(width=1.0, pretrained="imagenet"))
+experiment = base.with_changes(
+    {
+        "distillation.teachers": ("runs/market_teacher",),
+        "distillation.logit_loss.kind": "kl",
+        "distillation.teacher_input": "plain",
+    }
 )

@@ -10,15 +10,11 @@ Time: 100 epochs of 202 steps of 128 images at 224×224; a GPU is needed in prac
     python -m keras_reid.fit experiments/inshop_retrieval.py --data.root ROOT
 """
 
-from dataclasses import replace
-
 from keras_reid.data import InShop
 from keras_reid.data.augmentation import Flip, RandomAreaCrop
 from keras_reid.recipes import retrieval
 
-base = retrieval("inshop_retrieval", InShop())
-experiment = replace(
-    base,
-    data=replace(base.data, augmentation=(RandomAreaCrop(scale=(0.16, 1.0), ratio=(3 / 4, 4 / 3)), Flip())),
-    evaluation=replace(base.evaluation, recall=(1, 10, 20, 30, 40, 50)),
+crop = RandomAreaCrop(scale=(0.16, 1.0), ratio=(3 / 4, 4 / 3))
+experiment = retrieval("inshop_retrieval", InShop()).with_changes(
+    {"data.augmentation": (crop, Flip()), "evaluation.recall": (1, 10, 20, 30, 40, 50)}
 )

@@ -8,8 +8,8 @@ Partial-iLIDS:
     FPR        81.0  76.6    78.3  68.0    68.1  61.8
     FastReID   82.7  76.8    81.6  70.9    73.1  79.8
 Its share of DSR is the best of 101 on the test set itself. Here it is chosen on 100 identities of Market-1501's test
-part, with bands cut out of the queries, so that lower numbers are to be expected; --evaluation.dsr-validation None
---evaluation.dsr-lambda 0.5 takes a fixed one.
+part, with bands cut out of the queries, so that lower numbers are to be expected. For a fixed one, add
+.with_changes({"evaluation.dsr_validation": None, "evaluation.dsr_lambda": 0.5}) to this file.
 Ours: not measured.
 Data: ROOT/Market-1501-v15.09.15/{bounding_box_train,query,bounding_box_test} and, to test on,
       ROOT/Partial_REID/{partial_body_images,whole_body_images}, ROOT/OccludedREID/{query,gallery} and

@@ -16,11 +16,8 @@ Time: 60 epochs of 221 steps of 512 images at 256×256: four GPUs in the origina
     python -m keras_reid.fit experiments/vehicleid_bot.py --data.root ROOT
 """
 
-from dataclasses import replace
-
 from keras_reid.data import VehicleID
 from keras_reid.recipes import vehicle_bot
 
-base = vehicle_bot("vehicleid_bot", VehicleID("large"))
 tests = tuple(VehicleID(size) for size in ("small", "medium", "large"))
-experiment = replace(base, data=replace(base.data, test_datasets=tests))
+experiment = vehicle_bot("vehicleid_bot", VehicleID("large")).with_changes({"data.test_datasets": tests})

@@ -15,16 +15,15 @@ Time: 120 epochs of 542 steps of 512 images at 256×256: four GPUs in the origin
     python -m keras_reid.fit experiments/veriwild_bot.py --data.root ROOT
 """
 
-from dataclasses import replace
-
 from keras_reid.data import VeRiWild
 from keras_reid.recipes import vehicle_bot
 
-base = vehicle_bot("veriwild_bot", VeRiWild("large"))
 tests = tuple(VeRiWild(size) for size in ("small", "medium", "large"))
-experiment = replace(
-    base,
-    data=replace(base.data, test_datasets=tests),
-    schedule=replace(base.schedule, milestones=(30, 70, 90), warmup_steps=5000),
-    training=replace(base.training, epochs=120),
+experiment = vehicle_bot("veriwild_bot", VeRiWild("large")).with_changes(
+    {
+        "data.test_datasets": tests,
+        "schedule.milestones": (30, 70, 90),
+        "schedule.warmup_steps": 5000,
+        "training.epochs": 120,
+    }
 )

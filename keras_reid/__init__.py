@@ -24,6 +24,7 @@ _SUBMODULES = (
     "losses",
     "models",
     "recipes",
+    "run",
     "training",
     "visualization",
     "weights",

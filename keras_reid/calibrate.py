@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import requested_data, requested_experiment
+from keras_reid.experiment.run_directory import find_run
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -74,16 +75,16 @@ def main(arguments):
     }
     check_options(**wanted)
     memory = None if options.memory is None else parse_memory(options.memory)
-    experiment = experiment_of(options.dataset, run_directory(options.run_or_model), options.trust_code)
-    data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
+    experiment = requested_experiment(options.dataset, find_run(options.run_or_model), options.trust_code)
+    data = requested_data(options.dataset, experiment, options.root, options.skip_unreadable)
     data = dataclasses.replace(data, test_datasets=tuple(data.test_datasets)[:1])
     settings = _settings(options, experiment)
 
     command_line.load_tensorflow()
     from keras_reid.evaluation import Evaluator, calibrate
     from keras_reid.evaluation.calibration.calibration_tables import print_calibration
-    from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_datasets
     from keras_reid.utils.files import write_json
     from keras_reid.utils.model_metadata import update_metadata
     from keras_reid.visualization import draw_reliability

@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.dsr_options import share_of_dsr, validation_data
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
 from keras_reid.experiment.evaluation_settings import Evaluation
+from keras_reid.experiment.requested_data import requested_data, requested_experiment
+from keras_reid.experiment.run_directory import find_run
+from keras_reid.run.stages.partial import share_of_dsr, validation_data
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -80,16 +81,16 @@ def main(arguments):
         Evaluate, arguments, prog="python -m keras_reid.evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     find_model_file(options.run_or_model)
-    run = run_directory(options.run_or_model)
-    experiment = experiment_of(options.dataset, run, options.trust_code)
+    run = find_run(options.run_or_model)
+    experiment = requested_experiment(options.dataset, run, options.trust_code)
     settings = _settings(options, experiment)
-    data = chosen_data(options.dataset, experiment, options.root, options.skip_unreadable)
+    data = requested_data(options.dataset, experiment, options.root, options.skip_unreadable)
     validation = None if options.dsr_validation is None else validation_data(options, data)
 
     command_line.load_tensorflow()
     from keras_reid.evaluation import Evaluator
-    from keras_reid.experiment.reading import read_datasets
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_datasets
     from keras_reid.utils.files import write_json
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)

@@ -1,18 +1,18 @@
 """`python -m keras_reid.fit FILE`: trains and evaluates an experiment."""
 
 import dataclasses
-import statistics
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.experiment import RUNS
-from keras_reid.experiment.loading import load_experiment, override
-from keras_reid.experiment.run_directory import RunDirectory, resolve
+from keras_reid.experiment.keys import lines
+from keras_reid.experiment.loading import load_experiment, override, resolve
+from keras_reid.experiment.schema import RUNS
+from keras_reid.run.seeds import print_spread, write_spread
+from keras_reid.run.session import run_in_directory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json, write_json
 from keras_reid.utils.trust_option import TrustCode
 from keras_reid.utils.workers import this_worker
 
@@ -43,6 +43,8 @@ class Fit:
     trust_code: TrustCode = False
     plot_schedule: Annotated[str | None, tyro.conf.arg(metavar="[FILE.png]")] = None
     """train nothing: draw the learning rate over the steps, to NAME-schedule.png unless told, and print it"""
+    print: bool = False
+    """train nothing: print every field of the experiment as KEY = VALUE, with the keys that --KEY VALUE takes"""
 
 
 def main(arguments):
@@ -63,57 +65,24 @@ def main(arguments):
         )
     if fit.skip_unreadable:
         overrides = [*overrides, "--data.skip-unreadable", "True"]
-    if fit.plot_schedule:
-        _plot_schedule(fit, overrides)
-        return
-    results = {seed: _run(fit, overrides, seed) for seed in fit.seeds or (None,)}
-    if fit.seeds:
-        _print_spread(results)
+    if fit.print:
         experiment, _ = resolve(fit.file, overrides, fit.smoke)
-        _write_spread(RUNS / f"{experiment.name}-seeds.json", results)
+        print("\n".join(lines(experiment)))
+    elif fit.plot_schedule:
+        _plot_schedule(fit, overrides)
+    else:
+        _run(fit, overrides)
 
 
-def _run(fit, overrides, seed):
-    """One run; returns its metrics by test set."""
-    experiment, said = resolve(fit.file, overrides, fit.smoke, seed)
-    for sentence in said:
-        print(f"smoke run: {sentence}")
-    if fit.resume and fit.seeds:
-        finished = [run for run in RunDirectory.of(experiment) if run.is_finished()]
-        if finished:
-            print(f"seed {seed} is finished: {finished[0].path}")
-            return read_json(finished[0] / "metrics.json")
-    chief = this_worker().chief
-    directory = _unfinished(experiment) if fit.resume and chief else None
-    new = directory is None and chief
-    if new:
-        directory = RunDirectory.create(experiment, fit.file, overrides, fit.smoke, seed)
-    elif chief:
-        directory.note_code(fit.file)
-    try:
-        command_line.load_tensorflow()
-        from keras_reid.experiment.running import run
-
-        return run(experiment, directory, resume=fit.resume, trust_code=fit.trust_code)
-    except UserError:
-        if new and not directory.has_begun():
-            directory.remove()  # so that the corrected command has the name
-        raise
-    finally:
-        if directory is not None:
-            directory.release()
-
-
-def _unfinished(experiment):
-    """The run to be resumed, held; None if it never began."""
-    directory = RunDirectory.unfinished(experiment)
-    if directory is None:
-        return None
-    directory.hold()
-    if directory.is_finished():  # by the process that held it a moment ago
-        directory.release()
-        return _unfinished(experiment)
-    return directory
+def _run(fit, overrides):
+    results = {
+        seed: run_in_directory(fit.file, overrides, fit.smoke, seed, fit.resume, fit.trust_code)
+        for seed in fit.seeds or (None,)
+    }
+    if fit.seeds:
+        print_spread(results)
+        experiment, _ = resolve(fit.file, overrides, fit.smoke)
+        write_spread(RUNS / f"{experiment.name}-seeds.json", results)
 
 
 def _with_picture(arguments):
@@ -134,52 +103,10 @@ def _plot_schedule(fit, overrides):
     for sentence in said:
         print(f"smoke run: {sentence}")
     command_line.load_tensorflow()
-    from keras_reid.experiment.schedule_plot import plot_schedule
+    from keras_reid.run.schedule_plot import plot_schedule
 
     default = fit.plot_schedule == _NAMED_AFTER_THE_EXPERIMENT
     plot_schedule(experiment, Path(f"{experiment.name}-schedule.png" if default else fit.plot_schedule))
-
-
-def _spread(results, name, column):
-    """Mean and sample standard deviation of a metric of a test set over the seeds; 0 for a single one."""
-    values = [metrics[name][column] for metrics in results.values()]
-    return statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0
-
-
-def _print_spread(results):
-    """A table of mean and standard deviation over the seeds, in percent."""
-    import rich.console
-    import rich.table
-
-    from keras_reid.evaluation.metric_tables import COLUMNS
-
-    tests = list(next(iter(results.values())))
-    print(f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
-    table = rich.table.Table()
-    table.add_column("Percent")
-    for name in tests:
-        table.add_column(name, justify="right", overflow="fold")
-    for title, column in COLUMNS:
-        spreads = (_spread(results, name, column) for name in tests)
-        table.add_row(title, *(f"{100 * mean:.2f} ± {100 * deviation:.2f}" for mean, deviation in spreads))
-    rich.console.Console().print(table)
-
-
-def _write_spread(file, results):
-    """The metrics of each seed, as in its metrics.json, and their mean and standard deviation, as fractions."""
-    from keras_reid.evaluation.metric_tables import COLUMNS
-
-    sets = {}
-    for name in next(iter(results.values())):
-        spread = {column: _spread(results, name, column) for _, column in COLUMNS}
-        sets[name] = {
-            "mean": {column: mean for column, (mean, _) in spread.items()},
-            "standard_deviation": {column: deviation for column, (_, deviation) in spread.items()},
-        }
-    write_json(
-        file, {"seeds": list(results), "test_sets": sets, "results": {str(k): v for k, v in results.items()}}
-    )
-    print(f"written to {file}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.chosen_data import chosen_data, experiment_of, run_directory
+from keras_reid.experiment.requested_data import requested_data, requested_experiment
+from keras_reid.experiment.run_directory import find_run
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
@@ -58,15 +59,15 @@ def main(arguments):
             f"--output must be a file that ends in .png, .jpg or .html. Received: {options.output}"
         )
     file = find_model_file(options.run_or_model)
-    run = run_directory(options.run_or_model)
-    experiment = experiment_of(options.dataset, run, options.trust_code)
-    data = chosen_data(options.dataset, experiment, options.root)
+    run = find_run(options.run_or_model)
+    experiment = requested_experiment(options.dataset, run, options.trust_code)
+    data = requested_data(options.dataset, experiment, options.root)
 
     command_line.load_tensorflow()
     from keras_reid.evaluation import Evaluator
     from keras_reid.experiment import Evaluation
-    from keras_reid.experiment.reading import read_dataset
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_dataset
     from keras_reid.visualization import ranked_lists
     from keras_reid.visualization.findings import camera_names
 

@@ -95,9 +95,9 @@ def _report(run, options):
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
     from keras_reid.evaluation import Evaluator, print_table
-    from keras_reid.experiment.reading import read_datasets
-    from keras_reid.experiment.results import write_run_report
     from keras_reid.models import load_model
+    from keras_reid.run.data import read_datasets
+    from keras_reid.run.results import write_run_report
 
     _, tests = read_datasets(data, train=False)
     model = load_model(run.path, trust_code=options.trust_code)

@@ -1,9 +1,7 @@
 """`python -m keras_reid.sweep FILE --search KEY=VALUES …`: tries many settings of an experiment and ranks them."""
 
-import contextlib
 import dataclasses
 import importlib.util
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,15 +9,14 @@ from typing import Annotated, Literal
 
 import tyro
 
-from keras_reid.experiment.experiment import RUNS
-from keras_reid.experiment.run_directory import LOCK, resolve
+from keras_reid.experiment.loading import resolve
+from keras_reid.tuning.folder import hold, new_folder, newest_folder
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json, write_json
-from keras_reid.utils.locks import Held, Lock
+from keras_reid.utils.files import write_json
 from keras_reid.utils.trust_option import TrustCode
 
 
@@ -27,7 +24,7 @@ from keras_reid.utils.trust_option import TrustCode
 class Sweep:
     """Try many settings of an experiment and rank them by (Rank-1 + mAP) / 2 of its first test set.
 
-    Each trial is a run of its own, runs/NAME-sweep-trial000 and so on, as `fit` makes it; further --KEY VALUE are those
+    Each trial is a separate run, runs/NAME-sweep-trial000 and so on, as `fit` makes it; further --KEY VALUE are those
     of `fit` and hold for every trial. The ranking and the trials' output go to runs/NAME-sweep: trials.csv,
     trials.json, trial000.log. An existing sweep is kept: the new one becomes NAME-sweep-2.
 
@@ -78,28 +75,18 @@ def main(arguments):
     settings = {**dataclasses.asdict(sweep), "overrides": overrides}
     for name in ("resume", "trust_code"):
         del settings[name]
-    folder = _newest(experiment.name, settings) if sweep.resume else _new(experiment.name)
-    lock = _held(folder)
+    folder = newest_folder(experiment.name, settings) if sweep.resume else new_folder(experiment.name)
+    lock = hold(folder)
     try:
         _search(sweep, overrides, experiment, dimensions, settings, folder)
     finally:
         lock.release(remove=True)
 
 
-def _held(folder):
-    """The lock on a sweep's folder: two that run the same trials would spoil each other's."""
-    try:
-        return Lock(folder / LOCK)
-    except Held as held:
-        raise UserError(
-            f"{folder} is being written by {held.holder}: wait for its end or stop it, then repeat the command"
-        ) from None
-
-
 def _search(sweep, overrides, experiment, dimensions, settings, folder):
     write_json(folder / "sweep.json", settings)
 
-    from keras_reid.tuning.searching import search
+    from keras_reid.tuning.ray_search import search
 
     flags = [*(["--smoke"] if sweep.smoke else []), *(["--trust-code"] if sweep.trust_code else [])]
     job = Job(
@@ -120,7 +107,7 @@ def _search(sweep, overrides, experiment, dimensions, settings, folder):
 
 
 def _check(sweep, experiment, dimensions):
-    """Refuses options that do not go together."""
+    """Rejects options that do not go together."""
     for name, value in (("trials", sweep.trials), ("concurrent", sweep.concurrent)):
         if value is not None and value < 1:
             raise UserError(f"--{name} must be 1 or more. Received: {value}")
@@ -140,39 +127,6 @@ def _check_installed(sweep):
     if missing:
         names = " ".join(f"'{package}'" for package in missing)
         raise UserError(f"a sweep needs Ray Tune, which is not all there: run `pip install {names}`")
-
-
-def _new(name):
-    """A new folder for a sweep, none of whose trials has a name that is taken."""
-    RUNS.mkdir(parents=True, exist_ok=True)
-    number = 1
-    while True:
-        folder = RUNS / (f"{name}-sweep" if number == 1 else f"{name}-sweep-{number}")
-        if not any(RUNS.glob(f"{folder.name}-trial*")):
-            with contextlib.suppress(FileExistsError):
-                folder.mkdir()
-                return folder
-        number += 1
-
-
-def _newest(name, settings):
-    """The newest sweep of an experiment, which must have the same settings."""
-    folders = [
-        file.parent
-        for file in RUNS.glob("*/sweep.json")
-        if file.parent.name.rstrip("0123456789").removesuffix("-").removesuffix("-sweep") == name
-    ]
-    if not folders:
-        raise UserError(f"there is no sweep to resume in {RUNS}/{name}-sweep")
-    folder = max(folders, key=lambda folder: (folder / "sweep.json").stat().st_mtime)
-    before = read_json(folder / "sweep.json")
-    changed = [key for key, value in json.loads(json.dumps(settings)).items() if before.get(key) != value]
-    if changed:
-        raise UserError(
-            f"{folder} was started with other settings, and a resumed sweep must not mix them: "
-            f"{', '.join(changed)} changed. Restore them, or start a new one without --resume"
-        )
-    return folder
 
 
 def _report(folder, records, sweep, overrides):

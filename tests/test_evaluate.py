@@ -109,7 +109,7 @@ def test_what_cannot_be_ranked_is_said_in_one_line(nothing, monkeypatch, capsys,
         return np.array([[np.nan if path == "2_1.jpg" else 1.0] * 4 for path in paths], np.float32)
 
     monkeypatch.setattr(
-        "keras_reid.experiment.reading.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
+        "keras_reid.run.data.read_datasets", lambda data, train, protocol=None: (None, [dataset()])
     )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: None)
     monkeypatch.setattr("keras_reid.evaluation.dataset_features.embed_paths", embed)
@@ -146,8 +146,7 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
         return DatasetEvaluation(evaluate(query, gallery), query, gallery)
 
     model = SimpleNamespace(metadata=metadata)
-    monkeypatch.setattr("keras_reid.experiment.reading.read_datasets", read)
-    monkeypatch.setattr("keras_reid.experiment.partial.read_datasets", read)
+    monkeypatch.setattr("keras_reid.run.data.read_datasets", read)
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: model)
     monkeypatch.setattr("keras_reid.evaluation.Evaluator.run", evaluated)
     monkeypatch.setattr("keras_reid.evaluation.dsr_lambda_for", lambda model, dataset, batch_size: 0.9)
@@ -159,11 +158,9 @@ def test_share_of_dsr(nothing, tmp_path, monkeypatch, capsys, options, metadata,
 
 def test_the_share_is_not_chosen_on_the_test(nothing, monkeypatch):
     dataset = ReIDDataset("small", (), samples(0), samples(1), protocol="all")
-    for module in ("reading", "partial"):
-        monkeypatch.setattr(
-            f"keras_reid.experiment.{module}.read_datasets",
-            lambda data, train, protocol=None: (None, [dataset]),
-        )
+    monkeypatch.setattr(
+        "keras_reid.run.data.read_datasets", lambda data, train, protocol=None: (None, [dataset])
+    )
     monkeypatch.setattr("keras_reid.models.load_model", lambda path, **_: SimpleNamespace(metadata={}))
     with pytest.raises(UserError, match=r"12 of 'small' are also tested on, the first is 0_0\.jpg"):
         main([*nothing, "--metric", "dsr", "--dsr-validation", "dukemtmc"])

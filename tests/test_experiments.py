@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from keras_reid.experiment import as_dict, build_model, load_experiment, smoke
+from keras_reid.experiment import as_dict, load_experiment, smoke
+from keras_reid.run import build_model
 from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))

@@ -430,8 +430,8 @@ def test_frozen_batch_normalization_of_image_retrieval():
     """Every normalisation of the backbone, and nothing else, learns in no step."""
     import keras
 
-    from keras_reid.experiment.building import build_model, compile_model
     from keras_reid.models.freezing import Freezing
+    from keras_reid.run.model import build_model, compile_model
 
     experiment = recipes.retrieval(depth=18, pretrained=None)
     assert experiment.training.freeze_backbone_steps > 10**6

@@ -114,9 +114,9 @@ def searched(folder, without, monkeypatch):
         ]
 
     without(ray=object())
-    module = type(sys)("keras_reid.tuning.searching")
+    module = type(sys)("keras_reid.tuning.ray_search")
     module.search = search
-    monkeypatch.setitem(sys.modules, "keras_reid.tuning.searching", module)
+    monkeypatch.setitem(sys.modules, "keras_reid.tuning.ray_search", module)
 
     def run(*arguments):
         sweep.main([QUICKSTART, *SEARCH, *arguments])
@@ -292,13 +292,3 @@ def test_asha_and_tpe_interrupted_killed_and_resumed(tmp_path):
             assert not (tmp_path / record["run"] / "metrics.json").exists()
     resumed = [(runs / "tiny-sweep" / f"trial00{k}.log").read_text() for k in range(3)]
     assert any("resuming after epoch" in text for text in resumed)
-
-
-def test_two_at_once_are_not_resumed(folder):
-    first = sweep._new("mine")
-    assert sweep._new("mine").name == "mine-sweep-2"
-    lock = sweep._held(first)
-    with pytest.raises(UserError, match=rf"mine-sweep is being written by process {os.getpid()}: wait"):
-        sweep._held(first)
-    lock.release(remove=True)
-    assert list(first.iterdir()) == []

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from keras_reid.experiment import Adaptation, Distillation
-from keras_reid.experiment.adapting import load_source
-from keras_reid.experiment.distilling import load_teachers
 from keras_reid.export.formats import FORMATS
+from keras_reid.run.stages.adaptation import load_source
+from keras_reid.run.stages.distillation import load_teachers
 from keras_reid.utils import own_code
 from keras_reid.utils.errors import UserError
 from tests.export.conftest import small_model

@@ -1,10 +1,13 @@
 """Experiments: what a run consists of, described before anything is built. Importing this imports no Keras."""
 
+import importlib
+
 from keras_reid.experiment import components
-from keras_reid.experiment.building import build_model, compile_model
 from keras_reid.experiment.component import Component, build
 from keras_reid.experiment.components import *  # noqa: F403
-from keras_reid.experiment.experiment import (
+from keras_reid.experiment.description import as_dict
+from keras_reid.experiment.loading import load_experiment, override
+from keras_reid.experiment.schema import (
     Adaptation,
     Data,
     Distillation,
@@ -13,8 +16,8 @@ from keras_reid.experiment.experiment import (
     Model,
     Training,
 )
-from keras_reid.experiment.loading import as_dict, load_experiment, override
 from keras_reid.experiment.smoke import smoke
+from keras_reid.utils import moved
 
 __all__ = [
     "Adaptation",
@@ -27,10 +30,17 @@ __all__ = [
     "Training",
     "as_dict",
     "build",
-    "build_model",
-    "compile_model",
     "load_experiment",
     "override",
     "smoke",
 ]
 __all__ += components.__all__
+
+_IN_RUN = ("build_model", "compile_model")
+
+
+def __getattr__(name):
+    if name in _IN_RUN:
+        moved.warn(f"{__name__}.{name}", f"keras_reid.run.{name}")
+        return getattr(importlib.import_module("keras_reid.run"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

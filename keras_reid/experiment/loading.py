@@ -1,14 +1,11 @@
-"""Experiments from files, changed from the command line, written down."""
+"""Experiments from files, changed from the command line."""
 
-import contextlib
-import dataclasses
 import traceback
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from keras_reid.experiment.experiment import Experiment
+from keras_reid.experiment.schema import Experiment
+from keras_reid.experiment.smoke import smoke
 from keras_reid.utils.command_line import parse
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.own_code import execute
@@ -78,26 +75,21 @@ def override(experiment, arguments, program="fit FILE"):
     )
 
 
-def as_dict(value):
-    """An experiment as plain JSON-able values: descriptions as `{"type": name, fields}`, own components by name."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: as_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"type": type(value).__name__, **fields}
-    if isinstance(value, Mapping):
-        return {str(key): as_dict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [as_dict(item) for item in value]
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
-    if hasattr(value, "get_config") and not isinstance(value, type):  # Keras objects
-        import keras
+def resolve(file, arguments, smoke_run=False, seed=None, source=None):
+    """The experiment that a file, `--KEY VALUE` arguments and the flags of `fit` ask for.
 
-        # A layer without a config of its own cannot be saved either, which is said when the model is built.
-        with contextlib.suppress(NotImplementedError):
-            return keras.saving.serialize_keras_object(value)
-    name = getattr(value, "__qualname__", None)
-    return f"{value.__module__}.{name}" if name else f"{type(value).__module__}.{type(value).__qualname__}"
+    `source` is the file's bytes, where they have been read already.
+
+    Returns:
+        The experiment and the sentences that say what `--smoke` substituted.
+    """
+    experiment = override(
+        load_experiment(file, source), list(arguments), program=f"python -m keras_reid.fit {file}"
+    )
+    said = []
+    if smoke_run:
+        experiment, said = smoke(experiment)
+    if seed is not None:
+        training = replace(experiment.training, seed=seed)
+        experiment = replace(experiment, name=f"{experiment.name}-seed{seed}", training=training)
+    return experiment, said

@@ -5,12 +5,11 @@ import json
 import re
 import shutil
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from keras_reid.experiment.experiment import RUNS
-from keras_reid.experiment.loading import as_dict, load_experiment, override
-from keras_reid.experiment.smoke import smoke
+from keras_reid.experiment.description import as_dict, differences
+from keras_reid.experiment.loading import resolve
+from keras_reid.experiment.schema import RUNS
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.utils.full_disk import writing
@@ -90,7 +89,7 @@ class RunDirectory:
         if not unfinished:
             return None
         run = unfinished[0]
-        changed = sorted(_differences(run.description(), json.loads(json.dumps(as_dict(experiment)))))
+        changed = sorted(differences(run.description(), json.loads(json.dumps(as_dict(experiment)))))
         if changed:
             raise UserError(
                 f"{run.path} was started with other settings, and a resumed run must not mix them: "
@@ -188,24 +187,11 @@ class RunDirectory:
         return resolve(file, command["arguments"], command["smoke"], command["seed"], source)[0]
 
 
-def resolve(file, arguments, smoke_run=False, seed=None, source=None):
-    """The experiment that a file, `--KEY VALUE` arguments and the flags of `fit` ask for.
-
-    `source` is the file's bytes, where they have been read already.
-
-    Returns:
-        The experiment and the sentences that say what `--smoke` substituted.
-    """
-    experiment = override(
-        load_experiment(file, source), list(arguments), program=f"python -m keras_reid.fit {file}"
-    )
-    said = []
-    if smoke_run:
-        experiment, said = smoke(experiment)
-    if seed is not None:
-        training = replace(experiment.training, seed=seed)
-        experiment = replace(experiment, name=f"{experiment.name}-seed{seed}", training=training)
-    return experiment, said
+def find_run(path):
+    """The `RunDirectory` that a path names, or in which the model file lies that it names; else None."""
+    path = Path(path)
+    folder = path if path.is_dir() else path.parent
+    return RunDirectory(folder) if (folder / "command.json").is_file() else None
 
 
 def _remove_smoke_run(run):
@@ -223,18 +209,3 @@ def _make(path):
     except FileExistsError:
         return False
     return True
-
-
-def _differences(before, now, key=""):
-    # Keras draws the seed of a layer at random when none is given, anew in each process.
-    if key.endswith(".config.seed"):
-        return
-    if isinstance(before, dict) and isinstance(now, dict):
-        for name in before.keys() | now.keys():
-            inner = f"{key}.{name}" if key else name
-            yield from _differences(before.get(name), now.get(name), inner)
-    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
-        for index, (old, new) in enumerate(zip(before, now, strict=True)):
-            yield from _differences(old, new, f"{key}.{index}")
-    elif before != now:
-        yield key

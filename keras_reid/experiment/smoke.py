@@ -1,12 +1,13 @@
 """The smallest run of an experiment that still crosses every room."""
 
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from keras_reid.data.samplers import BalancedIdentitySampler, IdentitySampler
 from keras_reid.data.synthetic import Synthetic
 from keras_reid.experiment.components import SGD, Adam, Backbone, Cosine
-from keras_reid.experiment.experiment import RUNS, Experiment
+from keras_reid.experiment.keys import value_at
+from keras_reid.experiment.schema import RUNS
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
@@ -19,114 +20,75 @@ def smoke(experiment):
     Returns:
         The changed experiment and a list of sentences, one for each substitution.
     """
-    said = []
+    changes, said = {}, []
 
-    def substitute(what, old, new):
-        if old != new:
+    def substitute(key, new, what):
+        changes[key] = new
+        if (old := value_at(experiment, key)) != new:
             said.append(f"{what}: {_short(new)} instead of {_short(old)}")
-        return new
 
-    data, model, training, schedule = (
-        experiment.data,
-        experiment.model,
-        experiment.training,
-        experiment.schedule,
-    )
-    data = replace(
-        data,
-        dataset=substitute("data set", data.dataset, Synthetic(preset="tiny")),
-        test_datasets=substitute("test sets", data.test_datasets, ()),
-        sampler=substitute("sampler", data.sampler, _sampler(experiment)),
-        # The user's data may be read-only, and is no place for ours.
-        root=RUNS / f"{experiment.name}-smoke" / "data",
-        cache=substitute("cache", data.cache, None),
-    )
+    def at_most(key, most, what):
+        substitute(key, min(value_at(experiment, key), most), what)
+
+    name = f"{experiment.name}-smoke"
+    changes["name"] = name
+    substitute("data.dataset", Synthetic(preset="tiny"), "data set")
+    substitute("data.test_datasets", (), "test sets")
+    substitute("data.sampler", _sampler(experiment), "sampler")
+    changes["data.root"] = RUNS / name / "data"  # the user's own may be read-only
+    substitute("data.cache", None, "cache")
+
     # A backbone of the user's own may be made for one size only.
-    if isinstance(model.backbone, Backbone):
-        model = replace(model, image_size=substitute("image size", model.image_size, IMAGE_SIZE))
-        smaller = {**model.backbone.smallest, "pretrained": None}
-        for field, value in smaller.items():
-            substitute(f"backbone {field}", getattr(model.backbone, field), value)
-        model = replace(model, backbone=replace(model.backbone, **smaller))
-    training = replace(
-        training,
-        epochs=substitute("epochs (of two steps)", training.epochs, 1),
-        freeze_backbone_steps=substitute(
-            "frozen steps", training.freeze_backbone_steps, min(training.freeze_backbone_steps, 1)
-        ),
-        patience=substitute("patience", training.patience, 0),
-        precise_bn_batches=substitute(
-            "batches for batch-norm statistics",
-            training.precise_bn_batches,
-            min(training.precise_bn_batches, 1),
-        ),
-    )
-    if hasattr(schedule, "warmup_steps"):
-        warmup_steps = substitute("warm-up steps", schedule.warmup_steps, min(schedule.warmup_steps, 1))
-        schedule = replace(schedule, warmup_steps=warmup_steps)
-    if isinstance(schedule, Cosine):
-        schedule = replace(
-            schedule,
-            delay_epochs=substitute("delay epochs", schedule.delay_epochs, 0),
-            # The original's way has no epoch left after the warm-up.
-            counting=substitute("counting of the cosine", schedule.counting, "epochs"),
-        )
+    if isinstance(experiment.model.backbone, Backbone):
+        substitute("model.image_size", IMAGE_SIZE, "image size")
+        for field, value in {**experiment.model.backbone.smallest, "pretrained": None}.items():
+            substitute(f"model.backbone.{field}", value, f"backbone {field}")
+
+    substitute("training.epochs", 1, "epochs (of two steps)")
+    at_most("training.freeze_backbone_steps", 1, "frozen steps")
+    substitute("training.patience", 0, "patience")
+    at_most("training.precise_bn_batches", 1, "batches for batch-norm statistics")
+
+    if hasattr(experiment.schedule, "warmup_steps"):
+        at_most("schedule.warmup_steps", 1, "warm-up steps")
+    if isinstance(experiment.schedule, Cosine):
+        substitute("schedule.delay_epochs", 0, "delay epochs")
+        # The original's way has no epoch left after the warm-up.
+        substitute("schedule.counting", "epochs", "counting of the cosine")
     optimizer = experiment.optimizer
     if isinstance(optimizer, (Adam, SGD)) and optimizer.gradient_accumulation_steps:
-        steps = substitute("accumulated batches", optimizer.gradient_accumulation_steps, 2)
-        optimizer = replace(optimizer, gradient_accumulation_steps=steps)
-    distillation = experiment.distillation
-    if distillation.teachers:
-        untrained = tuple(untrained_teacher for _ in distillation.teachers)
-        if distillation.teachers != untrained:
-            said.append(f"teachers: {len(untrained)} untrained instead of {distillation.teachers!r}")
-        cache = RUNS / f"{experiment.name}-smoke" / "teacher_outputs"
-        distillation = replace(distillation, teachers=untrained, cache=cache)
-    adaptation = experiment.adaptation
-    if adaptation.wanted:
-        if adaptation.source != Untrained(model):
-            said.append(f"source: random weights instead of {adaptation.source!r}")
+        substitute("optimizer.gradient_accumulation_steps", 2, "accumulated batches")
+
+    if teachers := experiment.distillation.teachers:
+        changes["distillation.teachers"] = tuple(untrained_teacher for _ in teachers)
+        changes["distillation.cache"] = RUNS / name / "teacher_outputs"
+        if teachers != changes["distillation.teachers"]:
+            said.append(f"teachers: {len(teachers)} untrained instead of {teachers!r}")
+    if experiment.adaptation.wanted:
+        source = Untrained(experiment.with_changes(changes).model)
+        changes["adaptation.source"] = source
+        if experiment.adaptation.source != source:
+            said.append(f"source: random weights instead of {experiment.adaptation.source!r}")
         # Whatever random weights find alike makes batches.
-        easy = {"eps": 0.9, "min_samples": 1, "k1": 12, "steps_per_epoch": None}
-        for field, value in easy.items():
-            substitute(f"adaptation {field}", getattr(adaptation, field), value)
-        adaptation = replace(adaptation, source=Untrained(model), **easy)
-    evaluation = replace(
-        experiment.evaluation, every=substitute("evaluation every", experiment.evaluation.every, 0)
-    )
-    if evaluation.dsr_validation is not None:
+        for field, value in {"eps": 0.9, "min_samples": 1, "k1": 12, "steps_per_epoch": None}.items():
+            substitute(f"adaptation.{field}", value, f"adaptation {field}")
+
+    substitute("evaluation.every", 0, "evaluation every")
+    if experiment.evaluation.dsr_validation is not None:
         validation = Synthetic(preset="tiny", seed=1)
-        validation = substitute("data set for the share of dsr", evaluation.dsr_validation, validation)
-        evaluation = replace(evaluation, dsr_validation=validation)
-    changed = replace(
-        experiment,
-        name=f"{experiment.name}-smoke",
-        data=data,
-        model=model,
-        optimizer=optimizer,
-        training=training,
-        distillation=distillation,
-        adaptation=adaptation,
-        schedule=schedule,
-        evaluation=evaluation,
-    )
-    return changed, said
+        substitute("evaluation.dsr_validation", validation, "data set for the share of dsr")
+    return experiment.with_changes(changes), said
 
 
 @dataclass(frozen=True)
 class Untrained:
-    """Gives a `ReIDModel` with random weights, as an `Adaptation` may start from.
+    """Stands for a `ReIDModel` with random weights, from which an `Adaptation` starts.
 
     Args:
         model: `Experiment.model`.
     """
 
     model: Any
-
-    def __call__(self):
-        from keras_reid.experiment.building import build_model
-
-        return build_model(Experiment(model=self.model), num_classes=8)
 
 
 def untrained_teacher():

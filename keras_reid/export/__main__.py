@@ -9,7 +9,7 @@ import tyro
 
 from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.embedding.image_files import find_images
-from keras_reid.experiment.chosen_data import run_directory
+from keras_reid.experiment.run_directory import find_run
 from keras_reid.export.formats import FORMATS, check_combinations
 from keras_reid.export.placing import check_target, put_in_place
 from keras_reid.utils import command_line
@@ -126,10 +126,10 @@ def _data(options):
 
 
 def _run_data(options):
-    run = run_directory(options.run_or_model)
+    run = find_run(options.run_or_model)
     if run is None:
         return (), ()
-    from keras_reid.experiment.reading import read_dataset
+    from keras_reid.run.data import read_dataset
     from keras_reid.utils.own_code import refusal
 
     if not run.may_execute(options.trust_code):

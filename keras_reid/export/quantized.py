@@ -20,12 +20,12 @@ _NO_IMAGES = (
 
 def check_images(precision, options):
     """Raises an error for int8 without images: neither the options nor a readable run name any."""
-    from keras_reid.experiment.chosen_data import run_directory
+    from keras_reid.experiment.run_directory import find_run
     from keras_reid.utils.own_code import refusal
 
     if precision != "int8" or options.calibration_images is not None:
         return
-    run = run_directory(options.run_or_model)
+    run = find_run(options.run_or_model)
     if run is None:
         raise UserError(_NO_IMAGES)
     if not run.may_execute(options.trust_code):

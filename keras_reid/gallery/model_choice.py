@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from keras_reid.experiment.experiment import RUNS
 from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.experiment.schema import RUNS
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json
 from keras_reid.utils.model_file import find_model_file

@@ -5,7 +5,7 @@ trains all but `vit` and `retrieval` with mixed precision: `--training.precision
 is kept after every epoch. Milestones and cosine count epochs from the start, where the original's count those after the
 warm-up: `--schedule.counting original`.
 
-`adapt` is none of the original's files: it has the values of its paper, and starts from an earlier run.
+`adapt` is not one of the original's files: it has the values of its paper, and starts from an earlier run.
 
 Like there, backbones start from ImageNet weights, which are fetched once; `--model.backbone.pretrained None` starts
 from random ones.

@@ -1,7 +1,5 @@
 """Recipes for another domain."""
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
 from keras_reid.recipes.persons import bot
 
@@ -28,12 +26,17 @@ def adapt(name, source, dataset, depth=50, ibn=False, backbone=None):
     instead of being instances of their own, clusters are not tested for their reliability, and the source's images are
     not seen again.
     """
-    base = bot(name, dataset, depth, ibn, pretrained=None, backbone=backbone)
-    return replace(
-        base,
-        losses={"cluster_memory": ex.ClusterMemoryLoss(temperature=0.05, momentum=0.1)},
-        schedule=ex.MultiStep(milestones=(20, 40), gamma=0.1),
-        training=ex.Training(epochs=50),
-        adaptation=ex.Adaptation(source, eps=0.6, min_samples=4, k1=30, k2=6, steps_per_epoch=400),
-        evaluation=ex.Evaluation(every=10, batch_size=128),
+    return bot(name, dataset, depth, ibn, pretrained=None, backbone=backbone).with_changes(
+        {
+            "losses": {"cluster_memory": ex.ClusterMemoryLoss(temperature=0.05, momentum=0.1)},
+            "schedule": ex.MultiStep(milestones=(20, 40), gamma=0.1),
+            "training.epochs": 50,
+            "adaptation.source": source,
+            "adaptation.eps": 0.6,
+            "adaptation.min_samples": 4,
+            "adaptation.k1": 30,
+            "adaptation.k2": 6,
+            "adaptation.steps_per_epoch": 400,
+            "evaluation.every": 10,
+        }
     )

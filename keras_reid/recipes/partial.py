@@ -1,10 +1,7 @@
 """Recipe made for partial and occluded persons."""
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
 from keras_reid.data import (
-    IdentitySampler,
     Market1501,
     OccludedREID,
     PartialiLIDS,
@@ -36,27 +33,22 @@ def partial(name="partial", dataset=None, depth=50, ibn=True, pretrained="imagen
     Source: He et al., Foreground-aware Pyramid Reconstruction for Alignment-free Occluded Person Re-identification,
     2019; FastReID's configuration. Deliberate difference: the original searches the share on the test set.
     """
-    base = bot(name, dataset or Market1501(), depth, ibn, pretrained, backbone)
-    return replace(
-        base,
-        data=replace(
-            base.data,
-            test_datasets=(PartialREID(), OccludedREID(), PartialiLIDS()),
-            sampler=IdentitySampler(identities_per_batch=64, images_per_identity=4),
-            augmentation=(PadCrop(padding=10), Flip(probability=0.5)),
-        ),
-        model=replace(base.model, pooling=ex.NoPooling(), head=ex.PartialHead(), image_size=(384, 128)),
-        losses={
-            "cross_entropy": ex.CrossEntropy(label_smoothing=0.12),
-            "triplet": ex.TripletLoss(margin=0.3, mining="weighted"),
-        },
-        optimizer=ex.Adam(learning_rate=7e-4, l2=5e-4),
-        schedule=ex.Cosine(delay_epochs=20, floor=7e-7, warmup_steps=500, warmup_factor=0.1),
-        training=ex.Training(epochs=60),
-        evaluation=ex.Evaluation(
-            every=10,
-            batch_size=128,
-            metric="dsr",
-            dsr_validation=PartialQueries(base.data.dataset, identities=100),
-        ),
+    dataset = dataset or Market1501()
+    return bot(name, dataset, depth, ibn, pretrained, backbone).with_changes(
+        {
+            "data.test_datasets": (PartialREID(), OccludedREID(), PartialiLIDS()),
+            "data.sampler.identities_per_batch": 64,
+            "data.augmentation": (PadCrop(padding=10), Flip(probability=0.5)),
+            "model.pooling": ex.NoPooling(),
+            "model.head": ex.PartialHead(),
+            "model.image_size": (384, 128),
+            "losses.cross_entropy.label_smoothing": 0.12,
+            "losses.triplet.mining": "weighted",
+            "optimizer.learning_rate": 7e-4,
+            "schedule": ex.Cosine(delay_epochs=20, floor=7e-7, warmup_steps=500, warmup_factor=0.1),
+            "training.epochs": 60,
+            "evaluation.every": 10,
+            "evaluation.metric": "dsr",
+            "evaluation.dsr_validation": PartialQueries(dataset, identities=100),
+        }
     )

@@ -1,7 +1,5 @@
 """Recipes made for persons."""
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
 from keras_reid.data import IdentitySampler, Market1501
 from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing
@@ -61,11 +59,12 @@ def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     Source: Ye et al., Deep Learning for Person Re-identification: A Survey and Outlook, 2021.
     """
     backbone = backbone or ex.ResNet(depth, last_stride=1, ibn=ibn, non_local=True, pretrained=pretrained)
-    base = bot(name, dataset, backbone=backbone)
-    return replace(
-        base,
-        model=replace(base.model, pooling=ex.GeM(p=3.0, learnable=False)),
-        losses={**base.losses, "triplet": ex.TripletLoss(margin=0.0, mining="weighted")},
+    return bot(name, dataset, backbone=backbone).with_changes(
+        {
+            "model.pooling": ex.GeM(p=3.0, learnable=False),
+            "losses.triplet.margin": 0.0,
+            "losses.triplet.mining": "weighted",
+        }
     )
 
 
@@ -81,23 +80,21 @@ def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     Source: He et al., FastReID: A Pytorch Toolbox for General Instance Re-identification, 2020.
     """
     base = agw(name, dataset, depth, ibn, pretrained, backbone)
-    return replace(
-        base,
-        data=replace(
-            base.data,
-            sampler=IdentitySampler(identities_per_batch=4, images_per_identity=16),
-            augmentation=(AutoAugment(probability=0.1), *base.data.augmentation),
-        ),
-        model=replace(
-            base.model,
-            pooling=ex.GeM(p=3.0, learnable=True),
-            head=ex.BNNeckHead(classifier=ex.CircleSoftmax(scale=64.0, margin=0.35), metric_feature="after"),
-            image_size=(384, 128),
-        ),
-        losses={**base.losses, "triplet": ex.TripletLoss(margin=0.0, mining="hard")},
-        schedule=ex.Cosine(delay_epochs=30, floor=7e-7, warmup_steps=2000, warmup_factor=0.1),
-        training=ex.Training(epochs=60, freeze_backbone_steps=1000),
-        evaluation=ex.Evaluation(every=10, batch_size=128),
+    return base.with_changes(
+        {
+            "data.sampler.identities_per_batch": 4,
+            "data.sampler.images_per_identity": 16,
+            "data.augmentation": (AutoAugment(probability=0.1), *base.data.augmentation),
+            "model.pooling.learnable": True,
+            "model.head.classifier": ex.CircleSoftmax(scale=64.0, margin=0.35),
+            "model.head.metric_feature": "after",
+            "model.image_size": (384, 128),
+            "losses.triplet.mining": "hard",
+            "schedule": ex.Cosine(delay_epochs=30, floor=7e-7, warmup_steps=2000, warmup_factor=0.1),
+            "training.epochs": 60,
+            "training.freeze_backbone_steps": 1000,
+            "evaluation.every": 10,
+        }
     )
 
 
@@ -113,21 +110,19 @@ def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     Source: Wang et al., Learning Discriminative Features with Multiple Granularities for Person Re-identification,
     2018.
     """
+    backbone = backbone or ex.MultiGranularityResNet(depth, last_stride=1, ibn=ibn, pretrained=pretrained)
     base = sbs(name, dataset)
-    return replace(
-        base,
-        model=replace(
-            base.model,
-            backbone=backbone
-            or ex.MultiGranularityResNet(depth=depth, last_stride=1, ibn=ibn, pretrained=pretrained),
-            pooling=ex.NoPooling(),
-            head=ex.MultiGranularityHeads(
+    return base.with_changes(
+        {
+            "model.backbone": backbone,
+            "model.pooling": ex.NoPooling(),
+            "model.head": ex.MultiGranularityHeads(
                 classifier=base.model.head.classifier,
                 metric_feature=base.model.head.metric_feature,
                 embedding_dim=256,
                 pooling=base.model.pooling,
             ),
-        ),
+        }
     )
 
 
@@ -151,29 +146,24 @@ def vit(name="vit", dataset=None, depth="base", pretrained=VIT_WEIGHTS, backbone
 
     Source: Dosovitskiy et al., An Image is Worth 16x16 Words, 2021; FastReID's configuration for Market-1501.
     """
-    base = bot(name, dataset)
-    return replace(
-        base,
-        model=replace(
-            base.model,
-            backbone=backbone or ex.ViT(depth=depth, stride=(16, 16), drop_path=0.1, pretrained=pretrained),
-            pooling=ex.IdentityPooling(),
-            pixel_mean=(127.5, 127.5, 127.5),
-            pixel_std=(127.5, 127.5, 127.5),
-        ),
-        losses={
-            "cross_entropy": ex.CrossEntropy(label_smoothing=0.0),
-            "triplet": ex.TripletLoss(margin=0.0, mining="hard"),
-        },
-        # Its file sets the first alone; the other two keep the default, as does the "norm" of its clipping.
-        optimizer=ex.SGD(
-            learning_rate=0.008,
-            momentum=0.9,
-            l2=1e-4,
-            l2_normalization=5e-4,
-            l2_bias=5e-4,
-            global_clipnorm=5.0,
-        ),
-        schedule=ex.Cosine(floor=1.6e-5, warmup_steps=1000, warmup_factor=0.01),
-        evaluation=ex.Evaluation(every=5, batch_size=128),
+    backbone = backbone or ex.ViT(depth=depth, stride=(16, 16), drop_path=0.1, pretrained=pretrained)
+    return bot(name, dataset, backbone=backbone).with_changes(
+        {
+            "model.pooling": ex.IdentityPooling(),
+            "model.pixel_mean": (127.5, 127.5, 127.5),
+            "model.pixel_std": (127.5, 127.5, 127.5),
+            "losses.cross_entropy.label_smoothing": 0.0,
+            "losses.triplet.margin": 0.0,
+            # The original's file sets l2 alone; the other two keep their default, as does the "norm" of its clipping.
+            "optimizer": ex.SGD(
+                learning_rate=0.008,
+                momentum=0.9,
+                l2=1e-4,
+                l2_normalization=5e-4,
+                l2_bias=5e-4,
+                global_clipnorm=5.0,
+            ),
+            "schedule": ex.Cosine(floor=1.6e-5, warmup_steps=1000, warmup_factor=0.01),
+            "evaluation.every": 5,
+        }
     )

@@ -4,7 +4,7 @@ from keras_reid import experiment as ex
 from keras_reid.data import ShuffleSampler, StanfordOnlineProducts
 from keras_reid.data.augmentation import Flip, RandomAreaCrop
 
-# Batch normalisation of the ResNets: also the one beside a block, and IBN.
+# Batch normalisation of the ResNets: also in the shortcuts and in IBN.
 _NORMALIZATION = (r"backbone\.(?:.*\.)?(?:bn\d|downsample\.1)",)
 _ALWAYS = 10**9  # more steps than any training has
 
@@ -30,8 +30,7 @@ def retrieval(name="retrieval", dataset=None, depth=50, ibn=False, pretrained="i
     cropped as its file holds it, not resized to 256 before; tests take the whole image at 224 × 224, as every export
     does, where the original takes the middle 224 × 224 of 256 × 256.
     """
-    freezing = {"freeze_backbone_steps": _ALWAYS, "freeze_layers": _NORMALIZATION} if backbone is None else {}
-    return ex.Experiment(
+    experiment = ex.Experiment(
         name=name,
         data=ex.Data(
             dataset=dataset or StanfordOnlineProducts(),
@@ -50,6 +49,11 @@ def retrieval(name="retrieval", dataset=None, depth=50, ibn=False, pretrained="i
         losses={"cross_entropy": ex.CrossEntropy(label_smoothing=0.1)},
         optimizer=ex.SGD(learning_rate=0.003, momentum=0.99, nesterov=True, l2=5e-4, l2_bias=0.0),
         schedule=ex.Cosine(floor=3e-5, warmup_steps=1000, warmup_factor=0.1),
-        training=ex.Training(epochs=100, **freezing),
+        training=ex.Training(epochs=100),
         evaluation=ex.Evaluation(every=10, batch_size=256, recall=(1, 10, 100, 1000)),
+    )
+    if backbone is not None:
+        return experiment
+    return experiment.with_changes(
+        {"training.freeze_backbone_steps": _ALWAYS, "training.freeze_layers": _NORMALIZATION}
     )

@@ -1,9 +1,7 @@
 """Recipes made for vehicles."""
 
-from dataclasses import replace
-
 from keras_reid import experiment as ex
-from keras_reid.data import BalancedIdentitySampler, IdentitySampler, VehicleID, VeRi
+from keras_reid.data import BalancedIdentitySampler, VehicleID, VeRi
 from keras_reid.recipes.persons import bot, sbs
 
 
@@ -24,15 +22,17 @@ def vehicle_bot(name="vehicle_bot", dataset=None, depth=50, ibn=True, pretrained
 
     Source: FastReID's configuration for VehicleID, made for four GPUs.
     """
-    base = bot(name, dataset or VehicleID(), depth, ibn, pretrained, backbone)
-    return replace(
-        base,
-        data=replace(base.data, sampler=IdentitySampler(identities_per_batch=128, images_per_identity=4)),
-        model=replace(base.model, pooling=ex.GeM(p=3.0, learnable=False), image_size=(256, 256)),
-        losses={**base.losses, "triplet": ex.TripletLoss(margin=0.0, mining="weighted")},
-        schedule=replace(base.schedule, milestones=(30, 50)),
-        training=ex.Training(epochs=60),
-        evaluation=ex.Evaluation(every=20, batch_size=128),
+    return bot(name, dataset or VehicleID(), depth, ibn, pretrained, backbone).with_changes(
+        {
+            "data.sampler.identities_per_batch": 128,
+            "model.pooling": ex.GeM(p=3.0, learnable=False),
+            "model.image_size": (256, 256),
+            "losses.triplet.margin": 0.0,
+            "losses.triplet.mining": "weighted",
+            "schedule.milestones": (30, 50),
+            "training.epochs": 60,
+            "evaluation.every": 20,
+        }
     )
 
 
@@ -47,15 +47,14 @@ def vehicle_sbs(name="vehicle_sbs", dataset=None, depth=50, ibn=True, pretrained
 
     Source: FastReID's configuration for VeRi-776.
     """
-    base = sbs(name, dataset or VeRi(), depth, ibn, pretrained, backbone)
-    return replace(
-        base,
-        data=replace(
-            base.data, sampler=BalancedIdentitySampler(identities_per_batch=4, images_per_identity=16)
-        ),
-        model=replace(base.model, image_size=(256, 256)),
-        optimizer=ex.SGD(learning_rate=0.01, momentum=0.9, l2=5e-4),
-        schedule=replace(base.schedule, floor=7.7e-5, warmup_steps=3000),
-        training=replace(base.training, freeze_backbone_steps=3000),
-        evaluation=ex.Evaluation(every=10, batch_size=256),
+    return sbs(name, dataset or VeRi(), depth, ibn, pretrained, backbone).with_changes(
+        {
+            "data.sampler": BalancedIdentitySampler(identities_per_batch=4, images_per_identity=16),
+            "model.image_size": (256, 256),
+            "optimizer": ex.SGD(learning_rate=0.01, momentum=0.9, l2=5e-4),
+            "schedule.floor": 7.7e-5,
+            "schedule.warmup_steps": 3000,
+            "training.freeze_backbone_steps": 3000,
+            "evaluation.batch_size": 256,
+        }
     )

@@ -1,1 +1,1 @@
-"""Sweeps: what is searched, its trials, and their ranking. Only `searching` and `trial` need Ray."""
+"""Sweeps: what is searched, its trials, and their ranking. Only `ray_search` and `trial` need Ray."""

@@ -1,4 +1,4 @@
-"""`fit` as a process of its own, watched through the files that it writes."""
+"""`fit` in a separate process, watched through the files that it writes."""
 
 import json
 import os

@@ -11,7 +11,7 @@ def rank(records):
     """Records of trials, the best first: finished ones by score, then those that were stopped early, then the failed.
 
     Args:
-        records: as `searching.search` gives them.
+        records: as `ray_search.search` gives them.
     """
     order = ("finished", "stopped early", "failed")
     return sorted(

@@ -48,7 +48,7 @@ def _was_begun(directory, arguments):
     """Whether a trial's run was begun with these arguments.
 
     It was not, where the process was stopped before it was a run, or where the sweep was killed before it noted what it
-    had drawn, and drew anew.
+    had drawn, and drew again.
     """
     if not (directory / "experiment.json").is_file():
         return False

@@ -8,7 +8,7 @@ import typing
 import pytest
 
 from keras_reid import experiment as ex
-from keras_reid import layers
+from keras_reid import layers, run
 from keras_reid.checkpoints.published import PUBLISHED
 from keras_reid.experiment.component import Backbone, Component
 from keras_reid.recipes import mgn
@@ -139,14 +139,14 @@ def test_position_embeddings_fit_the_experiments_image_size():
         pooling=ex.IdentityPooling(),
         image_size=(48, 32),
     )
-    built = ex.build_model(ex.Experiment(model=model), num_classes=3)
+    built = run.build_model(ex.Experiment(model=model), num_classes=3)
     assert built.backbone.image_shape == (48, 32, 3)
     assert built.embedding_dim == 96
 
 
 def test_multiple_granularity_recipe():
     experiment = mgn(pretrained=None)
-    model = ex.build_model(ex.smoke(experiment)[0], num_classes=3)
+    model = run.build_model(ex.smoke(experiment)[0], num_classes=3)
     assert type(model.head).__name__ == "MultiGranularityHeads"
     assert [type(head.classifier).__name__ for head in model.head.heads] == ["CircleSoftmax"] * 8
     assert {pooling.learnable for pooling in model.head.poolings} == {True}

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_reid import experiment as ex
+from keras_reid import run
 from keras_reid.heads import BNNeckHead
 from keras_reid.utils.errors import UserError
 
@@ -66,7 +67,7 @@ def compiled(optimizer=None, steps_per_epoch=10, **changes):
         optimizer=optimizer or ex.SGD(),
         **{"schedule": ex.Constant(), "training": ex.Training(epochs=4), **changes},
     )
-    return ex.compile_model(ex.build_model(experiment, num_classes=3), experiment, steps_per_epoch)
+    return run.compile_model(run.build_model(experiment, num_classes=3), experiment, steps_per_epoch)
 
 
 def after(optimizer):
@@ -127,7 +128,7 @@ def test_a_rule_without_variables_is_a_users_error():
     )
     experiment = ex.Experiment(model=bare, optimizer=ex.Adam(l2_bias=0.0))
     with pytest.raises(UserError, match="matches none of the"):
-        ex.compile_model(ex.build_model(experiment, 3), experiment, 10)
+        run.compile_model(run.build_model(experiment, 3), experiment, 10)
 
 
 @pytest.mark.parametrize(("k", "told"), [(None, 10), (2, 5), (4, 2.5)])
@@ -172,4 +173,4 @@ def test_memory_loss_refuses_several_features():
         losses={"memory": ex.MemoryLoss()},
     )
     with pytest.raises(UserError, match=r"losses\.memory needs one feature an image, .* gives 5"):
-        ex.compile_model(ex.build_model(experiment, 3), experiment, 10)
+        run.compile_model(run.build_model(experiment, 3), experiment, 10)

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 
-from keras_reid.experiment.results import save_model
 from keras_reid.layers import IBN
 from keras_reid.models import load_model
+from keras_reid.run.results import save_model
 from keras_reid.training.synchronized import synchronize_batch_norm
 from tests.export.conftest import small_model
 

@@ -12,7 +12,7 @@ _REMEDY = "adaptation needs scikit-learn, {}: pip install 'keras_reid[adaptation
 
 
 def check_installed():
-    """Looks whether scikit-learn is installed, without importing it.
+    """Checks that scikit-learn is installed, without importing it.
 
     Raises:
         UserError: it is not.

@@ -1,0 +1,50 @@
+"""An experiment as plain values, and in what two differ."""
+
+import contextlib
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from keras_reid.experiment.keys import type_name
+
+
+def as_dict(value):
+    """An experiment as plain JSON-able values: descriptions as `{"type": name, fields}`, own components by name."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: as_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"type": type(value).__name__, **fields}
+    if isinstance(value, Mapping):
+        return {str(key): as_dict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_dict(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if hasattr(value, "get_config") and not isinstance(value, type):  # Keras objects
+        import keras
+
+        # A layer without a config of its own cannot be saved either, and the error comes when the model is built.
+        with contextlib.suppress(NotImplementedError):
+            return keras.saving.serialize_keras_object(value)
+    return type_name(value)
+
+
+def differences(before, now, key=""):
+    """The dotted keys under which two experiments, as `as_dict` gives them and JSON brings them back, differ."""
+    # Where no seed is given to a layer, Keras draws another one in each process.
+    if key.endswith(".config.seed"):
+        return
+    if isinstance(before, dict) and isinstance(now, dict):
+        for name in before.keys() | now.keys():
+            inner = f"{key}.{name}" if key else name
+            yield from differences(before.get(name), now.get(name), inner)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for index, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from differences(old, new, f"{key}.{index}")
+    elif before != now:
+        yield key

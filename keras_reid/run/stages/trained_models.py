@@ -1,0 +1,84 @@
+"""Trained models that an experiment starts from or learns from."""
+
+import contextlib
+import os
+import random
+from pathlib import Path
+
+from keras_reid.experiment.schema import Experiment
+from keras_reid.experiment.smoke import Untrained
+from keras_reid.run.model import build_model
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
+
+
+def check_trained(field, model):
+    """Checks that the file of a trained model exists, without loading it.
+
+    Args:
+        field: of the experiment, for the error.
+        model: what the experiment says: a path, or anything else, which is not checked.
+
+    Raises:
+        UserError: naming the field and the file.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        with _naming(field):
+            if Path(model).suffix != ".pth":
+                find_model_file(model)
+            elif not Path(model).is_file():
+                raise UserError(f"{model}: there is no such file.")
+
+
+def load_trained(field, models, trust_code=False):
+    """The `ReIDModel`s that an experiment names. Loading them does not advance the global seed.
+
+    Args:
+        field: of the experiment, for the error.
+        models: run directories, .keras files, FastReID's .pth files, `ReIDModel`s, or functions that return one.
+        trust_code: as in `load_model`.
+
+    Raises:
+        UserError: naming the field, if one cannot be loaded or is not a `ReIDModel`.
+    """
+    before = random.getstate()  # of which Keras draws the seeds of weights
+    try:
+        with _naming(field):
+            return [_load(model, trust_code) for model in models]
+    finally:
+        random.setstate(before)
+
+
+def name_of(model):
+    """What a model's metadata say of another that it learnt from."""
+    if isinstance(model, (str, os.PathLike)):
+        return str(model)
+    return getattr(model, "__name__", type(model).__name__)
+
+
+def _load(trained, trust_code):
+    from keras_reid.models import ReIDModel, load_model
+    from keras_reid.weights import build_fastreid
+    from keras_reid.weights.fastreid_yaml import config_beside
+
+    if isinstance(trained, (str, os.PathLike)):
+        if Path(trained).suffix == ".pth":
+            return build_fastreid(trained, config_beside(trained))
+        return load_model(trained, trust_code)
+    if isinstance(trained, Untrained):
+        return build_model(Experiment(model=trained.model), num_classes=8)
+    model = trained() if callable(trained) and not isinstance(trained, ReIDModel) else trained
+    if not isinstance(model, ReIDModel):
+        raise UserError(
+            "must hold run directories, .keras files, .pth files of FastReID, or functions that return a ReIDModel. "
+            f"Received: {model!r}"
+        )
+    return model
+
+
+@contextlib.contextmanager
+def _naming(field):
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{field}: {error}") from error
