@@ -5,10 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
-from keras_reid.data.checking import check_images
 from keras_reid.data.dataset import ReIDDataset
-from keras_reid.data.roles import check_contents
+from keras_reid.data.overlaps import check_contents
 from keras_reid.data.samplers import draw_batches
+from keras_reid.data.unreadable import check_images
 from keras_reid.experiment.schema import Experiment
 from keras_reid.utils.errors import UserError
 
@@ -36,7 +36,7 @@ def read_datasets(data, train=True, identities=True, protocol=None):
 
     Raises:
         UserError: for a missing set, two test sets of one name, an unreadable image (unless `skip_unreadable`), or
-            files in two roles; see `keras_reid.data.roles`, which also warns.
+            files in two roles; see `keras_reid.data.overlaps`, which also warns.
     """
     datasets = list_images(data, train, identities, protocol)
     datasets = check_datasets(datasets, data.skip_unreadable, identities)

@@ -97,7 +97,7 @@ def write_run_report(model, experiment, directory, tests, evaluations, most_pair
 
 def _metrics(results, recall):
     """The numbers of each test set for `metrics.json`; prints Recall@K, if it is asked for."""
-    from keras_reid.evaluation.table import print_recall_table
+    from keras_reid.evaluation.metric_tables import print_recall_table
 
     recalls = {name: result.recalls(recall) for name, result in results.items()}
     if recall:

@@ -10,7 +10,7 @@ def print_spread(results):
     import rich.console
     import rich.table
 
-    from keras_reid.evaluation.table import COLUMNS
+    from keras_reid.evaluation.metric_tables import COLUMNS
 
     tests = list(next(iter(results.values())))
     print(f"mean ± standard deviation over seeds {', '.join(map(str, results))}")
@@ -26,7 +26,7 @@ def print_spread(results):
 
 def write_spread(file, results):
     """The metrics of each seed, as in its metrics.json, and their mean and standard deviation, as fractions."""
-    from keras_reid.evaluation.table import COLUMNS
+    from keras_reid.evaluation.metric_tables import COLUMNS
 
     sets = {}
     for name in next(iter(results.values())):

@@ -26,7 +26,7 @@ class Partial(Stage):
             check_held_out(self._validation, {"tested on": tested, "trained on": datasets.train.train})
 
     def prepare(self, model):
-        from keras_reid.evaluation.dsr.maps import map_model
+        from keras_reid.evaluation.dsr.feature_maps import map_model
 
         map_model(model)  # raises if there is no map, before the training
         return model
