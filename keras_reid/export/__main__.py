@@ -114,7 +114,26 @@ def _check(options):
     for (form, precision), target in targets.items():
         check_target(target, FORMATS[form].marker)
         FORMATS[form].check(precision, options)
+        if precision == "int8" and FORMATS[form].int8_needs_images:
+            _check_calibration_images(options)
     return targets
+
+
+def _check_calibration_images(options):
+    """Raises an error if neither the options nor a readable run name images."""
+    from keras_reid.export.quantized import NO_IMAGES
+    from keras_reid.utils.own_code import refusal
+
+    if options.calibration_images is not None:
+        return
+    run = find_run(options.run_or_model)
+    if run is None:
+        raise UserError(NO_IMAGES)
+    if not run.may_execute(options.trust_code):
+        raise UserError(
+            f"int8 needs the run's training images to choose its scales: {refusal(run / 'experiment.py')}, or name "
+            "a folder with a few hundred images after --calibration-images"
+        )
 
 
 def _data(options):

@@ -18,6 +18,7 @@ class Format:
         only_there: why other precisions are impossible, and what to do instead.
         early: a module of this package that loads without TensorFlow. Its `check(precision, options)` raises a
             UserError, before the model is loaded, for what cannot work on this machine; `options` are the command's.
+        int8_needs_images: whether int8 cannot be written without typical images.
     """
 
     module: str
@@ -25,6 +26,7 @@ class Format:
     marker: str
     only_there: str
     early: str | None = None
+    int8_needs_images: bool = False
 
     def check(self, precision, options):
         if self.early:
@@ -49,6 +51,7 @@ FORMATS = {
         "model.onnx",
         "few ONNX runtimes compute convolutions in bfloat16; use float16",
         early="onnx",
+        int8_needs_images=True,
     ),
     "litert": Format(
         "litert",
@@ -56,6 +59,7 @@ FORMATS = {
         "model.tflite",
         "LiteRT has no bfloat16; use float16",
         early="litert",
+        int8_needs_images=True,
     ),
     "tensorrt": Format(
         "tensorrt",

@@ -14,12 +14,9 @@ def check(precision, options):
     """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
-        UserError: a package is missing, or int8 has no images to calibrate with.
+        UserError: a package is missing.
     """
-    from keras_reid.export.quantized import check_images
-
     find("litert", "ai_edge_litert")
-    check_images(precision, options)
 
 
 def write(model, folder, precision, context):

@@ -15,12 +15,9 @@ def check(precision, options):
     """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
-        UserError: a package is missing, or int8 has no images to calibrate with.
+        UserError: a package is missing.
     """
-    from keras_reid.export.quantized import check_images
-
     find("onnx", "onnx", "tf2onnx", "onnxslim", "onnxruntime")
-    check_images(precision, options)
 
 
 def write(model, folder, precision, context):

@@ -10,29 +10,10 @@ from keras_reid.utils.files import write_json
 
 CALIBRATION_IMAGES = 128
 MOST_LOSS = 0.5  # points of mAP
-
-
-_NO_IMAGES = (
+NO_IMAGES = (
     "int8 needs typical images to choose its scales, and a model file outside a run has none: export a run, or name a "
     "folder with a few hundred training images after --calibration-images"
 )
-
-
-def check_images(precision, options):
-    """Raises an error for int8 without images: neither the options nor a readable run name any."""
-    from keras_reid.experiment.run_directory import find_run
-    from keras_reid.utils.own_code import refusal
-
-    if precision != "int8" or options.calibration_images is not None:
-        return
-    run = find_run(options.run_or_model)
-    if run is None:
-        raise UserError(_NO_IMAGES)
-    if not run.may_execute(options.trust_code):
-        raise UserError(
-            f"int8 needs the run's training images to choose its scales: {refusal(run / 'experiment.py')}, or name "
-            "a folder with a few hundred images after --calibration-images"
-        )
 
 
 def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
@@ -56,7 +37,7 @@ def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
     from keras_reid.data.pipeline import test_batches
 
     if not len(paths):
-        raise UserError(_NO_IMAGES)
+        raise UserError(NO_IMAGES)
     rows = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths)), dtype=int))
     chosen = [str(paths[row]) for row in rows]
     return np.concatenate([np.asarray(images) for images in test_batches(chosen, tuple(image_size), 32)])
