@@ -262,7 +262,7 @@ def test_a_linked_folder_is_refused(folder, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     folder.symlink_to("elsewhere")
     with pytest.raises(
-        UserError, match="is a link, and links are not followed here: remove it, or name the folder"
+        UserError, match="is a link, which is not followed here: remove it, or name the folder"
     ):
         filled(folder)
     assert list((tmp_path / "elsewhere").iterdir()) == []
