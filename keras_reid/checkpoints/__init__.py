@@ -4,10 +4,9 @@ This knows layers but no network: layers with weights are named as the files nam
 layers which names it wants. What is FastReID's own (whole models, options) is in `keras_reid.weights`.
 """
 
-from keras_reid.checkpoints.filling import fill, named
+from keras_reid.checkpoints.filling import Report, fill, named
 from keras_reid.checkpoints.pretrained import load_pretrained
 from keras_reid.checkpoints.published import PUBLISHED, Published, fetch
-from keras_reid.checkpoints.report import Report
 from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import Target, layer_targets, model_targets
 

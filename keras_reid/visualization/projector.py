@@ -30,7 +30,8 @@ def write_projector(directory, dataset, query, gallery, images=500):
     Time: a few milliseconds for each image, which has to be decoded.
 
     Example:
-        >>> write_projector("runs/mine/tensorboard", dataset, evaluation.query, evaluation.gallery)
+        >>> query, gallery = evaluation.query, evaluation.gallery  # doctest: +SKIP
+        >>> write_projector("runs/mine/tensorboard", dataset, query, gallery)  # doctest: +SKIP
     """
     from google.protobuf import text_format
     from tensorboard.plugins import projector

@@ -243,3 +243,9 @@ def test_a_model_without_maps_costs_no_report(looked_at):
     found = collect_findings(Broken(), *looked_at)
     assert found.maps == []
     assert found.remarks["maps"].startswith("They failed with this model: 'Broken' object has no attribute")
+
+
+def test_the_old_name_of_the_findings_warns():
+    with pytest.warns(DeprecationWarning, match=r"visualization\.find is now .*\.collect_findings"):
+        from keras_reid.visualization import find
+    assert find is collect_findings
