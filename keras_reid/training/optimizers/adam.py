@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.training.optimizers.ruled_optimizer import RuledOptimizer
 from keras_reid.utils.keras_internals import adam_moments
 
 

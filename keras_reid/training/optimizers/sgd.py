@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.base import RuledOptimizer
+from keras_reid.training.optimizers.ruled_optimizer import RuledOptimizer
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
