@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from keras_reid.losses import LogitDistillationLoss, PKTLoss
+from keras_reid.models.from_disk import load_model
 from keras_reid.models.function_loss import FunctionLoss
-from keras_reid.models.loading import load_model
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
 from keras_reid.models.training_model import TrainingModel

@@ -1,4 +1,4 @@
-"""Identity and camera from the names of files, as Market-1501 began it and others took it over."""
+"""Identity and camera from file names in the layout of Market-1501, which several other sets share."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""How a sampler is called."""
+"""What a sampler is called with, and what it must return."""
 
 import inspect
 

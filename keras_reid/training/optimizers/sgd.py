@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.base import LearningRate, RuledOptimizer
+from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
 from keras_reid.training.optimizers.parameter_rule import ParameterRule
 
 
