@@ -72,7 +72,7 @@ def main(arguments):
     parser.add_argument("--kind", default="person", help="person or vehicle")
     parser.add_argument("--preset", default="small", help="tiny, small or large")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the synthetic set, or of the split of the folder"
+        "--seed", type=int, default=0, help="seed of the synthetic set, or of the folder's split"
     )
     parser.add_argument("--folder", help="folder of your own images, instead of a synthetic set")
     parser.add_argument(

@@ -100,7 +100,7 @@ def write(output, label, lane, rows):
 
 
 def print_table(output):
-    """Lanes and folders side by side, one column for each label and lane, and the slowest tests of each."""
+    """Prints lanes and folders side by side, with a column for each label and lane, and the slowest tests of each."""
     rows = measuring.rows(output, {})
     columns = list(dict.fromkeys((row["label"], row["lane"]) for row in rows))
 

@@ -87,7 +87,11 @@ def parse(arguments):
     parser.add_argument("--precision", choices=("FP32", "FP16", "INT8"), default="FP16")
     parser.add_argument("--calibration-images", type=pathlib.Path, metavar="FOLDER", help="for INT8")
     parser.add_argument(
-        "--batch-sizes", type=int, nargs="+", default=[1, 8, 32], help="batches to build engines for at once"
+        "--batch-sizes",
+        type=int,
+        nargs="+",
+        default=[1, 8, 32],
+        help="batch sizes to build engines for in advance",
     )
     parser.add_argument(
         "--check-only",
