@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
+from keras_reid.training.optimizers import kernels
 from keras_reid.training.optimizers.parameter_rule import ParameterRule
+from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
 from keras_reid.utils.keras_internals import adam_moments
 
 
@@ -70,10 +71,18 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
     def move(self, gradient, variable, rate, index):
         (mean, square), updates = adam_moments(self, index), self._updates[index]
         self.assign_add(updates, 1.0)
-        self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
-        self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))
+        if kernels.one_operation(variable):
+            dtype = keras.backend.standardize_dtype(variable.dtype)
+            betas = [kernels.as_the_kernel_has_it(beta, dtype) for beta in (self.beta_1, self.beta_2)]
+            first, second = (_correction(beta, updates) for beta in betas)
+            root = ops.sqrt(second)
+            # rate/first · m/(√v/root + ε) is rate/first · root · m/(√v + ε · root).
+            kernels.adam(variable, mean, square, rate / first * root, *betas, self.epsilon * root, gradient)
+            return
         rate = ops.cast(rate / _correction(self.beta_1, updates), variable.dtype)
         root = ops.cast(ops.sqrt(_correction(self.beta_2, updates)), variable.dtype)
+        self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
+        self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))
         self.assign_sub(variable, rate * mean / (ops.sqrt(square) / root + self.epsilon))
 
 

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
+from keras_reid.training.optimizers import kernels
 from keras_reid.training.optimizers.parameter_rule import ParameterRule
+from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -50,6 +51,9 @@ class SGD(RuledOptimizer, keras.optimizers.SGD):
     def move(self, gradient, variable, rate, index):
         if self.momentum:
             buffer = self.momentums[index]
+            if kernels.one_operation(variable):
+                kernels.momentum(variable, buffer, rate, self.momentum, gradient, self.nesterov)
+                return
             self.assign(buffer, self.momentum * buffer + gradient)
             gradient = gradient + self.momentum * buffer if self.nesterov else buffer
         self.assign_sub(variable, ops.cast(rate, variable.dtype) * gradient)
