@@ -260,15 +260,15 @@ def test_no_such_file(tmp_path):
 
 
 def test_what_is_missing_is_said_before_the_model_is_loaded(model_file, tmp_path, monkeypatch):
-    from keras_reid.export import litert, optional
+    from keras_reid.export import optional
+    from keras_reid.export.__main__ import main
 
+    words = [str(model_file), "--output", str(tmp_path / "out")]
+    for form in ("onnx", "litert"):
+        with pytest.raises(UserError, match="--calibration-images"):
+            main([*words, "--format", form, "--precision", "int8"])
     options = types.SimpleNamespace(run_or_model=model_file, calibration_images=None, trust_code=False)
     onnx_format.check("float32", options)
-    for form in (onnx_format, litert):
-        with pytest.raises(UserError, match="--calibration-images"):
-            form.check("int8", options)
-    options.calibration_images = tmp_path
-    onnx_format.check("int8", options)
     monkeypatch.setattr(
         optional.importlib.util, "find_spec", lambda name: None if name == "onnxslim" else name
     )

@@ -91,7 +91,7 @@ def test_finds_the_parts_themselves_and_the_outermost_layers_only(resnet):
         (["conv"], r"begins with 'conv'. Did you mean .*conv1"),
         (["head.nek"], r"Did you mean .*head\.neck"),
         (["layer9"], r"Did you mean layer\d"),
-        (["layer1("], "no regular expression"),
+        (["layer1("], "not a regular expression"),
         ("layer1", "must be a list"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_description_in_the_wrong_field_is_one_clear_line():
     with pytest.raises(
         UserError, match=r"^losses\.mine: BNNeckHead is built from the facts \['num_classes'\]"
     ):
-        ex.compile_model(ex.build_model(experiment, 3), experiment, 10)
+        run.compile_model(run.build_model(experiment, 3), experiment, 10)
 
 
 def test_several_maps_may_go_to_parts_of_ones_own():
