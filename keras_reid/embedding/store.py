@@ -96,7 +96,7 @@ class EmbeddingStore:
             status = os.lstat(self.folder)
         if stat.S_ISLNK(status.st_mode):
             raise UserError(
-                f"{self.folder} is a link, which is not followed here: remove it, or name the folder it leads to"
+                f"{self.folder} is a link, which is not followed here: remove it, or name the folder that it leads to"
             )
         if not stat.S_ISDIR(status.st_mode):
             raise UserError(f"{self.folder} must be a folder: remove the file, or name another")
