@@ -140,8 +140,8 @@ def _decoder(dataset, pixels):
     return lambda place: read_image(paths[place])
 
 
-# Converting these functions takes longer than all other tracing.
-_as_it_is = tf.autograph.experimental.do_not_convert
+# AutoGraph would convert these functions, which takes longer than all other tracing.
+_without_autograph = tf.autograph.experimental.do_not_convert
 
 
 class _BatchMaker:
@@ -161,20 +161,22 @@ class _BatchMaker:
         self._image_size, self._more_labels = image_size, more_labels
         self._identities, self._cameras, _ = labels
         self._usual_size = _size_of_first(decode)
-        self.plan_epoch, self.load, self.finish = map(_as_it_is, (self._plan_epoch, self._load, self._finish))
 
-    def _plan_epoch(self, epoch):
+    @_without_autograph
+    def plan_epoch(self, epoch):
         """Epoch, position and place of each image that is loaded."""
         images = tf.numpy_function(lambda epoch: self._plan.images(int(epoch)), [epoch], (tf.int64, tf.int32))
         size = self._plan.steps * self._plan.loaded_size
         return tf.fill((size,), epoch), *(tf.ensure_shape(part, (size,)) for part in images)
 
-    def _load(self, epoch, position, place):
+    @_without_autograph
+    def load(self, epoch, position, place):
         """One image, decoded, augmented and resized."""
         image = self._augmentation.image(self._decode(place), epoch, position)
         return epoch, position, place, resize_image(image, self._image_size, self._usual_size)
 
-    def _finish(self, epoch, position, place, images):
+    @_without_autograph
+    def finish(self, epoch, position, place, images):
         """One batch, augmented, with its labels: this worker's share of it."""
         plan = self._plan
         images = self._augmentation.batch(images, epoch[0], position[0])
