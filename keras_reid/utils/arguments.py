@@ -2,7 +2,7 @@
 
 Experiments describe a component by a small dataclass, which is generated from the component's constructor
 (`keras_reid.experiment.generate`). An argument with a plain type becomes a field of the same name, type and default.
-What every Keras object has (`name`, `dtype`, `reduction`) becomes none. The marks here are for the rest:
+What every Keras object has (`name`, `dtype`, `reduction`) gets no field. The marks here are for the rest:
 
     def __init__(
         self,

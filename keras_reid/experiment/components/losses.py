@@ -103,7 +103,7 @@ class LogitDistillationLoss(Component):
     kind: Literal["l1", "js", "kl"] = "js"
     """"l1" (the sum of the differences), or a divergence of the softmax: "js" (symmetric) or "kl" (from the teacher's to the student's)."""
     temperature: float = 16.0
-    """Divides the scores of "js" and "kl", positive: the higher, the more the order of the wrong classes counts beside the right one."""
+    """Divides the scores of "js" and "kl", positive: the higher, the more the order of the wrong classes counts."""
 
 
 @dataclass(frozen=True)
