@@ -8,6 +8,7 @@ from keras_reid.losses.cross_entropy import CrossEntropy
 from keras_reid.losses.focal import FocalLoss
 from keras_reid.losses.logit_distillation import LogitDistillationLoss
 from keras_reid.losses.memory import MemoryLoss
+from keras_reid.losses.multi_similarity import MultiSimilarityLoss
 from keras_reid.losses.pairwise import CircleLoss, CosFaceLoss
 from keras_reid.losses.pkt import PKTLoss
 from keras_reid.losses.triplet import TripletLoss
@@ -20,6 +21,7 @@ __all__ = [
     "FocalLoss",
     "LogitDistillationLoss",
     "MemoryLoss",
+    "MultiSimilarityLoss",
     "PKTLoss",
     "TripletLoss",
 ]
