@@ -27,8 +27,8 @@ class LogitDistillationLoss(keras.losses.Loss):
     Args:
         kind: "l1" (the sum of the differences), or a divergence of the softmax: "js" (symmetric) or "kl" (from the
             teacher's to the student's). Defaults to "js".
-        temperature: Divides the scores of "js" and "kl", positive: the higher, the more the order of the wrong classes
-            counts beside the right one. Defaults to 16.
+        temperature: Divides the scores of "js" and "kl", positive: the higher, the more the order of the wrong
+            classes counts. Defaults to 16.
         reduction: As in `keras.losses.Loss`; the default is the mean over the batch.
 
     Call arguments:

@@ -22,7 +22,7 @@ class MemoryLoss(LabelLoss):
     constant to the gradient, which flows into the features of the batch as rows only. It starts empty; places that were
     never filled, or with a feature that is not finite, do not count.
 
-    A sample without a positive besides itself, or without a negative, has a loss of 0.
+    A sample without another image of its identity, or without a negative, has a loss of 0.
 
     Features grow old as the network moves: start with it when the learning rate is small, or keep `size` to what some
     hundred steps fill.

@@ -15,7 +15,7 @@ class MultiSimilarityLoss(PairwiseLoss):
     similarities s_p to the others of the same identity and s_n to those of other identities. Only the hard pairs are
     summed over: positives with `s_p < max s_n + ε`, and negatives with `s_n > min s_p − ε`. Computed in float32.
 
-    A sample without a positive besides itself, without a negative, or whose positives are all more similar than its
+    A sample without another image of its identity, without a negative, or whose positives are all more similar than its
     negatives by ε or more, has a loss of 0.
 
     Args:

@@ -69,7 +69,7 @@ class CircleLoss(_ProductLoss):
     similarities s_p to the others of the same identity and s_n to those of other identities, `α_p = [1 + m −
     s_p]+`, `α_n = [s_n + m]+`; the α are constants to the gradient. Computed in float32.
 
-    A sample without a positive besides itself, or without a negative, has a loss of 0.
+    A sample without another image of its identity, or without a negative, has a loss of 0.
 
     Args:
         margin: Relaxation m of the optimum, not negative. Defaults to 0.25.
@@ -119,7 +119,7 @@ class CosFaceLoss(_ProductLoss):
     `log(1 + Σ_n exp(γ (s_n + m)) · Σ_p exp(−γ s_p))` for each sample, with its cosine similarities s_p to the
     others of the same identity and s_n to those of other identities. Computed in float32.
 
-    A sample without a positive besides itself, or without a negative, has a loss of 0.
+    A sample without another image of its identity, or without a negative, has a loss of 0.
 
     Args:
         margin: Margin m between the similarities, not negative. Defaults to 0.25.

@@ -1,8 +1,8 @@
 """What the type hint of a constructor's argument tells an experiment, besides the type.
 
 Experiments describe a component by a small dataclass, which is generated from the component's constructor
-(`keras_reid.experiment.generate`). An argument with a plain type becomes a field of the same name, type and default;
-one without a type hint (`name`, `dtype`, `reduction`) does not. The marks here are for the rest:
+(`keras_reid.experiment.generate`). An argument with a plain type becomes a field of the same name, type and default.
+What every Keras object has (`name`, `dtype`, `reduction`) gets no field. The marks here are for the rest:
 
     def __init__(
         self,

@@ -66,9 +66,9 @@ def test_what_the_marks_do():
         "class Own(Component):",
         '    """A loss.',
         "",
-        f"    Builds `{Own.__module__.rsplit('.', 1)[0]}.Own`.",
+        "    Builds `tests.experiment.Own`.",
         '    """',
-        f'    builds: ClassVar[str] = "{Own.__module__.rsplit(".", 1)[0]}.Own"',
+        '    builds: ClassVar[str] = "tests.experiment.Own"',
         "    late: ClassVar[dict] = {'dim': 'embedding_dim'}",
         "    parts: ClassVar[dict] = {'inner': ('num_classes',)}",
         "    kind: Literal['a', 'b'] = 'a'",
@@ -88,8 +88,38 @@ def test_attributes_of_the_class_reach_the_description():
 
 @pytest.mark.parametrize("hint", [dict, list[int], keras.layers.Layer])
 def test_a_type_that_the_command_line_cannot_read(hint):
-    with pytest.raises(TypeError, match="a constructor's argument must have a type of bool, int,"):
+    with pytest.raises(TypeError, match="a constructor's argument must have a type made of bool, int,"):
         generate.type_source(hint)
+
+
+class NoHint(Own):
+    def __init__(self, dim, name=None, **kwargs):
+        pass
+
+
+class NoDefault(Own):
+    def __init__(self, kind: str):
+        pass
+
+
+class NoHelp(Own):
+    """A loss."""
+
+    def __init__(self, share: float = 1.0):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (NoHint, "`dim` of NoHint must have a type hint"),
+        (NoDefault, "`kind` of NoDefault must have a default, or be marked as `Late`"),
+        (NoHelp, "`share` of NoHelp must have a line under `Args:`"),
+    ],
+)
+def test_what_a_constructor_must_have(cls, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        generate._description("Own", cls, "Component")
 
 
 def test_an_unknown_fact():

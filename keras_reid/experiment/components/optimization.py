@@ -1,7 +1,7 @@
 """Descriptions of the optimizers and learning-rate schedules.
 
-Not generated, because they are no copies: what the optimizers take as `ParameterRule`s are fields here, and what the
-schedules count in steps is in epochs.
+They are written by hand, because they are not copies: the `ParameterRule`s of the optimizers are fields here, and the
+schedules count epochs instead of steps.
 """
 
 import math
