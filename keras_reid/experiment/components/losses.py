@@ -126,24 +126,6 @@ class MultiSimilarityLoss(Component):
 
 
 @dataclass(frozen=True)
-class MultiSimilarityLoss(Component):
-    """Multi-similarity loss over the batch: only hard pairs count, and the harder the more.
-
-    Builds `keras_reid.losses.MultiSimilarityLoss`.
-    """
-
-    builds: ClassVar[str] = "keras_reid.losses.MultiSimilarityLoss"
-    alpha: float = 2.0
-    """Factor α on the similarities of positives, above 0."""
-    beta: float = 50.0
-    """Factor β on the similarities of negatives, above 0."""
-    base: float = 0.5
-    """Similarity λ below which positives, and above which negatives, count most."""
-    epsilon: float = 0.1
-    """Margin ε by which a pair may be easier than the hardest of the other kind, in units of the similarity, not negative; above 2 every pair counts."""
-
-
-@dataclass(frozen=True)
 class TripletLoss(Component):
     """Triplet loss: a sample must be nearer to its own identity than to any other, by a margin.
 
