@@ -73,7 +73,7 @@ class Evaluate:
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
     output: Path | None = None
-    """JSON file to write; by default evaluation.json in the run directory, or beside the model"""
+    """JSON file to write; by default evaluation.json in the run directory, or next to the model"""
 
 
 def main(arguments):

@@ -76,13 +76,13 @@ def finished_run(path):
     run = RunDirectory(path)
     if Path(path).is_dir() and not (run / "command.json").is_file():
         raise UserError(
-            f"{path}: not a run directory, for it holds no command.json. Pass one that "
+            f"{path}: not a run directory: it contains no command.json. Pass one that "
             "`python -m keras_reid.fit` wrote"
         )
     find_model_file(path)
     if not run.is_finished():
         raise UserError(
-            f"{path}: the run is not finished, for it holds no metrics.json. "
+            f"{path}: the run is not finished: it contains no metrics.json. "
             "`python -m keras_reid.fit FILE --resume` finishes it"
         )
     return run

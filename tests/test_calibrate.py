@@ -111,7 +111,7 @@ def test_options_are_refused_before_anything_is_loaded(given, monkeypatch, metri
 
 def test_a_model_file_needs_a_data_set(given):
     with pytest.raises(
-        UserError, match="a model file outside a run has no test set of its own: name one with --dataset"
+        UserError, match="a model file outside a run has no test set: name one with --dataset"
     ):
         main(given()[:1])
 

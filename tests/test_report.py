@@ -25,11 +25,11 @@ def test_what_is_no_finished_run_is_refused(tmp_path):
     for arguments, message in (
         ([], "RUN|at least one run"),
         ([str(tmp_path / "nowhere")], "there is no such run directory"),
-        ([broken(tmp_path / "a")], "not a run directory, for it holds no command.json"),
+        ([broken(tmp_path / "a")], "not a run directory: it contains no command.json"),
         ([str(tmp_path / "c" / "model.keras")], "a file. Pass the run directory"),
         (
             [broken(tmp_path / "b", keep=("command.json", "model.keras"))],
-            "not finished, for it holds no metrics.json",
+            "not finished: it contains no metrics.json",
         ),
         ([broken(tmp_path / "d", keep=("command.json",))], "contains no model.keras"),
         ([finished, finished + "/"], "name each run once. Received"),

@@ -29,7 +29,7 @@ class LayerBuilder:
         return normal_over_filters()
 
     def convolution(self, x, filters, kernel, name, stride=1, groups=1, dilation=1, use_bias=False):
-        """A `kernel` × `kernel` convolution that keeps height and width but for the stride."""
+        """A `kernel` × `kernel` convolution that keeps height and width, except for the stride."""
         padding = "same"
         if stride > 1 and kernel > 1:
             # "same" would pad a strided convolution at the bottom and right only.

@@ -28,7 +28,7 @@ class ResNeSt(Backbone):
             which re-identification wants. Defaults to 1.
         non_local: Whether non-local blocks follow the last 2 blocks of stage 2 and the last 3 of stage 3.
             Defaults to False.
-        dilate_last_stage: Whether the 3×3 convolutions of the last stage, but for its first block, have dilation 2
+        dilate_last_stage: Whether the 3×3 convolutions of the last stage, except its first block, have dilation 2
             where `last_stride` is 1: then they see as much of the image as those that the authors' weights were
             trained with, at stride 2. Networks of FastReID's releases before 2021, the published ones, were
             trained without. Defaults to True.

@@ -84,7 +84,9 @@ def objection(contents, max_megapixels=None):
         )
         return f"{found.width} x {found.height} pixels, more than {allowed:g} megapixels; make it smaller{raised}"
     if found.scans > MOST_SCANS:
-        return f"a JPEG of more than {MOST_SCANS} scans, which no camera or editor writes; save it anew"
+        return (
+            f"a JPEG of more than {MOST_SCANS} scans, which no camera or editor writes; save the image again"
+        )
     return ""
 
 

@@ -95,7 +95,7 @@ def train_batches(
 def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
     """Batches of images to embed, in the order of `paths`, the last one smaller: read, decode, resize, batch.
 
-    Memory does not grow with the number of images, but for their paths: at a time there are as many decoded images as
+    Memory grows with the number of images only by their paths: at a time there are as many decoded images as
     processor cores, and four batches.
 
     Args:

@@ -28,7 +28,7 @@ def as_dict(value):
     if hasattr(value, "get_config") and not isinstance(value, type):  # Keras objects
         import keras
 
-        # A layer without a config of its own cannot be saved either, and the error comes when the model is built.
+        # A layer without its own config cannot be saved either, and the error comes when the model is built.
         with contextlib.suppress(NotImplementedError):
             return keras.saving.serialize_keras_object(value)
     return type_name(value)

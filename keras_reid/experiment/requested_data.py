@@ -51,7 +51,7 @@ def requested_data(dataset, experiment, root=None, skip_unreadable=False):
         data = experiment.data
     else:
         raise UserError(
-            "a model file outside a run has no test set of its own: name one with --dataset, or give a run directory"
+            "a model file outside a run has no test set: name one with --dataset, or give a run directory"
         )
     data = replace(data, skip_unreadable=skip_unreadable or data.skip_unreadable)
     return data if root is None else replace(data, root=root)

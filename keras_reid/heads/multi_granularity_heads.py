@@ -10,7 +10,7 @@ from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.layers import GeMPooling2D
 from keras_reid.utils.arguments import NoField, NumClasses, Part
 
-_STRIPS = (0, 2, 3)  # into how many strips each branch's map is divided, beside being taken whole
+_STRIPS = (0, 2, 3)  # into how many strips each branch's map is divided, besides being taken whole
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -25,13 +25,13 @@ class MultiGranularityHeads(keras.layers.Layer):
 
     Args:
         num_classes: Number of training identities.
-        classifier: Classification layer, called as `layer(features, labels=None)`; every head has one of its own,
+        classifier: Classification layer, called as `layer(features, labels=None)`; every head has its own,
             made from this one's config. Defaults to `layers.LinearClassifier(num_classes)`.
         metric_feature: What metric losses read: "before" or "after" the neck; see `BNNeckHead`.
             Defaults to "before".
         embedding_dim: Dimensions of each head; the embedding has eight times as many. Defaults to 256.
         reduction_activation: As for `BNNeckHead`. Defaults to None.
-        pooling: Pooling layer, of which every head has one of its own. Defaults to `layers.GeMPooling2D()`.
+        pooling: Pooling layer, every head has its own. Defaults to `layers.GeMPooling2D()`.
 
     Call arguments:
         inputs: Three feature maps `(batch, height, width, channels)`, as `backbones.MultiGranularityResNet` gives.

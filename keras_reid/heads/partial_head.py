@@ -27,7 +27,7 @@ class PartialHead(keras.layers.Layer):
 
     Args:
         num_classes: Number of training identities.
-        classifier: Classification layer, called as `layer(features, labels=None)`; each of the two has one of its own,
+        classifier: Classification layer, called as `layer(features, labels=None)`; each of the two has its own,
             made from this one's config. Defaults to `layers.LinearClassifier(num_classes)`.
         metric_feature: What metric losses read: "before" or "after" the neck; see `BNNeckHead`.
             Defaults to "before".

@@ -34,8 +34,8 @@ class CrossEntropy(LabelLoss):
         y_pred: Logits `(batch, classes)`.
 
     Raises:
-        ValueError: if `label_smoothing` or `alpha` is out of range, `y_pred` is not a matrix, or a label is no class.
-            In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
+        ValueError: if `label_smoothing` or `alpha` is out of range, `y_pred` is not a matrix, or a label is not
+            a class. In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
 
     Example:
         >>> loss = keras_reid.losses.CrossEntropy(label_smoothing=0.1)

@@ -31,8 +31,8 @@ class FocalLoss(LabelLoss):
         y_pred: Logits `(batch, classes)`.
 
     Raises:
-        ValueError: if `alpha` is not positive, `gamma` is negative, `y_pred` is not a matrix, or a label is no class.
-            In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
+        ValueError: if `alpha` is not positive, `gamma` is negative, `y_pred` is not a matrix, or a label is not
+            a class. In a compiled step, where nothing can be raised, the loss of a sample without a class is NaN.
 
     Example:
         >>> loss = keras_reid.losses.FocalLoss(alpha=0.25, gamma=2.0)

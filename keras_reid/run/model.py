@@ -193,7 +193,7 @@ def _head_pattern(model, key):
     if shared := [v.path for v in model.backbone.trainable_variables if re.search(pattern, v.path)]:
         raise UserError(
             f"{key}.head_learning_rate_factor: variables of the backbone have the names of the head's, such as "
-            f"{shared[0]!r}: give your own layers names of their own"
+            f"{shared[0]!r}: give your own layers other names"
         )
     return pattern
 

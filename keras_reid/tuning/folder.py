@@ -1,4 +1,4 @@
-"""The folder of a sweep, beside the runs of its trials."""
+"""The folder of a sweep, next to the runs of its trials."""
 
 import contextlib
 import json

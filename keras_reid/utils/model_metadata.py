@@ -30,7 +30,7 @@ def read_metadata(file):
 def update_metadata(file, entries):
     """Changes entries of the `metadata` in a `.keras` file; weights, optimizer and all else stay as they are.
 
-    The file is written anew beside itself, then renamed: at each moment the old or the new one is there, whole. Time
+    The new file is written next to the old one and then renamed: at every moment one of them is there, complete. Time
     and space are those of a copy.
 
     Args:

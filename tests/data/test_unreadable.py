@@ -44,7 +44,7 @@ def test_good_images(folder):
             "bomb.png",
             "20000 x 20000 pixels, more than 25 megapixels; make it smaller, or set KERAS_REID_MAX_MEGAPIXELS .*",
         ),
-        ("scans.jpg", "a JPEG of more than 30 scans, .*; save it anew"),
+        ("scans.jpg", "a JPEG of more than 30 scans, .*; save the image again"),
     ],
 )
 def test_a_bad_image_is_named_with_the_reason(folder, name, reason):

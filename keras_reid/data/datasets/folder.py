@@ -60,7 +60,7 @@ class Folder:
 
         Raises:
             UserError: if the folder is missing or empty, an image does not fit the layout or the pattern, other
-                folders lie beside the parts, or these make no data set.
+                folders lie next to the parts, or these make no data set.
         """
         folder = existing_folder(Path(root) / self.directory, "the images of the data set are expected there")
         name = self.name or folder.resolve().name
@@ -130,7 +130,7 @@ def _check_outside(folder, parts):
     beside = ", ".join(f"{place} ({count} images)" for place, count in beside.items() if count)
     if not beside:
         return
-    there = f"{folder} holds {' and '.join(f'{part}/' for part in parts)}, and beside it {beside}"
+    there = f"{folder} holds {' and '.join(f'{part}/' for part in parts)}, and next to it {beside}"
     if {"query", "gallery"} <= set(parts):
         warnings.warn(f"{there}, which is passed over: only {', '.join(_PARTS)} are parts", stacklevel=3)
     else:

@@ -21,7 +21,7 @@ def matched_identities(query, gallery, truth):
     if len(identities) >= _LEAST:
         return identities
     if not np.isin(query.identities, gallery.identities).any():
-        remedy = "Query and gallery share none: are their identities numbered together, from the same names?"
+        remedy = "Query and gallery share no identity: are their identities numbered together, from the same names?"
     elif truth.cross_camera:
         remedy = (
             'Under the protocol "cross_camera" only pairs from two cameras count: use the protocol "all" where there '

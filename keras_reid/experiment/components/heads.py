@@ -129,13 +129,13 @@ class MultiGranularityHeads(Head):
     late: ClassVar[dict] = {"num_classes": "num_classes"}
     parts: ClassVar[dict] = {"classifier": ("num_classes",), "pooling": ()}
     classifier: Any = LinearClassifier()
-    """Classification layer, called as `layer(features, labels=None)`; every head has one of its own, made from this one's config."""
+    """Classification layer, called as `layer(features, labels=None)`; every head has its own, made from this one's config."""
     metric_feature: Literal["before", "after"] = "before"
     """What metric losses read: "before" or "after" the neck; see `BNNeckHead`."""
     embedding_dim: int = 256
     """Dimensions of each head; the embedding has eight times as many."""
     pooling: Any = GeM()
-    """Pooling layer, of which every head has one of its own."""
+    """Pooling layer, every head has its own."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class PartialHead(Head):
     late: ClassVar[dict] = {"num_classes": "num_classes"}
     parts: ClassVar[dict] = {"classifier": ("num_classes",)}
     classifier: Any = LinearClassifier()
-    """Classification layer, called as `layer(features, labels=None)`; each of the two has one of its own, made from this one's config."""
+    """Classification layer, called as `layer(features, labels=None)`; each of the two has its own, made from this one's config."""
     metric_feature: Literal["before", "after"] = "before"
     """What metric losses read: "before" or "after" the neck; see `BNNeckHead`."""
     embedding_dim: int | None = None

@@ -61,7 +61,7 @@ class AttentionPooling(Pooling):
 
     builds: ClassVar[str] = "keras_reid.layers.AttentionPooling2D"
     channel_wise: bool = False
-    """Whether every channel learns weights of its own instead of all sharing one set. Costs channels² parameters instead of channels."""
+    """Whether every channel learns its own weights instead of all sharing one set. Costs channels² parameters instead of channels."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ class AttentionPooling2D(keras.layers.Layer):
     is average pooling. Scores and softmax are float32 even under mixed precision.
 
     Args:
-        channel_wise: Whether every channel learns weights of its own instead of all sharing one set. Costs
+        channel_wise: Whether every channel learns its own weights instead of all sharing one set. Costs
             channels² parameters instead of channels. Defaults to False.
 
     Input shape: `(batch, height, width, channels)`. Output shape: `(batch, channels)`.

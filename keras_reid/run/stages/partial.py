@@ -70,8 +70,8 @@ def check_held_out(validation, others):
         shared = sorted(own & {str(sample.path) for sample in samples})
         if shared:
             raise UserError(
-                f"the share of dsr must be chosen on images of their own, but {len(shared)} of {validation.name!r} are "
-                f"also {what}, the first is {shared[0]}: name another set for the choice"
+                f"the share of dsr must be chosen on images that are used for nothing else, but {len(shared)} of "
+                f"{validation.name!r} are also {what}, the first is {shared[0]}: name another set for the choice"
             )
 
 

@@ -91,7 +91,7 @@ def test_other_folders_beside_the_parts_are_never_passed_over_in_silence(tmp_pat
     )
     with pytest.raises(
         UserError,
-        match=r"holds train/, and beside it test/ \(2 images\), val/ \(1 images\)\. Only train, query, gallery are",
+        match=r"holds train/, and next to it test/ \(2 images\), val/ \(1 images\)\. Only train, query, gallery are",
     ):
         Folder().read(tmp_path)
     assert _labels(Folder("test", test_identities=1.0).read(tmp_path).gallery) == [("c", "2")]  # the remedy
@@ -105,7 +105,7 @@ def test_other_folders_beside_the_parts_are_never_passed_over_in_silence(tmp_pat
 
 def test_an_identity_that_is_called_as_a_part_is_not_taken_for_one_in_silence(tmp_path):
     _touch(tmp_path, "train/1_1.jpg", "bus/1_1.jpg", "bus/2_1.jpg")
-    with pytest.raises(UserError, match=r"beside it bus/ \(2 images\).* where these folders are identities"):
+    with pytest.raises(UserError, match=r"next to it bus/ \(2 images\).* where these folders are identities"):
         Folder().read(tmp_path)
 
 

@@ -222,7 +222,7 @@ def three(features):
     ("spoil", "options", "message"),
     [
         (one_camera, {}, 'Received: 0. Under the protocol "cross_camera".*use the protocol "all"'),
-        (renamed, {}, "Received: 0. Query and gallery share none"),
+        (renamed, {}, "Received: 0. Query and gallery share no identity"),
         (three, {}, "at least 4 identities.*Received: 3"),
         (three, {"protocol": "all"}, "Received: 3. Calibrate on a larger test set"),
         (narrower, {}, "must come from the same model. Received: embeddings of 16 and of 5 numbers"),
