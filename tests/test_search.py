@@ -241,7 +241,7 @@ def test_links_in_the_place_of_an_index_are_refused(album, search, embedded):
     (index / "lock").unlink()
     index.rename(album.parent / "elsewhere")
     index.symlink_to(album.parent / "elsewhere")
-    with pytest.raises(UserError, match=r"\.keras_reid_index is a link, .* name the folder it leads to"):
+    with pytest.raises(UserError, match=r"\.keras_reid_index is a link, .* name the folder that it leads to"):
         search("query.png")
     assert list((album.parent / "elsewhere").iterdir()) == []
     assert embedded == []

@@ -115,7 +115,10 @@ def test_names_are_those_of_checkpoints():
     }
 
 
-@pytest.mark.parametrize(("variant", "last_stride", "groups"), [("B1g2", 2, 2), ("B2g4", 1, 4)])
+@pytest.mark.parametrize(
+    ("variant", "last_stride", "groups"),
+    [("B1g2", 2, 2), pytest.param("B2g4", 1, 4, marks=pytest.mark.medium)],
+)
 def test_output_against_numpy_and_fused(variant, last_stride, groups):
     model = RepVGG(variant, last_stride, width=8)
     state = random_state(model)
