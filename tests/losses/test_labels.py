@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from keras_reid import losses
 from keras_reid.losses import (
     CircleLoss,
     ClusterMemoryLoss,
@@ -16,6 +17,7 @@ from keras_reid.losses import (
     PKTLoss,
     TripletLoss,
 )
+from keras_reid.losses.base import LabelLoss
 from tests.harness import gradients
 from tests.losses import LOGITS
 
@@ -32,6 +34,19 @@ OF_PAIRS = {
     "circle": lambda **options: CircleLoss(scale=2, **options),
     "cosface": lambda **options: CosFaceLoss(scale=2, **options),
 }
+# Every other loss of labels, with its defaults: a new one is tested without an entry here.
+_NAMED = {
+    "CircleLoss",
+    "ClusterMemoryLoss",
+    "CosFaceLoss",
+    "CrossEntropy",
+    "FocalLoss",
+    "MemoryLoss",
+    "TripletLoss",
+}
+for _name in set(losses.__all__) - _NAMED:
+    if issubclass(_class := getattr(losses, _name), LabelLoss):
+        (OF_PAIRS if getattr(_class, "reads", "logits") == "feature" else OF_CLASSES)[_name] = _class
 ALL = {
     **OF_CLASSES,
     **OF_PAIRS,

@@ -106,7 +106,9 @@ def test_a_defect_keeps_its_traceback(error):
     "words", ["print('x' * 100)", "print('x', flush=True)", "sys.stdout.write('x' * 10**6)"]
 )
 def test_output_to_a_full_disk_is_a_line_too(words):
-    code = f"import sys\nfrom keras_reid.utils import command_line\ncommand_line.run(lambda arguments: {words})"
+    code = (
+        f"import sys\nfrom keras_reid.utils import command_line\ncommand_line.run(lambda arguments: {words})"
+    )
     with open("/dev/full", "w") as full:
         process = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
     assert process.returncode == 2
