@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.embedding.image_files import ImageFile, find_images
+from keras_reid.embedding.named_images import ImageFile, find_images
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file, fingerprint

@@ -90,7 +90,7 @@ def _compare(options):
     for name in ("index", "output", "strict"):
         if getattr(options, name):
             raise UserError(f"--{name} is for a search in a folder: name it with --gallery")
-    from keras_reid.embedding.image_files import find_images
+    from keras_reid.embedding.named_images import find_images
     from keras_reid.gallery.model_choice import choose_model
 
     paths = find_images(options.queries)
@@ -126,7 +126,7 @@ def _search(options):
         raise UserError("name at least one image to search for, before the options")
     if options.output and options.output.exists() and not options.output.is_dir():
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
-    from keras_reid.embedding.image_files import find_images
+    from keras_reid.embedding.named_images import find_images
     from keras_reid.gallery.index import index_folder
     from keras_reid.gallery.model_choice import choose_model
     from keras_reid.gallery.scan import scan

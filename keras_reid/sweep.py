@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid.experiment.loading import resolve
-from keras_reid.tuning.folder import hold, new_folder, newest_folder
 from keras_reid.tuning.job import Job
 from keras_reid.tuning.ranking import print_ranking, rank, write_ranking
 from keras_reid.tuning.search_space import check_space, grid_size, parse_space
+from keras_reid.tuning.sweep_folder import hold, new_folder, newest_folder
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json

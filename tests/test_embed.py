@@ -7,7 +7,7 @@ from PIL import Image
 
 from keras_reid.embed import main
 from keras_reid.embedding import computing, embed_paths, l2_normalize
-from keras_reid.embedding.image_files import find_images
+from keras_reid.embedding.named_images import find_images
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint

@@ -7,7 +7,7 @@
 """
 
 from keras_reid.embedding.computing import embed_into, embed_paths
-from keras_reid.embedding.image_files import ImageFile, find_images
+from keras_reid.embedding.named_images import ImageFile, find_images
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.embedding.vectors import check_finite, l2_normalize
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from keras_reid.embedding.image_files import ImageFile
+from keras_reid.embedding.named_images import ImageFile
 from keras_reid.utils.plain_files import open_plain
 
 VERSION = 1

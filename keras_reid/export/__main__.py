@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid.data.image_limits import MOST_MEGAPIXELS
-from keras_reid.embedding.image_files import find_images
+from keras_reid.embedding.named_images import find_images
 from keras_reid.experiment.run_directory import find_run
 from keras_reid.export.formats import FORMATS, check_combinations
 from keras_reid.export.placing import check_target, put_in_place

@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from keras_reid.embedding.image_files import displayed
+from keras_reid.embedding.named_images import displayed
 from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
 from keras_reid.gallery.scan import file_number

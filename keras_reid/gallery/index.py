@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_reid.embedding.computing import embed_into
-from keras_reid.embedding.image_files import displayed
+from keras_reid.embedding.named_images import displayed
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils.errors import UserError
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from keras_reid.data.image_files import NO_IMAGES, image_files
-from keras_reid.embedding.image_files import ImageFile
+from keras_reid.embedding.named_images import ImageFile
 from keras_reid.utils.errors import UserError
 
 

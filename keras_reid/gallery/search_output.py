@@ -6,7 +6,7 @@ import rich.console
 import rich.table
 import rich.text
 
-from keras_reid.embedding.image_files import displayed
+from keras_reid.embedding.named_images import displayed
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 import keras
 
-from keras_reid.heads.base import Classifier, Head, MetricFeature
+from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.layers import NeckNormalization
 from keras_reid.utils.arguments import NoField, NumClasses
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_reid.heads.base import Classifier, Head, MetricFeature
+from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.utils.arguments import NumClasses
 
 

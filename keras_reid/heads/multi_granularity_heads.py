@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import keras
 from keras import ops
 
-from keras_reid.heads.base import Classifier, MetricFeature, another
 from keras_reid.heads.bnneck_head import BNNeckHead
+from keras_reid.heads.head import Classifier, MetricFeature, another
 from keras_reid.layers import GeMPooling2D
 from keras_reid.utils.arguments import NoField, NumClasses, Part
 

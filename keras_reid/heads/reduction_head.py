@@ -4,7 +4,7 @@ from typing import Annotated
 
 import keras
 
-from keras_reid.heads.base import Classifier, Head, MetricFeature
+from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.utils.arguments import InExperiments, NumClasses
 
 

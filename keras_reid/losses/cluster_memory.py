@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
-from keras_reid.losses.base import NEVER, LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.losses.label_loss import NEVER, LabelLoss, check_rank, check_whole, kept_variable
 from keras_reid.utils.arguments import Late
 from keras_reid.utils.labels import class_numbers, nan_where_not
 

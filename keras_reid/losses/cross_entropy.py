@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import keras
 from keras import ops
 
-from keras_reid.losses.base import LabelLoss, check_rank
+from keras_reid.losses.label_loss import LabelLoss, check_rank
 from keras_reid.utils.arguments import InExperiments
 from keras_reid.utils.labels import class_numbers, nan_where_not
 

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_reid.losses.base import LabelLoss, check_rank
+from keras_reid.losses.label_loss import LabelLoss, check_rank
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 # Floor of 1 − p: with an exponent below 1 the weight's slope at 1 − p = 0 would be infinite. Far below what

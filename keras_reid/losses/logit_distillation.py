@@ -5,7 +5,7 @@ from typing import Literal
 import keras
 from keras import ops
 
-from keras_reid.losses.base import check_one_a_row, check_rank
+from keras_reid.losses.label_loss import check_one_a_row, check_rank
 
 KINDS = ("l1", "js", "kl")
 

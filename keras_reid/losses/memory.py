@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import LabelLoss, check_rank, check_whole, kept_variable
+from keras_reid.losses.label_loss import LabelLoss, check_rank, check_whole, kept_variable
 from keras_reid.losses.pairwise import CosFaceLoss, PairwiseLoss
 from keras_reid.utils.arguments import Late, Part
 from keras_reid.utils.labels import nan_where_not, whole_numbers

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_reid.losses.base import NEVER
+from keras_reid.losses.label_loss import NEVER
 from keras_reid.losses.pairwise import PairwiseLoss
 
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
-from keras_reid.losses.base import NEVER, check_one_a_row, check_rank
+from keras_reid.losses.label_loss import NEVER, check_one_a_row, check_rank
 
 # Floor of a similarity in [0, 1], near float32's rounding: opposite features have a probability above 0.
 _SMALLEST_SIMILARITY = 1e-7

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize, softmax
-from keras_reid.losses.base import NEVER, LabelLoss, check_rank, same_and_other
+from keras_reid.losses.label_loss import NEVER, LabelLoss, check_rank, same_and_other
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 # Floor of a squared distance: the root's gradient at 0 would be infinite; below the floor it is 0.

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_reid.losses.base import LabelLoss
+from keras_reid.losses.label_loss import LabelLoss
 from keras_reid.models.function_loss import FunctionLoss
 from keras_reid.utils.labels import check_labels, known_values
 

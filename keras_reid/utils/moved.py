@@ -14,7 +14,7 @@ MODULES = {
     "keras_reid.data.records": "keras_reid.data.datasets.records",
     "keras_reid.errors": "keras_reid.utils.errors",
     "keras_reid.evaluation.dataset": "keras_reid.evaluation.evaluator",
-    "keras_reid.evaluation.image_files": "keras_reid.embedding.image_files",
+    "keras_reid.evaluation.image_files": "keras_reid.embedding.named_images",
 }
 
 

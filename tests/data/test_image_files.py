@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_reid.data import image_files as image_files_module
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.image_files import HEAD, IMAGE_SUFFIXES, image_files, image_kind, list_images
-from keras_reid.embedding.image_files import find_images
+from keras_reid.embedding.named_images import find_images
 from keras_reid.utils.errors import UserError
 from tests.data.datasets.miniatures import touch
 from tests.data.images import encoded, random_image

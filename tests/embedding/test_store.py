@@ -8,7 +8,7 @@ import pytest
 
 from keras_reid.embedding import store as module
 from keras_reid.embedding import store_files
-from keras_reid.embedding.image_files import ImageFile
+from keras_reid.embedding.named_images import ImageFile
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils import locks
 from keras_reid.utils.errors import UserError

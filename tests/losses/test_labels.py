@@ -17,7 +17,7 @@ from keras_reid.losses import (
     PKTLoss,
     TripletLoss,
 )
-from keras_reid.losses.base import LabelLoss
+from keras_reid.losses.label_loss import LabelLoss
 from tests.harness import gradients
 from tests.losses import LOGITS
 

@@ -43,7 +43,7 @@ def main(arguments):
         raise UserError(f"--seeds and --size must be positive. Received: {options.seeds} and {options.size}")
     paths = _pictures_of(options.folder) if options.folder else []
     command_line.load_tensorflow()
-    from keras_reid.data.augmentation.sheet import contact_sheet
+    from keras_reid.data.augmentation.augmentation_sheet import contact_sheet
 
     sheet = contact_sheet(_read(paths, options.size) if paths else _draw(options.size), options.seeds)
     save_picture(sheet, options.output)

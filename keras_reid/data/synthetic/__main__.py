@@ -8,8 +8,8 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+from keras_reid.data.synthetic.identity_sheet import contact_sheet
 from keras_reid.data.synthetic.reader import Synthetic
-from keras_reid.data.synthetic.sheet import contact_sheet
 from keras_reid.utils import command_line
 from keras_reid.utils.files import save_picture
 

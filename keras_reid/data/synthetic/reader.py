@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.data.synthetic.domains import DOMAINS
-from keras_reid.data.synthetic.generate import MANIFEST, file_name, generate, moments, settings, with_size
+from keras_reid.data.synthetic.drawn_set import MANIFEST, file_name, generate, moments, settings, with_size
 from keras_reid.data.synthetic.presets import PARTS, PRESETS
 from keras_reid.data.synthetic.studio import KINDS
 from keras_reid.data.synthetic.views import VIEWS

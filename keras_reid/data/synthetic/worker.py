@@ -4,7 +4,7 @@ import json
 import os
 import sys
 
-from keras_reid.data.synthetic.generate import FULL, draw_share
+from keras_reid.data.synthetic.drawn_set import FULL, draw_share
 from keras_reid.utils.full_disk import is_full
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.embedding.image_files import find_images
+from keras_reid.embedding.named_images import find_images
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 

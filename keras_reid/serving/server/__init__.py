@@ -10,7 +10,7 @@ This package maps requests to signatures, batches rows, and watches the folder f
 | `model_config`, `batching_config` | read TensorFlow Serving's configuration files |
 | `repository`, `served_version`, `loaded_model`, `warmup`, `left_behind` | versions on disk, loading, hot reload |
 | `uploads`, `http_bodies`, `admission` | receive requests and limit their number |
-| `decoding`, `turns`, `batcher` | compute the answer to a request's tensors |
+| `request_images`, `turns`, `batcher` | compute the answer to a request's tensors |
 | `tensors`, `json_inputs`, `json_outputs`, `proto_tensors` | check and convert tensors in JSON and protobuf |
-| `rest`, `rpc`, `http_protocol`, `messages`, `metrics`, `errors` | the protocols, metrics and errors |
+| `rest`, `rpc`, `http_protocol`, `messages`, `metrics`, `serving_error` | the protocols, metrics and errors |
 """

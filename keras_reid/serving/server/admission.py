@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 import time
 
-from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.metrics import UNKNOWN
+from keras_reid.serving.server.serving_error import ServingError
 
 _SMALL = 1 << 20  # bytes; smaller bodies do not count towards the limit of bytes
 

@@ -7,7 +7,7 @@ import logging
 
 import numpy as np
 
-from keras_reid.serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.serving_error import ServingError, invalid
 
 _LOG = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import asyncio
 import zlib
 
-from keras_reid.serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.serving_error import ServingError, invalid
 
 _GZIP = 16 + zlib.MAX_WBITS
 

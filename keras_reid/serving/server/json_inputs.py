@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from keras_reid.serving.server.errors import invalid
+from keras_reid.serving.server.serving_error import invalid
 from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
 
 _B64 = "b64"

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from keras_reid.serving.server.errors import ServingError, from_tensorflow, invalid
+from keras_reid.serving.server.serving_error import ServingError, from_tensorflow, invalid
 from keras_reid.serving.server.tensors import Spec
 
 _LOG = logging.getLogger(__name__)

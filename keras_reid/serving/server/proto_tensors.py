@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 
-from keras_reid.serving.server.errors import invalid
+from keras_reid.serving.server.serving_error import invalid
 from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
 
 # Like TensorFlow Serving, answer in the typed fields, which clients without TensorFlow can read.

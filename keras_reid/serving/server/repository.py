@@ -8,9 +8,9 @@ import gc
 import logging
 import time
 
-from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.left_behind import LeftBehind
 from keras_reid.serving.server.served_version import ServedVersion
+from keras_reid.serving.server.serving_error import ServingError
 
 _LOG = logging.getLogger(__name__)
 _REMEMBERED = 8  # ended versions that a model's status still lists

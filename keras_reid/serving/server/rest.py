@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from keras_reid.serving.server import json_inputs, messages
 from keras_reid.serving.server.admission import within
-from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.http_bodies import read_body
 from keras_reid.serving.server.json_outputs import write_outputs
+from keras_reid.serving.server.serving_error import ServingError
 
 _LOG = logging.getLogger(__name__)
 _MANY = 500_000  # values in JSON that take more than a tenth of a second

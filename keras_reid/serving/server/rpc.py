@@ -14,7 +14,7 @@ from tensorflow_serving.apis import (
 
 from keras_reid.serving.server import messages, proto_tensors
 from keras_reid.serving.server.admission import within
-from keras_reid.serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.serving_error import ServingError, invalid
 
 _LOG = logging.getLogger(__name__)
 _SIGNATURES = "signature_def"

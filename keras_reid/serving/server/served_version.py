@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 
 from keras_reid.serving.server.batcher import Batcher
-from keras_reid.serving.server.decoding import Decoder
+from keras_reid.serving.server.request_images import Decoder
 from keras_reid.serving.server.tensors import row_count
 
 

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from keras_reid.serving.server.errors import invalid
+from keras_reid.serving.server.serving_error import invalid
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from keras_reid.serving.server.errors import ServingError
+from keras_reid.serving.server.serving_error import ServingError
 
 _SOON = 1.0  # seconds; then a body of unknown size counts as the largest allowed
 

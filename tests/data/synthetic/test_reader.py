@@ -14,9 +14,10 @@ import pytest
 from PIL import Image
 
 from keras_reid.data import Synthetic
-from keras_reid.data.synthetic import PRESETS, generate, reader
+from keras_reid.data.synthetic import PRESETS, reader
+from keras_reid.data.synthetic import drawn_set as generate
 from keras_reid.data.synthetic.__main__ import main
-from keras_reid.data.synthetic.generate import settings
+from keras_reid.data.synthetic.drawn_set import settings
 from keras_reid.utils.errors import UserError
 
 

@@ -6,9 +6,9 @@ import pytest
 from keras_reid.data.synthetic.body import Bone, build_body, rotation, skin, template, walking_pose
 from keras_reid.data.synthetic.camera import PERSON_NUISANCE, Camera, Nuisance
 from keras_reid.data.synthetic.finish import draw_finish
+from keras_reid.data.synthetic.identity_sheet import contact_sheet
 from keras_reid.data.synthetic.outfit import draw_outfit
 from keras_reid.data.synthetic.person import Person
-from keras_reid.data.synthetic.sheet import contact_sheet
 from keras_reid.data.synthetic.streams import stream
 from keras_reid.data.synthetic.studio import Studio
 from keras_reid.data.synthetic.vehicle import Vehicle

@@ -7,7 +7,7 @@ import pytest
 
 from keras_reid.serving.server.batcher import Batcher
 from keras_reid.serving.server.batching_config import BatchingParameters
-from keras_reid.serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.serving_error import ServingError, invalid
 
 
 class Model:

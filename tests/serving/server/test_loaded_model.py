@@ -3,8 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.loaded_model import LoadedModel
+from keras_reid.serving.server.serving_error import ServingError
 from keras_reid.serving.server.warmup import warm_up
 from tests.serving import tiny
 from tests.serving.conftest import jpeg

@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from keras_reid.serving.server.admission import Admission, within
-from keras_reid.serving.server.errors import ServingError
 from keras_reid.serving.server.metrics import Metrics
+from keras_reid.serving.server.serving_error import ServingError
 from keras_reid.serving.server.uploads import Uploads
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from keras_reid.tuning.folder import hold, new_folder, newest_folder
+from keras_reid.tuning.sweep_folder import hold, new_folder, newest_folder
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 

@@ -7,7 +7,7 @@ import numpy as np
 from keras_reid.data.image_limits import MOST_SCANS, extent
 from keras_reid.serving.server.batcher import Batcher
 from keras_reid.serving.server.batching_config import BatchingParameters
-from keras_reid.serving.server.errors import ServingError, invalid
+from keras_reid.serving.server.serving_error import ServingError, invalid
 from keras_reid.serving.server.tensors import row_count
 
 _FEW = 8  # images per call; with more, too many would wait for the slowest

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from keras_reid.data.augmentation.__main__ import main
-from keras_reid.data.augmentation.sheet import contact_sheet
+from keras_reid.data.augmentation.augmentation_sheet import contact_sheet
 from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
