@@ -1,6 +1,6 @@
 """Embeddings of image files: find the files, compute, store. Light to import: TensorFlow loads with the first image.
 
-- `image_files`: which files a user's names stand for.
+- `named_images`: which files a user's names stand for.
 - `computing`: image files → embeddings, in memory (`embed_paths`) or into a store (`embed_into`).
 - `store`, `store_files`: embeddings on disk that survive a kill; `npz_file`: the file that `embed` writes.
 - `vectors`: checks and normalises embeddings.

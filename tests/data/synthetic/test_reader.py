@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from keras_reid.data import Synthetic
-from keras_reid.data.synthetic import PRESETS, reader
-from keras_reid.data.synthetic import drawn_set as generate
+from keras_reid.data.synthetic import PRESETS, drawn_set, reader
 from keras_reid.data.synthetic.__main__ import main
 from keras_reid.data.synthetic.drawn_set import settings
 from keras_reid.utils.errors import UserError
@@ -87,7 +86,7 @@ def test_same_settings_same_files(tiny, root, tmp_path):
 
 def test_files_do_not_depend_on_the_number_of_processes(root, tmp_path, monkeypatch):
     Synthetic("tiny").read(root)
-    monkeypatch.setattr(generate, "WORTH_A_PROCESS", 30)
+    monkeypatch.setattr(drawn_set, "WORTH_A_PROCESS", 30)
     several = Synthetic("tiny", processes=3)
     several.read(tmp_path)
     assert several.folder(root).name == several.folder(tmp_path).name
@@ -98,7 +97,7 @@ def test_manifest(tiny, root):
     kind = "vehicle" if "vehicle" in tiny.name else "person"
     manifest = json.loads((Synthetic("tiny", kind).folder(root) / "manifest.json").read_text())
     assert manifest["settings"] == settings(kind, PRESETS["tiny"], 0)
-    assert manifest["settings"]["version"] == generate.VERSION
+    assert manifest["settings"]["version"] == drawn_set.VERSION
     assert manifest["images"] == {"train": 48, "query": 24, "gallery": 48}
     assert "CC0" in manifest["licence"]
 
@@ -118,7 +117,7 @@ def test_every_setting_has_a_folder_of_its_own(monkeypatch):
     assert len(folders) == len(readers) == len({each.name for each in readers}) + 1  # no size in the name
     assert Synthetic(processes=7).folder("data") == Synthetic().folder("data")
     before = Synthetic().folder("data")
-    monkeypatch.setattr(generate, "VERSION", generate.VERSION + 1)
+    monkeypatch.setattr(drawn_set, "VERSION", drawn_set.VERSION + 1)
     assert Synthetic().folder("data") != before
 
 
@@ -224,8 +223,8 @@ def test_unwritable_root(tmp_path):
 
 
 def test_a_failing_process_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(generate, "WORTH_A_PROCESS", 30)
-    monkeypatch.setattr(generate.sys, "executable", "/bin/false")
+    monkeypatch.setattr(drawn_set, "WORTH_A_PROCESS", 30)
+    monkeypatch.setattr(drawn_set.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError, match="exit codes"):
         Synthetic("tiny", processes=2).read(tmp_path)
     assert not Synthetic("tiny").folder(tmp_path).exists()
