@@ -197,10 +197,17 @@ def _another(hint, default):
     return {bool: lambda: not default, int: lambda: default + 1, float: lambda: default / 2 or 0.5}[hint]()
 
 
+LARGE = {"MultiGranularityResNet", "ResNeSt", "ResNeXt"}  # seconds each
+
+
 def public_classes():
     modules = [(package, importlib.import_module(f"keras_reid.{package}")) for package in PACKAGES]
     return [
-        pytest.param(getattr(module, name), id=f"{package}.{name}")
+        pytest.param(
+            getattr(module, name),
+            id=f"{package}.{name}",
+            marks=[pytest.mark.medium] if name in LARGE else [],
+        )
         for package, module in modules
         for name in module.__all__
     ]

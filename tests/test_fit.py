@@ -205,6 +205,7 @@ def test_help_is_quick_and_light(name):
     assert "usage" in process.stdout
 
 
+@pytest.mark.medium
 def test_skip_unreadable_counts_and_lists(duke, command, tmp_path):
     root = tmp_path / "duke"
     shutil.copytree(duke, root)

@@ -66,7 +66,7 @@ def test_refused_before_anything_is_loaded(tmp_path):
             "--output must be a file that ends in .png, .jpg or .html",
         ),
         ([str(tmp_path / "none"), "--query", "0"], "there is no such run directory"),
-        ([run, "--query", "0"], "a model file outside a run has no test set of its own"),
+        ([run, "--query", "0"], "a model file outside a run has no test set:"),
         ([run], "query"),
     ):
         with pytest.raises(UserError, match=message):

@@ -25,7 +25,9 @@ from pathlib import Path
 
 import keras_reid
 from keras_reid.experiment import component as bases
+from keras_reid.utils import command_line
 from keras_reid.utils.arguments import NO_FIELD, InExperiments, Late, Part
+from keras_reid.utils.errors import UserError
 
 ROOT = Path(keras_reid.__file__).parent
 PACKAGES = ("losses", "layers/pooling", "layers", "heads", "backbones")
@@ -302,24 +304,30 @@ def _formatted(text, file):
     return text
 
 
-def main(arguments=None):
-    """The command. Returns 1 where `--check` finds a file that is out of date."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if arguments not in ([], ["--check"]):
-        print(f"usage: python -m keras_reid.experiment.generate [--check]. Received: {' '.join(arguments)}")
-        return 2
-    stale = False
-    for file, text in generated():
-        if file.is_file() and file.read_text(encoding="utf-8") == text:
-            continue
-        stale = True
-        print(f"{file.relative_to(ROOT.parent)} {'is out of date' if arguments else 'is written'}")
-        if not arguments:
-            file.write_text(text, encoding="utf-8")
-    if stale and arguments:
-        print("run: python -m keras_reid.experiment.generate")
-    return int(stale and bool(arguments))
+@dataclasses.dataclass(frozen=True)
+class Generate:
+    """Write the names that packages hand on, and the descriptions of components, from the classes' constructors."""
+
+    check: bool = False
+    """write nothing; fail if a file is out of date"""
+
+
+def main(arguments):
+    options = command_line.parse(Generate, arguments, prog="python -m keras_reid.experiment.generate")
+    stale = [
+        (file, text)
+        for file, text in generated()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text
+    ]
+    names = [str(file.relative_to(ROOT.parent)) for file, _ in stale]
+    if options.check and stale:
+        raise UserError(
+            f"out of date: {', '.join(names)}. Run `python -m keras_reid.experiment.generate`, and commit them"
+        )
+    for file, text in stale:
+        file.write_text(text, encoding="utf-8")
+    print(f"written: {', '.join(names)}" if names else "nothing to write: all files are current")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command_line.run(main)

@@ -83,7 +83,7 @@ def test_ibn_is_the_first_normalisation_of_the_blocks_in_stages_1_to_3():
     ("depth", "expected"),
     [
         (18, (0, 0)),
-        (50, (2, 3)),
+        pytest.param(50, (2, 3), marks=pytest.mark.medium),
         pytest.param(101, (2, 9), marks=pytest.mark.slow),
         pytest.param(152, (2, 9), marks=pytest.mark.slow),
     ],

@@ -85,6 +85,7 @@ def commands():
     files = [
         *(ROOT / "keras_reid").glob("*.py"),
         *(ROOT / "keras_reid").glob("**/__main__.py"),
+        ROOT / "keras_reid/experiment/generate.py",
         ROOT / "keras_reid/serving/publish.py",
     ]
     found = {}

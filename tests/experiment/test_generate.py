@@ -9,6 +9,7 @@ import pytest
 from keras_reid import heads, losses
 from keras_reid.experiment import generate
 from keras_reid.utils.arguments import InExperiments, Late, NoField, Part
+from keras_reid.utils.errors import UserError
 
 
 def test_all_files_are_current():
@@ -21,13 +22,15 @@ def test_command_writes_what_is_out_of_date_and_check_only_says_so(tmp_path, mon
     file.write_text("old")
     monkeypatch.setattr(generate, "ROOT", tmp_path / "keras_reid")
     monkeypatch.setattr(generate, "generated", lambda: [(file, "new")])
-    assert generate.main(["--check"]) == 1
+    with pytest.raises(UserError, match=r"out of date: losses\.py\. Run `python -m"):
+        generate.main(["--check"])
     assert file.read_text() == "old"
-    assert capsys.readouterr().out.startswith("losses.py is out of date\nrun: ")
-    assert generate.main([]) == 0
+    generate.main([])
     assert file.read_text() == "new"
-    assert generate.main(["--check"]) == 0
-    assert generate.main(["--chek"]) == 2
+    generate.main(["--check"])
+    assert capsys.readouterr().out == "written: losses.py\nnothing to write: all files are current\n"
+    with pytest.raises(UserError, match="--chek"):
+        generate.main(["--chek"])
 
 
 class Own(losses.TripletLoss):

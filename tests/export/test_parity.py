@@ -18,6 +18,7 @@ def images():
     return parity.test_images(small_model())
 
 
+@pytest.mark.medium
 @pytest.mark.usefixtures("own_process")
 def test_a_good_artefact_passes_where_keras_is_missing(model, images, tmp_path):
     export_savedmodel(model, tmp_path / "served", batch_sizes=())

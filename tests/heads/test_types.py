@@ -27,7 +27,13 @@ def cast(inputs, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "mixed_float16"])
-@pytest.mark.parametrize("name", heads.__all__)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.medium] if name == "MultiGranularityHeads" else [])
+        for name in heads.__all__
+    ],
+)
 def test_outputs_have_its_type_and_the_values_of_double_precision(name, dtype):
     exact, head = made(name, "float64"), made(name, dtype)
     inputs, call_kwargs = component_inputs(exact)

@@ -69,6 +69,7 @@ def own_run(command, tmp_path):
     return tmp_path / "runs" / "own", finished.stdout
 
 
+@pytest.mark.medium
 def test_own_parts_everywhere(own_run):
     run, printed = own_run
     (final,) = json.loads((run / "metrics.json").read_text()).values()

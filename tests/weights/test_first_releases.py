@@ -35,6 +35,7 @@ def state_of(model):
     }
 
 
+@pytest.mark.medium
 def test_mgn_as_it_was_published():
     """Pooling, convolution, normalisation and ReLU were a sequence `b1_pool` before a head with neck."""
     heads = MultiGranularityHeads(5, embedding_dim=4, metric_feature="after", reduction_activation="relu")

@@ -88,6 +88,7 @@ def test_logs_clusters_and_outliers(dataset, model):
     assert logs == {"loss": 1.0, "clusters": labels.max() + 1, "outliers": (labels < 0).mean()}
 
 
+@pytest.mark.medium
 def test_a_begun_epoch_is_not_clustered_again_and_the_next_is(dataset, model, monkeypatch):
     target, again = make(dataset), make(dataset)
     batches = labels_of(target.start(model, 2))
@@ -98,6 +99,7 @@ def test_a_begun_epoch_is_not_clustered_again_and_the_next_is(dataset, model, mo
         again.start(model, 3)
 
 
+@pytest.mark.medium
 def test_statistics_are_those_of_the_target(dataset, model):
     norm = model.backbone.layers[1]
     before = [np.array(norm.moving_mean), np.array(norm.moving_variance)]

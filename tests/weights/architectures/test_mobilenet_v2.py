@@ -63,6 +63,7 @@ def test_names_of_another_family():
     assert recognize_mobilenet_v2(names) is None
 
 
+@pytest.mark.medium
 def test_a_whole_model():
     network = MobileNetV2(0.1)
     generator = np.random.default_rng(0)
