@@ -128,3 +128,29 @@ def test_modelling_code_imports_no_tensorflow():
         or (isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tensorflow"))
     ]
     assert not wrong
+
+
+def test_a_run_reads_from_top_to_bottom():
+    """A file of `run/` uses only those after it here: what hands the experiment on never gets it back."""
+    order = (
+        "session",
+        "seeds",
+        "schedule_plot",
+        "execute",
+        "stages",
+        "train",
+        "results",
+        "model",
+        "data",
+        "environment",
+    )
+    place = {name: number for number, name in enumerate(order)}
+    steps = {name: name.split(".")[2] for name in modules() if name.startswith("keras_reid.run.")}
+    assert set(steps.values()) == set(order)
+    upward = [
+        (name, other)
+        for name, step in steps.items()
+        for other in imports(name)
+        if other in steps and steps[other] != step and place[steps[other]] < place[step]
+    ]
+    assert not upward

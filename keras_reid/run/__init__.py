@@ -8,7 +8,7 @@
     train         until the last epoch, with evaluations and checkpoints
     results       model, report, metrics
 
-A file calls those below it in this order: session → execute → stages → train, model → data, results, environment.
+A file uses only those after it: session → execute → stages → train → results → model → data → environment.
 Importing this package imports no Keras.
 """
 
