@@ -194,7 +194,7 @@ def _note_on_threshold(findings, calibration, calibrated_otherwise):
     metric = f" for the {findings.metric} distance" if calibrated_otherwise else ""
     return (
         f"The model is not calibrated{metric}: the dashed line marks where as many pairs of one identity are rejected "
-        "as pairs of different ones are accepted. It was found on this very test set, so do not work with it; "
+        "as pairs of different ones are accepted. It was found on this very test set, so do not use it: "
         "python -m keras_reid.calibrate chooses a threshold."
     )
 

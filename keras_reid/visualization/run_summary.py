@@ -25,7 +25,8 @@ def run_summary(directory, description, log, model=None):
         summary["embedding"] = f"{model.embedding_dim} numbers"
         summary["image size"] = "{} × {} pixels (height × width)".format(*model.image_size)
     if log:
-        summary["training"] = f"{log[-1]['epoch']} epochs, {log[-1].get('step', 0):,} steps"
+        epochs = log[-1]["epoch"]
+        summary["training"] = f"{epochs} epoch{'s' * (epochs != 1)}, {log[-1].get('step', 0):,} steps"
         summary["time"] = f"{clock(sum(record.get('seconds', 0) for record in log))} with evaluations"
     if (best := _read(directory / "best.json")) and "epoch" in best:
         summary["best epoch"] = str(best["epoch"])
