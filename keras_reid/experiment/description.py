@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_reid.experiment.keys import type_name
+from keras_reid.experiment.keys import is_description, type_name
 
 
 def as_dict(value):
     """An experiment as plain JSON-able values: descriptions as `{"type": name, fields}`, own components by name."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if is_description(value):
         fields = {field.name: as_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {"type": type(value).__name__, **fields}
     if isinstance(value, Mapping):

@@ -43,6 +43,11 @@ def type_name(value):
     return f"{named.__module__}.{named.__qualname__}"
 
 
+def is_description(value):
+    """Whether a value has fields: an experiment, a section of it, or a component; not the class of one."""
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+
+
 def _changed(value, changes, path, experiment):
     """A copy of `value`, which lies at `path` in the experiment; the keys of the changes begin below it."""
     grouped = {}  # {name: {the rest of the key, "" for the value itself: new value}}
@@ -67,11 +72,11 @@ def _changed(value, changes, path, experiment):
 
 def _children(value):
     """`{name: value}`: the fields of a description, or the items of a mapping or of a tuple of descriptions."""
-    if _is_description(value):
+    if is_description(value):
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, tuple) and any(map(_is_description, value)):
+    if isinstance(value, tuple) and any(map(is_description, value)):
         return {str(place): item for place, item in enumerate(value)}
     return {}
 
@@ -83,17 +88,13 @@ def _lines(value, path):
             yield f"{key} = {_words(child)}".rstrip()
             continue
         if _may_be_anything(value, name):
-            yield f"# {key}: {type(child).__name__ if _is_description(child) else type_name(child)}"
+            yield f"# {key}: {type(child).__name__ if is_description(child) else type_name(child)}"
         yield from _lines(child, (*path, name))
 
 
 def _may_be_anything(value, name):
     """Whether the type of a child has to be told: a section, such as `model`, is the same in every experiment."""
-    return not _is_description(value) or value.__dataclass_fields__[name].type is Any
-
-
-def _is_description(value):
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
+    return not is_description(value) or value.__dataclass_fields__[name].type is Any
 
 
 def _is_plain(value):

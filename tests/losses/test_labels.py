@@ -35,18 +35,12 @@ OF_PAIRS = {
     "cosface": lambda **options: CosFaceLoss(scale=2, **options),
 }
 # Every other loss of labels, with its defaults: a new one is tested without an entry here.
-_NAMED = {
-    "CircleLoss",
-    "ClusterMemoryLoss",
-    "CosFaceLoss",
-    "CrossEntropy",
-    "FocalLoss",
-    "MemoryLoss",
-    "TripletLoss",
-}
-for _name in set(losses.__all__) - _NAMED:
-    if issubclass(_class := getattr(losses, _name), LabelLoss):
-        (OF_PAIRS if getattr(_class, "reads", "logits") == "feature" else OF_CLASSES)[_name] = _class
+_NAMED = {type(make()) for make in (*OF_CLASSES.values(), *OF_PAIRS.values())} | {MemoryLoss}
+for _class in (getattr(losses, name) for name in losses.__all__):  # in the same order in every worker
+    if issubclass(_class, LabelLoss) and _class not in _NAMED:
+        (OF_PAIRS if getattr(_class, "reads", "logits") == "feature" else OF_CLASSES)[_class.__name__] = (
+            _class
+        )
 ALL = {
     **OF_CLASSES,
     **OF_PAIRS,
