@@ -56,6 +56,7 @@ def main(arguments):
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     folder = options.output.with_name(f".{options.output.stem}.part")
+    command_line.continue_with("embed", arguments)
     with EmbeddingStore(folder, {"model": fingerprint(file)}, private=True) as store:
         try:
             count, dim = _embed(store, model, paths, options)

@@ -71,6 +71,8 @@ def main(arguments):
     elif fit.plot_schedule:
         _plot_schedule(fit, overrides)
     else:
+        if not fit.smoke:
+            command_line.continue_with("fit", arguments, "--resume")
         _run(fit, overrides)
 
 

@@ -6,15 +6,11 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
-
-_SAME = 1e-3  # of a metric: what rounding on another processor may change
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,32 +90,13 @@ def _report(run, options):
     if options.root is not None:
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
-    from keras_reid.evaluation import Evaluator, print_table
     from keras_reid.models import load_model
     from keras_reid.run.data import read_datasets
-    from keras_reid.run.results import write_run_report
+    from keras_reid.run.report_again import report_again
 
     _, tests = read_datasets(data, train=False)
     model = load_model(run.path, trust_code=options.trust_code)
-    evaluator = Evaluator(model, experiment.evaluation.embedding_settings())
-    evaluations = {dataset.name: evaluator.run(dataset) for dataset in tests}
-    print_table({name: evaluation.result for name, evaluation in evaluations.items()})
-    _compare_with_run(run, evaluations)
-    write_run_report(model, experiment, run.path, tests, evaluations, output=options.output)
-
-
-def _compare_with_run(run, evaluations):
-    """Warns where the metrics differ from those of the run."""
-    before = read_json(run / "metrics.json")
-    for name, evaluation in evaluations.items():
-        for key in ("rank1", "mAP"):
-            of_embeddings = before.get(cosine_entry(name), before.get(name, {}))
-            old, new = of_embeddings.get(key), getattr(evaluation.result, key)
-            if old is not None and abs(old - new) > _SAME:
-                print(
-                    f"warning: {key} of {name} is {100 * new:.2f} %, and was {100 * old:.2f} % at the end of the run: "
-                    "was the model or the test set changed?"
-                )
+    report_again(run, experiment, model, tests, options.output)
 
 
 if __name__ == "__main__":

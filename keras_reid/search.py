@@ -77,7 +77,7 @@ def main(arguments):
     if options.gallery is None:
         _compare(options)
     else:
-        _search(options)
+        _search(options, arguments)
 
 
 def _compare(options):
@@ -121,7 +121,7 @@ def _compare(options):
     _say_uncalibrated(named)
 
 
-def _search(options):
+def _search(options, arguments):
     if not options.queries:
         raise UserError("name at least one image to search for, before the options")
     if options.output and options.output.exists() and not options.output.is_dir():
@@ -151,6 +151,7 @@ def _search(options):
     model = load_model(named, trust_code=options.trust_code)
     calibration = Calibration.from_metadata(model.metadata) if model.metadata.get(KEY) else None
     flip = bool(calibration and calibration.flip)
+    command_line.continue_with("search", arguments)
     gallery = update_index(
         scanned,
         model,
