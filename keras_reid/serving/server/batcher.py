@@ -35,9 +35,12 @@ class Batcher:
         executor: its `num_batch_threads` threads run the batches.
         anyone_coming: function without arguments that says whether another request is arriving.
         observe: called with the number of rows of each batch.
+        prepare: function from the list of the requests' inputs to the list of those to merge, with a `ServingError` in
+            place of each request that fails alone; called in the thread of the batch.
     """
 
-    def __init__(self, run, parameters, executor, anyone_coming, observe):
+    def __init__(self, run, parameters, executor, anyone_coming, observe, prepare=list):
+        self._prepare = prepare
         self._run, self._parameters, self._executor = run, parameters, executor
         self._anyone_coming, self._observe = anyone_coming, observe
         self._waiting = collections.deque()
@@ -151,26 +154,36 @@ class Batcher:
 
     def _execute(self, tasks):
         """Runs in a thread; returns an answer or an exception for each task."""
+        prepared = self._prepare([task.inputs for task in tasks])
+        pairs = [(inputs, task.rows) for inputs, task in zip(prepared, tasks, strict=True)]
+        answers = iter(self._answers([pair for pair in pairs if not isinstance(pair[0], ServingError)]))
+        return [inputs if isinstance(inputs, ServingError) else next(answers) for inputs in prepared]
+
+    def _answers(self, requests):
+        """An answer or an exception for each pair of inputs and number of rows."""
+        if not requests:
+            return []
         try:
-            outputs = self._run(self._merge(tasks))
+            outputs = self._run(self._merge(requests))
         except ServingError as error:
-            if len(tasks) == 1 or error.code != "INVALID_ARGUMENT":
-                return [error] * len(tasks)
-            return [answer for task in tasks for answer in self._execute([task])]
+            if len(requests) == 1 or error.code != "INVALID_ARGUMENT":
+                return [error] * len(requests)
+            return [answer for request in requests for answer in self._answers([request])]
         answers, start = [], 0
-        for task in tasks:
-            answers.append({name: array[start : start + task.rows] for name, array in outputs.items()})
-            start += task.rows
+        for _, rows in requests:
+            answers.append({name: array[start : start + rows] for name, array in outputs.items()})
+            start += rows
         return answers
 
-    def _merge(self, tasks):
-        rows = sum(task.rows for task in tasks)
+    def _merge(self, requests):
+        rows = sum(rows for _, rows in requests)
         size = self._parameters.padded(rows) if rows else 0
-        if len(tasks) == 1 and size == rows:
-            return tasks[0].inputs
+        first = requests[0][0]
+        if len(requests) == 1 and size == rows:
+            return first
         merged = {}
-        for name, first in tasks[0].inputs.items():
-            merged[name] = batch = np.empty((size, *first.shape[1:]), first.dtype)
-            np.concatenate([task.inputs[name] for task in tasks], out=batch[:rows])
+        for name, array in first.items():
+            merged[name] = batch = np.empty((size, *array.shape[1:]), array.dtype)
+            np.concatenate([inputs[name] for inputs, _ in requests], out=batch[:rows])
             batch[rows:] = 0
         return merged

@@ -48,8 +48,8 @@ def check_values(body, most):
     """Raises if parsing the body would block other requests for too long; looks only at bytes."""
     if has_more_values(body, most):
         raise invalid(
-            f"JSON may have at most {most} values, with each key counted as {_KEY}. Received: about {values(body)}; send "
-            "several requests, or use gRPC for pixels"
+            f"JSON may have at most {most} values, with each key counted as {_KEY}. Received: about {values(body)}; "
+            "send several requests, or use gRPC for pixels"
         )
 
 

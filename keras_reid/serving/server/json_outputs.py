@@ -24,7 +24,8 @@ def write_outputs(outputs, by_rows):
         return b'{"predictions": ' + _object(outputs) + b"}"
     rows = range(next(iter(counts.values())))
     texts = (
-        _object({name: np.asarray(array[row], array.dtype) for name, array in outputs.items()}) for row in rows
+        _object({name: np.asarray(array[row], array.dtype) for name, array in outputs.items()})
+        for row in rows
     )
     return b'{"predictions": [' + b", ".join(texts) + b"]}"
 
@@ -42,7 +43,9 @@ def _text(name, array):
     if array.dtype == np.float32 and array.ndim and np.isfinite(array).all():
         # The fewest digits that restore each float32; `json` would write those of a float64, ten times as slowly.
         return orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
-    return json.dumps(array.tolist()).encode()  # also NaN, which is not JSON, but TensorFlow Serving writes it
+    return json.dumps(
+        array.tolist()
+    ).encode()  # also NaN, which is not JSON, but TensorFlow Serving writes it
 
 
 def _nested_strings(value, as_base64):

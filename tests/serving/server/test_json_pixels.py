@@ -117,7 +117,24 @@ def one(text, place=0):
 @pytest.mark.parametrize("place", [0, 1, 60, -1])
 @pytest.mark.parametrize(
     "text",
-    ["256", "299", "999", "1000", "01", "00", "001", "-1", "1.0", "1e2", "true", "null", "", " ", "1 2", "[1]"]
+    [
+        "256",
+        "299",
+        "999",
+        "1000",
+        "01",
+        "00",
+        "001",
+        "-1",
+        "1.0",
+        "1e2",
+        "true",
+        "null",
+        "",
+        " ",
+        "1 2",
+        "[1]",
+    ]
     + ['"1"', "NaN", "1]", "[1", "1,2", "], [1", "{}", "\t1", "1\n"],
 )
 def test_anything_else_is_left_to_the_general_parser(text, place):
