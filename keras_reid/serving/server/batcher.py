@@ -84,13 +84,13 @@ class Batcher:
         self._rows += rows
         self._dispatch()
         try:
+            if len(parts) == 1:
+                return await parts[0].answer
             answers = await asyncio.gather(*(part.answer for part in parts))
         except BaseException:
             for part in parts:  # the request has failed, or its client is gone
                 part.answer.cancel()
             raise
-        if len(answers) == 1:
-            return answers[0]
         return {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
 
     def _dispatch(self):
