@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart serve test test-medium test-slow test-random coverage lint clean
+.PHONY: help install quickstart serve wheel test test-medium test-slow test-random coverage lint clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -30,6 +30,12 @@ serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the
 		docker compose --file serving/compose.yaml up; \
 	else $(BIN)/python -m keras_reid.serving.server --model-config-file serving/models.config --models-folder models \
 		--batching-config serving/batching.config; fi
+
+# The wheel is built from the sdist, so that both are complete.
+wheel: install ## build dist/*.whl and dist/*.tar.gz, and check them
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 # pytest-xdist workers, one TensorFlow thread each: one per core, up to 4 (2 GB each).
 WORKERS ?= auto
