@@ -18,17 +18,17 @@ $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 install: $(VENV)/.installed ## create .venv with the pinned requirements
 
 quickstart: install ## train on synthetic people, evaluate, export a SavedModel
-	$(BIN)/python -m keras_reid.fit experiments/quickstart.py
-	$(BIN)/python -m keras_reid.export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
+	$(BIN)/keras-reid fit experiments/quickstart.py
+	$(BIN)/keras-reid export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
 		--format savedmodel --output exports/quickstart
 
 models/reid: install
-	$(BIN)/python -m keras_reid.serving.publish exports/quickstart/savedmodel/float32 models/reid
+	$(BIN)/keras-reid publish exports/quickstart/savedmodel/float32 models/reid
 
 serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the embedded server
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
 		docker compose --file serving/compose.yaml up; \
-	else $(BIN)/python -m keras_reid.serving.server --model-config-file serving/models.config --models-folder models \
+	else $(BIN)/keras-reid serve --model-config-file serving/models.config --models-folder models \
 		--batching-config serving/batching.config; fi
 
 # The wheel is built from the sdist, so that both are complete.

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
+"""`keras-reid calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
 
 import dataclasses
 from pathlib import Path
@@ -63,7 +63,7 @@ class Calibrate:
 
 def main(arguments):
     options = command_line.parse(
-        Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
+        Calibrate, arguments, prog="keras-reid calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
     from keras_reid.evaluation import parse_memory

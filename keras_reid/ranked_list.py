@@ -1,4 +1,4 @@
-"""`python -m keras_reid.ranked_list RUN --query QUERY`: what a model finds for one query."""
+"""`keras-reid ranked_list RUN --query QUERY`: what a model finds for one query."""
 
 import dataclasses
 import difflib
@@ -49,7 +49,7 @@ def main(arguments):
     options = command_line.parse(
         RankedList,
         arguments,
-        prog="python -m keras_reid.ranked_list",
+        prog="keras-reid ranked_list",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     if options.top < 1:

@@ -94,7 +94,7 @@ def _curves(curves):
     figures = curve_charts({name: each for name, each in curves.items() if each})
     if not missing:
         return figures
-    return figures + notes(f"No ROC curve of {', '.join(missing)}: python -m keras_reid.report RUN adds it.")
+    return figures + notes(f"No ROC curve of {', '.join(missing)}: keras-reid report RUN adds it.")
 
 
 def _read(file):

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.serving.server MODEL_DIR`: `keras-reid serve` under its module's name."""
+"""`python -m keras_reid.serving.server MODEL_DIR`: `keras-reid serve` under the name of its module."""
 
 from keras_reid.serving.server.command import main
 from keras_reid.utils import command_line

@@ -68,7 +68,7 @@ def test_nothing_to_serve(tmp_path):
     code, text = ended(tmp_path, "--rest-port", 0, "--grpc-port", 0)
     assert code == 2
     assert text.startswith("error: ")
-    assert text.endswith("python -m keras_reid.serving.publish creates them\n")
+    assert text.endswith("keras-reid publish creates them\n")
     assert text.count("\n") == 1
 
 
