@@ -7,6 +7,7 @@ import difflib
 import importlib
 import os
 import sys
+import types
 
 from keras_reid import __version__
 from keras_reid.utils import command_line
@@ -24,7 +25,10 @@ COMMANDS = {
     "verify": ("keras_reid.verify", "tell whether two images show the same one"),
     "search": ("keras_reid.search", "find an image's identity in a folder"),
     "embed": ("keras_reid.embed", "write the embeddings of images to a file"),
-    "export": ("keras_reid.export.__main__", "write a SavedModel, ONNX, LiteRT or TensorRT artefact, verified"),
+    "export": (
+        "keras_reid.export.__main__",
+        "write a SavedModel, ONNX, LiteRT or TensorRT artefact, verified",
+    ),
     "publish": ("keras_reid.publish", "put a SavedModel where servers look for it"),
     "serve": ("keras_reid.serve", "serve models over REST and gRPC"),
     "convert": ("keras_reid.convert", "convert a PyTorch checkpoint to Keras"),
@@ -41,7 +45,7 @@ HELP = f"""usage: keras-reid COMMAND …
 `keras-reid COMMAND --help` lists the options of a command. `python -m keras_reid.COMMAND` runs it as well."""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     name, *rest = arguments or ["--help"]
     if name in ("-h", "--help"):
         print(HELP)
@@ -53,7 +57,7 @@ def main(arguments):
         _module(name).main(rest)
 
 
-def script():
+def script() -> None:
     """The console script `keras-reid`."""
     if not sys.flags.safe_path:
         # As `python -m` does: experiment files may import modules of the working directory.
@@ -61,7 +65,7 @@ def script():
     command_line.run(main)
 
 
-def _module(name):
+def _module(name: str) -> types.ModuleType:
     plain = name.replace("-", "_")
     if plain not in COMMANDS:
         near = difflib.get_close_matches(plain, COMMANDS, n=1)
@@ -70,7 +74,7 @@ def _module(name):
     return importlib.import_module(COMMANDS[plain][0])
 
 
-def _completion(shell="", *_):
+def _completion(shell: str = "", *_: str) -> str:
     from keras_reid.experiment import Experiment
     from keras_reid.experiment.keys import lines
     from keras_reid.utils.completion import SHELLS, completion_script, options_of
@@ -78,9 +82,7 @@ def _completion(shell="", *_):
     if shell not in SHELLS:
         raise UserError(f"--completion must be followed by {' or '.join(SHELLS)}. Received: {shell!r}")
     # The options of a command are a dataclass that is named after it: `RankedList` for `ranked_list`.
-    options = {
-        name: options_of(getattr(_module(name), name.title().replace("_", ""))) for name in COMMANDS
-    }
+    options = {name: options_of(getattr(_module(name), name.title().replace("_", ""))) for name in COMMANDS}
     keys = (line.partition(" =")[0] for line in lines(Experiment()) if not line.startswith("#"))
     options["fit"] |= {f"--{key.replace('_', '-')}": () for key in keys}
     return completion_script(shell, "keras-reid", options)

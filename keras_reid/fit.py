@@ -49,9 +49,7 @@ class Fit:
 
 def main(arguments):
     if arguments and Path(arguments[0]).suffix == ".py" and {"-h", "--help"} & set(arguments):
-        override(
-            load_experiment(arguments[0]), ["--help"], program=f"keras-reid fit {arguments[0]}"
-        )
+        override(load_experiment(arguments[0]), ["--help"], program=f"keras-reid fit {arguments[0]}")
     fit, overrides = command_line.parse(
         Fit,
         _with_picture(arguments),

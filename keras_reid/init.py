@@ -27,7 +27,7 @@ class Init:
     """the experiment's name, of letters, digits and . _ + -"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(Init, arguments, prog="keras-reid init")
     name = options.name.removesuffix(".py")
     if not re.fullmatch(r"[\w.+-]+", name) or name.startswith("-"):

@@ -76,8 +76,7 @@ def finished_run(path):
     run = RunDirectory(path)
     if Path(path).is_dir() and not (run / "command.json").is_file():
         raise UserError(
-            f"{path}: not a run directory: it contains no command.json. Pass one that "
-            "`keras-reid fit` wrote"
+            f"{path}: not a run directory: it contains no command.json. Pass one that `keras-reid fit` wrote"
         )
     find_model_file(path)
     if not run.is_finished():

@@ -45,7 +45,9 @@ def test_it_is_light():
     """Neither the list nor a command's help loads Keras; the list loads not even tyro."""
     code = "import sys; from keras_reid.__main__ import main; {} print(sorted(sys.modules))"
     run = [sys.executable, "-c"]
-    listed = subprocess.run([*run, code.format("main([]);")], capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [*run, code.format("main([]);")], capture_output=True, text=True, check=True
+    ).stdout
     assert not {"'keras'", "'tensorflow'", "'numpy'", "'tyro'"} & set(listed.replace("]", ",").split(", "))
 
 
@@ -85,7 +87,7 @@ SCRIPT = "from keras_reid.__main__ import script; script()"
 def script(*arguments, cwd, **environment):
     """What the installed program does: its folder, not the working directory, is on the path at first."""
     return subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[0] = '/nowhere'; {SCRIPT}", *arguments],
+        [sys.executable, "-c", f"import sys; sys.path[:] = filter(None, sys.path); {SCRIPT}", *arguments],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,

@@ -44,7 +44,9 @@ def test_requirements_pin_every_package_once():
     assert all(re.fullmatch(r"==[\w.]+", str(specifier)) for specifier in PINNED.values())
 
 
-@pytest.mark.parametrize("requirement", [*NEEDED, *(one for group in EXTRAS.values() for one in group)], ids=str)
+@pytest.mark.parametrize(
+    "requirement", [*NEEDED, *(one for group in EXTRAS.values() for one in group)], ids=str
+)
 def test_the_pins_agree(requirement):
     """What a user's environment gets is what was tested."""
     name = canonicalize_name(requirement.name)

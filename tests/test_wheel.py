@@ -96,7 +96,9 @@ def installed(built, tmp_path_factory):
 
 def test_it_is_the_wheel(installed):
     code = "import keras_reid, serving"
-    process = subprocess.run(installed.command("python", "-c", code), capture_output=True, **installed.options)
+    process = subprocess.run(
+        installed.command("python", "-c", code), capture_output=True, **installed.options
+    )
     assert "No module named 'serving'" in process.stderr  # which only the checkout has
     where = installed.run("python", "-c", "import keras_reid; print(keras_reid.__file__)")
     assert pathlib.Path(where.strip()).is_relative_to(installed.folder / "environment")
@@ -118,12 +120,30 @@ def test_from_an_experiment_file_to_a_clients_answer(installed):
     draw(folder / "images" / "a.png", 1, 1)
     draw(folder / "images" / "b.png", 2, 1)
     installed.run("keras-reid", "embed", "runs/mine-smoke", "images", "--output", "local.npz")
-    serve = ["keras-reid", "serve", "models/reid", "--rest-port", 0, "--grpc-port", 0, "--ready-file", "ready.json"]
+    serve = [
+        "keras-reid",
+        "serve",
+        "models/reid",
+        "--rest-port",
+        0,
+        "--grpc-port",
+        0,
+        "--ready-file",
+        "ready.json",
+    ]
     with subprocess.Popen(installed.command(*serve), stderr=subprocess.PIPE, **installed.options) as server:
         try:
             address = _address(folder / "ready.json", server)
             for url in (address["rest"], f"grpc://{address['grpc']}"):
-                client = ["python", "-m", "keras_reid.serving.client", url, "images", "--output", "answer.npz"]
+                client = [
+                    "python",
+                    "-m",
+                    "keras_reid.serving.client",
+                    url,
+                    "images",
+                    "--output",
+                    "answer.npz",
+                ]
                 installed.run(*client)
                 with np.load(folder / "answer.npz") as answer, np.load(folder / "local.npz") as local:
                     np.testing.assert_allclose(answer["embeddings"], local["embeddings"], atol=1e-4)

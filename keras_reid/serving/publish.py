@@ -113,11 +113,7 @@ def _check_export(export, allow_unchecked):
     """Checks an export; returns the hashes of its files, or None if it has none."""
     if not (export / _MARKER).is_file():
         inside = sorted(str(path.parent) for path in export.rglob(_MARKER)) if export.is_dir() else []
-        hint = (
-            f"Did you mean {' or '.join(inside[:3])}?"
-            if inside
-            else "keras-reid export writes one."
-        )
+        hint = f"Did you mean {' or '.join(inside[:3])}?" if inside else "keras-reid export writes one."
         raise UserError(f"{export} must be a folder with {_MARKER}. {hint}")
     hashes = known_hashes(export)
     if hashes is None and not allow_unchecked:

@@ -5,6 +5,8 @@ tyro has such scripts too, but they complete no file names after a command, and 
 
 import dataclasses
 import typing
+from collections.abc import Mapping
+from typing import Any
 
 import tyro
 
@@ -32,7 +34,7 @@ complete -o default -F _{name} {program}"""
 _ZSH = "autoload -Uz compinit bashcompinit && compinit && bashcompinit\n"
 
 
-def completion_script(shell, program, commands):
+def completion_script(shell: str, program: str, commands: Mapping[str, Mapping[str, tuple[str, ...]]]) -> str:
     """The script that a user's shell evaluates.
 
     Args:
@@ -69,7 +71,7 @@ def completion_script(shell, program, commands):
     return (_ZSH if shell == "zsh" else "") + script
 
 
-def options_of(kind):
+def options_of(kind: type) -> dict[str, tuple[str, ...]]:
     """Option → its choices, `()` where there are none, of a dataclass that tyro parses.
 
     The choices of the first word, if it has any, are under the empty name.
@@ -83,7 +85,7 @@ def options_of(kind):
         >>> options_of(Copy)
         {'--mode': ('fast', 'safe'), '--batch-size': ()}
     """
-    options = {}
+    options: dict[str, tuple[str, ...]] = {}
     hints = typing.get_type_hints(kind, include_extras=True)
     for field in dataclasses.fields(kind):
         hint = hints[field.name]
@@ -98,7 +100,7 @@ def options_of(kind):
     return options
 
 
-def _choices(hint):
+def _choices(hint: Any) -> tuple[str, ...]:
     """What a `Literal` somewhere in a type allows."""
     if typing.get_origin(hint) is typing.Literal:
         return tuple(map(str, typing.get_args(hint)))

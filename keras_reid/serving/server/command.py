@@ -16,7 +16,7 @@ from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Serve, arguments, prog="keras-reid serve", config=(tyro.conf.FlagCreatePairsOff,)
     )
