@@ -64,14 +64,14 @@ class Installed:
         environment = folder / "environment"
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
         self.python = environment / "bin" / "python"
+        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", self.python]
+        subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True)
         # TensorFlow and the other requirements (2 GB) are those of the tests' environment. A folder that a .pth file
         # names comes after the environment's own, and its .pth files are not read: the checkout, which is installed
         # there in editable mode, stays out. `test_it_is_the_wheel` makes sure.
         packages = pathlib.Path(sysconfig.get_path("purelib", vars={"base": str(environment)}))
         places = dict.fromkeys([*site.getsitepackages(), str(pathlib.Path(np.__file__).parents[1])])
         (packages / "tests.pth").write_text("\n".join(places) + "\n")
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", self.python]
-        subprocess.run([*pip, "install", "--no-deps", "--no-index", wheel], check=True)
 
     def command(self, *words):
         return [str(self.python.parent / words[0]), *map(str, words[1:])]
