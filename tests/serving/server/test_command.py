@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from keras_reid.serving.server.__main__ import main
+from keras_reid.serving.server.command import main
 from keras_reid.utils.errors import UserError
 from tests.serving.running import ROOT, command
 
