@@ -1,4 +1,4 @@
-"""`python -m keras_reid.calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
+"""`keras-reid calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
 
 import dataclasses
 import sys
@@ -64,7 +64,7 @@ class Calibrate:
 
 def main(arguments):
     options = command_line.parse(
-        Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
+        Calibrate, arguments, prog="keras-reid calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
     from keras_reid.evaluation import parse_memory
@@ -133,7 +133,7 @@ def _renew_report(options, file, model, features):
         report_again(run, experiment, model, tests, features=features)
     except UserError as error:
         print(
-            f"{run / 'report' / 'index.html'} still shows what was before: `python -m keras_reid.report {run.path}` "
+            f"{run / 'report' / 'index.html'} still shows what was before: `keras-reid report {run.path}` "
             f"writes it again. Now it could not be written: {error}",
             file=sys.stderr,
         )

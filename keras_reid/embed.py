@@ -1,4 +1,4 @@
-"""`python -m keras_reid.embed RUN_OR_MODEL IMAGES… --output F.npz`: embeddings of image files."""
+"""`keras-reid embed RUN_OR_MODEL IMAGES… --output F.npz`: embeddings of image files."""
 
 import dataclasses
 import pathlib
@@ -39,7 +39,7 @@ class Embed:
 
 def main(arguments):
     options = command_line.parse(
-        Embed, arguments, prog="python -m keras_reid.embed", config=(tyro.conf.FlagCreatePairsOff,)
+        Embed, arguments, prog="keras-reid embed", config=(tyro.conf.FlagCreatePairsOff,)
     )
     if options.output.suffix != ".npz":
         raise UserError(f"--output must be a file that ends in .npz. Received: {options.output}")

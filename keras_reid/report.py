@@ -1,4 +1,4 @@
-"""`python -m keras_reid.report RUN [RUN …]`: the report of a run, or a comparison of several."""
+"""`keras-reid report RUN [RUN …]`: the report of a run, or a comparison of several."""
 
 import dataclasses
 from pathlib import Path
@@ -39,7 +39,7 @@ class Report:
 
 def main(arguments):
     options = command_line.parse(
-        Report, arguments, prog="python -m keras_reid.report", config=(tyro.conf.FlagCreatePairsOff,)
+        Report, arguments, prog="keras-reid report", config=(tyro.conf.FlagCreatePairsOff,)
     )
     runs = [finished_run(run) for run in options.runs]
     if not runs:
@@ -68,18 +68,17 @@ def finished_run(path):
         UserError: nothing is there, it is something else, or the run is not finished.
     """
     if Path(path).is_file():
-        raise UserError(f"{path}: a file. Pass the run directory that `python -m keras_reid.fit` wrote")
+        raise UserError(f"{path}: a file. Pass the run directory that `keras-reid fit` wrote")
     run = RunDirectory(path)
     if Path(path).is_dir() and not (run / "command.json").is_file():
         raise UserError(
-            f"{path}: not a run directory: it contains no command.json. Pass one that "
-            "`python -m keras_reid.fit` wrote"
+            f"{path}: not a run directory: it contains no command.json. Pass one that `keras-reid fit` wrote"
         )
     find_model_file(path)
     if not run.is_finished():
         raise UserError(
             f"{path}: the run is not finished: it contains no metrics.json. "
-            "`python -m keras_reid.fit FILE --resume` finishes it"
+            "`keras-reid fit FILE --resume` finishes it"
         )
     return run
 

@@ -150,5 +150,5 @@ def test_the_report_of_a_run_is_current_afterwards(copied_run, command, root):
     said = command(
         "calibrate", run, "--dataset", other, "--false-positive-rate", "0.05", cwd=run.parents[1]
     ).stderr
-    assert "still shows what was before: `python -m keras_reid.report" in said
+    assert "still shows what was before: `keras-reid report" in said
     assert "is not executed" in said

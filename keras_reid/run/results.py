@@ -58,7 +58,7 @@ def save_model(model, file, epoch=None):
 def write_pages(experiment, directory, model, tests, evaluations):
     """Writes the report, its ranked lists as pictures, and what TensorBoard's projector shows.
 
-    ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `python -m keras_reid.report`.
+    ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `keras-reid report`.
     """
     from keras_reid.visualization.projector import write_projector
 

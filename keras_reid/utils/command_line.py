@@ -160,7 +160,7 @@ def continue_with(name, arguments, *more):
         more: options to add, unless they are there.
     """
     words = [*arguments, *(option for option in more if option not in arguments)]
-    _continuing[:] = [f"python -m keras_reid.{name} {shlex.join(map(str, words))}"]
+    _continuing[:] = [f"keras-reid {name} {shlex.join(map(str, words))}"]
 
 
 def load_tensorflow():

@@ -203,7 +203,7 @@ def _note_on_threshold(findings, calibration, calibrated_otherwise):
     return (
         f"The model is not calibrated{metric}: the dashed line marks where as many pairs of one identity are rejected "
         "as pairs of different ones are accepted. It was found on this very test set, so do not use it: "
-        "python -m keras_reid.calibrate chooses a threshold."
+        "keras-reid calibrate chooses a threshold."
     )
 
 
@@ -212,7 +212,7 @@ def _cameras(pairs, names):
     if max(len(pairs.query_cameras), len(pairs.gallery_cameras)) > _MOST_CAMERAS:
         return notes(
             f"{len(pairs.gallery_cameras)} cameras are too many for a table here: "
-            "python -m keras_reid.evaluate RUN --per-camera writes it as JSON."
+            "keras-reid evaluate RUN --per-camera writes it as JSON."
         )
     # What the reader looks for is where cameras differ, so the shades begin at the worst pair.
     low, high = np.nanmin(pairs.rank1), np.nanmax(pairs.rank1)

@@ -135,7 +135,7 @@ def test_an_interrupt_says_which_command_continues(capsys):
         command_line.continue_with("fit", ["my file.py", "--training.epochs", "3"], "--resume")
         interrupt()
 
-    said = "interrupted; to continue: python -m keras_reid.fit 'my file.py' --training.epochs 3 --resume"
+    said = "interrupted; to continue: keras-reid fit 'my file.py' --training.epochs 3 --resume"
     assert outcome(main, capsys) == (130, [said])
     assert outcome(lambda arguments: interrupt(), capsys) == (130, ["interrupted"])
 

@@ -77,11 +77,11 @@ def test_why_a_curve_is_missing_is_said_as_the_report_says_it(make, tmp_path):
     without = {
         **CURVES,
         "roc": None,
-        "without_roc": "Too many pairs: python -m keras_reid.report RUN adds it.",
+        "without_roc": "Too many pairs: keras-reid report RUN adds it.",
     }
     runs = [make("a", {"m": METRICS}, {"m": CURVES}), make("b", {"m": METRICS}, {"m": without})]
     page = Page(write_comparison(runs, tmp_path / "c.html").read_text())
-    assert "b: Too many pairs: python -m keras_reid.report RUN adds it." in page.text
+    assert "b: Too many pairs: keras-reid report RUN adds it." in page.text
 
 
 def test_the_same_settings(make, tmp_path):

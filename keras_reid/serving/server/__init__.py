@@ -1,6 +1,6 @@
 """A server with the same REST and gRPC interfaces as TensorFlow Serving, for machines without it.
 
-`python -m keras_reid.serving.server MODEL_DIR` serves a SavedModel, or a folder of its numbered versions. Libraries
+`keras-reid serve MODEL_DIR` serves a SavedModel, or a folder of its numbered versions. Libraries
 implement the protocols (Starlette on uvicorn, grpcio with TensorFlow Serving's own messages), and TensorFlow computes.
 This package maps requests to signatures, batches rows, and watches the folder for new versions.
 
