@@ -47,7 +47,7 @@ PHASES = ("imports", "data", "model", "tracing", "optimization", "execution", "o
 KEY = ("case", "device", "cores")
 COLUMNS = ("case", "overhead", "step", *PHASES, "nodes_before", "nodes_after", *measuring.MACHINE)
 TRAININGS, COMMANDS = ("arrays", "frozen", "fit"), ("evaluate", "embed", "search")
-WARM_STEPS = 3
+WARM_STEPS = 2
 BATCH = 32
 
 EXPERIMENT = """
@@ -221,7 +221,15 @@ def measure_command(case, folder):
     words = {
         "evaluate": ["evaluate", model, "--dataset", folder / "test.py"],
         "embed": ["embed", model, folder / "query.jpg", "--output", folder / "embeddings.npz"],
-        "search": ["search", folder / "query.jpg", "--gallery", folder / "gallery", "--model", model, "--json"],
+        "search": [
+            "search",
+            folder / "query.jpg",
+            "--gallery",
+            folder / "gallery",
+            "--model",
+            model,
+            "--json",
+        ],
     }[case]
     name, *rest = map(str, words)
     start = time.perf_counter()
@@ -279,8 +287,12 @@ def main(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     cases = (*TRAININGS, *COMMANDS)
-    parser.add_argument("--only", nargs="+", choices=cases, default=cases, metavar="CASE", help=", ".join(cases))
-    parser.add_argument("--repeats", type=int, default=3, help="number of processes, of which the median is used")
+    parser.add_argument(
+        "--only", nargs="+", choices=cases, default=cases, metavar="CASE", help=", ".join(cases)
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="number of processes, of which the median is used"
+    )
     parser.add_argument("--data-root", type=pathlib.Path, default=pathlib.Path("datasets"))
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)

@@ -151,8 +151,8 @@ def load_tensorflow():
     Native code prints these messages before the log level takes effect, and they would bury the command's own output.
     They are shown if the import fails. Also sets how memory is freed, which speeds up the input pipeline.
 
-    Keras would load scikit-learn (for `keras.wrappers`) and TensorFlow JAX (for its own converter) wherever they are
-    installed. Nothing here needs that, and it takes a third of the whole import.
+    Where scikit-learn and JAX are installed, Keras would load the one for `keras.wrappers`, and TensorFlow the other
+    for its converter. Nothing here needs them so early, and both together take a third of the whole import.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -162,7 +162,7 @@ def load_tensorflow():
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            with _as_if_not_installed("sklearn", "jax"):
+            with _as_if_not_installed("sklearn", *(["jax"] if os.environ["KERAS_BACKEND"] != "jax" else [])):
                 import tensorflow  # noqa: F401, I001
                 import keras  # noqa: F401
         except BaseException:

@@ -149,9 +149,9 @@ class BuiltByItsConstructor:
 def compiled_step(model, step):
     """What `fit` calls with an iterator, made of any `step(data)` in place of `model.train_step`.
 
-    `TensorFlowTrainer._make_function` in `backend/tensorflow/trainer.py`, which `make_train_function` calls. It puts a
-    function into a function, so that TensorFlow handles the graph of a step twice. Where a step is all that there is to
-    call, once on one device, one function is enough.
+    `TensorFlowTrainer._make_function` in `backend/tensorflow/trainer.py`, which `make_train_function` calls, puts a
+    function into a function, so that TensorFlow handles the graph of a step twice. One is enough where a call is a
+    single step on one device.
     """
     import tensorflow as tf
 
@@ -213,9 +213,8 @@ class DecaysInUpdateStep:
 class UpdatesTogether:
     """A mixin before a Keras optimizer with `update_together(gradients, variables, learning_rate)`.
 
-    `_backend_update_step` in `optimizers/base_optimizer.py` and `backend/tensorflow/optimizer.py` calls `update_step` for
-    one variable after the other, which a `tf.distribute` strategy needs, and without one takes TensorFlow several times
-    as many operations.
+    `_backend_update_step` in `optimizers/base_optimizer.py` and `backend/tensorflow/optimizer.py` calls `update_step`
+    for one variable after the other. A `tf.distribute` strategy needs that; without one it only makes the graph larger.
     """
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):

@@ -56,7 +56,9 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
     def update_together(self, gradients, variables, learning_rate):
         by_dtype = {}
         for gradient, variable in zip(gradients, variables, strict=True):
-            by_dtype.setdefault(keras.backend.standardize_dtype(variable.dtype), []).append((gradient, variable))
+            by_dtype.setdefault(keras.backend.standardize_dtype(variable.dtype), []).append(
+                (gradient, variable)
+            )
         rate = ops.cast(learning_rate, "float32")
         for dtype, pairs in by_dtype.items():
             self._update_alike(dtype, *zip(*pairs, strict=True), rate)
