@@ -146,7 +146,7 @@ def _zero_or_nan(gradients):
             parts = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
             rank = len(parts.shape)
             if rank not in axes:
-                axes[rank] = tf.range(rank)
+                axes[rank] = tf.constant(list(range(rank)), tf.int32)
             # A sum is finite only if all its parts are, and is found in one pass.
             sums.append(tf.cast(tf.raw_ops.Sum(input=parts, axis=axes[rank]), tf.float32))
     return tf.reduce_sum(0.0 * tf.stack(sums)) if sums else tf.zeros(())
