@@ -360,7 +360,9 @@ def test_unscaled_gradients_give_the_same_as_without_scaling():
     np.testing.assert_allclose(np.array(scaled), np.array(plain), rtol=1e-6)
 
 
-@pytest.mark.parametrize(("optimizer", "most"), [(Adam(0.1, l2=0.1), 12), (SGD(0.1, momentum=0.9, l2=0.1), 8)])
+@pytest.mark.parametrize(
+    ("optimizer", "most"), [(Adam(0.1, l2=0.1), 12), (SGD(0.1, momentum=0.9, l2=0.1), 8)]
+)
 def test_a_variable_costs_few_operations_in_a_graph(optimizer, most):
     def operations(count):
         copy = optimizer.from_config(optimizer.get_config())
