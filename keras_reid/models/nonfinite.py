@@ -93,13 +93,7 @@ class FiniteGuard:
         """
         gradients = list(gradients)
         scaled = isinstance(optimizer, keras.optimizers.LossScaleOptimizer)
-        zero_or_nan = tf.zeros(())
-        for gradient in gradients:
-            if gradient is not None:
-                # A sum is finite only if all its parts are, and is found in one pass.
-                parts = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
-                zero_or_nan += 0.0 * tf.cast(tf.reduce_sum(parts), tf.float32)
-        everything = [*values, regularization, zero_or_nan]
+        everything = [*values, regularization, _zero_or_nan(gradients)]
         everything = tf.stack([tf.cast(value, tf.float32) for value in everything])
         context = tf.distribute.get_replica_context()
         if context.num_replicas_in_sync > 1:
@@ -144,11 +138,26 @@ class FiniteGuard:
         return NonFinite(step, rate, terms, np.concatenate(identities), self.labels_below())
 
 
+def _zero_or_nan(gradients):
+    """0, or NaN if any of the gradients is not finite."""
+    axes, sums = {}, []
+    for gradient in gradients:
+        if gradient is not None:
+            parts = gradient.values if isinstance(gradient, tf.IndexedSlices) else gradient
+            rank = len(parts.shape)
+            if rank not in axes:
+                axes[rank] = tf.constant(list(range(rank)), tf.int32)
+            # A sum is finite only if all its parts are, and is found in one pass.
+            sums.append(tf.cast(tf.raw_ops.Sum(input=parts, axis=axes[rank]), tf.float32))
+    return tf.reduce_sum(0.0 * tf.stack(sums)) if sums else tf.zeros(())
+
+
 def _apply_if(finite, optimizer, gradients, variables):
     def apply():
         optimizer.apply(gradients, variables)
 
-    if tf.__internal__.distribute.strategy_supports_no_merge_call():
+    one_device = not tf.distribute.has_strategy()
+    if one_device or tf.__internal__.distribute.strategy_supports_no_merge_call():
         tf.cond(finite, apply, lambda: None)
         return
 

@@ -168,6 +168,9 @@ def load_tensorflow():
 
     Native code prints these messages before the log level takes effect, and they would bury the command's own output.
     They are shown if the import fails. Also sets how memory is freed, which speeds up the input pipeline.
+
+    Where scikit-learn and JAX are installed, Keras would load the one for `keras.wrappers`, and TensorFlow the other
+    for its converter. Nothing here needs them so early, and both together take a third of the whole import.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -177,7 +180,9 @@ def load_tensorflow():
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            with _as_if_not_installed("sklearn", *(["jax"] if os.environ["KERAS_BACKEND"] != "jax" else [])):
+                import tensorflow  # noqa: F401, I001
+                import keras  # noqa: F401
         except BaseException:
             aside.seek(0)
             os.write(terminal, aside.read())
@@ -185,6 +190,18 @@ def load_tensorflow():
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+@contextlib.contextmanager
+def _as_if_not_installed(*packages):
+    """Within the block an import of these packages fails, unless they are loaded already."""
+    hidden = [name for name in packages if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
 
 
 def parse(target, arguments, **options):

@@ -149,9 +149,17 @@ class BuiltByItsConstructor:
 def compiled_step(model, step):
     """What `fit` calls with an iterator, made of any `step(data)` in place of `model.train_step`.
 
-    `TensorFlowTrainer._make_function` in `backend/tensorflow/trainer.py`, which `make_train_function` calls.
+    `TensorFlowTrainer._make_function` in `backend/tensorflow/trainer.py`, which `make_train_function` calls, puts a
+    function into a function, so that TensorFlow handles the graph of a step twice. One is enough where a call is a
+    single step on one device.
     """
-    return model._make_function(step)
+    import tensorflow as tf
+
+    shared = model.steps_per_execution > 1 or model._distribute_strategy is not None
+    if shared or model.run_eagerly or model.jit_compile:
+        return model._make_function(step)
+    step = model._autoconvert_optionals(step)
+    return tf.function(lambda iterator: step(iterator.get_next()), autograph=False, reduce_retracing=True)
 
 
 def loss_tracker(model):
@@ -200,3 +208,26 @@ class DecaysInUpdateStep:
 
     def _apply_weight_decay(self, variables):
         """Nothing: Keras would apply one decay to all variables, before the update."""
+
+
+class UpdatesTogether:
+    """A mixin before a Keras optimizer with `update_together(gradients, variables, learning_rate)`.
+
+    `_backend_update_step` in `optimizers/base_optimizer.py` and `backend/tensorflow/optimizer.py` calls `update_step`
+    for one variable after the other. A `tf.distribute` strategy needs that; without one it only makes the graph larger.
+    """
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            if not tf.distribute.has_strategy():
+                variables = [
+                    variable.value if isinstance(variable, keras.Variable) else variable
+                    for variable in trainable_variables
+                ]
+                self.update_together(grads, variables, learning_rate)
+                return
+        super()._backend_update_step(grads, trainable_variables, learning_rate)

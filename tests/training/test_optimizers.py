@@ -360,6 +360,20 @@ def test_unscaled_gradients_give_the_same_as_without_scaling():
     np.testing.assert_allclose(np.array(scaled), np.array(plain), rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("optimizer", "most"), [(Adam(0.1, l2=0.1), 12), (SGD(0.1, momentum=0.9, l2=0.1), 8)]
+)
+def test_a_variable_costs_few_operations_in_a_graph(optimizer, most):
+    def operations(count):
+        copy = optimizer.from_config(optimizer.get_config())
+        variables = [variable() for _ in range(count)]
+        copy.build(variables)
+        step = tf.function(lambda gradients: copy.apply(gradients, variables))
+        return len(step.get_concrete_function(tensors(*[[1.0, 2.0]] * count)).graph.get_operations())
+
+    assert operations(30) - operations(20) <= 10 * most  # with those that are inputs of the graph
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("cls", [Adam, SGD])
 def test_half_gradients_move_a_float32_variable(cls, dtype):

@@ -233,3 +233,16 @@ def test_ignored_interrupts_stay_ignored(capsys):
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.medium
+def test_tensorflow_is_loaded_without_scikit_learn_and_jax_and_both_can_be_imported_afterwards():
+    code = """
+import sys
+from keras_reid.utils.command_line import load_tensorflow
+load_tensorflow()
+assert {"tensorflow", "keras"} < set(sys.modules)
+assert not {"sklearn", "jax"} & set(sys.modules)
+import jax, sklearn
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

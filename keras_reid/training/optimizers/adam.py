@@ -68,22 +68,31 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
             for _ in variables
         ]
 
-    def move(self, gradient, variable, rate, index):
-        (mean, square), updates = adam_moments(self, index), self._updates[index]
-        self.assign_add(updates, 1.0)
-        if kernels.one_operation(variable):
-            dtype = keras.backend.standardize_dtype(variable.dtype)
+    def move(self, gradients, variables, rates, indices):
+        means, squares = zip(*(adam_moments(self, index) for index in indices), strict=True)
+        updates = [self._updates[index] for index in indices]
+        one = ops.convert_to_tensor(1.0, "float32")
+        for count in updates:
+            self.assign_add(count, one)
+        counts = ops.stack([ops.cast(count, "float32") for count in updates])
+        dtype = keras.backend.standardize_dtype(variables[0].dtype)
+        if kernels.one_operation(dtype):
             betas = [kernels.as_the_kernel_has_it(beta, dtype) for beta in (self.beta_1, self.beta_2)]
-            first, second = (_correction(beta, updates) for beta in betas)
-            root = ops.sqrt(second)
+            first, second = (_correction(beta, counts) for beta in betas)
+            roots = ops.sqrt(second)
             # rate/first · m/(√v/root + ε) is rate/first · root · m/(√v + ε · root).
-            kernels.adam(variable, mean, square, rate / first * root, *betas, self.epsilon * root, gradient)
+            kernels.adam(
+                variables, means, squares, rates / first * roots, *betas, self.epsilon * roots, gradients
+            )
             return
-        rate = ops.cast(rate / _correction(self.beta_1, updates), variable.dtype)
-        root = ops.cast(ops.sqrt(_correction(self.beta_2, updates)), variable.dtype)
-        self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
-        self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))
-        self.assign_sub(variable, rate * mean / (ops.sqrt(square) / root + self.epsilon))
+        rates = ops.unstack(ops.cast(rates / _correction(self.beta_1, counts), dtype))
+        roots = ops.unstack(ops.cast(ops.sqrt(_correction(self.beta_2, counts)), dtype))
+        for gradient, variable, mean, square, rate, root in zip(
+            gradients, variables, means, squares, rates, roots, strict=True
+        ):
+            self.assign_add(mean, (gradient - mean) * (1.0 - self.beta_1))
+            self.assign_add(square, (ops.square(gradient) - square) * (1.0 - self.beta_2))
+            self.assign_sub(variable, rate * mean / (ops.sqrt(square) / root + self.epsilon))
 
 
 def _correction(beta, updates):

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 
 
-def one_operation(variable):
-    """Whether a variable can be updated by the kernels here: on TensorFlow, in a dtype that holds β₂ = 0.999."""
-    dtype = keras.backend.standardize_dtype(variable.dtype)
+def one_operation(dtype):
+    """Whether variables can be updated by the kernels here: on TensorFlow, in a dtype that holds β₂ = 0.999."""
     return keras.backend.backend() == "tensorflow" and dtype in ("float32", "float64")
 
 
@@ -19,61 +18,65 @@ def as_the_kernel_has_it(beta, dtype):
     return float(np.dtype(dtype).type(beta))
 
 
-def adam(variable, mean, square, rate, beta_1, beta_2, epsilon, gradient):
+def adam(variables, means, squares, rates, beta_1, beta_2, epsilons, gradients):
     """`m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `w ← w − rate · m/(√v + ε)`.
 
     The kernel corrects the bias itself, by β₁ᵗ and β₂ᵗ. They are 0 here, since its 1 − β₂ᵗ would lose half the digits
-    of the first updates: the correction belongs into `rate` and `epsilon`.
+    of the first updates: the correction belongs into `rates` and `epsilons`.
 
     Args:
-        variable: w, a variable; so are `mean` (m) and `square` (v).
-        rate, epsilon: scalars.
+        variables: of each w, all of one dtype; so are `means` (m) and `squares` (v).
+        rates, epsilons: `(n,)`.
         beta_1, beta_2: floats.
-        gradient: g, a tensor.
+        gradients: of each g, tensors of that dtype.
     """
     import tensorflow as tf
 
-    def scalar(value):
-        return tf.cast(value, gradient.dtype)
+    dtype = variables[0].dtype
+    zero, beta_1, beta_2 = (tf.constant(value, dtype) for value in (0.0, beta_1, beta_2))
+    rates, epsilons = (tf.unstack(tf.cast(values, dtype)) for values in (rates, epsilons))
+    for variable, mean, square, rate, epsilon, gradient in zip(
+        variables, means, squares, rates, epsilons, gradients, strict=True
+    ):
+        tf.raw_ops.ResourceApplyAdam(
+            var=_handle(variable),
+            m=_handle(mean),
+            v=_handle(square),
+            beta1_power=zero,
+            beta2_power=zero,
+            lr=rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
+            grad=tf.convert_to_tensor(gradient),
+            use_locking=True,
+        )
 
-    gradient = tf.convert_to_tensor(gradient)
-    tf.raw_ops.ResourceApplyAdam(
-        var=_handle(variable),
-        m=_handle(mean),
-        v=_handle(square),
-        beta1_power=scalar(0.0),
-        beta2_power=scalar(0.0),
-        lr=scalar(rate),
-        beta1=scalar(beta_1),
-        beta2=scalar(beta_2),
-        epsilon=scalar(epsilon),
-        grad=gradient,
-        use_locking=True,
-    )
 
-
-def momentum(variable, buffer, rate, momentum, gradient, nesterov):
+def momentum(variables, buffers, rates, momentum, gradients, nesterov):
     """`b ← μb + g`, `w ← w − rate · b`; with Nesterov's momentum `w ← w − rate · (g + μb)`.
 
     Args:
-        variable: w, a variable; so is `buffer` (b).
-        rate: scalar.
+        variables: of each w, all of one dtype; so are `buffers` (b).
+        rates: `(n,)`.
         momentum: μ, a float.
-        gradient: g, a tensor.
+        gradients: of each g, tensors of that dtype.
         nesterov: bool.
     """
     import tensorflow as tf
 
-    gradient = tf.convert_to_tensor(gradient)
-    tf.raw_ops.ResourceApplyMomentum(
-        var=_handle(variable),
-        accum=_handle(buffer),
-        lr=tf.cast(rate, gradient.dtype),
-        grad=gradient,
-        momentum=tf.cast(momentum, gradient.dtype),
-        use_nesterov=nesterov,
-        use_locking=True,
-    )
+    dtype = variables[0].dtype
+    momentum, rates = tf.constant(momentum, dtype), tf.unstack(tf.cast(rates, dtype))
+    for variable, buffer, rate, gradient in zip(variables, buffers, rates, gradients, strict=True):
+        tf.raw_ops.ResourceApplyMomentum(
+            var=_handle(variable),
+            accum=_handle(buffer),
+            lr=rate,
+            grad=tf.convert_to_tensor(gradient),
+            momentum=momentum,
+            use_nesterov=nesterov,
+            use_locking=True,
+        )
 
 
 def _handle(variable):

@@ -3,17 +3,26 @@
 import dataclasses
 from collections.abc import Mapping
 
+import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
-from keras_reid.utils.keras_internals import DecaysInUpdateStep, may_decay, variable_index
+from keras_reid.utils.keras_internals import (
+    DecaysInUpdateStep,
+    UpdatesTogether,
+    may_decay,
+    variable_index,
+)
 
 LearningRate = float | LearningRateSchedule
 
 
-class RuledOptimizer(DecaysInUpdateStep):
-    """A mixin before a Keras optimizer; a subclass gives `move(gradient, variable, rate, index)`.
+class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
+    """A mixin before a Keras optimizer; a subclass gives `move(gradients, variables, rates, indices)`.
+
+    What differs from variable to variable only by numbers is computed for all of them in one vector: the graph of a
+    training step takes the longer to build the more operations it has.
 
     L2 and decay are applied in the update itself: to the averaged and clipped gradient, once an update under gradient
     accumulation, not at all to a variable that is not updated (frozen, or a step skipped for an overflow), and on every
@@ -42,17 +51,47 @@ class RuledOptimizer(DecaysInUpdateStep):
         )
 
     def update_step(self, gradient, variable, learning_rate):
-        index = variable_index(self, variable)
-        settings = self._settings[index]
-        rate = ops.cast(learning_rate, "float32") * settings.learning_rate_factor
-        gradient = ops.cast(gradient, variable.dtype)
-        if settings.l2:
-            gradient = gradient + settings.l2 * variable
-        if settings.weight_decay:
-            self.assign_sub(variable, variable * ops.cast(settings.weight_decay * rate, variable.dtype))
-        self.move(gradient, variable, rate, index)
+        self.update_together([gradient], [variable], learning_rate)
 
-    def move(self, gradient, variable, rate, index):
+    def update_together(self, gradients, variables, learning_rate):
+        by_dtype = {}
+        for gradient, variable in zip(gradients, variables, strict=True):
+            by_dtype.setdefault(keras.backend.standardize_dtype(variable.dtype), []).append(
+                (gradient, variable)
+            )
+        rate = ops.cast(learning_rate, "float32")
+        for dtype, pairs in by_dtype.items():
+            self._update_alike(dtype, *zip(*pairs, strict=True), rate)
+
+    def _update_alike(self, dtype, gradients, variables, rate):
+        """Updates variables of one dtype."""
+        indices = [variable_index(self, variable) for variable in variables]
+        settings = [self._settings[index] for index in indices]
+        rates = rate * ops.convert_to_tensor([one.learning_rate_factor for one in settings], "float32")
+        l2s = {one.l2: ops.convert_to_tensor(one.l2, dtype) for one in settings}
+        gradients = [
+            gradient + l2s[one.l2] * variable if one.l2 else gradient
+            for gradient, variable, one in zip(
+                (ops.cast(gradient, dtype) for gradient in gradients), variables, settings, strict=True
+            )
+        ]
+        if any(one.weight_decay for one in settings):
+            shares = ops.convert_to_tensor([one.weight_decay for one in settings], "float32") * rates
+            shares = ops.unstack(ops.cast(shares, dtype))
+            for variable, share, one in zip(variables, shares, settings, strict=True):
+                if one.weight_decay:
+                    self.assign_sub(variable, variable * share)
+        self.move(gradients, variables, rates, indices)
+
+    def move(self, gradients, variables, rates, indices):
+        """Moves variables of one dtype.
+
+        Args:
+            gradients: with L2.
+            variables: what they belong to.
+            rates: their learning rates, float32 `(n,)`.
+            indices: their places among those that the optimizer was built with.
+        """
         raise NotImplementedError
 
     def get_config(self):

@@ -48,12 +48,16 @@ class SGD(RuledOptimizer, keras.optimizers.SGD):
     ):
         super().__init__(learning_rate, l2, rules, **kwargs)
 
-    def move(self, gradient, variable, rate, index):
-        if self.momentum:
-            buffer = self.momentums[index]
-            if kernels.one_operation(variable):
-                kernels.momentum(variable, buffer, rate, self.momentum, gradient, self.nesterov)
-                return
-            self.assign(buffer, self.momentum * buffer + gradient)
-            gradient = gradient + self.momentum * buffer if self.nesterov else buffer
-        self.assign_sub(variable, ops.cast(rate, variable.dtype) * gradient)
+    def move(self, gradients, variables, rates, indices):
+        dtype = keras.backend.standardize_dtype(variables[0].dtype)
+        if self.momentum and kernels.one_operation(dtype):
+            buffers = [self.momentums[index] for index in indices]
+            kernels.momentum(variables, buffers, rates, self.momentum, gradients, self.nesterov)
+            return
+        rates = ops.unstack(ops.cast(rates, dtype))
+        for gradient, variable, rate, index in zip(gradients, variables, rates, indices, strict=True):
+            if self.momentum:
+                buffer = self.momentums[index]
+                self.assign(buffer, self.momentum * buffer + gradient)
+                gradient = gradient + self.momentum * buffer if self.nesterov else buffer
+            self.assign_sub(variable, rate * gradient)
