@@ -54,9 +54,9 @@ def contents_of(path: str | os.PathLike[str]) -> bytes:
     Raises:
         OSError, tf.errors.OpError: it cannot be read.
     """
-    path = os.fsencode(path)
-    if b".tfrecord#" in path or b"://" in path:
-        return _read(tf.constant(path)).numpy()
+    name = os.fsencode(path)
+    if b".tfrecord#" in name or b"://" in name:
+        return _read(tf.constant(name)).numpy()
     with open(path, "rb") as stream:
         return stream.read()
 

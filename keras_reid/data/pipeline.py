@@ -81,11 +81,11 @@ def train_batches(
         >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
     """
     image_size = _checked_size(image_size)
-    augmentation = KeyedAugmentation(augmentation, seed)
+    keyed = KeyedAugmentation(augmentation, seed)
     labels = dataset.train_labels()
-    whole_batches = augmentation.needs_whole_batches
+    whole_batches = keyed.needs_whole_batches
     plan = EpochPlan.of(labels, sampler, seed, first_epoch, first_step, part, whole_batches)
-    maker = _BatchMaker(plan, _decoder(dataset, pixels), augmentation, image_size, labels, more_labels)
+    maker = _BatchMaker(plan, _decoder(dataset, pixels), keyed, image_size, labels, more_labels)
     # `tf.data` finds its own number of parallel calls only slowly.
     in_parallel = {"num_parallel_calls": cores(), "deterministic": True}
     batches = (
@@ -96,7 +96,7 @@ def train_batches(
         .skip(plan.images_done)
         .map(maker.load, **in_parallel)
         .batch(plan.loaded_size, drop_remainder=True)
-        .map(maker.finish, **(in_parallel if augmentation.may_run_in_parallel else {}))
+        .map(maker.finish, **(in_parallel if keyed.may_run_in_parallel else {}))
         .prefetch(tf.data.AUTOTUNE)
     )
     return batches, plan.steps
@@ -133,7 +133,7 @@ def test_batches(
     )
 
 
-test_batches.__test__ = False  # for pytest, which goes by the name
+test_batches.__test__ = False  # type: ignore[attr-defined]  # for pytest, which goes by the name
 
 
 @functools.lru_cache

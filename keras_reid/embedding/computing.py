@@ -45,7 +45,8 @@ def embed_paths(
         raise UserError("there is no image to embed. Pass at least one path.")
     if batch_size < 1:
         raise UserError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-    embeddings, done = None, 0
+    embeddings: Any = None
+    done = 0
     with progress("embedding", total=len(paths)) as advance:
         for part in embedding_batches(model, paths, batch_size, flip):
             if embeddings is None:
@@ -83,7 +84,7 @@ def embedding_batches(
         yield part
 
 
-def _network(model: Any) -> Callable[[Any], NDArray[np.float32]]:
+def _network(model: Any) -> Callable[[Any], Any]:
     """Pixels → raw embeddings: of a Keras model, or of whatever has its `predict_on_batch`, such as an artefact."""
     import keras
 

@@ -21,7 +21,7 @@ class UnreadableImage(UserError):
     """An image that cannot be read or decoded; the message says why."""
 
 
-def checked_images(images: ImageInput | Iterable[ImageInput]) -> Sequence[CheckedImage]:
+def checked_images(images: ImageInput | Iterable[ImageInput]) -> Sequence[CheckedImage] | NDArray[np.uint8]:
     """The images that an input stands for; a batch of pixels stays one array `(n, height, width, 3)`.
 
     Floats are rounded to whole levels, halves up. Files and bytes are not read here.
@@ -55,7 +55,7 @@ def checked_images(images: ImageInput | Iterable[ImageInput]) -> Sequence[Checke
     return [_checked(image, image_name(images, place)) for place, image in enumerate(images)]
 
 
-def image_name(images: Sequence[ImageInput], place: int) -> str:
+def image_name(images: Sequence[ImageInput] | NDArray[Any], place: int) -> str:
     """What errors call an image: its path, or its place in the input."""
     image = images[place]
     return os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"images[{place}]"

@@ -17,7 +17,7 @@ _FEW = 4  # images for which threads cost more than they save
 
 
 def pixel_batches(
-    reader: ImageReader, images: Sequence[CheckedImage], batch_size: int
+    reader: ImageReader, images: Sequence[CheckedImage] | NDArray[np.uint8], batch_size: int
 ) -> Iterator[NDArray[np.uint8]]:
     """Yields the pixels of consecutive images, uint8 `(batch, height, width, 3)`, the last batch smaller.
 

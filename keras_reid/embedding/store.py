@@ -76,11 +76,12 @@ class EmbeddingStore:
         self.private = private
         self.folder, self.kind, self.about = Path(folder), dict(kind), dict(about or {})
         self.images, self.discarded = [], None
-        self._generation, self._dim = 0, None
+        self._generation = 0
+        self._dim: Any = None
         self._waiting, self._written = [], time.monotonic()
 
     def __enter__(self) -> Self:
-        self._lock = None
+        self._lock: Any = None
         while self._lock is None:
             made = self._make_folder()
             names = {file.name for file in self.folder.iterdir()}

@@ -87,7 +87,7 @@ class Network:
     def __init__(self, model: Any) -> None:
         import tensorflow as tf
 
-        itself = weakref.ref(model)  # the dictionary must not keep the model alive through its own value
+        itself: Any = weakref.ref(model)  # the dictionary must not keep the model alive through its own value
 
         def embed(images: Any) -> Any:
             return tf.cast(itself()(images, training=False), tf.float32)

@@ -46,9 +46,9 @@ def verify(
     """
     calibration = Calibration.from_metadata(model.metadata)
     first, second = (
-        Features(_embedding(model, image, calibration.flip)[None], [0], None) for image in (a, b)
+        Features(_embedding(model, image, calibration.flip)[None], np.zeros(1, int), None) for image in (a, b)
     )
-    distance = Distances(first, second, calibration.metric).table([0], [0])[0, 0]
+    distance = Distances(first, second, calibration.metric).table(np.array([0]), np.array([0]))[0, 0]
     return calibration.verdict(distance, prior)
 
 
