@@ -33,7 +33,7 @@ COLUMNS = ("model", "height", "width", "backend", "input", "images", *MEASURED, 
 PLACES = {"keras": "model.keras", "savedmodel": "savedmodel", "onnx": "model.onnx", "litert": "model.tflite"}
 BACKENDS = (*PLACES, "pipeline")
 MODELS = ("quickstart", "resnet50")
-_SECONDS = 4.0  # for a row, and at least 5 calls
+_SECONDS, _LEAST = 2.0, 5  # for a row: time, and calls
 
 
 def prepare(name, folder):
@@ -79,26 +79,33 @@ def write_files(count, folder):
     return paths
 
 
-def measure(backend, place, kind, count):
-    """The columns `MEASURED` of one row."""
+def measure(backend, place, kinds, counts):
+    """`(kind, count, the columns MEASURED)` of each row of a back end, which is loaded once."""
+    embed, network, size = (_pipeline if backend == "pipeline" else _embedder)(place)
     with tempfile.TemporaryDirectory() as folder:
-        images = crops(count) if kind == "crops" else write_files(count, folder)
-        embed, network, size = (_pipeline if backend == "pipeline" else _embedder)(place)
-        pixels = np.random.default_rng(0).integers(0, 256, (count, *size, 3), np.uint8)
-        batches = [pixels[start : start + 64] for start in range(0, count, 64)]
+        return [
+            (kind, count, {**_row(embed, network, size, images), "height": size[0], "width": size[1]})
+            for kind in kinds
+            for count in counts
+            for images in [crops(count) if kind == "crops" else write_files(count, folder)]
+        ]
 
-        def network_alone():
-            for batch in batches:
-                network(batch)
 
-        whole, alone, until = [], [], None
-        while until is None or time.perf_counter() < until or len(whole) < 5:
-            spent = [_spent(embed, images), _spent(network_alone)]
-            if until is None:  # the first call warms up
-                until = time.perf_counter() + _SECONDS
-                continue
-            whole.append(spent[0])
-            alone.append(spent[1])
+def _row(embed, network, size, images):
+    pixels = np.random.default_rng(0).integers(0, 256, (len(images), *size, 3), np.uint8)
+
+    def network_alone():
+        for start in range(0, len(pixels), 64):
+            network(pixels[start : start + 64])
+
+    whole, alone, until = [], [], None
+    while until is None or time.perf_counter() < until or len(whole) < _LEAST:
+        spent = [_spent(embed, images), _spent(network_alone)]
+        if until is None:  # the first call warms up
+            until = time.perf_counter() + _SECONDS
+            continue
+        whole.append(spent[0])
+        alone.append(spent[1])
     (ms, cpu), (network_ms, network_cpu) = (
         map(statistics.median, zip(*rows, strict=True)) for rows in (whole, alone)
     )
@@ -109,8 +116,6 @@ def measure(backend, place, kind, count):
         "cpu_ms": f"{cpu:.2f}",
         "network_cpu_ms": f"{network_cpu:.2f}",
         "cpu_ratio": f"{cpu / network_cpu:.2f}",
-        "height": size[0],
-        "width": size[1],
     }
 
 
@@ -167,18 +172,22 @@ def main(arguments):
             in_own_process(prepare, name, folder / name)
             for backend in options.backends:
                 place = folder / name / PLACES.get(backend, PLACES["keras"])
-                for kind in options.inputs:
-                    if (backend, kind) == ("pipeline", "crops"):
-                        continue
-                    for count in options.images:
-                        row = {"model": name, "backend": backend, "input": kind, "images": count, **here}
-                        row |= in_own_process(measure, backend, place, kind, count)
-                        add_row(options.output, COLUMNS, KEY, row)
-                        print(
-                            f"{name}, {backend}, {count} {kind}: {row['ms']} ms, {row['ratio']} times the network; "
-                            f"processor {row['cpu_ms']} ms, {row['cpu_ratio']} times",
-                            flush=True,
-                        )
+                kinds = [kind for kind in options.inputs if (backend, kind) != ("pipeline", "crops")]
+                for kind, count, measured in in_own_process(measure, backend, place, kinds, options.images):
+                    row = {
+                        "model": name,
+                        "backend": backend,
+                        "input": kind,
+                        "images": count,
+                        **measured,
+                        **here,
+                    }
+                    add_row(options.output, COLUMNS, KEY, row)
+                    print(
+                        f"{name}, {backend}, {count} {kind}: {row['ms']} ms, {row['ratio']} times the network; "
+                        f"processor {row['cpu_ms']} ms, {row['cpu_ratio']} times",
+                        flush=True,
+                    )
 
 
 if __name__ == "__main__":

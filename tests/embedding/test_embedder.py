@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from keras_reid.data.pipeline import test_batches as pipeline_batches
+from keras_reid.data.resizing import _filters
 from keras_reid.embedding import Embedder, computing, embed_paths, l2_normalize
 from keras_reid.embedding import pixel_batches as batching
-from keras_reid.embedding.tensorflow_reader import _decode_function, _resize_function
+from keras_reid.embedding.tensorflow_reader import _decode_function
 from keras_reid.models import Distiller, load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
@@ -213,11 +214,11 @@ def test_a_model_that_nobody_needs_is_freed():
 def test_warming_up_compiles_what_calls_need(model):
     embedder = Embedder(model)
     assert embedder.warm_up([1, 4]) is None
-    for function in (_decode_function((32, 16)), _resize_function((32, 16))):
-        assert function.experimental_get_tracing_count() == 1
+    decoding = _decode_function().experimental_get_tracing_count()
+    filters = _filters.cache_info().misses
     embedder([*pixels(3, size=(9, 9)), encoded(random_image(50, 20))])
-    for function in (_decode_function((32, 16)), _resize_function((32, 16))):
-        assert function.experimental_get_tracing_count() == 1
+    assert _decode_function().experimental_get_tracing_count() == decoding == 1
+    assert _filters.cache_info().misses == filters
 
 
 def test_the_fingerprint_tells_models_apart(artefacts, embedders, model, tmp_path):
