@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart serve test test-medium test-slow test-random coverage lint types clean
+.PHONY: help install quickstart serve test test-medium test-slow test-random coverage lint clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -54,11 +54,9 @@ coverage: install ## report the lines that `make test test-medium` executes, inc
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: install ## check the style
+lint: install ## check the style and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-
-types: install ## check the type hints
 	$(BIN)/mypy
 
 clean: ## remove the environment and caches; keep runs and data

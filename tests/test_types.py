@@ -1,4 +1,4 @@
-"""Public functions have type hints. `make types` checks that these are right."""
+"""Public functions have type hints. mypy, a part of `make lint`, checks that these are right."""
 
 import ast
 
