@@ -60,9 +60,10 @@ coverage: install ## report the lines that `make test test-medium` executes, inc
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-lint: install ## check the style
+lint: install ## check the style and the types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 clean: ## remove the environment and caches; keep runs and data
-	rm -rf $(VENV) .pytest_cache .ruff_cache .coverage* *.egg-info build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .coverage* *.egg-info build dist

@@ -134,8 +134,10 @@ def test_written_in_blocks(folder, tmp_path, monkeypatch):
             np.testing.assert_array_equal(one[name], two[name])
 
 
-def test_an_image_that_breaks_in_between(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("few", [0, 64])  # by a pipeline, and without one
+def test_an_image_that_breaks_in_between(folder, tmp_path, monkeypatch, few):
     """After it was found readable: it is named all the same."""
+    monkeypatch.setattr(computing, "_FEW", few)
     images = tmp_path / "images"
     shutil.copytree(folder / "images", images)
     real = computing.embedding_batches

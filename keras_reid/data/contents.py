@@ -1,12 +1,16 @@
 """The bytes of an image, from its own file or from a record in a TFRecord file."""
 
+from __future__ import annotations
+
+import os
+
 import tensorflow as tf
 
 _RECORD = r".*\.tfrecord#\d+"
 _BUFFER = 1 << 16  # bytes; more than most images, so that one reading is enough
 
 
-def read_contents(path):
+def read_contents(path: str | tf.Tensor) -> tf.Tensor:
     """Reads the encoded image that a path names.
 
     Args:
@@ -38,3 +42,23 @@ def _read_record(path):
     one = tf.raw_ops.TakeDataset(input_dataset=records, count=1, **kind)
     (record,) = tf.raw_ops.DatasetToSingleElement(dataset=one, **kind)
     return tf.io.parse_single_example(record, {"image": tf.io.FixedLenFeature((), tf.string)})["image"]
+
+
+def contents_of(path: str | os.PathLike[str]) -> bytes:
+    """As `read_contents`, in Python: the bytes of an image.
+
+    Args:
+        path: str or path-like. TensorFlow reads it only where it is a record or a remote file, because it takes ten
+            times as long.
+
+    Raises:
+        OSError, tf.errors.OpError: it cannot be read.
+    """
+    name = os.fsencode(path)
+    if b".tfrecord#" in name or b"://" in name:
+        return _read(tf.constant(name)).numpy()
+    with open(path, "rb") as stream:
+        return stream.read()
+
+
+_read = tf.function(read_contents, input_signature=[tf.TensorSpec((), tf.string)])

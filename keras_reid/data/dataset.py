@@ -1,14 +1,22 @@
 """A re-identification data set: a training part, and a test part of queries and gallery."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.overlaps import check_paths
 from keras_reid.data.protocols import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS
 from keras_reid.data.sample import Sample
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 NO_CAMERA = -1
 
@@ -49,12 +57,12 @@ class ReIDDataset:
     """
 
     name: str
-    train: tuple[Sample, ...] = ()
-    query: tuple[Sample, ...] = ()
-    gallery: tuple[Sample, ...] = ()
+    train: Sequence[Sample] = ()
+    query: Sequence[Sample] = ()
+    gallery: Sequence[Sample] = ()
     protocol: str | None = None
     split: str = ""
-    validation: tuple[Sample, ...] = ()
+    validation: Sequence[Sample] = ()
     junk: tuple[int | str, ...] = ()
     read_as: str = ""
 
@@ -67,7 +75,7 @@ class ReIDDataset:
         check_paths(self)
         self._check_parts()
 
-    def train_labels(self):
+    def train_labels(self) -> tuple[NDArray[np.int32], NDArray[np.int32], list[str]]:
         """Class numbers of the training samples, in their order.
 
         Returns:
@@ -85,7 +93,9 @@ class ReIDDataset:
         cameras, _ = _numbers([sample.camera for sample in self.train])
         return identities, cameras, names
 
-    def test_labels(self):
+    def test_labels(
+        self,
+    ) -> tuple[tuple[NDArray[np.int32], NDArray[np.int32]], tuple[NDArray[np.int32], NDArray[np.int32]]]:
         """Numbers of identities and cameras of the test samples, the same in query and gallery.
 
         Returns:
@@ -100,12 +110,12 @@ class ReIDDataset:
                 f"data set {self.name!r} has no query and gallery: it can only be trained on; name others as "
                 "test_datasets to evaluate"
             )
-        both, size = self.query + self.gallery, len(self.query)
+        both, size = [*self.query, *self.gallery], len(self.query)
         identities, _ = _numbers([sample.identity for sample in both])
         cameras, _ = _numbers([sample.camera for sample in both])
         return (identities[:size], cameras[:size]), (identities[size:], cameras[size:])
 
-    def statistics(self):
+    def statistics(self) -> list[dict[str, Any]]:
         """One row a part that is not empty: `{"subset", "identities", "images", "cameras"}`.
 
         Unknown cameras are not counted.
@@ -121,7 +131,7 @@ class ReIDDataset:
             if samples
         ]
 
-    def print_statistics(self, console=None):
+    def print_statistics(self, console: Console | None = None) -> None:
         """Prints the statistics, the protocol and the split as a table on `console` (a `rich` console)."""
         import rich.console
         import rich.table
@@ -133,7 +143,7 @@ class ReIDDataset:
             table.add_row(*(str(value) for value in row.values()))
         console = console or rich.console.Console()
         console.print(table)
-        console.print(f"protocol: {PROTOCOLS[self.protocol]}" if self.query else "no test part")
+        console.print(f"protocol: {PROTOCOLS[self.protocol]}" if self.query else "no test part")  # type: ignore[index]
         if self.split:
             console.print(f"split: {self.split}")
         if self.read_as:

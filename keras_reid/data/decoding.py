@@ -3,6 +3,8 @@
 Everything here is TensorFlow graph operations, so that it also runs inside `tf.data` and inside a SavedModel.
 """
 
+from __future__ import annotations
+
 import tensorflow as tf
 
 from keras_reid.data.contents import read_contents
@@ -24,7 +26,7 @@ _OTHER_FORMATS = {
 _OTHER_STARTS = {"JPEG XL": b"\xff\n", "JPEG 2000": b"\xff\x4f\xff\x51"}
 
 
-def decode_image(contents):
+def decode_image(contents: bytes | tf.Tensor) -> tf.Tensor:
     """Decodes the bytes of one JPEG, PNG or BMP file to upright RGB pixels.
 
     The result equals `PIL.ImageOps.exif_transpose(image).convert("RGB")` to the bit: grey, palette and CMYK
@@ -73,7 +75,7 @@ def decode_image(contents):
     return tf.ensure_shape(image, (None, None, 3))
 
 
-def read_image(path):
+def read_image(path: str | tf.Tensor) -> tf.Tensor:
     """Reads and decodes one image: string tensor `()` → uint8 `(height, width, 3)`.
 
     See `keras_reid.data.contents.read_contents` for the path and `decode_image` for the rest.

@@ -1,10 +1,13 @@
 """Files with the same content, whatever they are called."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import hashlib
 import os
 import re
 import struct
+from collections.abc import Iterable
 
 from keras_reid.utils.progress import progress
 
@@ -13,7 +16,7 @@ _HEAD = struct.Struct("<QI")  # of a record: the length and its checksum
 _BATCH = 64  # files that a thread is handed at once, which costs as much as reading five
 
 
-def same_contents(paths):
+def same_contents(paths: Iterable[str]) -> dict[str, str]:
     """Finds files, or records of TFRecord files, that are the same to the byte.
 
     Time: a look at each file, and reading those whose size another has. Of photographs these are few, of small crops

@@ -1,10 +1,14 @@
 """What an epoch consists of: which images, in which order, and which share of them one worker loads."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.samplers.contract import draw_batches
 from keras_reid.utils.errors import UserError
@@ -47,7 +51,16 @@ class EpochPlan:
     first_step: int = 0
 
     @classmethod
-    def of(cls, labels, sampler, seed=0, first_epoch=0, first_step=0, part=(0, 1), whole_batches=False):
+    def of(
+        cls,
+        labels: tuple[NDArray[Any], NDArray[Any], Sequence[str]],
+        sampler: Callable[..., NDArray[np.int32]],
+        seed: int = 0,
+        first_epoch: int = 0,
+        first_step: int = 0,
+        part: tuple[int, int] = (0, 1),
+        whole_batches: bool = False,
+    ) -> EpochPlan:
         """The plan of a run.
 
         Args:
@@ -84,21 +97,21 @@ class EpochPlan:
         return cls(draw, steps, batch_size, share, loaded, first_epoch, first_step)
 
     @property
-    def share_size(self):
+    def share_size(self) -> int:
         """Images of a batch that this worker trains on."""
         return self.share.stop - self.share.start
 
     @property
-    def loaded_size(self):
+    def loaded_size(self) -> int:
         """Images of a batch that this worker loads."""
         return self.loaded.stop - self.loaded.start
 
     @property
-    def images_done(self):
+    def images_done(self) -> int:
         """Images of the first epoch that this worker need not load, because their steps are done."""
         return self.first_step * self.loaded_size
 
-    def images(self, epoch):
+    def images(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """The images of an epoch that this worker loads, in order.
 
         Returns:

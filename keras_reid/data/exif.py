@@ -3,6 +3,8 @@
 Each operation counts: `tf.data` optimises the graph of its function again for every pass over the data.
 """
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 
@@ -62,7 +64,7 @@ def _fields(big_endian):
     return weights
 
 
-def may_be_turned(contents):
+def may_be_turned(contents: tf.Tensor) -> tf.Tensor:
     """Whether the name of something that holds an orientation stands anywhere in a file.
 
     Walking through the segments costs several times the decoding of a small image, and few files need it. This costs
@@ -81,7 +83,7 @@ def may_be_turned(contents):
     return tf.strings.length(rest) < tf.strings.length(contents)
 
 
-def orientation(contents, is_jpeg):
+def orientation(contents: tf.Tensor, is_jpeg: tf.Tensor) -> tf.Tensor:
     """The orientation of a JPEG file by its Exif segments, else by its XMP; that of a PNG file by its eXIf chunk.
 
     Args:
@@ -99,7 +101,7 @@ def orientation(contents, is_jpeg):
     return tf.where(by_exif == _NONE, tf.strings.to_number(by_xmp, tf.int32), by_exif)
 
 
-def turn_upright(image, orientation):
+def turn_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Turns and mirrors an image so that it is upright, as `PIL.ImageOps.exif_transpose` does.
 
     Args:

@@ -1,5 +1,7 @@
 """Which files are images, by their names and first bytes, and those of a folder."""
 
+from __future__ import annotations
+
 import os
 import re
 import stat
@@ -35,7 +37,7 @@ _KINDS = {
 _PATTERNS = {kind: re.compile(pattern, re.DOTALL) for kind, pattern in _KINDS.items()}
 
 
-def is_image(folder, name):
+def is_image(folder: str | os.PathLike[str], name: str) -> bool:
     """Whether a file counts as an image: by its suffix, or else by its first bytes. It need not be decodable.
 
     A file is not opened if it has the suffix of an image format or of a text, in upper or lower case. Of any other
@@ -51,7 +53,7 @@ def is_image(folder, name):
     return suffix in IMAGE_SUFFIXES or image_kind(_head(os.path.join(folder, name))) is not None
 
 
-def image_files(folder, recursive=False):
+def image_files(folder: str | os.PathLike[str], recursive: bool = False) -> list[str]:
     """Paths of the images in a folder, relative to it, with "/" between folders, sorted; empty if there is no image.
 
     Args:
@@ -72,7 +74,7 @@ def image_files(folder, recursive=False):
     return sorted(path.replace(os.sep, "/") for path in found)
 
 
-def list_images(folder, recursive=False):
+def list_images(folder: str | os.PathLike[str], recursive: bool = False) -> list[str]:
     """As `image_files`; a `UserError` if there is no image."""
     found = image_files(folder, recursive)
     if not found:
@@ -80,7 +82,7 @@ def list_images(folder, recursive=False):
     return found
 
 
-def image_kind(head):
+def image_kind(head: bytes) -> str | None:
     """The kind of image that begins with some bytes; None for anything else.
 
     Args:

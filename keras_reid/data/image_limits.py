@@ -4,6 +4,8 @@ Read from the bytes of a file alone, in a few microseconds; a SavedModel has the
 (`keras_reid.export.image_checks`).
 """
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import re
@@ -38,16 +40,16 @@ class Extent:
     scans: int = 1
 
     @property
-    def pixels(self):
+    def pixels(self) -> int:
         return self.width * self.height
 
     @property
-    def work(self):
+    def work(self) -> float:
         """Processor time of decoding and resizing, in pixels of an image with a single scan."""
         return self.pixels * (1 + self.scans / 20)
 
 
-def extent(contents):
+def extent(contents: bytes) -> Extent:
     """The `Extent` of the image in a file's bytes; of an empty or unknown file, an extent of 0 pixels.
 
     Example:
@@ -66,7 +68,7 @@ def extent(contents):
     return Extent(0, 0)
 
 
-def objection(contents, max_megapixels=None):
+def objection(contents: bytes, max_megapixels: float | None = None) -> str:
     """Why an image must not be decoded; empty if it may be.
 
     Args:
@@ -90,7 +92,7 @@ def objection(contents, max_megapixels=None):
     return ""
 
 
-def megapixels_allowed():
+def megapixels_allowed() -> float:
     """The largest image that commands decode, in millions of pixels: `MOST_MEGAPIXELS`, or the variable's.
 
     Raises:

@@ -1,5 +1,10 @@
 """Augmentations as the training pipeline applies them: with random numbers that follow from the image's position."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 import tensorflow as tf
 
 from keras_reid.utils.errors import UserError
@@ -19,32 +24,32 @@ class KeyedAugmentation:
         UserError: if one of them is something else.
     """
 
-    def __init__(self, augmentation, seed):
+    def __init__(self, augmentation: Iterable[Any], seed: int) -> None:
         self._seed = seed
         keyed = [(place, _callable(augment)) for place, augment in enumerate(augmentation)]
         self._on_images = [(place, augment) for place, augment in keyed if _stage(augment) == "image"]
         self._on_batches = [(place, augment) for place, augment in keyed if _stage(augment) == "batch"]
 
     @property
-    def needs_whole_batches(self):
+    def needs_whole_batches(self) -> bool:
         """Whether a worker must load the whole batch, to draw the same as the others."""
         return bool(self._on_batches)
 
     @property
-    def may_run_in_parallel(self):
+    def may_run_in_parallel(self) -> bool:
         """Whether several batches may be augmented at the same time.
 
         The random state of a Keras layer is a variable, which parallel calls would share.
         """
         return not any(isinstance(augment, _KerasLayer) for _, augment in self._on_batches)
 
-    def image(self, image, epoch, position):
+    def image(self, image: tf.Tensor, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
         """Augments one image `(height, width, 3)`; uint8, perhaps of another size."""
         for place, augment in self._on_images:
             image = to_uint8(augment(image, self._key(epoch, position, place)))
         return image
 
-    def batch(self, images, epoch, position):
+    def batch(self, images: tf.Tensor, epoch: tf.Tensor, position: tf.Tensor) -> tf.Tensor:
         """Augments a batch `(batch, height, width, 3)`, whose first image has that position; uint8."""
         for place, augment in self._on_batches:
             images = augment(images, self._key(epoch, position, place))
@@ -90,7 +95,7 @@ def _stage(augment):
     return getattr(augment, "stage", "batch")
 
 
-def to_uint8(images):
+def to_uint8(images: tf.Tensor) -> tf.Tensor:
     """Levels 0–255 as uint8, rounded and clipped."""
     if images.dtype == tf.uint8:
         return images

@@ -1,13 +1,20 @@
 """Images in two roles: queries that are also in the gallery, files with two identities, test images trained on."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from keras_reid.data.duplicates import same_contents
 from keras_reid.data.protocols import CROSS_CAMERA, LEAVE_ONE_OUT
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
 
-def check_paths(dataset):
+
+def check_paths(dataset: ReIDDataset) -> None:
     """Refuses a data set in which one file has two identities, or a query lies in the gallery under another camera.
 
     A file may be in query and gallery under the same camera, where it does not count, and in training and test.
@@ -18,7 +25,7 @@ def check_paths(dataset):
     Raises:
         UserError: naming the first file.
     """
-    for samples in (dataset.train + dataset.validation, dataset.query + dataset.gallery):
+    for samples in ([*dataset.train, *dataset.validation], [*dataset.query, *dataset.gallery]):
         if pairs := _contradictions(samples):
             one, other = pairs[0]
             raise UserError(
@@ -33,7 +40,9 @@ def check_paths(dataset):
         )
 
 
-def check_contents(tests, trained=None, identities=True):
+def check_contents(
+    tests: Sequence[ReIDDataset], trained: ReIDDataset | None = None, identities: bool = True
+) -> None:
     """Looks for files of the same content in two roles, whatever they are called.
 
     A query whose copy counts in the gallery finds itself, which makes results too good. Published benchmarks have a few
@@ -61,7 +70,7 @@ def check_contents(tests, trained=None, identities=True):
         _warn_of_identities("training", trained, trained.train, content)
     for test, train in zip(tests, trains, strict=True):
         _check_queries(test, content)
-        tested = dict.fromkeys(test.query + test.gallery)
+        tested = dict.fromkeys([*test.query, *test.gallery])
         _warn_of_identities("test", test, tested, content)
         of_training = {content(sample): sample for sample in train}
         both = [(sample, of_training[content(sample)]) for sample in tested if content(sample) in of_training]

@@ -1,7 +1,11 @@
 """The `tf.data` pipelines of training and evaluation."""
 
+from __future__ import annotations
+
 import functools
 import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,23 +15,28 @@ from keras_reid.data.epoch_plan import EpochPlan
 from keras_reid.data.keyed_augmentation import KeyedAugmentation
 from keras_reid.data.resizing import resize_image
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.threads import cores
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.data.pixel_cache import PixelCache
 
 _AHEAD = 2  # batches to embed that wait for the model; a number that TensorFlow finds itself has no bound
 
 
 def train_batches(
-    dataset,
-    sampler,
-    image_size,
-    augmentation=(),
-    seed=0,
-    epochs=1,
-    first_epoch=0,
-    first_step=0,
-    pixels=None,
-    part=(0, 1),
-    more_labels=None,
-):
+    dataset: ReIDDataset,
+    sampler: Callable[..., Any],
+    image_size: Sequence[int],
+    augmentation: Iterable[Any] = (),
+    seed: int = 0,
+    epochs: int = 1,
+    first_epoch: int = 0,
+    first_step: int = 0,
+    pixels: PixelCache | None = None,
+    part: tuple[int, int] = (0, 1),
+    more_labels: Callable[[tf.Tensor], dict[str, Any]] | None = None,
+) -> tuple[tf.data.Dataset, int]:
     """Batches of training images, epoch after epoch.
 
     An `EpochPlan` says which images an epoch consists of. They are read and decoded (or taken from the cache), go
@@ -72,11 +81,12 @@ def train_batches(
         >>> model.fit(batches, epochs=60, steps_per_epoch=steps)
     """
     image_size = _checked_size(image_size)
-    augmentation = KeyedAugmentation(augmentation, seed)
+    keyed = KeyedAugmentation(augmentation, seed)
     labels = dataset.train_labels()
-    whole_batches = augmentation.needs_whole_batches
+    whole_batches = keyed.needs_whole_batches
     plan = EpochPlan.of(labels, sampler, seed, first_epoch, first_step, part, whole_batches)
-    maker = _BatchMaker(plan, _decoder(dataset, pixels), augmentation, image_size, labels, more_labels)
+    maker = _BatchMaker(plan, _decoder(dataset, pixels), keyed, image_size, labels, more_labels)
+    # `tf.data` finds its own number of parallel calls only slowly.
     in_parallel = {"num_parallel_calls": cores(), "deterministic": True}
     batches = (
         tf.data.Dataset.range(plan.first_epoch, epochs)
@@ -86,13 +96,17 @@ def train_batches(
         .skip(plan.images_done)
         .map(maker.load, **in_parallel)
         .batch(plan.loaded_size, drop_remainder=True)
-        .map(maker.finish, **(in_parallel if augmentation.may_run_in_parallel else {}))
+        .map(maker.finish, **(in_parallel if keyed.may_run_in_parallel else {}))
         .prefetch(tf.data.AUTOTUNE)
     )
     return batches, plan.steps
 
 
-def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
+def test_batches(
+    paths: Iterable[str | os.PathLike[str]],
+    image_size: Sequence[int],
+    batch_size: int = 64,  # noqa: PT028
+) -> tf.data.Dataset:
     """Batches of images to embed, in the order of `paths`, the last one smaller: read, decode, resize, batch.
 
     Memory grows with the number of images only by their paths: at a time there are as many decoded images as
@@ -119,7 +133,7 @@ def test_batches(paths, image_size, batch_size=64):  # noqa: PT028
     )
 
 
-test_batches.__test__ = False  # for pytest, which goes by the name
+test_batches.__test__ = False  # type: ignore[attr-defined]  # for pytest, which goes by the name
 
 
 @functools.lru_cache
@@ -193,11 +207,6 @@ def _size_of_first(decode):
         return tuple(decode(0).shape[:2])
     except tf.errors.OpError:  # said when its turn comes
         return None
-
-
-def cores():
-    """Processor cores that this process may use: `tf.data` finds its own number of parallel calls only slowly."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _checked_size(size):

@@ -1,13 +1,18 @@
 """Images that are decoded once."""
 
+from __future__ import annotations
+
 import hashlib
 import mmap
 import os
 import zipfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from keras_reid.data.decoding import read_image
 from keras_reid.utils.errors import UserError
@@ -37,13 +42,13 @@ class PixelCache:
         TensorShape([128, 64, 3])
     """
 
-    def __init__(self, pixels, heights, widths):
+    def __init__(self, pixels: NDArray[Any], heights: NDArray[Any], widths: NDArray[Any]) -> None:
         self.pixels = pixels
         self.sizes = tf.constant(np.stack([heights, widths], 1), tf.int32)
         ends = np.cumsum(3 * heights.astype(np.int64) * widths)
         self.starts = tf.constant(np.concatenate([[0], ends[:-1]]), tf.int64)
 
-    def __getitem__(self, place):
+    def __getitem__(self, place: int | tf.Tensor) -> tf.Tensor:
         """One image, uint8 `(height, width, 3)`; also of a number in a graph."""
         height, width = tf.unstack(self.sizes[place])
         length = tf.cast(height * width * 3, tf.int64)
@@ -51,7 +56,7 @@ class PixelCache:
         return tf.reshape(pixels, tf.stack([height, width, 3]))
 
     @classmethod
-    def of(cls, paths, where):
+    def of(cls, paths: Sequence[str], where: str | os.PathLike[str]) -> PixelCache:
         """The pixels of image files.
 
         Args:
@@ -144,7 +149,7 @@ def _decode(paths, keep):
     return sizes[:, 0], sizes[:, 1]
 
 
-def digest_of(paths):
+def digest_of(paths: Iterable[str]) -> str:
     """A name for image files in their order, which changes with their paths, sizes and times."""
     digest = hashlib.sha256()
     for path in paths:

@@ -1,11 +1,18 @@
 """Parts for data that comes without: identities to test on, then their query and gallery images."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, LEAVE_ONE_OUT, PROTOCOLS, ReIDDataset
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.data.sample import Sample
 
 _RULES = {
     CROSS_CAMERA: "the first image of each camera is a query while another camera keeps one in the gallery",
@@ -14,7 +21,9 @@ _RULES = {
 }
 
 
-def split_dataset(name, samples, test_identities, seed, protocol):
+def split_dataset(
+    name: str, samples: Sequence[Sample], test_identities: float | int, seed: int, protocol: str | None
+) -> ReIDDataset:
     """Splits samples by identity into a training and a test part, and the test part into query and gallery.
 
     1. Test identities are drawn at random with `seed`: all their images are test images, all others training
@@ -69,7 +78,7 @@ def split_dataset(name, samples, test_identities, seed, protocol):
     return ReIDDataset(name, train, query, gallery, protocol, split)
 
 
-def automatic_protocol(name, groups):
+def automatic_protocol(name: str, groups: Sequence[Sequence[Sample]]) -> str:
     """Cross-camera where it can be; warns where every image has a camera, and it still cannot.
 
     Args:
@@ -96,7 +105,7 @@ def automatic_protocol(name, groups):
     return ALL
 
 
-def group_by_identity(samples):
+def group_by_identity(samples: Iterable[Sample]) -> dict[str, list[Sample]]:
     """Identity as a string → its samples by camera and path, in the order of the identities' strings."""
     groups = {}
     for sample in sorted(samples, key=lambda sample: (str(sample.identity), str(sample.camera), sample.path)):

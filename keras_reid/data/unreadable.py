@@ -1,12 +1,15 @@
 """Finds unreadable images before any long work begins."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import os
 import sys
+from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_reid.data.contents import read_contents
+from keras_reid.data.contents import contents_of
 from keras_reid.data.decoding import decode_image
 from keras_reid.data.image_limits import megapixels_allowed, objection
 from keras_reid.utils.errors import UserError
@@ -17,7 +20,9 @@ _AT_ONCE = 4096  # files handed to the threads, each of which costs a kilobyte u
 _NAMED = 5  # files that an error names one by one; the rest is counted
 
 
-def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
+def check_images(
+    paths: Sequence[str | os.PathLike[str]], skip_unreadable: bool = False, remedy: str = _REMEDY
+) -> list[int]:
     """Decodes every file as training and evaluation will, in several threads, and says which can be read.
 
     An image above the limits of `keras_reid.data.image_limits` counts as unreadable, and is not decoded.
@@ -54,7 +59,7 @@ def check_images(paths, skip_unreadable=False, remedy=_REMEDY):
     return [place for place in range(len(paths)) if place not in reasons]
 
 
-def unreadable_images(paths):
+def unreadable_images(paths: Sequence[str | os.PathLike[str]]) -> dict[int, str]:
     """Why files cannot be read: a dict, place in `paths` → reason, of those that cannot.
 
     Each file is decoded as training and evaluation will decode it, in several threads, with progress. An image above
@@ -70,7 +75,7 @@ def unreadable_images(paths):
     return _reasons(_reason_against, paths, "checking")
 
 
-def refused_images(paths):
+def refused_images(paths: Sequence[str | os.PathLike[str]]) -> dict[int, str]:
     """Why files must not be decoded, as `unreadable_images`, but by their headers alone.
 
     For code that leaves out files whose decoding fails: decoding these would not fail, but take all memory. Time: about
@@ -102,7 +107,7 @@ def _reasons(function, paths, name):
     return reasons
 
 
-def say_left_out(lines, total):
+def say_left_out(lines: Sequence[str], total: int) -> None:
     """Counts and lists the files that were left out, on standard error.
 
     Args:
@@ -119,7 +124,7 @@ def _reason_against(path):
     if os.path.isdir(path):
         return "is a folder"
     try:
-        contents = _contents(path)
+        contents = contents_of(path)
         if reason := objection(contents):
             return reason
         _decode(tf.constant(contents))
@@ -130,28 +135,16 @@ def _reason_against(path):
     except OSError as error:
         return error.strerror or str(error)
     except tf.errors.OpError as error:
-        return _in_short(error.message)
+        return in_short(error.message)
     return ""
-
-
-_read = tf.function(read_contents, input_signature=[tf.TensorSpec((), tf.string)])
 
 
 def _header_against(path):
     """Why a file must not be decoded; empty where it may, or cannot be read."""
     try:
-        return objection(_contents(path))
+        return objection(contents_of(path))
     except (OSError, tf.errors.OpError):
         return ""
-
-
-def _contents(path):
-    """The bytes of an image. TensorFlow also reads records and remote files, but takes ten times as long."""
-    path = os.fsencode(path)
-    if b".tfrecord#" in path or b"://" in path:
-        return _read(tf.constant(path)).numpy()
-    with open(path, "rb") as stream:
-        return stream.read()
 
 
 @tf.function(input_signature=[tf.TensorSpec((), tf.string)])
@@ -159,8 +152,8 @@ def _decode(contents):
     return tf.size(decode_image(contents))  # without a result that needs it, decoding would be optimised away
 
 
-def _in_short(message):
-    """What is wrong, out of an error message that also tells of the graph."""
+def in_short(message: str) -> str:
+    """What is wrong with an image, out of TensorFlow's error message, which also tells of the graph."""
     if "assertion failed: [" in message:
         return message.split("assertion failed: [")[1].split("]")[0]
     if any(kind in message for kind in ("Invalid JPEG", "jpeg::", "Invalid PNG", "Input size should match")):

@@ -1,5 +1,8 @@
-"""Embeddings of image files: find the files, compute, store. Light to import: TensorFlow loads with the first image.
+"""Embeddings of images: find the files, compute, store. Light to import: TensorFlow loads with the first model.
 
+- `embedder`: `Embedder`, images of any kind → embeddings, at once; `backends/`: what computes them.
+- `image_inputs`, `image_reader`, `pixel_batches`: what may be embedded, and how it becomes pixels: by TensorFlow
+  (`tensorflow_reader`) or without it (`pillow_reader`).
 - `named_images`: which files a user's names stand for.
 - `computing`: image files → embeddings, in memory (`embed_paths`) or into a store (`embed_into`).
 - `store`, `store_files`: embeddings on disk that survive a kill; `npz_file`: the file that `embed` writes.
@@ -7,13 +10,17 @@
 """
 
 from keras_reid.embedding.computing import embed_into, embed_paths
+from keras_reid.embedding.embedder import Embedder
+from keras_reid.embedding.image_inputs import UnreadableImage
 from keras_reid.embedding.named_images import ImageFile, find_images
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.embedding.vectors import check_finite, l2_normalize
 
 __all__ = [
+    "Embedder",
     "EmbeddingStore",
     "ImageFile",
+    "UnreadableImage",
     "check_finite",
     "embed_into",
     "embed_paths",

@@ -1,15 +1,28 @@
 """Image files → embeddings, in memory or into a store."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from keras_reid.embedding.image_inputs import UnreadableImage
+from keras_reid.embedding.named_images import ImageFile
+from keras_reid.embedding.pixel_batches import pixel_batches
+from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.embedding.vectors import check_finite
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+_FEW = 64  # images up to which a `tf.data` pipeline costs more than it saves
 
-def embed_paths(model, paths, batch_size=64, flip=False):
+
+def embed_paths(
+    model: Any, paths: Iterable[str | os.PathLike[str]], batch_size: int = 64, flip: bool = False
+) -> NDArray[np.float32]:
     """Raw embeddings of image files, in the order of the paths, with progress.
 
     Args:
@@ -32,7 +45,8 @@ def embed_paths(model, paths, batch_size=64, flip=False):
         raise UserError("there is no image to embed. Pass at least one path.")
     if batch_size < 1:
         raise UserError(f"`batch_size` must be at least 1. Received: {batch_size}.")
-    embeddings, done = None, 0
+    embeddings: Any = None
+    done = 0
     with progress("embedding", total=len(paths)) as advance:
         for part in embedding_batches(model, paths, batch_size, flip):
             if embeddings is None:
@@ -43,24 +57,52 @@ def embed_paths(model, paths, batch_size=64, flip=False):
     return embeddings
 
 
-def embedding_batches(model, paths, batch_size=64, flip=False):
+def embedding_batches(
+    model: Any, paths: Sequence[str | os.PathLike[str]], batch_size: int = 64, flip: bool = False
+) -> Iterator[NDArray[np.float32]]:
     """Yields the raw embeddings of image files batch by batch, `(batch, dim)` float32, in the order of the paths.
 
     Memory does not grow with the number of images. See `embed_paths` for the arguments.
 
     Raises:
-        tf.errors.OpError: a file cannot be read. Embeddings that were yielded before are of readable files.
+        UnreadableImage, tf.errors.OpError: a file cannot be read. Embeddings that were yielded before are of readable
+            files.
     """
     from keras_reid.data.pipeline import test_batches
+    from keras_reid.embedding.tensorflow_reader import TensorFlowReader
 
-    for images in test_batches(paths, model.image_size, batch_size):
-        part = np.asarray(model.predict_on_batch(images), np.float32)
+    if len(paths) <= _FEW:
+        reader = TensorFlowReader(tuple(model.image_size))
+        batches = pixel_batches(reader, [os.fsdecode(path) for path in paths], batch_size)
+    else:
+        batches = test_batches(paths, model.image_size, batch_size)
+    embed = _network(model)
+    for images in batches:
+        part = embed(images)
         if flip:
-            part = (part + np.asarray(model.predict_on_batch(images[:, :, ::-1]), np.float32)) / 2
+            part = (part + embed(images[:, :, ::-1])) / 2
         yield part
 
 
-def embed_into(store, model, images, batch_size=64, flip=False, root=""):
+def _network(model: Any) -> Callable[[Any], Any]:
+    """Pixels → raw embeddings: of a Keras model, or of whatever has its `predict_on_batch`, such as an artefact."""
+    import keras
+
+    from keras_reid.embedding.backends.keras_model import network
+
+    if isinstance(model, keras.Model):
+        return network(model)
+    return lambda images: np.asarray(model.predict_on_batch(images), np.float32)
+
+
+def embed_into(
+    store: EmbeddingStore,
+    model: Any,
+    images: Sequence[ImageFile],
+    batch_size: int = 64,
+    flip: bool = False,
+    root: str | os.PathLike[str] = "",
+) -> dict[str, str]:
     """Embeds image files and appends the raw embeddings to a store, with progress.
 
     Each file is read once. When one cannot be read, all files from there on are checked, and the embedding goes on
@@ -102,7 +144,7 @@ def embed_into(store, model, images, batch_size=64, flip=False, root=""):
                     done += len(some)
                     advance(len(some))
                 left = []
-            except tf.errors.OpError:
+            except (UnreadableImage, tf.errors.OpError):
                 left = left[done:]
                 bad = unreadable_images(paths(left))
                 if not bad:  # the error is not about a file

@@ -1,14 +1,17 @@
 """The image files that a user's names stand for: files and folders."""
 
+from __future__ import annotations
+
 import os
 import pathlib
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from keras_reid.data.image_files import NO_IMAGES, image_files
 from keras_reid.utils.errors import UserError
 
 
-def find_images(names):
+def find_images(names: Iterable[str | os.PathLike[str]]) -> list[str]:
     """Image files in the order given; a folder stands for all images below it, sorted by path.
 
     Args:
@@ -55,7 +58,7 @@ class ImageFile(NamedTuple):
     modified: int
 
     @classmethod
-    def of(cls, path, status=None):
+    def of(cls, path: str | os.PathLike[str], status: os.stat_result | None = None) -> ImageFile:
         """The file as it is now.
 
         Args:
@@ -66,6 +69,6 @@ class ImageFile(NamedTuple):
         return cls(str(path), status.st_size, status.st_mtime_ns)
 
 
-def displayed(path):
+def displayed(path: str | os.PathLike[str]) -> str:
     """A path that can be printed: bytes of its name that are not UTF-8 become "?"."""
     return os.fsencode(path).decode("utf-8", "replace").replace("\ufffd", "?")

@@ -1,8 +1,14 @@
 """The .npz file of embeddings that the `embed` command writes."""
 
+from __future__ import annotations
+
+import os
 import zipfile
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.embedding.vectors import l2_normalize
 from keras_reid.utils.files import written_aside
@@ -10,7 +16,9 @@ from keras_reid.utils.files import written_aside
 _ROWS = 4096
 
 
-def write_embeddings(file, paths, embeddings, rows):
+def write_embeddings(
+    file: str | os.PathLike[str], paths: Sequence[str], embeddings: NDArray[Any], rows: Sequence[int]
+) -> None:
     """Writes `embeddings`, float32 `(n, dim)` of unit length, and `paths`. The file appears only when it is complete.
 
     Rows are written in blocks of 4096, so memory does not grow with their number.

@@ -1,5 +1,7 @@
 """Embeddings of image files on disk, which survive a kill at any moment."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -9,9 +11,12 @@ import shutil
 import stat
 import sys
 import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from keras_reid.embedding.store_files import VERSION, Damaged, read_description, read_form, read_images
 from keras_reid.utils.errors import UserError
@@ -19,6 +24,9 @@ from keras_reid.utils.files import write_json
 from keras_reid.utils.full_disk import is_full
 from keras_reid.utils.locks import Lock
 from keras_reid.utils.plain_files import open_plain
+
+if TYPE_CHECKING:
+    from keras_reid.embedding.named_images import ImageFile
 
 _DATA = re.compile(r"embeddings-\d+\.npy|images-\d+\.jsonl")
 _LEFT_OVER = re.compile(r"\.store\.part\w+\.json")  # of a kill
@@ -58,15 +66,22 @@ class EmbeddingStore:
         (1, 8)
     """
 
-    def __init__(self, folder, kind, about=None, private=False):
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        kind: Mapping[str, Any],
+        about: Mapping[str, Any] | None = None,
+        private: bool = False,
+    ) -> None:
         self.private = private
         self.folder, self.kind, self.about = Path(folder), dict(kind), dict(about or {})
         self.images, self.discarded = [], None
-        self._generation, self._dim = 0, None
+        self._generation = 0
+        self._dim: Any = None
         self._waiting, self._written = [], time.monotonic()
 
-    def __enter__(self):
-        self._lock = None
+    def __enter__(self) -> Self:
+        self._lock: Any = None
         while self._lock is None:
             made = self._make_folder()
             names = {file.name for file in self.folder.iterdir()}
@@ -113,7 +128,7 @@ class EmbeddingStore:
     def _say_waiting(self, holder):
         print(f"{self.folder}: waiting for {holder}, which is writing to it", file=sys.stderr)
 
-    def __exit__(self, kind, *_):
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             self.flush()
             if kind is not None and issubclass(kind, KeyboardInterrupt) and self.images:
@@ -124,7 +139,7 @@ class EmbeddingStore:
         finally:
             self._lock.release()
 
-    def embeddings(self):
+    def embeddings(self) -> NDArray[np.float32]:
         """`(rows, dim)` float32, memory-mapped; row i is that of `images[i]`. Later changes do not affect it."""
         self.flush()
         if not self.images:
@@ -133,7 +148,7 @@ class EmbeddingStore:
         with open_plain(self._rows_file) as file:
             return np.memmap(file, "<f4", "r", offset=self._rows_start, shape=shape)
 
-    def append(self, images, rows):
+    def append(self, images: Iterable[ImageFile], rows: ArrayLike) -> None:
         """Adds rows.
 
         Args:
@@ -147,7 +162,7 @@ class EmbeddingStore:
         if time.monotonic() - self._written >= _SECONDS:
             self.flush()
 
-    def flush(self):
+    def flush(self) -> None:
         """Writes what was appended."""
         self._written = time.monotonic()
         if not self._waiting:
@@ -165,7 +180,7 @@ class EmbeddingStore:
                 "command: it continues from there."
             ) from None
 
-    def keep(self, mask):
+    def keep(self, mask: ArrayLike) -> None:
         """Drops rows. The file is rewritten in blocks: time and disk space of a copy.
 
         Args:
@@ -183,7 +198,7 @@ class EmbeddingStore:
             self._begin(self._generation)
             raise
 
-    def remove(self):
+    def remove(self) -> None:
         """Removes the folder with everything in it."""
         self._waiting = []
         # Renamed first: a process that comes meanwhile creates a new folder.

@@ -1,6 +1,10 @@
 """Reads the files of an `EmbeddingStore` without trusting them: they may be damaged, or somebody else's."""
 
+from __future__ import annotations
+
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +19,7 @@ class Damaged(Exception):
     """A file does not hold what it should; the message names it."""
 
 
-def read_description(file):
+def read_description(file: Path) -> dict[str, Any]:
     """The content of `store.json`: `generation`, `kind` and `about`.
 
     Raises:
@@ -41,7 +45,7 @@ def read_description(file):
     return stored
 
 
-def read_images(file):
+def read_images(file: Path) -> tuple[list[ImageFile], int]:
     """The `ImageFile` of each line of `images-N.jsonl`, and the bytes these lines take. A torn last line is ignored.
 
     Raises:
@@ -63,7 +67,7 @@ def read_images(file):
     return images, len(whole) + 1 if whole else 0
 
 
-def read_form(file, count):
+def read_form(file: Path, count: int) -> tuple[int, int]:
     """Length of a row of `embeddings-N.npy`, and where the first row begins in the file.
 
     Checks every number. Time: that of reading the file, which a search does anyway; a second for two million rows of

@@ -1,11 +1,18 @@
 """Checks and normalises embeddings."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from keras_reid.utils.errors import UserError
 
 
-def check_finite(paths, embeddings):
+def check_finite(paths: Sequence[str | os.PathLike[str]], embeddings: NDArray[Any]) -> None:
     """Raises a `UserError` that names the first image whose embedding holds NaN or infinity, if there is one.
 
     Args:
@@ -20,7 +27,7 @@ def check_finite(paths, embeddings):
         )
 
 
-def l2_normalize(embeddings):
+def l2_normalize(embeddings: ArrayLike) -> NDArray[np.float32]:
     """`x / max(|x|, 1e-12)` for each row, in float32.
 
     Args:

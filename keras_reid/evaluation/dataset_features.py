@@ -1,13 +1,20 @@
 """`Features` of the query and gallery of data sets."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-from keras_reid.data.dataset import LEAVE_ONE_OUT
+from keras_reid.data.dataset import LEAVE_ONE_OUT, ReIDDataset
 from keras_reid.embedding import check_finite, embed_paths
 from keras_reid.evaluation.features import Features
 
 
-def embed_datasets(model, datasets, batch_size=128, flip=False):
+def embed_datasets(
+    model: Any, datasets: Sequence[ReIDDataset], batch_size: int = 128, flip: bool = False
+) -> list[tuple[Features, Features]]:
     """Query and gallery `Features` of each data set; an image that several hold is embedded once.
 
     Under the protocol "leave_one_out" both are the same object, with its images numbered.

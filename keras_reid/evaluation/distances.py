@@ -1,12 +1,20 @@
 """Distances between query and gallery, a block of queries at a time."""
 
+from __future__ import annotations
+
 import copy
 import functools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
 METRICS = ("cosine", "euclidean")
 _BLOCK_BYTES = 256 * 2**20
@@ -61,7 +69,9 @@ class Distances(Blockwise):
         [[0.0, 1.0], [1.0, 0.0]]
     """
 
-    def __init__(self, query, gallery, metric="cosine", block_size=None):
+    def __init__(
+        self, query: Features, gallery: Features, metric: str = "cosine", block_size: int | None = None
+    ) -> None:
         if metric not in METRICS:
             raise UserError(f"`metric` must be one of {', '.join(METRICS)}. Received: metric={metric!r}.")
         for name, features in (("query", query), ("gallery", gallery)):
@@ -78,22 +88,22 @@ class Distances(Blockwise):
         self.block_size = block_size or max(1, _BLOCK_BYTES // (4 * len(gallery)))
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, int]:
         """`(queries, gallery)`."""
         return len(self.query), len(self.gallery)
 
     @functools.cached_property
-    def query_norms(self):
+    def query_norms(self) -> NDArray[np.float64]:
         """`(n,)` float64 lengths of the queries."""
         return row_norms(self.query)
 
     @functools.cached_property
-    def gallery_norms(self):
+    def gallery_norms(self) -> NDArray[np.float64]:
         """`(m,)` float64 lengths of the gallery items."""
         return row_norms(self.gallery)
 
     @functools.cached_property
-    def center(self):
+    def center(self) -> NDArray[np.float64] | float:
         """`(dim,)` float64: about the mean of the gallery, or 0 for cosine.
 
         Euclidean distances do not change when it is taken from both sides, and what cancels is small then.
@@ -103,7 +113,7 @@ class Distances(Blockwise):
         step = -(-len(self.gallery) // 1024)
         return self.gallery[::step].astype(np.float64).mean(axis=0)
 
-    def blocks(self):
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
 
         The array is reused: copy what is to be kept beyond one turn.
@@ -122,7 +132,7 @@ class Distances(Blockwise):
                 self._finish(part, query_squares, gallery_squares, start, left, block[:, left : left + tile])
             yield start, block
 
-    def table(self, queries, positions):
+    def table(self, queries: NDArray[Any], positions: NDArray[Any]) -> NDArray[np.float32]:
         """Distances of a few queries to a few gallery items.
 
         Args:
@@ -147,7 +157,7 @@ class Distances(Blockwise):
             sums /= self.query_norms[queries, None] * self.gallery_norms[positions]
         return self._rounded(sums)
 
-    def listed(self, queries, positions):
+    def listed(self, queries: NDArray[Any], positions: NDArray[Any]) -> NDArray[np.float32]:
         """Distances of listed pairs of a query and a gallery item.
 
         Args:
@@ -174,7 +184,7 @@ class Distances(Blockwise):
             sums /= self.query_norms[queries] * self.gallery_norms[positions]
         return self._rounded(sums)
 
-    def select(self, queries, start, stop):
+    def select(self, queries: slice | NDArray[Any], start: int, stop: int) -> Distances:
         """The `Distances` of some queries to the gallery items from `start` to `stop`."""
         part = copy.copy(self)
         part.query, part.gallery = self.query[queries], self.gallery[start:stop]
@@ -214,7 +224,7 @@ class Distances(Blockwise):
             out[rows, columns] = self.listed(start + rows, left + columns)
 
 
-def row_norms(embeddings, center=0.0):
+def row_norms(embeddings: NDArray[Any], center: float | NDArray[Any] = 0.0) -> NDArray[np.float64]:
     """`(n,)` float64 distances of rows from `center`, at least 1e-50 so that they can be divided by.
 
     Each depends on its row alone.

@@ -1,6 +1,10 @@
 """A model on the test part of a data set: embed, post-process, rank."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.data.dataset import LEAVE_ONE_OUT
 from keras_reid.evaluation.analysis import (
@@ -20,6 +24,9 @@ from keras_reid.evaluation.retrieval_metrics import evaluate
 from keras_reid.evaluation.retrieval_result import RepeatedResult, RetrievalResult
 from keras_reid.evaluation.settings import EvaluationSettings
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +48,7 @@ class DatasetEvaluation:
     open_set: OpenSetResult | None = None
     recall: tuple[int, ...] = ()
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """All that was measured as plain numbers, for JSON."""
         summary = {**self.result.to_dict(), **self.result.recalls(self.recall)}
         for name in ("camera_pairs", "open_set"):
@@ -66,7 +73,7 @@ class Evaluator:
         0.86
     """
 
-    def __init__(self, model, settings=None):
+    def __init__(self, model: Any, settings: EvaluationSettings | None = None) -> None:
         self.model, self.settings = model, EvaluationSettings() if settings is None else settings
         if self.settings.metric == "dsr" and self.settings.dsr_lambda is None:
             raise UserError(
@@ -74,7 +81,9 @@ class Evaluator:
                 "that of `dsr_lambda_for`. Received: None."
             )
 
-    def run(self, dataset, features=None):
+    def run(
+        self, dataset: ReIDDataset, features: tuple[Features, Features] | None = None
+    ) -> DatasetEvaluation:
         """Embeds the query and gallery images of a data set and measures the retrieval.
 
         Args:
@@ -90,7 +99,7 @@ class Evaluator:
         """
         return self._run([dataset], lambda results: results[0], features and [features])
 
-    def run_draws(self, datasets):
+    def run_draws(self, datasets: Sequence[ReIDDataset]) -> DatasetEvaluation:
         """Evaluates several draws of one test and takes the mean: VehicleID's protocol. Each image is embedded once.
 
         Args:
@@ -108,7 +117,7 @@ class Evaluator:
             raise UserError("`datasets` must hold at least one data set. Received: none.")
         return self._run(datasets, RepeatedResult)
 
-    def features(self, dataset):
+    def features(self, dataset: ReIDDataset) -> tuple[Features, Features]:
         """Embeds the query and gallery images of a data set, and ranks nothing.
 
         Args:
@@ -194,8 +203,16 @@ class Evaluator:
 
 
 def evaluate_dataset(
-    model, dataset, metric="cosine", batch_size=128, flip=False, *, protocol=None, roc=False, memory=None
-):
+    model: Any,
+    dataset: ReIDDataset,
+    metric: str = "cosine",
+    batch_size: int = 128,
+    flip: bool = False,
+    *,
+    protocol: str | None = None,
+    roc: bool = False,
+    memory: int | None = None,
+) -> DatasetEvaluation:
     """Embeds the query and gallery images of a data set and evaluates the retrieval: `Evaluator.run` in one call.
 
     Args:
@@ -225,8 +242,16 @@ def evaluate_dataset(
 
 
 def evaluate_repetitions(
-    model, datasets, metric="cosine", batch_size=128, flip=False, *, protocol=None, roc=False, memory=None
-):
+    model: Any,
+    datasets: Sequence[ReIDDataset],
+    metric: str = "cosine",
+    batch_size: int = 128,
+    flip: bool = False,
+    *,
+    protocol: str | None = None,
+    roc: bool = False,
+    memory: int | None = None,
+) -> DatasetEvaluation:
     """Evaluates several draws of one test and takes the mean: `Evaluator.run_draws` in one call.
 
     Args:
@@ -247,7 +272,9 @@ def evaluate_repetitions(
     return Evaluator(model, settings).run_draws(datasets)
 
 
-def evaluate_dsr(model, dataset, lambda_value, batch_size=64):
+def evaluate_dsr(
+    model: Any, dataset: ReIDDataset, lambda_value: float, batch_size: int = 64
+) -> RetrievalResult:
     """Evaluates DSR with 100 candidates on a data set, under its protocol.
 
     Args:
@@ -267,4 +294,4 @@ def evaluate_dsr(model, dataset, lambda_value, batch_size=64):
         0.8
     """
     settings = EvaluationSettings(metric="dsr", dsr_lambda=lambda_value, batch_size=batch_size)
-    return Evaluator(model, settings).run(dataset).result
+    return Evaluator(model, settings).run(dataset).result  # type: ignore[return-value]

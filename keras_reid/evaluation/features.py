@@ -1,8 +1,12 @@
 """Embeddings with the identity and the camera of each image."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_reid.utils.errors import UserError
 
@@ -67,16 +71,17 @@ class Features:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.embeddings)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice | ArrayLike) -> Features:
         """The `Features` of some rows, by a slice, their positions or a mask."""
         parts = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return Features(**{name: None if part is None else part[rows] for name, part in parts.items()})
+        taken: dict[str, Any] = {name: None if part is None else part[rows] for name, part in parts.items()}
+        return Features(**taken)
 
     @property
-    def dim(self):
+    def dim(self) -> int:
         """Length of one embedding."""
         return self.embeddings.shape[1]
 

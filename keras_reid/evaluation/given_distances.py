@@ -1,5 +1,9 @@
 """The metrics of distances that are given: of a re-ranking, of DSR, or a user's own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_reid.evaluation.retrieval_result import result_of_ranks
@@ -7,8 +11,12 @@ from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.ground_truth import GroundTruth
+    from keras_reid.evaluation.retrieval_result import RetrievalResult
 
-def evaluate_distances(distances, truth, roc=False):
+
+def evaluate_distances(distances: Any, truth: GroundTruth, roc: bool = False) -> RetrievalResult:
     """Ranks the gallery by each row of distances and measures how early a query's matches come.
 
     Time: about 10 ns for each pair. Memory: a block of distances.
@@ -35,7 +43,7 @@ def evaluate_distances(distances, truth, roc=False):
     """
     histogram = RocHistogram() if roc else None
     offsets, ranks = _rank(distances, truth, histogram)
-    return result_of_ranks(offsets, ranks, truth, histogram and histogram.curve())
+    return result_of_ranks(offsets, ranks, truth, histogram.curve() if histogram else None)
 
 
 def _rank(distances, truth, histogram):

@@ -1,11 +1,19 @@
 """Which gallery items are matches of a query, and which do not count."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.distances import Distances
+    from keras_reid.evaluation.features import Features
 
 PROTOCOLS = ("cross_camera", "all", "leave_one_out")
 _QUERIES = 64  # of one identity that are compared at a time
@@ -38,7 +46,7 @@ class GroundTruth:
         ([1], [0])
     """
 
-    def __init__(self, query, gallery, protocol):
+    def __init__(self, query: Features, gallery: Features, protocol: str) -> None:
         if protocol not in PROTOCOLS:
             raise UserError(f"`protocol` must be one of {', '.join(PROTOCOLS)}. Received: {protocol!r}.")
         self.query_identities, self.gallery_identities = query.identities, gallery.identities
@@ -71,17 +79,17 @@ class GroundTruth:
         self.first = np.searchsorted(ordered, query.identities, side="left")
         self.last = np.searchsorted(ordered, query.identities, side="right")
 
-    def __getitem__(self, query_index):
+    def __getitem__(self, query_index: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """Gallery positions `(positives, junk)` of one query, each ascending."""
         same = self.same(query_index)
         is_junk = self._is_junk(query_index, same)
         return same[~is_junk], same[is_junk]
 
-    def same(self, query_index):
+    def same(self, query_index: int) -> NDArray[Any]:
         """Gallery positions of one query's identity, matches and junk, ascending."""
         return self.order[self.first[query_index] : self.last[query_index]]
 
-    def same_of(self, start, stop):
+    def same_of(self, start: int, stop: int) -> tuple[NDArray[Any], NDArray[Any]]:
         """`(rows, positions)` of all pairs of one identity of the queries from `start` to `stop`, matches and junk.
 
         Returns:
@@ -90,7 +98,7 @@ class GroundTruth:
         """
         return self._pairs(np.arange(start, stop))
 
-    def listed(self, distances):
+    def listed(self, distances: Distances) -> ListedMatches:
         """Every query's matches with their exact distances, as `ListedMatches`.
 
         Args:
@@ -122,7 +130,7 @@ class GroundTruth:
         offsets = np.append(0, np.cumsum(np.bincount(rows, minlength=len(queries))))
         return ListedMatches(offsets, positions[order], values[order])
 
-    def why_no_match(self):
+    def why_no_match(self) -> str:
         """Why no query has a match, for an error, and what helps."""
         shared = np.isin(self.query_identities, self.gallery_identities).any()
         if not shared:

@@ -1,9 +1,23 @@
 """Results as a table on the terminal."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from keras_reid.evaluation.analysis.camera_pairs import CameraPairs
+    from keras_reid.evaluation.retrieval_result import RepeatedResult, RetrievalResult
+
 COLUMNS = (("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mAP", "mAP"), ("mINP", "mINP"))
 
 
-def print_table(results, console=None):
+def print_table(
+    results: Mapping[str, RetrievalResult | RepeatedResult | Mapping[str, Any]],
+    console: Console | None = None,
+) -> None:
     """Prints one line for each test set: percent with two decimals, and how many queries were counted.
 
     Args:
@@ -21,7 +35,7 @@ def print_table(results, console=None):
     table.add_column("Queries", justify="right")
     skipped, draws = False, 0
     for name, result in results.items():
-        values = result if isinstance(result, dict) else result.to_dict()
+        values = result if isinstance(result, Mapping) else result.to_dict()
         queries, valid = values["num_queries"], values["num_valid_queries"]
         skipped |= valid < queries
         draws = max(draws, values.get("repetitions", 0))
@@ -34,7 +48,9 @@ def print_table(results, console=None):
     _print(table, console)
 
 
-def print_recall_table(results, ks, console=None):
+def print_recall_table(
+    results: Mapping[str, Mapping[str, Any]], ks: Sequence[int], console: Console | None = None
+) -> None:
     """Prints Recall@K for each test set and each K, in percent.
 
     Args:
@@ -51,7 +67,7 @@ def print_recall_table(results, ks, console=None):
     _print(table, console)
 
 
-def print_roc_table(results, console=None):
+def print_roc_table(results: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
     """Prints verification for each test set: TPR at three FPRs, AUC and EER, in percent, of the pairs counted.
 
     Args:
@@ -70,7 +86,7 @@ def print_roc_table(results, console=None):
     _print(table, console)
 
 
-def print_open_set_table(results, console=None):
+def print_open_set_table(results: Mapping[str, Mapping[str, Any]], console: Console | None = None) -> None:
     """Prints the open-set test of each test set: DIR at two FARs, TTR at two FTRs, in percent, and the queries.
 
     Args:
@@ -91,7 +107,7 @@ def print_open_set_table(results, console=None):
     _print(table, console)
 
 
-def print_camera_table(name, pairs, console=None):
+def print_camera_table(name: str, pairs: CameraPairs, console: Console | None = None) -> None:
     """Prints Rank-1 / mAP for each camera of a query (rows) and of the gallery (columns), in percent.
 
     Args:

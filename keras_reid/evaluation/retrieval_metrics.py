@@ -1,5 +1,9 @@
 """CMC, mAP and mINP, exactly, without a full distance matrix."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid.evaluation.distances import METRICS, Distances
 from keras_reid.evaluation.dsr.distance import dsr_distance
 from keras_reid.evaluation.exact import rank_matches
@@ -8,18 +12,22 @@ from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.retrieval_result import result_of_ranks
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+    from keras_reid.evaluation.retrieval_result import RetrievalResult
+
 
 def evaluate(
-    query,
-    gallery,
-    metric="cosine",
+    query: Features,
+    gallery: Features,
+    metric: str = "cosine",
     *,
-    protocol="cross_camera",
-    roc=False,
-    memory=None,
-    block_size=None,
-    distances=None,
-):
+    protocol: str = "cross_camera",
+    roc: bool = False,
+    memory: int | None = None,
+    block_size: int | None = None,
+    distances: Any = None,
+) -> RetrievalResult:
     """Ranks the gallery for every query and measures how early its matches come.
 
     A match's rank is its place in a stable sort of the gallery by distance, without the junk (equal distances keep the

@@ -1,11 +1,19 @@
 """The numbers of a retrieval evaluation: of one test, or the mean of a test that is drawn several times."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.roc import RocCurve
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.ground_truth import GroundTruth
 
 METRICS = ("rank1", "rank5", "rank10", "mAP", "mINP")
 SUMMARY = (*METRICS, "num_queries", "num_valid_queries")
@@ -43,7 +51,7 @@ class RetrievalResult:
     first_match: np.ndarray | None = None
     roc: RocCurve | None = None
 
-    def rank(self, k):
+    def rank(self, k: int) -> float:
         """Share of the queries with a hit among the first k: rank-k accuracy, in image retrieval Recall@k.
 
         If `first_match` is not known, k is at most 50.
@@ -53,46 +61,46 @@ class RetrievalResult:
         # In a gallery smaller than k nothing is left to hit after its last item.
         return float(self.cmc[min(k, len(self.cmc)) - 1])
 
-    def recalls(self, ks):
+    def recalls(self, ks: Iterable[int]) -> dict[str, float]:
         """Recall@K, the share of the queries with a match among the K nearest, for each K: `{"recall@1": 0.69, …}`."""
         return {f"recall@{k}": self.rank(k) for k in ks}
 
     @property
-    def rank1(self):
+    def rank1(self) -> float:
         """Rank-1 accuracy."""
         return self.rank(1)
 
     @property
-    def rank5(self):
+    def rank5(self) -> float:
         """Rank-5 accuracy."""
         return self.rank(5)
 
     @property
-    def rank10(self):
+    def rank10(self) -> float:
         """Rank-10 accuracy."""
         return self.rank(10)
 
     @property
-    def mAP(self):
+    def mAP(self) -> float:
         """Mean average precision."""
         return float(self.average_precision.mean())
 
     @property
-    def mINP(self):
+    def mINP(self) -> float:
         """Mean inverse negative penalty: how early the *last* match of a query comes."""
         return float(self.inverse_negative_penalty.mean())
 
     @property
-    def num_queries(self):
+    def num_queries(self) -> int:
         """Number of queries given."""
         return len(self.valid_queries)
 
     @property
-    def num_valid_queries(self):
+    def num_valid_queries(self) -> int:
         """Number of queries with at least one match in the gallery."""
         return int(self.valid_queries.sum())
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The summary as plain numbers, for JSON, with that of the ROC under `"roc"`, if there is one."""
         summary = {name: getattr(self, name) for name in SUMMARY}
         return summary if self.roc is None else {**summary, "roc": self.roc.to_dict()}
@@ -124,32 +132,32 @@ class RepeatedResult:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
-    def cmc(self):
+    def cmc(self) -> NDArray[Any]:
         """Mean curve, up to the shortest one's last rank."""
         length = min(len(result.cmc) for result in self.results)
         return np.mean([result.cmc[:length] for result in self.results], axis=0)
 
-    def rank(self, k):
+    def rank(self, k: int) -> float:
         """Share of the queries with a hit among the first k."""
         return float(np.mean([result.rank(k) for result in self.results]))
 
-    def recalls(self, ks):
+    def recalls(self, ks: Iterable[int]) -> dict[str, float]:
         """As `RetrievalResult.recalls`."""
         return {f"recall@{k}": self.rank(k) for k in ks}
 
-    def spread(self, name):
+    def spread(self, name: str) -> float:
         """Standard deviation of a metric between the draws."""
         return float(
             np.std([getattr(result, name) for result in self.results], ddof=1 if len(self.results) > 1 else 0)
         )
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The summary as plain numbers, for JSON, with the number of draws and the metrics' spread."""
         summary = {name: getattr(self, name) for name in SUMMARY}
         summary["repetitions"] = len(self.results)
         summary["spread"] = {name: self.spread(name) for name in METRICS}
         if all(getattr(result, "roc", None) is not None for result in self.results):
-            summary["roc"] = _mean([result.roc.to_dict() for result in self.results])
+            summary["roc"] = _mean([result.roc.to_dict() for result in self.results if result.roc])
         return summary
 
 
@@ -161,7 +169,9 @@ def _mean(summaries):
     return float(np.mean(summaries))
 
 
-def result_of_ranks(offsets, ranks, truth, roc=None):
+def result_of_ranks(
+    offsets: NDArray[Any], ranks: NDArray[Any], truth: GroundTruth, roc: RocCurve | None = None
+) -> RetrievalResult:
     """The metrics that follow from the ranks of all queries' matches.
 
     Args:

@@ -1,8 +1,13 @@
 """Verification: how many pairs of one identity are accepted at how many false ones, in bounded memory."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 
@@ -49,30 +54,30 @@ class RocCurve:
     num_negative_pairs: int
 
     @property
-    def auc(self):
+    def auc(self) -> float:
         """Area under the curve: the chance that a positive pair is nearer than a negative one, a tie counting half."""
         return float(np.sum(np.diff(self.fpr) * (self.tpr[1:] + self.tpr[:-1])) / 2)
 
     @property
-    def auc_error(self):
+    def auc_error(self) -> float:
         """How far `auc` may be off, because pairs in one bin count as tied."""
         return float(np.sum(np.diff(self.fpr) * np.diff(self.tpr)) / 2)
 
-    def tpr_at(self, fpr):
+    def tpr_at(self, fpr: float) -> float:
         """The true-positive rate at the largest threshold with at most this false-positive rate; never too high."""
         return float(self.tpr[self._last(fpr)])
 
-    def tpr_error(self, fpr):
+    def tpr_error(self, fpr: float) -> float:
         """How much higher `tpr_at(fpr)` might be if the next bin were known in detail."""
         last = self._last(fpr)
         return float(self.tpr[min(last + 1, len(self.tpr) - 1)] - self.tpr[last])
 
-    def threshold_at(self, fpr):
+    def threshold_at(self, fpr: float) -> float:
         """The threshold of `tpr_at(fpr)`: accept what is below it."""
         return float(self.thresholds[self._last(fpr)])
 
     @property
-    def equal_error_rate(self):
+    def equal_error_rate(self) -> float:
         """The rate at which as many positive pairs are rejected as negative ones accepted, between edges linear."""
         after = int(np.argmax(self.fpr >= 1 - self.tpr))
         before = after - 1
@@ -81,12 +86,12 @@ class RocCurve:
         return float(self.fpr[before] + share * (self.fpr[after] - self.fpr[before]))
 
     @property
-    def equal_error_rate_error(self):
+    def equal_error_rate_error(self) -> float:
         """How far `equal_error_rate` may be off."""
         after = int(np.argmax(self.fpr >= 1 - self.tpr))
         return float(max(self.fpr[after] - self.fpr[after - 1], self.tpr[after] - self.tpr[after - 1]))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The summary as plain numbers, for JSON."""
         return {
             "auc": self.auc,
@@ -111,10 +116,12 @@ class RocHistogram:
     doubling: 64 MiB at most.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.low, self.all, self.positive = 0, np.zeros(0, np.int64), np.zeros(0, np.int64)
 
-    def add(self, block, positives, junk):
+    def add(
+        self, block: NDArray[Any], positives: Sequence[NDArray[Any]], junk: Sequence[NDArray[Any]]
+    ) -> None:
         """Adds a block of distances.
 
         Args:
@@ -127,7 +134,7 @@ class RocHistogram:
             rows = np.repeat(np.arange(len(block)), [len(positions) for positions in lists])
             self._add(name, block[rows, np.concatenate(lists)], sign)
 
-    def curve(self):
+    def curve(self) -> RocCurve:
         """`RocCurve` of all that was added.
 
         Raises:

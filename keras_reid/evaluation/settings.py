@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from keras_reid.evaluation.distances import METRICS
 from keras_reid.evaluation.exact import LEAST_MEMORY
@@ -66,7 +67,7 @@ class EvaluationSettings:
         self._check_ranges(name)
         self._check_together(name)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """The settings that the metrics depend on, as plain values, for JSON."""
         values = dataclasses.asdict(self)
         del values["batch_size"], values["recall"]

@@ -7,7 +7,7 @@ import pathlib
 import tempfile
 import warnings
 
-from keras_reid.export.optional import find, require
+from keras_reid.utils.optional import find, require
 
 
 def check(precision, options):
@@ -35,15 +35,16 @@ def write(model, folder, precision, context):
         UserError: the package `ai-edge-litert` is missing, or int8 has no images to calibrate with.
         ParityError: the embeddings differ by more than the precision allows.
     """
+    from keras_reid.embedding.backends.litert_file import LiteRTFile
     from keras_reid.export.pixel_artefact import write_artefact
 
-    interpreter = require("litert", "ai_edge_litert.interpreter")
+    require("litert", "ai_edge_litert.interpreter")
     return write_artefact(
         *(model, folder, precision, context, "litert"),
         export=lambda folder, calibration: export_litert(
             model, folder / "model.tflite", precision, calibration
         ),
-        load=lambda folder: _Model(interpreter, folder, model.image_size),
+        load=lambda folder: LiteRTFile(folder / "model.tflite"),
         facts={"versions_of": {"ai_edge_litert": _version()}},
     )
 
@@ -169,17 +170,3 @@ def _version():
     import importlib.metadata
 
     return importlib.metadata.version("ai-edge-litert")
-
-
-class _Model:
-    """The file with the interface that evaluation expects of a model."""
-
-    def __init__(self, interpreter, folder, image_size):
-        self._interpreter = interpreter.Interpreter(str(folder / "model.tflite"), num_threads=2)
-        self._run = self._interpreter.get_signature_runner("pixels")
-        self.image_size = image_size
-
-    def predict_on_batch(self, images):
-        import numpy as np
-
-        return self._run(images=np.asarray(images, np.uint8))["embedding"]

@@ -2,11 +2,9 @@
 
 import json
 import logging
-import pathlib
 
 import keras_reid
-from keras_reid.export.optional import find, require
-from keras_reid.utils.errors import UserError
+from keras_reid.utils.optional import find, require
 
 OPSET = 17
 
@@ -36,12 +34,13 @@ def write(model, folder, precision, context):
         UserError: a package is missing, or int8 has no images to calibrate with.
         ParityError: the embeddings differ by more than the precision allows.
     """
+    from keras_reid.embedding.backends.onnx_file import OnnxFile
     from keras_reid.export.pixel_artefact import write_artefact
 
     return write_artefact(
         *(model, folder, precision, context, "onnx"),
         export=lambda folder, calibration: export_onnx(model, folder / "model.onnx", precision, calibration),
-        load=lambda folder: OnnxModel(folder / "model.onnx"),
+        load=lambda folder: OnnxFile(folder / "model.onnx"),
         facts={"versions_of": _versions()},
     )
 
@@ -145,31 +144,3 @@ def _stamp(program, model):
 
 def _versions():
     return {name: require("onnx", name).__version__ for name in ("tf2onnx", "onnx", "onnxruntime")}
-
-
-class OnnxModel:
-    """An ONNX file with the interface that evaluation expects of a model: pixels to embeddings, on the CPU.
-
-    Args:
-        file: path of the file.
-
-    Raises:
-        UserError: the file or ONNX Runtime is missing.
-
-    Example:
-        >>> embed_paths(OnnxModel("model.onnx"), paths)  # doctest: +SKIP
-    """
-
-    def __init__(self, file):
-        onnxruntime = require("onnx", "onnxruntime")
-        if not pathlib.Path(file).is_file():
-            raise UserError(f"{file}: there is no such file.")
-        self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
-        self.metadata = json.loads(self._session.get_modelmeta().custom_metadata_map["metadata"])
-        self.image_size = tuple(self.metadata["image_size"])
-
-    def predict_on_batch(self, images):
-        """`(n, height, width, 3)` uint8 → `(n, dim)` float32."""
-        import numpy as np
-
-        return self._session.run(["embedding"], {"images": np.asarray(images, np.uint8)})[0]

@@ -63,7 +63,7 @@ def map_loss(artefact, model, test_sets, exact=None):
         ParityError: the artefact loses more than 0.5 points.
 
     Example:
-        >>> map_loss(OnnxModel("int8.onnx"), model, [Market1501().read("datasets")])  # doctest: +SKIP
+        >>> map_loss(OnnxFile("int8.onnx"), model, [Market1501().read("datasets")])  # doctest: +SKIP
         {'map_loss': {'market1501': {'model': 0.861, 'artefact': 0.86, 'points': 0.1}}}
     """
     from keras_reid.evaluation import evaluate_dataset

@@ -2,7 +2,7 @@
 
 import pathlib
 
-from keras_reid.export.optional import find, require
+from keras_reid.utils.optional import find, require
 
 
 def check(precision, options):

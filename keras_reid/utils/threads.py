@@ -9,6 +9,11 @@ import threading
 _NAME = "keras_reid_evaluation"
 
 
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def in_threads(function, count, *arguments):
     """Calls `function(start, stop, *arguments)` for stretches of `range(count)` at the same time.
 

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_reid.data.resizing import resize_image
+from keras_reid.data.resizing import resize_array, resize_image
 from tests.data.images import random_image
 
 
@@ -42,6 +42,7 @@ def test_resizing_is_pillows_within_a_level(height, width, size):
             difference = np.abs(resized.numpy() - expected)
             assert difference.max() <= 1
             assert difference.mean() <= 0.1
+        np.testing.assert_array_equal(resize_array(image, size), mapped)
 
 
 def test_float_images_are_rounded_and_clipped():

@@ -12,9 +12,10 @@ from onnx import TensorProto, numpy_helper
 from keras_reid.data import ReIDDataset
 from keras_reid.data.sample import Sample
 from keras_reid.embedding import l2_normalize
+from keras_reid.embedding.backends.onnx_file import OnnxFile
 from keras_reid.export import onnx as onnx_format
 from keras_reid.export import quantized
-from keras_reid.export.onnx import OnnxModel, export_onnx
+from keras_reid.export.onnx import export_onnx
 from keras_reid.export.onnx_float16 import to_float16
 from keras_reid.export.onnx_int8 import to_int8
 from keras_reid.export.parity_error import ParityError
@@ -89,7 +90,7 @@ def test_the_threshold_travels_along(model, tmp_path):
     export_onnx(model, tmp_path / "model.onnx")
     texts = {prop.key: prop.value for prop in onnx.load(str(tmp_path / "model.onnx")).metadata_props}
     assert float(texts["threshold"]) == 0.625
-    assert OnnxModel(tmp_path / "model.onnx").metadata["threshold"] == 0.625
+    assert OnnxFile(tmp_path / "model.onnx").metadata["threshold"] == 0.625
 
 
 def test_simplifying_changes_no_answer(model, tmp_path, monkeypatch):
@@ -254,14 +255,9 @@ def test_a_missing_package_is_named_with_its_extra(model, tmp_path, monkeypatch)
         export_onnx(model, tmp_path / "model.onnx")
 
 
-def test_no_such_file(tmp_path):
-    with pytest.raises(UserError, match="there is no such file"):
-        OnnxModel(tmp_path / "missing.onnx")
-
-
 def test_what_is_missing_is_said_before_the_model_is_loaded(model_file, tmp_path, monkeypatch):
-    from keras_reid.export import optional
     from keras_reid.export.__main__ import main
+    from keras_reid.utils import optional
 
     words = [str(model_file), "--output", str(tmp_path / "out")]
     for form in ("onnx", "litert"):

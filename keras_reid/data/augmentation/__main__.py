@@ -6,6 +6,7 @@ python -m keras_reid.data.augmentation sheet.png --folder my_images
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated
 
 import tyro
@@ -33,7 +34,7 @@ class Options:
     """height and width in pixels"""
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     options = command_line.parse(
         Options, arguments, prog="python -m keras_reid.data.augmentation", description=Options.__doc__
     )

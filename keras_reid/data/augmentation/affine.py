@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_number, check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _INTERPOLATIONS = ("nearest", "bilinear")
 
@@ -58,7 +61,7 @@ class Affine:
                 f"Received: interpolation={self.interpolation!r}"
             )
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `degrees`, `scale`, `shear` (degrees), `right` and
         `down` (pixels) float32, all `(batch,)`.
         """
@@ -76,7 +79,7 @@ class Affine:
             "down": tf.round(both_ways[5] * self.translation * size[0]),
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -1,9 +1,12 @@
 """AugMix."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_integer, check_number, check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _NAMES = (
     "auto_contrast",
@@ -61,7 +64,7 @@ class AugMix:
         check_number("severity", self.severity, 0.1, 10)
         check_number("alpha", self.alpha, 0.05, 100)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """What happens to images of a shape: `chosen` bool, `mix` float32 (m), both `(batch,)`; `weights` float32
         `(batch, width)`; `number` int32 (of `choosing.NAMES`) and `argument` float64 `(batch, width, depth)`.
         """
@@ -104,7 +107,7 @@ class AugMix:
             "argument": tf.where(either_way & (way >= 0.5), -argument, argument),
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -1,6 +1,9 @@
 """A Keras layer for any augmentation."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -34,7 +37,7 @@ class AugmentationLayer(keras.layers.Layer):
     Source: none; FastReID augments in its data loader only.
     """
 
-    def __init__(self, augmentation, seed=None, **kwargs):
+    def __init__(self, augmentation: Any, seed: int | None = None, **kwargs: Any) -> None:
         # Half precision cannot represent all levels of 0–255 with their fractions.
         super().__init__(autocast=False, **kwargs)
         if type(augmentation).__name__ not in _classes() or isinstance(augmentation, type):
@@ -47,7 +50,7 @@ class AugmentationLayer(keras.layers.Layer):
         self.generator = keras.random.SeedGenerator(seed)
         self.supports_jit = False  # the number of changed images is not known in advance
 
-    def call(self, images, training=False):
+    def call(self, images: Any, training: bool = False) -> Any:
         if not training:
             return images
         seed = tf.cast(self.generator.next(), tf.int64)
@@ -66,15 +69,15 @@ class AugmentationLayer(keras.layers.Layer):
         changed = tf.map_fn(augment, (numbers, images), fn_output_signature=images.dtype)
         return tf.ensure_shape(changed, images.shape)
 
-    def compute_output_spec(self, images, training=False):
+    def compute_output_spec(self, images: Any, training: bool = False) -> Any:
         return keras.KerasTensor(images.shape, images.dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         described = {"class_name": type(self.augmentation).__name__, **dataclasses.asdict(self.augmentation)}
         return {**super().get_config(), "augmentation": described, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> AugmentationLayer:
         described = dict(config["augmentation"])
         # JSON has only lists; the augmentations need tuples.
         described = {name: tuple(x) if isinstance(x, list) else x for name, x in described.items()}

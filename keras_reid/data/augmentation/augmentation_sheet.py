@@ -1,8 +1,12 @@
 """A contact sheet with one row per augmentation and one column per seed."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_reid.data import augmentation as augmentations
@@ -10,7 +14,7 @@ from keras_reid.data import augmentation as augmentations
 GAP, LABEL = 3, 170  # pixels between the images, and width of the names
 
 
-def contact_sheet(images, seeds=8):
+def contact_sheet(images: NDArray[np.uint8], seeds: int = 8) -> Image.Image:
     """Shows what each augmentation does to an image.
 
     Args:
@@ -25,7 +29,9 @@ def contact_sheet(images, seeds=8):
         >>> contact_sheet(np.zeros((4, 64, 32, 3), "uint8"), seeds=2).width
         278
     """
-    rows = [cls for name, cls in sorted(vars(augmentations).items()) if dataclasses.is_dataclass(cls)]
+    rows: list[Any] = [
+        cls for name, cls in sorted(vars(augmentations).items()) if dataclasses.is_dataclass(cls)
+    ]
     high, wide = images.shape[1] + GAP, images.shape[2] + GAP
     sheet = Image.new("RGB", (LABEL + (seeds + 1) * wide + GAP, len(rows) * high + GAP), "white")
     drawing, font = ImageDraw.Draw(sheet), ImageFont.load_default(14)

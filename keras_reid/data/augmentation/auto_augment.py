@@ -2,9 +2,12 @@
 
 import dataclasses
 import functools
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # 25 pairs of (operation, probability, level 0 … 10), each pair applied in order.
 _POLICY = (
@@ -78,7 +81,7 @@ class AutoAugment:
     def __post_init__(self):
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """What happens to images of a shape: `chosen` bool, `policy` int32 (0 … 24), both `(batch,)`; of its two
         operations `number` int32 (of `choosing.NAMES`), `argument` float64 and `bicubic` bool, all `(batch, 2)`.
 
@@ -109,7 +112,7 @@ class AutoAugment:
             "bicubic": interpolation < 0.5,
         }
 
-    def __call__(self, image, seed):
+    def __call__(self, image: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Image uint8 `(height, width, 3)`, seed `(2,)` → uint8 of the same shape."""
         import tensorflow as tf
 

@@ -1,9 +1,18 @@
 """Helpers for batch augmentations: rectangles, and changing only some images of a batch."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 
-def change_chosen(images, chosen, change, parameters=()):
+def change_chosen(
+    images: tf.Tensor,
+    chosen: tf.Tensor,
+    change: Callable[..., tf.Tensor],
+    parameters: Sequence[tf.Tensor] = (),
+) -> tf.Tensor:
     """Replaces the chosen images by `change(chosen images, *their parameters)`.
 
     Images that are not chosen are only copied.
@@ -31,7 +40,7 @@ def change_chosen(images, chosen, change, parameters=()):
     return tf.ensure_shape(tf.cond(tf.reduce_any(chosen), replaced, lambda: images), images.shape)
 
 
-def as_type(pixels, dtype):
+def as_type(pixels: tf.Tensor, dtype: tf.DType) -> tf.Tensor:
     """Converts pixels to `dtype`; for integer types, rounds and clips to 0–255."""
     if pixels.dtype == dtype:
         return pixels
@@ -40,7 +49,9 @@ def as_type(pixels, dtype):
     return tf.cast(pixels, dtype)
 
 
-def first_that_fits(area, aspect, rows, columns):
+def first_that_fits(
+    area: tf.Tensor, aspect: tf.Tensor, rows: tf.Tensor, columns: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Sides of the first of several rectangles that is smaller than the image in both directions.
 
     Args:
@@ -58,7 +69,7 @@ def first_that_fits(area, aspect, rows, columns):
     return height, width, tf.reduce_any(fits, axis=1)
 
 
-def paste(image, patch, top, left):
+def paste(image: tf.Tensor, patch: tf.Tensor, top: tf.Tensor, left: tf.Tensor) -> tf.Tensor:
     """Pastes a patch into an image `(height, width, channels)` at `top`, `left`, int32 `()`."""
     height, width = tf.unstack(tf.shape(patch)[:2])
     beside = image[top : top + height]
@@ -66,7 +77,15 @@ def paste(image, patch, top, left):
     return tf.concat([image[:top], middle, image[top + height :]], axis=0)
 
 
-def fill_rectangles(images, chosen, top, left, height, width, color):
+def fill_rectangles(
+    images: tf.Tensor,
+    chosen: tf.Tensor,
+    top: tf.Tensor,
+    left: tf.Tensor,
+    height: tf.Tensor,
+    width: tf.Tensor,
+    color: Sequence[float],
+) -> tf.Tensor:
     """Covers one rectangle of each chosen image with `color`, three numbers.
 
     Sides are whole numbers `(batch,)` of any dtype; parts outside the image are cut off.

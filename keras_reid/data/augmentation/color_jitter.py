@@ -1,9 +1,12 @@
 """Random brightness, contrast, saturation and hue."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ColorJitter:
             if not 0 <= value <= highest:
                 raise ValueError(f"`{name}` must be from 0 to {highest}. Received: {name}={value!r}")
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `brightness`, `contrast`, `saturation` (factors)
         and `hue` (share of the circle) float32, all `(batch,)`.
         """
@@ -59,7 +62,7 @@ class ColorJitter:
             drawn[name] = low + draws[number] * (high - low)
         return drawn
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -1,9 +1,12 @@
 """Cutout."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_color, check_integer, check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Cutout:
         check_integer("size", self.size, 1)
         check_color("value", self.value)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
 
         `top` and `left` may be negative.
@@ -57,7 +60,7 @@ class Cutout:
             "width": side,
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

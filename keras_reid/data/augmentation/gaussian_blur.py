@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +40,7 @@ class GaussianBlur:
         check_range("sigma", self.sigma)
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `sigma` float32 `(batch,)`."""
         import tensorflow as tf
 
@@ -47,7 +50,7 @@ class GaussianBlur:
             "sigma": self.sigma[0] + draws[1] * (self.sigma[1] - self.sigma[0]),
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -1,9 +1,12 @@
 """Random grey images."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,13 +33,13 @@ class Grayscale:
     def __post_init__(self):
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool `(batch,)`."""
         import tensorflow as tf
 
         return {"chosen": tf.random.stateless_uniform((shape[0],), seed) < self.probability}
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -4,7 +4,11 @@ Each operation is a separate function that is not inlined into the graph. Otherw
 nodes of all the operations that were *not* chosen one by one, which for most images takes longer than everything else.
 """
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import tensorflow as tf
 
@@ -15,7 +19,9 @@ _NUMBER = tf.TensorSpec((), tf.float64)
 _SIGNATURE = [_IMAGE, _NUMBER, tf.TensorSpec((), tf.bool), tf.TensorSpec((), tf.int32)]
 
 
-def separate(function, signature):
+def separate(
+    function: Callable[..., tf.Tensor], signature: Sequence[tf.TensorSpec]
+) -> Callable[..., tf.Tensor]:
     """Makes a TensorFlow function that is not inlined into the graphs that call it."""
     return tf.function(
         function,
@@ -56,7 +62,7 @@ def _rotate(image, argument, bicubic, fill):
 # Arguments: number of bits to keep, threshold, factor (1 leaves the image unchanged), degrees, pixels of shift per
 # pixel of distance from the edge, pixels of shift. Partial functions, because TensorFlow treats lambdas with the same
 # code as one function that is traced too often.
-_OPERATIONS = {
+_OPERATIONS: dict[str, Callable[..., Any]] = {
     "identity": _identity,
     "auto_contrast": partial(_plain, operations.auto_contrast),
     "brightness": partial(_levels, operations.brightness),
@@ -77,7 +83,13 @@ NAMES = tuple(_OPERATIONS)
 _SEPARATE = [separate(operation, _SIGNATURE) for operation in _OPERATIONS.values()]
 
 
-def apply_operation(image, number, argument, bicubic=False, fill=operations.GREY):
+def apply_operation(
+    image: tf.Tensor,
+    number: tf.Tensor,
+    argument: tf.Tensor,
+    bicubic: bool | tf.Tensor = False,
+    fill: int | tf.Tensor = operations.GREY,
+) -> tf.Tensor:
     """Applies the operation `NAMES[number]`.
 
     Args:

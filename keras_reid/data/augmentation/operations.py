@@ -4,6 +4,8 @@ Like Pillow, most of these truncate fractions instead of rounding. Operations th
 them along the rows, `(height, width · 3)`, because combining short rows is slow.
 """
 
+from __future__ import annotations
+
 import math
 
 import tensorflow as tf
@@ -11,24 +13,24 @@ import tensorflow as tf
 GREY = 128  # AutoAugment fills with this where a moved image has no pixels
 
 
-def invert(image):
+def invert(image: tf.Tensor) -> tf.Tensor:
     """255 − x."""
     return 255 - image
 
 
-def posterize(image, bits):
+def posterize(image: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
     """Keeps the highest `bits` (int32, 1 … 8) of each value."""
     mask = 256 - tf.bitwise.left_shift(1, 8 - bits)
     return tf.bitwise.bitwise_and(image, tf.cast(mask, tf.uint8))
 
 
-def solarize(image, threshold):
+def solarize(image: tf.Tensor, threshold: tf.Tensor) -> tf.Tensor:
     """Inverts the values at or above `threshold` (int32, 0 … 256)."""
     inverted = tf.cast(tf.cast(image, tf.int32) >= threshold, tf.uint8) * 255
     return tf.bitwise.bitwise_xor(image, inverted)
 
 
-def auto_contrast(image):
+def auto_contrast(image: tf.Tensor) -> tf.Tensor:
     """Stretches each channel to 0 … 255; a channel with a single value stays as it is."""
     low, high = (tf.cast(f(image, (0, 1)), tf.float64) for f in (tf.reduce_min, tf.reduce_max))
     scale = 255.0 / tf.maximum(high - low, 1.0)
@@ -37,7 +39,7 @@ def auto_contrast(image):
     return _look_up(image, tf.where(high > low, table, tf.tile(values, (1, 3))))
 
 
-def equalize(image):
+def equalize(image: tf.Tensor) -> tf.Tensor:
     """Makes the histogram of each channel as flat as a lookup table can."""
     counts = tf.math.bincount(tf.reshape(_places(image), (-1,)), minlength=768, maxlength=768)
     counts = tf.transpose(tf.reshape(counts, (3, 256)))
@@ -48,29 +50,29 @@ def equalize(image):
     return _look_up(image, table)
 
 
-def brightness(image, factor):
+def brightness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Mixes with black: factor 0 is black, 1 unchanged, above 1 brighter."""
     return _blend(0.0, image, factor)
 
 
-def color(image, factor):
+def color(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Mixes with its own grey image: factor 0 is grey, 1 unchanged, above 1 more colourful."""
     return _blend(_grey(image), image, factor)
 
 
-def contrast(image, factor):
+def contrast(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Mixes with its mean grey: factor 0 is uniform grey, 1 unchanged, above 1 more contrast."""
     mean = tf.reduce_mean(tf.cast(_grey(image)[..., 0], tf.float64))
     return _blend(tf.floor(mean + 0.5), image, factor)
 
 
-def sharpness(image, factor):
+def sharpness(image: tf.Tensor, factor: tf.Tensor) -> tf.Tensor:
     """Mixes with a smoothed image: factor 0 is smooth, 1 unchanged, above 1 sharper; the border stays."""
     smooth = tf.cond(tf.reduce_min(tf.shape(image)[:2]) > 2, lambda: _smooth(image), lambda: image)
     return _blend(smooth, image, factor)
 
 
-def rotation(image, degrees):
+def rotation(image: tf.Tensor, degrees: tf.Tensor) -> tf.Tensor:
     """The matrix for `transform` that rotates about the centre, counter-clockwise for positive `degrees`."""
     angle = -degrees * (math.pi / 180.0)
     cos, sin = tf.cos(angle), tf.sin(angle)
@@ -80,12 +82,19 @@ def rotation(image, degrees):
     return tf.stack([cos, sin, right, -sin, cos, down])
 
 
-def moving(shear_x=0.0, shear_y=0.0, right=0.0, down=0.0):
+def moving(
+    shear_x: float | tf.Tensor = 0.0,
+    shear_y: float | tf.Tensor = 0.0,
+    right: float | tf.Tensor = 0.0,
+    down: float | tf.Tensor = 0.0,
+) -> tf.Tensor:
     """The matrix for `transform` that shears or shifts: takes from (x + shear_x · y + right, …)."""
     return tf.stack([tf.cast(x, tf.float64) for x in (1.0, shear_x, right, shear_y, 1.0, down)])
 
 
-def transform(image, matrix, bicubic, fill=GREY):
+def transform(
+    image: tf.Tensor, matrix: tf.Tensor, bicubic: bool | tf.Tensor, fill: int | tf.Tensor = GREY
+) -> tf.Tensor:
     """Samples output pixel (x, y) from (a·x + b·y + c, d·x + e·y + f), measured at pixel centres.
 
     Args:
@@ -147,7 +156,7 @@ def _cubic(values, fraction):
     return v2 + fraction * (v3 - v1 + fraction * inner)
 
 
-def luma(pixels):
+def luma(pixels: tf.Tensor) -> tf.Tensor:
     """0.299 · R + 0.587 · G + 0.114 · B as Pillow's 16-bit fixed point, in all three channels.
 
     `pixels`: float32 `(…, 3)` 0–255. Exact for whole numbers: the sums stay below 2²⁴.

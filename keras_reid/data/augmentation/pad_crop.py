@@ -1,9 +1,12 @@
 """Padding and a random crop back to the original size."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_integer
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,14 +30,14 @@ class PadCrop:
     def __post_init__(self):
         check_integer("padding", self.padding, 0)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `top`, `left` int32 `(batch,)`, where the padded image is cropped."""
         import tensorflow as tf
 
         offsets = tf.random.stateless_uniform((2, shape[0]), seed, 0, 2 * self.padding + 1, tf.int32)
         return {"top": offsets[0], "left": offsets[1]}
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -1,9 +1,12 @@
 """RandAugment."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_integer, check_number, check_probability
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # What a level from 0 to 10 means for each operation; higher is stronger.
 _ARGUMENT = {
@@ -63,7 +66,7 @@ class RandAugment:
         check_number("magnitude", self.magnitude, 0, 10)
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """What happens to images of a shape: `chosen` bool `(batch,)`; `number` int32 (of `choosing.NAMES`),
         `argument` float64 and `bicubic` bool, all `(batch, operations)`.
         """
@@ -92,7 +95,7 @@ class RandAugment:
             "bicubic": interpolation < 0.5,
         }
 
-    def __call__(self, image, seed):
+    def __call__(self, image: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Image uint8 `(height, width, 3)`, seed `(2,)` → uint8 of the same shape."""
         import tensorflow as tf
 

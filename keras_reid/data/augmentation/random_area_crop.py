@@ -1,10 +1,13 @@
 """Random crop of the original image, before it is resized."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.random_resized_crop import draw_rectangles
 from keras_reid.data.augmentation.validation import check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +48,7 @@ class RandomAreaCrop:
         check_range("ratio", self.ratio)
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
         import tensorflow as tf
 
@@ -53,7 +56,7 @@ class RandomAreaCrop:
         unit = columns / rows if self.squashed else 1.0
         return draw_rectangles(shape, seed, self.scale, self.ratio, self.probability, unit)
 
-    def __call__(self, image, seed):
+    def __call__(self, image: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Image `(height, width, channels)`, seed `(2,)` → a crop of the same dtype."""
         import tensorflow as tf
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_color, check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _TRIES = 10
 
@@ -46,7 +49,7 @@ class RandomErasing:
         check_range("aspect", self.aspect)
         check_color("value", self.value)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`.
 
         An image for which no rectangle fits is not chosen.
@@ -69,7 +72,7 @@ class RandomErasing:
             "width": width,
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

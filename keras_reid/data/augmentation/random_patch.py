@@ -1,9 +1,12 @@
 """Random patches from other images."""
 
 import dataclasses
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _TRIES = 20
 
@@ -45,7 +48,7 @@ class RandomPatch:
         check_range("area", self.area, highest=1.0)
         check_range("aspect", self.aspect)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen`, `mirrored` bool, `donor` (place in the batch), `height`,
         `width`, `top`, `left` (where to), `from_top`, `from_left` int32, all `(batch,)`.
 
@@ -78,7 +81,7 @@ class RandomPatch:
             **{name: tf.cast(value, tf.int32) for name, value in drawn.items()},
         }
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, 3)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 

@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from keras_reid.data.augmentation.validation import check_probability, check_range
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 _TRIES = 10
 
@@ -44,11 +47,11 @@ class RandomResizedCrop:
         check_range("ratio", self.ratio)
         check_probability(self.probability)
 
-    def draw(self, shape, seed):
+    def draw(self, shape: "tf.Tensor", seed: "tf.Tensor") -> dict[str, "tf.Tensor"]:
         """Draws changes for images of a shape: `chosen` bool, `top`, `left`, `height`, `width` float32 `(batch,)`."""
         return draw_rectangles(shape, seed, self.scale, self.ratio, self.probability)
 
-    def __call__(self, images, seed):
+    def __call__(self, images: "tf.Tensor", seed: "tf.Tensor") -> "tf.Tensor":
         """Images `(batch, height, width, channels)`, seed `(2,)` → images of the same shape and dtype."""
         import tensorflow as tf
 
@@ -72,7 +75,14 @@ class RandomResizedCrop:
         return change_chosen(images, drawn["chosen"], change, parameters)
 
 
-def draw_rectangles(shape, seed, scale, ratio, probability, unit=1.0):
+def draw_rectangles(
+    shape: "tf.Tensor",
+    seed: "tf.Tensor",
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    probability: float,
+    unit: float = 1.0,
+) -> dict[str, "tf.Tensor"]:
     """Draws rectangles as torchvision's RandomResizedCrop does.
 
     Args:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.datasets.image_retrieval import LISTS, divide, read_train_and_test
 from keras_reid.data.datasets.layout import find_folder, laid_out
 from keras_reid.data.datasets.matlab import read_matlab
@@ -38,7 +39,7 @@ class Cars196:
     et al., Deep Metric Learning via Lifted Structured Feature Embedding, CVPR 2016.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the annotations below `root`; a `UserError` names what is missing or does not fit."""
         marker = next(
             (name for name in ("car_ims", "devkit", "train.txt") if os.path.exists(os.path.join(root, name))),

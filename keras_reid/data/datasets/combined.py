@@ -1,6 +1,8 @@
 """Several data sets as one, or all parts of one."""
 
 import dataclasses
+import os
+from collections.abc import Sequence
 from typing import Any
 
 from keras_reid.data.dataset import ReIDDataset
@@ -44,7 +46,7 @@ class Combined:
                 )
         object.__setattr__(self, "datasets", tuple(self.datasets))
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads every set below `root`.
 
         Raises:
@@ -54,7 +56,7 @@ class Combined:
         return combine([combine_all(dataset) if self.combine_all else dataset for dataset in read], self.name)
 
 
-def combine(datasets, name=""):
+def combine(datasets: Sequence[ReIDDataset], name: str = "") -> ReIDDataset:
     """One training part of several data sets.
 
     Identities and cameras get the name of their set in front, `"market1501_2"`, so that those of different sets stay
@@ -105,7 +107,7 @@ def combine(datasets, name=""):
     return ReIDDataset(name, train)
 
 
-def combine_all(dataset):
+def combine_all(dataset: ReIDDataset) -> ReIDDataset:
     """A data set that is trained on in all its parts: train, validation, query and gallery.
 
     The identities and cameras of query and gallery get "test_" in front, as training and test identities with the
@@ -130,9 +132,9 @@ def combine_all(dataset):
     Source: FastReID's `DATASETS.COMBINEALL`, whose classes have the same order.
     """
     junk = {str(identity) for identity in dataset.junk}
-    test = [sample for sample in dataset.query + dataset.gallery if str(sample.identity) not in junk]
+    test = [sample for sample in [*dataset.query, *dataset.gallery] if str(sample.identity) not in junk]
     test = [_renamed(sample, "test_") for sample in test]
-    train = dataset.train + dataset.validation
+    train = [*dataset.train, *dataset.validation]
     both = {str(sample.identity) for sample in train} & {sample.identity for sample in test}
     if both:
         raise UserError(

@@ -43,7 +43,7 @@ class CSV:
     protocol: str | None = None
     name: str = ""
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the CSV file below `root`; a `UserError` names the line and the column of a mistake."""
         file = Path(root) if os.path.isfile(root) else Path(root) / self.file
         if not file.is_file():

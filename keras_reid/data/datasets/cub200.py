@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.datasets.image_retrieval import LISTS, divide, read_train_and_test
 from keras_reid.data.datasets.layout import find_folder, laid_out, read_list
 from keras_reid.data.sample import Sample
@@ -32,7 +33,7 @@ class CUB200:
     Lifted Structured Feature Embedding, CVPR 2016.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the lists below `root`; a `UserError` names what is missing or a line that does not fit."""
         folder = find_folder(root, "CUB-200-2011", ("CUB_200_2011",), "images", _LAYOUT)
         if not (folder / "images.txt").exists() and (folder / "train.txt").exists():

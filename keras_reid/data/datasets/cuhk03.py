@@ -1,6 +1,7 @@
 """CUHK03."""
 
 import dataclasses
+import os
 from pathlib import PurePath
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
@@ -47,7 +48,7 @@ class CUHK03:
     classic_split: bool = False
     split_id: int = 0
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the split below `root`; a `UserError` names what is missing."""
         boxes = "labeled" if self.labeled else "detected"
         kind = "classic" if self.classic_split else "new"

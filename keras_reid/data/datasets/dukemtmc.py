@@ -1,6 +1,7 @@
 """DukeMTMC-reID."""
 
 import dataclasses
+import os
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.market_layout import read_market_layout
@@ -22,7 +23,7 @@ class DukeMTMC:
     Baseline in Vitro, ICCV 2017.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         _, *parts = read_market_layout(
             root, "DukeMTMC-reID", "DukeMTMC-reID", identities=(0, 9999), cameras=8

@@ -1,8 +1,12 @@
 """`python -m keras_reid.data.datasets.extract_cuhk03 FOLDER`: images and splits of CUHK03 from its MATLAB files."""
 
+from __future__ import annotations
+
 import dataclasses
+import os
 import pathlib
 import re
+from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
@@ -30,14 +34,14 @@ class ExtractCUHK03:
     """where to write; by default the same folder"""
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     options = command_line.parse(
         ExtractCUHK03, arguments, prog="python -m keras_reid.data.datasets.extract_cuhk03"
     )
     extract(options.folder, options.output or options.folder)
 
 
-def extract(folder, output):
+def extract(folder: str | os.PathLike[str], output: str | os.PathLike[str]) -> None:
     """Reads the three `.mat` files in `folder` and writes images and splits to `output`.
 
     Raises:

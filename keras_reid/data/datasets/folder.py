@@ -56,7 +56,7 @@ class Folder:
     protocol: str | None = None
     name: str = ""
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`.
 
         Raises:
@@ -89,7 +89,7 @@ class Folder:
             and dataset.query
             and dataset.protocol == CROSS_CAMERA
         ):
-            tested = dataset.query + dataset.gallery
+            tested = [*dataset.query, *dataset.gallery]
             warn_of_cameras(name, [one.path for one in tested], [one.camera for one in tested])
         return dataclasses.replace(dataset, read_as=read_as)
 

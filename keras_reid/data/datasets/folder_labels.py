@@ -1,8 +1,12 @@
 """Identity and camera from the paths of a user's own images, by the usual layout or by a pattern."""
 
+from __future__ import annotations
+
 import os
 import re
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
@@ -12,7 +16,7 @@ _DATE = re.compile(r"(?:19|20)\d\d[-.]?(?:0[1-9]|1[0-2])[-.]?(?:0[1-9]|[12]\d|3[
 _FEW = 10  # cameras; so few may well have taken one or two images each
 
 
-def labels_by_layout(files):
+def labels_by_layout(files: Sequence[str]) -> tuple[list[tuple[Any, Any] | None], str]:
     """Labels of IDENTITY/CAMERA_anything.jpg.
 
     Where most file names begin with the identity again, that is not the camera. It is then the number after the "c" or
@@ -61,7 +65,7 @@ def labels_by_layout(files):
     return labels, "identity: the folder; camera: unknown"
 
 
-def labels_by_pattern(pattern, files):
+def labels_by_pattern(pattern: str, files: Sequence[str]) -> tuple[list[tuple[Any, Any] | None], str]:
     """Labels that a regular expression reads from the beginning of each path.
 
     Args:
@@ -89,7 +93,7 @@ def labels_by_pattern(pattern, files):
     return labels, f"by the pattern {pattern}"
 
 
-def warn_of_cameras(name, files, cameras):
+def warn_of_cameras(name: str, files: Sequence[str], cameras: Sequence[Any]) -> None:
     """Warns if what was read as cameras looks like dates or like numbers of images.
 
     Args:

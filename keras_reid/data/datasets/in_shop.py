@@ -37,7 +37,7 @@ class InShop:
     2016.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the list below `root`; a `UserError` names what is missing or a line that does not fit."""
         marker = "Eval" if os.path.isdir(os.path.join(root, "Eval")) else _LIST
         directories = ("InShop", "In-shop Clothes Retrieval Benchmark")

@@ -1,12 +1,16 @@
 """How a data set is laid out on disk: its folder and lists, with errors that say what is missing."""
 
+from __future__ import annotations
+
+import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from keras_reid.utils.errors import UserError
 
 
-def existing_folder(folder, purpose):
+def existing_folder(folder: str | os.PathLike[str], purpose: str) -> Path:
     """The folder as a `Path`; a `UserError` that says what it is for if there is no such folder."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -15,7 +19,9 @@ def existing_folder(folder, purpose):
     return folder
 
 
-def find_folder(root, title, directories, marker, layout):
+def find_folder(
+    root: str | os.PathLike[str], title: str, directories: Sequence[str], marker: str, layout: str
+) -> Path:
     """The folder of a data set.
 
     Args:
@@ -38,12 +44,12 @@ def find_folder(root, title, directories, marker, layout):
     raise UserError(f"{title} is not in {root}: none of {looked_for} exists; {layout}")
 
 
-def laid_out(title, layout):
+def laid_out(title: str, layout: str) -> str:
     """The half sentence that ends the errors of `find_folder` and its like."""
     return f"{title} is laid out as {layout} (it has to be put there, nothing is downloaded)"
 
 
-def match_names(pattern, names):
+def match_names(pattern: str, names: Iterable[str]) -> list[re.Match[str] | None]:
     """Matches of a pattern with the beginnings of file names, None where a name does not fit.
 
     A beginning ends before a "_" or ".", so that no number is cut short: `c1` does not fit `c12_…`.
@@ -52,7 +58,7 @@ def match_names(pattern, names):
     return [pattern.fullmatch(name) for name in names]
 
 
-def read_list(file, pattern, form, layout):
+def read_list(file: Path, pattern: str, form: str, layout: str) -> list[re.Match[str]]:
     """Matches of a pattern with the lines of a text file; empty lines are passed over.
 
     Args:
@@ -79,10 +85,10 @@ def read_list(file, pattern, form, layout):
             f"{len(misfits)} of {len(lines)} lines of {file} do not fit, the first is line {number}, {line!r}; "
             f"each must read {form}"
         )
-    return matches
+    return [match for match in matches if match]
 
 
-def name_after(path):
+def name_after(path: str | os.PathLike[str]) -> str:
     """The name of a data set, after the folder or file that holds it.
 
     Where that is called `train`, it is the folder around it: the data set also has a test part.

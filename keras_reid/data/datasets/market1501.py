@@ -1,13 +1,15 @@
 """Market-1501."""
 
 import dataclasses
+import os
+from typing import Any
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.layout import existing_folder
 from keras_reid.data.datasets.market_layout import read_market_layout, read_market_names
 
 _TITLE, _DIRECTORY = "Market-1501", "Market-1501-v15.09.15"
-_RANGES = {"identities": (0, 1501), "cameras": 6}
+_RANGES: dict[str, Any] = {"identities": (0, 1501), "cameras": 6}
 _BACKGROUND = 0
 
 
@@ -31,7 +33,7 @@ class Market1501:
 
     distractors: bool = False
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         name = "market1501"
         folder, train, query, gallery = read_market_layout(root, _TITLE, _DIRECTORY, **_RANGES)

@@ -1,6 +1,11 @@
 """Identity and camera from file names in the layout of Market-1501, which several other sets share."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from keras_reid.data.datasets.layout import existing_folder, find_folder, laid_out, match_names
 from keras_reid.data.image_files import list_images
@@ -14,7 +19,9 @@ _MARKET_NAMES = {
 _MARKET_PARTS = ("bounding_box_train", "query", "bounding_box_test")
 
 
-def read_market_layout(root, title, directory, identities, cameras):
+def read_market_layout(
+    root: str | os.PathLike[str], title: str, directory: str, identities: tuple[int, int], cameras: int
+) -> tuple[Any, ...]:
     """Reads the layout `directory/{bounding_box_train,query,bounding_box_test}/IDENTITY_cCAMERA….jpg`.
 
     Args: as of `read_parts`, with one directory.
@@ -26,12 +33,14 @@ def read_market_layout(root, title, directory, identities, cameras):
     return read_parts(root, title, directory, _MARKET_PARTS, **names)
 
 
-def read_market_names(folder, title, identities, cameras):
+def read_market_names(folder: Path, title: str, identities: tuple[int, int], cameras: int) -> list[Sample]:
     """Samples of one folder of files that are named as Market-1501's; see `read_named`."""
     return read_named(folder, title, **_MARKET_NAMES, identities=identities, cameras=cameras)
 
 
-def read_parts(root, title, directory, parts, **names):
+def read_parts(
+    root: str | os.PathLike[str], title: str, directory: str, parts: Sequence[str], **names: Any
+) -> tuple[Any, ...]:
     """Reads a data set that has a folder for each part.
 
     Args:
@@ -49,7 +58,9 @@ def read_parts(root, title, directory, parts, **names):
     return folder, *(read_named(existing_folder(folder / part, layout), title, **names) for part in parts)
 
 
-def read_named(folder, title, pattern, form, identities, cameras):
+def read_named(
+    folder: Path, title: str, pattern: str, form: str, identities: tuple[int, int], cameras: int
+) -> list[Sample]:
     """Samples of one folder whose file names tell identity and camera.
 
     Args:
@@ -75,7 +86,7 @@ def read_named(folder, title, pattern, form, identities, cameras):
     lowest, highest = identities
     samples = []
     for file, match in zip(files, matches, strict=True):
-        identity, camera = int(match[1]), int(match[2])
+        identity, camera = int(match[1]), int(match[2])  # type: ignore[index]
         if identity == -1:
             continue
         if not (lowest <= identity <= highest and 1 <= camera <= cameras):

@@ -5,9 +5,13 @@ fault where one byte turns a structure into a sparse matrix (tests/data/datasets
 such a file in words.
 """
 
+from __future__ import annotations
+
+import os
 import struct
 import zlib
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +22,7 @@ _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f
 _CELL, _STRUCT, _CHAR, _NUMERIC, _COMPLEX = 1, 2, 4, range(6, 16), 0x800
 
 
-def read_matlab(file):
+def read_matlab(file: str | os.PathLike[str]) -> dict[str, Any]:
     """Variables of a MATLAB file ("level 5", versions 5 to 7): real numbers, texts of one line, cells and structures.
 
     Args:
@@ -37,7 +41,7 @@ def read_matlab(file):
     if order is None or data[:10] != b"MATLAB 5.0":
         raise UserError(f"{file} is not a MATLAB file of versions 5 to 7")
     try:
-        return dict(_matrix(*element, order) for element in _elements(data[128:], order))
+        return dict(_matrix(*element, order) for element in _elements(data[128:], order))  # type: ignore[call-arg]
     except (struct.error, ValueError, IndexError, KeyError, zlib.error) as error:
         raise UserError(
             f"{file} is damaged, or holds something other than numbers, texts, cells and structures: {error}"

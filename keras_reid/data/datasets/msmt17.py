@@ -41,7 +41,7 @@ class MSMT17:
 
     validation: bool = False
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the lists below `root`; a `UserError` names what is missing or a line that does not fit."""
         folder = find_folder(root, "MSMT17", ("MSMT17_V1", "MSMT17_V2"), "list_train.txt", _LAYOUT)
         second = folder.name == "MSMT17_V2" or (folder / "mask_train_v2").is_dir()

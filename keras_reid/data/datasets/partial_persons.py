@@ -1,6 +1,7 @@
 """Test sets of partial and occluded persons."""
 
 import dataclasses
+import os
 from typing import Literal
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
@@ -35,7 +36,7 @@ class PartialREID:
 
     cameras: Cameras = "name"
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         parts = ("partial_body_images", "whole_body_images")
         return _read_two_folders(root, "partialreid", "Partial-REID", "Partial_REID", parts, self.cameras)
@@ -62,7 +63,7 @@ class PartialiLIDS:
 
     cameras: Cameras = "name"
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         parts = ("query", "gallery")
         return _read_two_folders(root, "partialilids", "Partial-iLIDS", "PartialiLIDS", parts, self.cameras)
@@ -89,7 +90,7 @@ class OccludedREID:
 
     cameras: Cameras = "name"
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         parts = ("query", "gallery")
         return _read_two_folders(root, "occludedreid", "Occluded-REID", "OccludedREID", parts, self.cameras)
@@ -112,7 +113,7 @@ class OccludedDuke:
     no reader for it.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         _, *parts = read_market_layout(
             root, "Occluded-DukeMTMC", "Occluded_Duke", identities=(0, 9999), cameras=8

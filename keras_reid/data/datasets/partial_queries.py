@@ -3,12 +3,13 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from typing import Any
 
 import numpy as np
 
-from keras_reid.data.dataset import LEAVE_ONE_OUT
+from keras_reid.data.dataset import LEAVE_ONE_OUT, ReIDDataset
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import save_picture
 
@@ -58,7 +59,7 @@ class PartialQueries:
             if value is not None and value < least:
                 raise UserError(f"`{name}` of PartialQueries must be {least} or more. Received: {value!r}")
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the data set below `root` and cuts its queries, unless they are there; returns a `ReIDDataset`."""
         whole = self.dataset.read(root)
         if not whole.query or whole.protocol == LEAVE_ONE_OUT:

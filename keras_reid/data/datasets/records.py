@@ -17,7 +17,9 @@ _PARTS = ("train", "query", "gallery", "validation")
 _COLUMNS = ("subset", "path", "identity", "camera", "name")
 
 
-def write_records(dataset, folder, shard_bytes=256 * 10**6):
+def write_records(
+    dataset: ReIDDataset, folder: str | os.PathLike[str], shard_bytes: int = 256 * 10**6
+) -> int:
     """Writes a data set as TFRecord files, which the reader `Records` reads.
 
     A record is a `tf.train.Example` with one feature, `image`: the file's bytes as they are. `index.csv` says for
@@ -68,7 +70,7 @@ class Records:
 
     folder: str = "records"
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the index below `root`; a `UserError` names the file and line of a mistake."""
         root = Path(root)
         folder = next((place for place in (root / self.folder, root) if (place / _INDEX).is_file()), None)

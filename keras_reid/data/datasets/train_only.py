@@ -5,6 +5,7 @@ import glob
 import os
 import re
 from collections.abc import Callable
+from typing import Any
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.datasets.layout import existing_folder, laid_out, read_list
@@ -143,7 +144,7 @@ class TrainOnly:
         if self.name not in _ROWS:
             raise UserError(f"`name` of TrainOnly must be one of {', '.join(_ROWS)}. Received: {self.name!r}")
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`.
 
         Raises:
@@ -165,6 +166,7 @@ class TrainOnly:
                 f"names its images by the pattern {row.pattern}"
             )
         train = []
+        match: Any  # those that do not fit are refused above
         for path, match in zip(paths, matches, strict=True):
             identity = row.rule(row.identity.format(**match.groupdict()))
             if identity is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
@@ -58,11 +59,11 @@ class VehicleID:
                 f"`split_seed` must be an integer, 0 or larger. Received: split_seed={self.split_seed!r}"
             )
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the lists below `root`; a `UserError` names what is missing or a line that does not fit."""
         return next(self.repetitions(root, count=1))
 
-    def repetitions(self, root, count=10):
+    def repetitions(self, root: str | os.PathLike[str], count: int = 10) -> Iterator[ReIDDataset]:
         """Yields the data set `count` times, drawn with `split_seed`, `split_seed + 1` and so on.
 
         Only query and gallery differ. The lists are read once.

@@ -1,6 +1,7 @@
 """VeRi-776."""
 
 import dataclasses
+import os
 
 from keras_reid.data.dataset import CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.market_layout import read_parts
@@ -21,7 +22,7 @@ class VeRi:
     Surveillance, ECCV 2016.
     """
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the file names below `root`; a `UserError` names a missing folder or an unfitting file."""
         _, *parts = read_parts(
             root,

@@ -47,7 +47,7 @@ class VeRiWild:
             names = ", ".join(map(repr, _LISTS))
             raise UserError(f"`size` of VeRiWild must be one of {names}. Received: {self.size!r}")
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Reads the lists below `root`; a `UserError` names what is missing or a line that does not fit."""
         folder = find_folder(root, "VERI-Wild", ("VERI-Wild",), "images", _LAYOUT)
         images, lists = existing_folder(folder / "images", _LAYOUT), folder / "train_test_split"

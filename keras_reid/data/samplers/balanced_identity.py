@@ -1,8 +1,10 @@
 """P identities × K images, from several cameras where possible."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.samplers.groups import by_identity, check_groups, check_positive_integers, draw_places
 
@@ -48,11 +50,13 @@ class BalancedIdentitySampler:
         check_positive_integers(self, "identities_per_batch", "images_per_identity")
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """P · K images."""
         return self.identities_per_batch * self.images_per_identity
 
-    def __call__(self, identities, cameras, *, seed, epoch):
+    def __call__(
+        self, identities: NDArray[Any], cameras: NDArray[Any] | None, *, seed: int, epoch: int
+    ) -> NDArray[np.int32]:
         """Draws the batches of one epoch.
 
         Args:

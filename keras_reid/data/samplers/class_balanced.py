@@ -1,8 +1,10 @@
 """Every identity as often as any other, however many images it has."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.samplers.groups import by_identity, check_positive_integers
 
@@ -35,7 +37,9 @@ class ClassBalancedSampler:
     def __post_init__(self):
         check_positive_integers(self, "batch_size")
 
-    def __call__(self, identities, cameras, *, seed, epoch):
+    def __call__(
+        self, identities: NDArray[Any], cameras: NDArray[Any] | None, *, seed: int, epoch: int
+    ) -> NDArray[np.int32]:
         """Draws the batches of one epoch.
 
         Args:

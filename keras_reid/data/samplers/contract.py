@@ -1,13 +1,26 @@
 """What a sampler is called with, and what it must return."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 
 
-def draw_batches(sampler, identities, cameras, names, *, seed, epoch):
+def draw_batches(
+    sampler: Callable[..., NDArray[Any]],
+    identities: NDArray[Any],
+    cameras: NDArray[Any],
+    names: Sequence[str],
+    *,
+    seed: int,
+    epoch: int,
+) -> NDArray[np.int32]:
     """The batches of one epoch, checked.
 
     Args:

@@ -1,11 +1,16 @@
 """What the samplers of K images an identity share: how images are grouped, checked and drawn, many at once."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 
 
-def check_positive_integers(sampler, *fields):
+def check_positive_integers(sampler: Any, *fields: str) -> None:
     """Refuses a field that is not a positive integer.
 
     Raises:
@@ -17,7 +22,7 @@ def check_positive_integers(sampler, *fields):
             raise ValueError(f"`{field}` must be a positive integer. Received: {field}={value!r}")
 
 
-def by_identity(identities):
+def by_identity(identities: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """The groups of images of one identity.
 
     Args:
@@ -30,7 +35,7 @@ def by_identity(identities):
     return np.unique(np.sort(identities), return_index=True, return_counts=True)
 
 
-def check_groups(counts, identities_per_batch, images_per_identity):
+def check_groups(counts: NDArray[Any], identities_per_batch: int, images_per_identity: int) -> None:
     """Refuses images of which no useful batch of P identities × K images can be made.
 
     Args:
@@ -54,7 +59,7 @@ def check_groups(counts, identities_per_batch, images_per_identity):
         )
 
 
-def draw_places(sizes, count, generator):
+def draw_places(sizes: NDArray[Any], count: int, generator: np.random.Generator) -> NDArray[np.int64]:
     """Draws `count` places of each group: all different if the group is large enough, else with replacement.
 
     Args:

@@ -1,11 +1,16 @@
 """Batches shared out among the replicas of a distributed training."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from keras_reid.utils.errors import UserError
 
 
-def shard(batches, replicas, images_per_identity=1):
+def shard(batches: ArrayLike, replicas: int, images_per_identity: int = 1) -> NDArray[Any]:
     """The part of each batch that each replica gets, with all K images of an identity on one replica.
 
     Replica r gets the images r · n … (r + 1) · n − 1 of a batch, n = batch / replicas. So does `tf.distribute` cut a
@@ -38,7 +43,7 @@ def shard(batches, replicas, images_per_identity=1):
     return np.stack(np.split(batches, replicas, axis=-1))
 
 
-def check_sharding(sampler, replicas):
+def check_sharding(sampler: Any, replicas: int) -> None:
     """Refuses a sampler whose batches cannot be shared out among replicas, before training begins.
 
     Args:

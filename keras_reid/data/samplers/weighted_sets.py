@@ -1,9 +1,11 @@
 """P identities × K images, shared out among several data sets by weights."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.samplers.groups import by_identity, check_groups, check_positive_integers, draw_places
 from keras_reid.utils.errors import UserError
@@ -64,11 +66,19 @@ class WeightedSetsSampler:
             )
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """P · K images."""
         return self.identities_per_batch * self.images_per_identity
 
-    def __call__(self, identities, cameras, *, seed, epoch, names=None):
+    def __call__(
+        self,
+        identities: NDArray[Any],
+        cameras: NDArray[Any] | None,
+        *,
+        seed: int,
+        epoch: int,
+        names: Sequence[str] | None = None,
+    ) -> NDArray[np.int32]:
         """Draws the batches of one epoch.
 
         Args:

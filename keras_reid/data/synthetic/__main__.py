@@ -6,6 +6,7 @@ python -m keras_reid.data.synthetic --kind vehicle --output sheet.png
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 from typing import Literal
 
 from keras_reid.data.synthetic.identity_sheet import contact_sheet
@@ -39,7 +40,7 @@ class Options:
     """number of rows of the contact sheet"""
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     options = command_line.parse(Options, arguments, prog="python -m keras_reid.data.synthetic")
     variants = {"domain": options.domain, "queries": options.queries}
     reader = Synthetic(options.preset, options.kind, options.seed, options.processes, **variants)

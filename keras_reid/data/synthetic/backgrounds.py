@@ -1,6 +1,12 @@
 """Draws the background of a camera, and objects in front of the subject."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from keras_reid.data.synthetic.streams import between, choose, colours
@@ -13,7 +19,13 @@ WALLS = colours("a8a49a", "b0a592", "9a9c9e", "b4aea2")
 GRASS = colours("7a8468")[0]
 
 
-def cloudy(rng, height, width, sizes=(4, 8, 16, 32, 64), persistence=0.6):
+def cloudy(
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    sizes: Sequence[int] = (4, 8, 16, 32, 64),
+    persistence: float = 0.6,
+) -> NDArray[np.float32]:
     """Smooth noise `(height, width)` float32 in 0–1 from random grids of several sizes; coarse grids are strongest."""
     total, strength = np.zeros((height, width), "float32"), 1.0
     for size in sizes:
@@ -27,7 +39,7 @@ def cloudy(rng, height, width, sizes=(4, 8, 16, 32, 64), persistence=0.6):
     return (total - total.min()) / max(float(np.ptp(total)), 1e-6)
 
 
-def paint_scene(rng):
+def paint_scene(rng: np.random.Generator) -> NDArray[np.uint8]:
     """Paints a scene `(320, 320, 3)` uint8: ground, a wall or trees behind it, and objects in between."""
     size = SCENE_SIZE
     horizon = between(rng, (0.15, 0.5))
@@ -60,7 +72,7 @@ def paint_scene(rng):
     return (np.clip(scene, 0, 1) * 255).astype("uint8")
 
 
-def crop_scene(rng, scene, height, width):
+def crop_scene(rng: np.random.Generator, scene: NDArray[np.uint8], height: int, width: int) -> NDArray[Any]:
     """A random part of the scene, `(height, width, 3)` float32 in 0–1; each image shows another part."""
     tall = between(rng, (0.5, 0.62)) * SCENE_SIZE
     wide = tall * width / height
@@ -73,7 +85,7 @@ def crop_scene(rng, scene, height, width):
     return np.asarray(image, "float32") / 255
 
 
-def draw_occluder(rng, image, brightness):
+def draw_occluder(rng: np.random.Generator, image: NDArray[np.float32], brightness: float) -> None:
     """Draws a wall, a post or a bush over part of `image` `(height, width, 3)`, in place."""
     height, width = image.shape[:2]
     colour = np.clip(between(rng, (0.25, 0.6)) + rng.normal(0, 0.03, 3), 0.1, 0.8) * brightness

@@ -4,12 +4,15 @@ The body in `body.npz` (see BODY.md for its origin) stands with its arms half ra
 to the body's own left. It is about 1.66 m tall.
 """
 
+from __future__ import annotations
+
 import functools
 import pathlib
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.synthetic.streams import between, choose
 
@@ -59,7 +62,7 @@ class Template(NamedTuple):
 
 
 @functools.cache
-def template():
+def template() -> Any:
     """Reads the body data once."""
     with np.load(pathlib.Path(__file__).with_name("body.npz")) as data:
         weights = data["weights"].astype("float32")
@@ -74,7 +77,7 @@ def template():
         )
 
 
-def build_body(female, stoutness):
+def build_body(female: bool, stoutness: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Vertices `(1229, 3)` and joints `(17, 3)` of a body in its standard pose.
 
     Args:
@@ -87,7 +90,7 @@ def build_body(female, stoutness):
     return vertices, data.joints + data.joint_shifts[sex]
 
 
-def walking_pose(rng):
+def walking_pose(rng: np.random.Generator) -> NDArray[np.float32]:
     """Draws a pose of somebody walking or standing: `(17, 3, 3)` float32 rotations of the bones."""
     stride = between(rng, (0.1, 0.5))  # radians by which a thigh swings forward and back
     phase = between(rng, (0, 2 * np.pi))
@@ -114,7 +117,13 @@ def walking_pose(rng):
     return turn
 
 
-def skin(vertices, normals, weights, joints, turn):
+def skin(
+    vertices: NDArray[np.float32],
+    normals: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    joints: NDArray[np.float32],
+    turn: NDArray[np.float32],
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Moves a body, and everything attached to it, into a pose.
 
     Uses linear blend skinning: each vertex moves by the weighted mean of its bones' motions.
@@ -143,7 +152,7 @@ def skin(vertices, normals, weights, joints, turn):
     return posed, turned / np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), 1e-6)
 
 
-def rotation(axis, angle):
+def rotation(axis: str, angle: float) -> NDArray[np.float32]:
     """`(3, 3)` float32 right-handed rotation about the axis "x", "y" or "z" by `angle` radians."""
     first, second = {"x": (1, 2), "y": (2, 0), "z": (0, 1)}[axis]
     matrix = np.eye(3, dtype="float32")

@@ -3,7 +3,10 @@
 The differences between cameras determine how hard the data set is. `Nuisance` sets all of them in one place.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -13,6 +16,10 @@ from keras_reid.data.synthetic.body import rotation
 from keras_reid.data.synthetic.renderer import rasterise
 from keras_reid.data.synthetic.streams import between
 from keras_reid.data.synthetic.views import cut, hide
+
+if TYPE_CHECKING:
+    from keras_reid.data.synthetic.person import Person
+    from keras_reid.data.synthetic.vehicle import Vehicle
 
 DISTANCE = 4.0  # of the camera, in heights (or lengths) of the subject; gives the perspective of a long lens
 SUPERSAMPLING = 2  # render this many times larger in each direction, then reduce
@@ -66,7 +73,7 @@ class Camera:
         jpeg_quality: JPEG quality of its images.
     """
 
-    def __init__(self, rng, nuisance):
+    def __init__(self, rng: np.random.Generator, nuisance: Nuisance) -> None:
         self.nuisance = nuisance
         self.elevation = between(rng, nuisance.elevation)
         self.yaw = between(rng, nuisance.yaw)
@@ -85,7 +92,14 @@ class Camera:
         self.jpeg_quality = int(between(rng, nuisance.jpeg_quality))
         self.scene = paint_scene(rng)
 
-    def take(self, subject, rng, size, yaw=None, view="whole"):
+    def take(
+        self,
+        subject: Person | Vehicle,
+        rng: np.random.Generator,
+        size: tuple[int, int],
+        yaw: float | None = None,
+        view: str = "whole",
+    ) -> Image.Image:
         """Takes an image.
 
         Args:

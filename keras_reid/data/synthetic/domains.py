@@ -1,8 +1,14 @@
 """Domains: where and when the cameras are used. A network trained in one domain is much worse in another."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-DOMAINS = {
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_reid.data.synthetic.camera import Nuisance
+
+DOMAINS: dict[str, dict[str, Any]] = {
     "day": {},
     # Cheaper cameras, mounted higher, in little and coloured light.
     "evening": {
@@ -20,7 +26,7 @@ DOMAINS = {
 }
 
 
-def in_domain(nuisance, domain):
+def in_domain(nuisance: Nuisance, domain: str) -> Nuisance:
     """How much the cameras of a domain differ.
 
     Args:

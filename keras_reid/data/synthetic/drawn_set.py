@@ -1,12 +1,16 @@
 """Fills a folder with a synthetic data set, in several processes."""
 
+from __future__ import annotations
+
 import errno
 import json
 import os
 import pathlib
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, replace
+from typing import Any
 
 import keras_reid
 from keras_reid.data.synthetic.domains import in_domain
@@ -26,7 +30,9 @@ FULL = 28  # exit code of a process that found the disk full
 WORTH_A_PROCESS = 200  # images; starting a process takes as long as about thirty
 
 
-def settings(kind, preset, seed, domain="day", queries="whole"):
+def settings(
+    kind: str, preset: Preset, seed: int, domain: str = "day", queries: str = "whole"
+) -> dict[str, Any]:
     """Everything that the images depend on, as a dict for JSON."""
     used = "person_size" if kind == "person" else "vehicle_size"
     numbers = asdict(preset)
@@ -44,12 +50,12 @@ def settings(kind, preset, seed, domain="day", queries="whole"):
     }
 
 
-def file_name(identity, camera, shot):
+def file_name(identity: int, camera: int, shot: int) -> str:
     """Such as `0007_c3_01.jpg`: identity 7 at camera 3, the second image in this part."""
     return f"{identity:04d}_c{camera}_{shot:02d}.jpg"
 
 
-def moments(preset, part):
+def moments(preset: Preset, part: str) -> list[tuple[int, int, int]]:
     """All (identity, camera, shot) of a part, in order."""
     return [
         (identity, camera, shot)
@@ -59,7 +65,15 @@ def moments(preset, part):
     ]
 
 
-def generate(folder, kind, preset, seed, processes=None, domain="day", queries="whole"):
+def generate(
+    folder: str | os.PathLike[str],
+    kind: str,
+    preset: Preset,
+    seed: int,
+    processes: int | None = None,
+    domain: str = "day",
+    queries: str = "whole",
+) -> None:
     """Writes all images, and finally the manifest.
 
     Args:
@@ -94,7 +108,7 @@ def generate(folder, kind, preset, seed, processes=None, domain="day", queries="
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
 
 
-def draw_share(job, share):
+def draw_share(job: dict[str, Any], share: int) -> Iterator[int]:
     """Draws every n-th identity of a job, starting with the `share`-th; yields the number of images of each."""
     preset, folder = Preset(**job["preset"]), pathlib.Path(job["folder"])
     size = preset.person_size if job["kind"] == "person" else preset.vehicle_size
@@ -111,7 +125,7 @@ def draw_share(job, share):
         yield len(work[identity])
 
 
-def with_size(preset, image_size):
+def with_size(preset: Preset, image_size: tuple[int, int] | None) -> Preset:
     """The preset with another image size for both kinds; unchanged for None."""
     return preset if image_size is None else replace(preset, person_size=image_size, vehicle_size=image_size)
 

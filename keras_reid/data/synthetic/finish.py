@@ -1,5 +1,7 @@
 """The properties of a vehicle that are the same for every camera: style, paint, livery, load."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +33,7 @@ class Finish:
     load_colour: np.ndarray
 
 
-def draw_finish(rng):
+def draw_finish(rng: np.random.Generator) -> Finish:
     """Draws a `Finish` at random."""
     paint = tinted(rng, PAINT, 0.02)
     second = tinted(rng, PAINT, 0.02)

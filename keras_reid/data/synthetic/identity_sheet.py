@@ -1,5 +1,7 @@
 """A contact sheet with one row per identity and one column per camera."""
 
+from __future__ import annotations
+
 from PIL import Image
 
 from keras_reid.data.synthetic.presets import PRESETS
@@ -9,8 +11,14 @@ GAP = 3  # pixels between the images
 
 
 def contact_sheet(
-    kind="person", preset="small", seed=0, identities=10, part="train", domain="day", queries="whole"
-):
+    kind: str = "person",
+    preset: str = "small",
+    seed: int = 0,
+    identities: int = 10,
+    part: str = "train",
+    domain: str = "day",
+    queries: str = "whole",
+) -> Image.Image:
     """Shows the first images of some identities.
 
     Args:

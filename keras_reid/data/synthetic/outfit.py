@@ -1,5 +1,7 @@
 """The properties of a person that are the same for every camera: build, hair, clothes, bag, hat."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +52,7 @@ class Outfit:
     hat_colour: np.ndarray
 
 
-def draw_outfit(rng):
+def draw_outfit(rng: np.random.Generator) -> Outfit:
     """Draws an `Outfit` at random."""
     female = bool(rng.random() < 0.5)
     top = choose(rng, {"tee": 0.34, "shirt": 0.22, "jacket": 0.2, "coat": 0.12, "dress": 0.12 * female})

@@ -1,8 +1,12 @@
 """A person: body, clothes and belongings as one mesh, with the colour of every point."""
 
+from __future__ import annotations
+
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.synthetic.body import BODY_HEIGHT_M, Bone, build_body, skin, template, walking_pose
 from keras_reid.data.synthetic.outfit import draw_outfit
@@ -38,7 +42,7 @@ class Person:
             standard body (3), and how much a point belongs to head, hands, arms, legs and feet (5).
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng: np.random.Generator) -> None:
         self.outfit = draw_outfit(rng)
         body, self._joints = build_body(self.outfit.female, self.outfit.stoutness)
         self._parts = []
@@ -47,14 +51,14 @@ class Person:
         self._add_belongings()
         self._join()
 
-    def pose(self, rng):
+    def pose(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Posed vertices and unit normals, `(vertices, 3)` each, in units of the body's height."""
         vertices, normals = skin(
             self._vertices, self._normals, self._weights, self._joints, walking_pose(rng)
         )
         return vertices / BODY_HEIGHT_M, normals
 
-    def albedo(self, attributes, face):
+    def albedo(self, attributes: NDArray[np.float32], face: NDArray[Any]) -> NDArray[np.float32]:
         """Colours `(pixels, 3)` in 0–1 of visible points.
 
         Args:

@@ -1,5 +1,7 @@
 """Sizes of the synthetic data set."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 
@@ -29,17 +31,17 @@ class Preset:
     person_size: tuple[int, int] = (128, 64)
     vehicle_size: tuple[int, int] = (96, 96)
 
-    def identities(self, part):
+    def identities(self, part: str) -> range:
         """Numbers of the identities of a part, from 1; the test identities follow the train identities."""
         if part == "train":
             return range(1, self.train_identities + 1)
         return range(self.train_identities + 1, self.train_identities + self.test_identities + 1)
 
-    def images(self, part):
+    def images(self, part: str) -> int:
         """Number of images for each identity and camera in a part."""
         return {"train": self.train_images, "query": self.query_images, "gallery": self.gallery_images}[part]
 
-    def count(self, part):
+    def count(self, part: str) -> int:
         """Number of images in a part, "train", "query" or "gallery"."""
         return len(self.identities(part)) * self.cameras * self.images(part)
 

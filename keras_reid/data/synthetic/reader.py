@@ -86,16 +86,16 @@ class Synthetic:
             object.__setattr__(self, "image_size", tuple(self.image_size))
 
     @property
-    def name(self):
+    def name(self) -> str:
         return f"synthetic-{self._described()}"
 
-    def folder(self, root):
+    def folder(self, root: str | os.PathLike[str]) -> pathlib.Path:
         """The folder of the images under `root`; its name contains a digest of all settings and the version."""
         described = json.dumps(self._settings(), sort_keys=True)
         digest = hashlib.sha256(described.encode()).hexdigest()[:8]
         return pathlib.Path(root) / "synthetic" / f"{self._described()}-{digest}"
 
-    def read(self, root):
+    def read(self, root: str | os.PathLike[str]) -> ReIDDataset:
         """Draws the images under `root` if they are not there yet, and returns the `ReIDDataset`.
 
         Images are drawn into a temporary folder, which is renamed when it is complete, so that an interrupted run

@@ -1,8 +1,11 @@
 """A small rasteriser in NumPy with perspective, hidden surfaces and interpolation."""
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 class Fragments(NamedTuple):
@@ -18,13 +21,19 @@ class Fragments(NamedTuple):
     face: np.ndarray
     weights: np.ndarray
 
-    def interpolate(self, values, faces):
+    def interpolate(self, values: NDArray[np.float32], faces: NDArray[Any]) -> NDArray[np.float32]:
         """Interpolates `(k, vertices)` values at the vertices to `(k, n)` values at the pixels."""
         corners = faces[self.face].T
         return np.stack([sum(value[corners[k]] * self.weights[k] for k in range(3)) for value in values])
 
 
-def rasterise(screen, inverse_depth, faces, height, width):
+def rasterise(
+    screen: NDArray[np.float32],
+    inverse_depth: NDArray[np.float32],
+    faces: NDArray[Any],
+    height: int,
+    width: int,
+) -> Fragments:
     """Finds the nearest face at every pixel.
 
     All faces are split at once into pixel rows, and the rows into pixels. Of all candidates for a pixel, the one with

@@ -3,10 +3,16 @@
 All coordinates are in metres, with y up; the corners of a face run anticlockwise when seen from outside.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 
-def loft(rings):
+def loft(rings: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """Joins rings of points, ordered from bottom to top, into a tube that is open at both ends.
 
     Args:
@@ -24,20 +30,24 @@ def loft(rings):
     return rings.reshape(-1, 3).astype("float32"), np.concatenate([lower, upper]).reshape(-1, 3)
 
 
-def ring(points, radius_x, radius_z, height):
+def ring(points: int, radius_x: float, radius_z: float, height: float) -> NDArray[np.float32]:
     """An ellipse `(points, 3)` at `height`, anticlockwise when seen from above."""
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
     return np.stack([radius_x * np.cos(angle), np.full(points, height), -radius_z * np.sin(angle)], -1)
 
 
-def ellipsoid(centre, radii, lowest=-1.0, rows=7, points=10):
+def ellipsoid(
+    centre: Sequence[float], radii: Sequence[float], lowest: float = -1.0, rows: int = 7, points: int = 10
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """An ellipsoid that starts at the latitude `lowest`: -1 is the south pole, 0 gives the upper half."""
     latitude = np.linspace(lowest, 1, rows) * np.pi / 2
     rings = [ring(points, radii[0] * np.cos(a), radii[2] * np.cos(a), radii[1] * np.sin(a)) for a in latitude]
     return loft(np.array(rings) + np.asarray(centre, float))
 
 
-def prism(profile, bottom_width, top_width):
+def prism(
+    profile: ArrayLike, bottom_width: float, top_width: float
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """A block with the given side view, whose width changes linearly with the height.
 
     Args:
@@ -67,7 +77,9 @@ def prism(profile, bottom_width, top_width):
     return vertices.astype("float32"), faces
 
 
-def wheel(centre, radius, width, points=14):
+def wheel(
+    centre: Sequence[float], radius: float, width: float, points: int = 14
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
     """A cylinder across the vehicle (axis z) around `centre`."""
     angle = np.linspace(0, 2 * np.pi, points, endpoint=False)
     profile = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
@@ -75,7 +87,7 @@ def wheel(centre, radius, width, points=14):
     return vertices + np.asarray(centre, "float32"), faces
 
 
-def vertex_normals(vertices, faces):
+def vertex_normals(vertices: NDArray[np.float32], faces: NDArray[Any]) -> NDArray[np.float32]:
     """Unit normals `(vertices, 3)`: the means of the faces' normals, weighted by area."""
     corners = vertices[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])

@@ -1,8 +1,12 @@
 """A vehicle: a mesh built from side views, with the colour of every point."""
 
+from __future__ import annotations
+
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.synthetic.finish import draw_finish
 from keras_reid.data.synthetic.shapes import prism, wheel
@@ -33,7 +37,7 @@ class Vehicle:
         attributes: `(3, vertices)` float32, the position on the vehicle in metres.
     """
 
-    def __init__(self, rng):
+    def __init__(self, rng: np.random.Generator) -> None:
         self.finish = draw_finish(rng)
         self._style = style = STYLES[self.finish.style]
         self._stretch = np.array([self.finish.stretch, 1, 1], "float32")
@@ -52,12 +56,12 @@ class Vehicle:
                 self._add(wheel(place, style.wheel, 0.24), Material.WHEEL)
         self._join()
 
-    def pose(self, rng):
+    def pose(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Vertices and unit normals, `(vertices, 3)` each, in units of the vehicle's length; vehicles have no pose."""
         del rng  # unused, but a person's pose needs it
         return self._vertices, self._normals
 
-    def albedo(self, attributes, face):
+    def albedo(self, attributes: NDArray[np.float32], face: NDArray[Any]) -> NDArray[np.float32]:
         """Colours `(pixels, 3)` in 0–1 of visible points; arguments as for `Person.albedo`, with `(3, pixels)`."""
         finish, material = self.finish, self._materials[face]
         colour = np.tile(finish.paint, (len(face), 1))

@@ -1,9 +1,17 @@
 """What query images show of their subject: all of it, a part, or the part that an object leaves visible."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.synthetic.backgrounds import cloudy
 from keras_reid.data.synthetic.streams import between, choose
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 VIEWS = ("whole", "partial", "occluded")
 _PARTIAL_HEIGHT = (0.45, 0.7)  # share of the image
@@ -11,7 +19,7 @@ _PARTIAL_WIDTH = (0.75, 1.0)
 _OCCLUDED = (0.35, 0.55)  # hidden share of the image
 
 
-def cut(rng, picture):
+def cut(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     """Crops the upper, middle or lower part of an image, as if the subject were half outside the camera's view.
 
     Args:
@@ -30,7 +38,7 @@ def cut(rng, picture):
     return picture.crop((left, top, left + wide, top + tall))
 
 
-def hide(rng, picture, brightness):
+def hide(rng: np.random.Generator, picture: NDArray[np.float32], brightness: float) -> None:
     """Draws a large object over 35 to 55 % of `picture` `(height, width, 3)`, in place, from below or from a side.
 
     Args:
@@ -41,7 +49,7 @@ def hide(rng, picture, brightness):
     height, width = picture.shape[:2]
     share = between(rng, _OCCLUDED)
     side = choose(rng, {"below": 2, "left": 1, "right": 1})
-    area = {
+    area: Any = {
         "below": np.s_[round((1 - share) * height) :],
         "left": np.s_[:, : round(share * width)],
         "right": np.s_[:, round((1 - share) * width) :],

@@ -1,14 +1,17 @@
 """The process that draws a share of a data set; `generate` starts it. It reports each identity on standard output."""
 
+from __future__ import annotations
+
 import json
 import os
 import sys
+from collections.abc import Sequence
 
 from keras_reid.data.synthetic.drawn_set import FULL, draw_share
 from keras_reid.utils.full_disk import is_full
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     """Draws share `arguments[1]` of the job described in JSON by `arguments[0]`."""
     job, share = json.loads(arguments[0]), int(arguments[1])
     for done in draw_share(job, share):

@@ -1,16 +1,22 @@
 """Removes from embeddings what they owe to their camera."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.embedding import l2_normalize
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+
 _FEWEST = 20  # images that a camera's mean needs to be more than chance
 
 
-def remove_camera_bias(query, gallery):
+def remove_camera_bias(query: Features, gallery: Features) -> tuple[Features, Features]:
     """Query and gallery with the embeddings of each camera standardised by its own mean and deviation.
 
     `f_new = (f̂ − m_c) / σ_c`, with the unit vectors f̂ and, number by number, the mean m_c and the standard deviation

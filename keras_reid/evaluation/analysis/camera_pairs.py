@@ -1,12 +1,18 @@
 """How well each camera's queries find their matches in the images of each camera."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.retrieval_metrics import evaluate
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,7 +33,7 @@ class CameraPairs:
     mAP: np.ndarray
     queries: np.ndarray
 
-    def to_dict(self):
+    def to_dict(self) -> list[dict[str, Any]]:
         """One row for each pair with a match, as plain numbers, for JSON."""
         return [
             {
@@ -41,7 +47,14 @@ class CameraPairs:
         ]
 
 
-def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_camera", memory=None):
+def evaluate_camera_pairs(
+    query: Features,
+    gallery: Features,
+    metric: str = "cosine",
+    *,
+    protocol: str = "cross_camera",
+    memory: int | None = None,
+) -> CameraPairs:
     """Evaluates each camera's queries against the gallery images of one camera at a time.
 
     Shows which views are hard to match. The gallery of a pair holds all images of its camera, of whatever identity.
@@ -85,9 +98,9 @@ def evaluate_camera_pairs(query, gallery, metric="cosine", *, protocol="cross_ca
         some = query[searched]
         result = evaluate(some, part, metric, protocol=protocol, memory=memory)
         for row, own in enumerate(rows):
-            mine = some.cameras[result.valid_queries] == own
+            mine = some.cameras[result.valid_queries] == own  # type: ignore[index]
             counts[row, column] = mine.sum()
             if mine.any():
-                rank1[row, column] = (result.first_match[mine] == 1).mean()
+                rank1[row, column] = (result.first_match[mine] == 1).mean()  # type: ignore[index]
                 mean_precision[row, column] = result.average_precision[mine].mean()
     return CameraPairs(rows, columns, rank1, mean_precision, counts)

@@ -1,12 +1,19 @@
 """Open-set metrics: is the query in the gallery at all, and if so, who is it?"""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.evaluation.exact import nearest, rank_matches
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,26 +45,26 @@ class OpenSetResult:
     nearest_other: np.ndarray
     left_out: int
 
-    def threshold(self, false_rate):
+    def threshold(self, false_rate: float) -> float:
         """The largest threshold that accepts at most this share of the non-targets."""
         # Of n sorted distances, those before the one in place ⌊rate·n⌋ are below it.
         place = int(false_rate * len(self.nearest_other) + 1e-9)
         return float(np.sort(self.nearest_other)[place]) if place < len(self.nearest_other) else float("inf")
 
-    def false_target_rate(self, threshold):
+    def false_target_rate(self, threshold: float) -> float:
         """Share of the non-targets that the threshold accepts."""
         return float((self.nearest_other < threshold).mean())
 
-    def true_target_rate(self, false_rate):
+    def true_target_rate(self, false_rate: float) -> float:
         """Share of the targets accepted at a false target rate of at most `false_rate`."""
         return float((self.nearest_target < self.threshold(false_rate)).mean())
 
-    def detection_and_identification_rate(self, false_rate, k=1):
+    def detection_and_identification_rate(self, false_rate: float, k: int = 1) -> float:
         """Share of the targets found within rank k at a false alarm rate of at most `false_rate`."""
         accepted = self.match_distance < self.threshold(false_rate)
         return float((accepted & (self.first_match <= k)).mean())
 
-    def to_dict(self, false_rates=(0.01, 0.1)):
+    def to_dict(self, false_rates: Sequence[float] = (0.01, 0.1)) -> dict[str, Any]:
         """The summary as plain numbers, for JSON."""
         return {
             "ttr_at_ftr": {f"{rate:g}": self.true_target_rate(rate) for rate in false_rates},
@@ -68,7 +75,14 @@ class OpenSetResult:
         }
 
 
-def evaluate_open_set(query, gallery, metric="cosine", *, protocol="cross_camera", memory=None):
+def evaluate_open_set(
+    query: Features,
+    gallery: Features,
+    metric: str = "cosine",
+    *,
+    protocol: str = "cross_camera",
+    memory: int | None = None,
+) -> OpenSetResult:
     """Ranks the gallery for queries whose identity it holds and for queries whose identity it does not hold.
 
     Benchmarks have few or no queries of the second kind: take identities out of the gallery with `without_identities`
@@ -110,7 +124,7 @@ def evaluate_open_set(query, gallery, metric="cosine", *, protocol="cross_camera
     )
 
 
-def without_identities(gallery, share=0.5, seed=0):
+def without_identities(gallery: Features, share: float = 0.5, seed: int = 0) -> Features:
     """The gallery without some of its identities, drawn at random.
 
     Args:

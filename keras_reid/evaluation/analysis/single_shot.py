@@ -1,5 +1,9 @@
 """The single-gallery-shot protocol of CUHK03."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_reid.evaluation.distances import Distances
@@ -7,8 +11,19 @@ from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.retrieval_result import RepeatedResult, result_of_ranks
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
-def evaluate_single_shot(query, gallery, metric="cosine", *, protocol="cross_camera", repetitions=10, seed=0):
+
+def evaluate_single_shot(
+    query: Features,
+    gallery: Features,
+    metric: str = "cosine",
+    *,
+    protocol: str = "cross_camera",
+    repetitions: int = 10,
+    seed: int = 0,
+) -> RepeatedResult:
     """Evaluates with one gallery image of each identity, drawn several times, and takes the mean.
 
     Each draw puts the gallery images in a random order. A query is compared with the first image of each identity; of

@@ -1,9 +1,14 @@
 """From the distance of a pair to the probability of the same identity, and to a verdict."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 
@@ -35,11 +40,11 @@ class Verdict:
     metric: str
 
     @property
-    def accepted(self):
+    def accepted(self) -> bool:
         """The yes-or-no decision: whether the distance is below the threshold. It does not depend on the prior."""
         return self.distance < self.threshold
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return {**dataclasses.asdict(self), "accepted": self.accepted}
 
@@ -108,7 +113,7 @@ class Calibration:
     fitted_on: dict
 
     @classmethod
-    def from_metadata(cls, metadata):
+    def from_metadata(cls, metadata: Mapping[str, Any]) -> Calibration:
         """The calibration in a model's metadata, or in that of an export.
 
         Args:
@@ -132,11 +137,11 @@ class Calibration:
             )
         return cls(**{name: stored[name] for name in names})
 
-    def to_metadata(self):
+    def to_metadata(self) -> dict[str, Any]:
         """The entries for a model's metadata: `calibration`, JSON-able, and `threshold`."""
         return {KEY: dataclasses.asdict(self), "threshold": self.threshold}
 
-    def probability(self, distances, prior=None):
+    def probability(self, distances: float | NDArray[Any], prior: float | None = None) -> NDArray[np.float64]:
         """Probability that each pair is of one identity.
 
         Args:
@@ -155,7 +160,7 @@ class Calibration:
             raise UserError("a distance must be a number. Received: NaN. Is an embedding NaN?")
         return match_probability(distances, self.distances, self.log_likelihood_ratio, prior)
 
-    def verdict(self, distance, prior=None):
+    def verdict(self, distance: float, prior: float | None = None) -> Verdict:
         """`Verdict` on one pair: `"same"`, `"different"` or `"unsure"`.
 
         Args:
@@ -172,22 +177,27 @@ class Calibration:
         return Verdict(verdict, probability, float(distance), self.threshold, prior, self.metric)
 
 
-def match_probability(distances, knots, log_likelihood_ratio, prior):
+def match_probability(
+    distances: float | NDArray[Any],
+    knots: Sequence[float],
+    log_likelihood_ratio: Sequence[float],
+    prior: float,
+) -> NDArray[np.float64]:
     """`sigmoid(llr(distance) + logit(prior))`, where `llr` is the table of ratios at the knots."""
     return sigmoid(np.interp(distances, knots, log_likelihood_ratio) + logit(prior))
 
 
-def logit(probability):
+def logit(probability: float) -> float:
     """`log(p / (1 − p))`."""
     return math.log(probability / (1 - probability))
 
 
-def sigmoid(values):
+def sigmoid(values: float | NDArray[Any]) -> NDArray[np.float64]:
     """`1 / (1 + exp(−x))`, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * values))
 
 
-def check_prior(prior):
+def check_prior(prior: float) -> float:
     """The prior, if it is one.
 
     Raises:

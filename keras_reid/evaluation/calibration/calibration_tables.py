@@ -1,10 +1,19 @@
 """A calibration on the terminal."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import rich.console
 import rich.table
 
+if TYPE_CHECKING:
+    from rich.console import Console
 
-def print_calibration(calibration, console=None):
+    from keras_reid.evaluation.calibration.calibration import Calibration
+
+
+def print_calibration(calibration: Calibration, console: Console | None = None) -> None:
     """Prints the operating points with their thresholds, the chosen one, and the reliability.
 
     Args:

@@ -1,5 +1,9 @@
 """Fits a calibration, and measures its reliability on identities that were not used for fitting."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_reid.evaluation.calibration.calibration import Calibration, check_prior, match_probability
@@ -10,23 +14,26 @@ from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+
 _SPLITS = 10
 
 
 def calibrate(
-    query,
-    gallery,
-    metric="cosine",
+    query: Features,
+    gallery: Features,
+    metric: str = "cosine",
     *,
-    protocol="cross_camera",
-    flip=False,
-    prior=None,
-    false_positive_rate=1e-3,
-    same_above=0.9,
-    different_below=0.1,
-    dataset=None,
-    memory=None,
-):
+    protocol: str = "cross_camera",
+    flip: bool = False,
+    prior: float | None = None,
+    false_positive_rate: float = 1e-3,
+    same_above: float = 0.9,
+    different_below: float = 0.1,
+    dataset: str | None = None,
+    memory: int | None = None,
+) -> Calibration:
     """Fits distance → probability of the same identity on the pairs that evaluation counts.
 
     The model must not have been trained on these identities. The calibration is fitted to all of them. Its reliability
@@ -145,7 +152,9 @@ def _name(rate):
     return f"tpr@fpr={float(digits):g}e{int(exponent)}"
 
 
-def check_options(prior, false_positive_rate, same_above, different_below):
+def check_options(
+    prior: float | None, false_positive_rate: float, same_above: float, different_below: float
+) -> None:
     """Refuses options that make no sense.
 
     Raises:

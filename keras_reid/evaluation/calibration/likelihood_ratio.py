@@ -1,8 +1,12 @@
 """The log-likelihood ratio of a distance as a smooth, falling curve, from counts of pairs by distance."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.calibration.calibration import logit, sigmoid
 from keras_reid.utils.errors import UserError
@@ -16,7 +20,13 @@ _RISE = 1e4
 _STEPS = 200
 
 
-def fit_log_likelihood_ratio(distances, same, different, identities, identity_pairs):
+def fit_log_likelihood_ratio(
+    distances: NDArray[Any],
+    same: NDArray[Any],
+    different: NDArray[Any],
+    identities: float,
+    identity_pairs: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Fits `log(density among same pairs / density among different ones)` as a function of the distance.
 
     A logistic regression on a piecewise linear curve with 24 knots, evenly spaced, whose curvature is penalised, so

@@ -1,16 +1,27 @@
 """Counts the pairs for a calibration: all of them, and those among half of the identities."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.roc import RocHistogram
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+    from keras_reid.evaluation.ground_truth import GroundTruth
+    from keras_reid.evaluation.roc import RocCurve
+
 _LEAST = 4  # identities, two in each half: so each half has pairs of both kinds
 
 
-def matched_identities(query, gallery, truth):
+def matched_identities(query: Features, gallery: Features, truth: GroundTruth) -> NDArray[Any]:
     """The identities with a same pair that counts, sorted.
 
     Raises:
@@ -35,7 +46,7 @@ def matched_identities(query, gallery, truth):
     )
 
 
-def halves(identities, matched, seed):
+def halves(identities: NDArray[Any], matched: NDArray[Any], seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     """Splits identities at random into two halves, and those with a match evenly among them.
 
     Args:
@@ -52,7 +63,14 @@ def halves(identities, matched, seed):
     return shuffled[::2], shuffled[1::2]
 
 
-def count_pairs(query, gallery, metric, truth, groups, memory=None):
+def count_pairs(
+    query: Features,
+    gallery: Features,
+    metric: str,
+    truth: GroundTruth,
+    groups: Sequence[NDArray[Any]],
+    memory: int | None = None,
+) -> list[RocCurve]:
     """Counts same and different pairs by distance, junk left out, among all identities of each group.
 
     Time: that of `Distances`, and about 10 ns for each pair in each of its groups. Memory: about `memory` in
@@ -69,15 +87,15 @@ def count_pairs(query, gallery, metric, truth, groups, memory=None):
         list of `RocCurve`s, one a group.
     """
     size = None if memory is None else max(1, memory // (16 * max(1, len(gallery))))
-    groups = [_Group(query, gallery, identities) for identities in groups]
+    counted = [_Group(query, gallery, identities) for identities in groups]
     distances = Distances(query, gallery, metric, size)
     with progress("comparing", total=len(query), unit="queries") as advance:
         for start, block in distances.blocks():
             lists = [truth[index] for index in range(start, start + len(block))]
-            for group in groups:
+            for group in counted:
                 group.add(start, block, lists)
             advance(len(block))
-    return [group.histogram.curve() for group in groups]
+    return [group.histogram.curve() for group in counted]
 
 
 class _Group:

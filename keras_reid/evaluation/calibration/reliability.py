@@ -1,11 +1,18 @@
 """Predicted against observed match rates."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 BINS = 10
 
 
-def tally(probabilities, same, different, prior):
+def tally(
+    probabilities: NDArray[Any], same: NDArray[Any], different: NDArray[Any], prior: float
+) -> NDArray[np.float64]:
     """Sums over the pairs of each of 10 bins of the probability, of equal width.
 
     Same pairs are weighted so that their share is the prior.
@@ -25,7 +32,7 @@ def tally(probabilities, same, different, prior):
     return np.stack([np.bincount(place, part, minlength=BINS) for part in parts])
 
 
-def reliability(tallies, repetitions):
+def reliability(tallies: ArrayLike, repetitions: int) -> list[dict[str, Any]]:
     """One row for each bin that holds pairs.
 
     Args:

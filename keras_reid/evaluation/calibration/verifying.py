@@ -1,16 +1,29 @@
 """Is it the same one or not?"""
 
+from __future__ import annotations
+
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from keras_reid.embedding import Embedder
 from keras_reid.evaluation.calibration.calibration import Calibration
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.features import Features
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.calibration.calibration import Verdict
 
-def verify(model, a, b, prior=None):
+
+def verify(
+    model: Any,
+    a: str | os.PathLike[str] | NDArray[Any],
+    b: str | os.PathLike[str] | NDArray[Any],
+    prior: float | None = None,
+) -> Verdict:
     """Says whether two images show the same identity, with a calibrated probability.
 
     Args:
@@ -33,36 +46,21 @@ def verify(model, a, b, prior=None):
     """
     calibration = Calibration.from_metadata(model.metadata)
     first, second = (
-        Features(_embedding(model, image, calibration.flip)[None], [0], None) for image in (a, b)
+        Features(_embedding(model, image, calibration.flip)[None], np.zeros(1, int), None) for image in (a, b)
     )
-    distance = Distances(first, second, calibration.metric).table([0], [0])[0, 0]
+    distance = Distances(first, second, calibration.metric).table(np.array([0]), np.array([0]))[0, 0]
     return calibration.verdict(distance, prior)
 
 
 def _embedding(model, image, flip):
     """`(dim,)` raw embedding of a file or of pixels; an embedding is returned as it is."""
-    if isinstance(image, (str, os.PathLike)):
-        from keras_reid.data.decoding import read_image
-        from keras_reid.data.unreadable import check_images
-
-        check_images([image])
-        return _embed_pixels(model, read_image(str(image)), flip)
-    array = np.asarray(image)
-    if array.ndim == 1 and array.size:
-        return array
-    if array.ndim == 3 and array.shape[-1] == 3 and array.size and array.dtype == np.uint8:
-        return _embed_pixels(model, array, flip)
-    raise UserError(
-        "an image must be a file, a uint8 array of shape (height, width, 3) or an embedding of shape (dim,). "
-        f"Received: {array.dtype} of shape {array.shape}."
-    )
-
-
-def _embed_pixels(model, pixels, flip):
-    import tensorflow as tf
-
-    from keras_reid.data.resizing import resize_image
-
-    images = resize_image(tf.convert_to_tensor(pixels), model.image_size)[None]
-    views = [images, images[:, :, ::-1]] if flip else [images]
-    return np.mean([np.asarray(model.predict_on_batch(view), np.float32)[0] for view in views], axis=0)
+    if not isinstance(image, (str, os.PathLike)):
+        image = np.asarray(image)
+        if image.ndim == 1 and image.size:
+            return image
+        if image.ndim != 3 or image.shape[-1] != 3 or not image.size or image.dtype != np.uint8:
+            raise UserError(
+                "an image must be a file, a uint8 array of shape (height, width, 3) or an embedding of shape (dim,). "
+                f"Received: {image.dtype} of shape {image.shape}."
+            )
+    return Embedder(model, flip=flip, normalize=False)(image)[0]

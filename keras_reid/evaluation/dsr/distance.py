@@ -1,9 +1,14 @@
 """Deep spatial reconstruction as a distance."""
 
+from __future__ import annotations
+
 import copy
 import numbers
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.dsr.reconstruction import reconstruction_bases, residual_norms
@@ -11,13 +16,23 @@ from keras_reid.evaluation.exact import nearest
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+
 CANDIDATES = 100  # nearest gallery items by cosine that are compared on a data set, as the original does
 _MAP_BYTES = 128 * 2**20
 # Least share of the cosine distance for items that are not candidates: with λ = 1 all would be equally far.
 _LEAST_COSINE = np.float32(1e-3)
 
 
-def dsr_distance(query, gallery, lambda_value=1.0, candidates=None, ridge=0.001, block_size=None):
+def dsr_distance(
+    query: Features,
+    gallery: Features,
+    lambda_value: float = 1.0,
+    candidates: int | None = None,
+    ridge: float = 0.001,
+    block_size: int | None = None,
+) -> DSRDistances:
     """Distances by how well the parts of a query can be put together from the parts of a gallery image.
 
     `DSR = Σ_j w_j |r_j|`: r_j is what ridge regression from the vectors of the gallery map leaves of the query
@@ -94,18 +109,25 @@ class DSRDistances(Blockwise):
         >>> half = dsr_distance(query, gallery).with_lambda(0.5)  # doctest: +SKIP
     """
 
-    def __init__(self, cosine, values, candidates, not_reconstructed, lambda_value):
+    def __init__(
+        self,
+        cosine: Distances,
+        values: NDArray[np.float32],
+        candidates: NDArray[Any] | None,
+        not_reconstructed: NDArray[np.float32],
+        lambda_value: float,
+    ) -> None:
         self.cosine, self.values, self.candidates = cosine, values, candidates
         self.not_reconstructed, self.lambda_value = not_reconstructed, np.float32(lambda_value)
         self.shape = cosine.shape
 
-    def with_lambda(self, lambda_value):
+    def with_lambda(self, lambda_value: float) -> DSRDistances:
         """The same with another share of DSR; nothing is reconstructed again."""
         other = copy.copy(self)
         other.lambda_value = np.float32(lambda_value)
         return other
 
-    def blocks(self):
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
 
         The array is reused: copy what must outlive one turn.

@@ -1,11 +1,18 @@
 """Embeddings and feature maps of images."""
 
+from __future__ import annotations
+
 import math
+import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.protocols import LEAVE_ONE_OUT
 from keras_reid.embedding import check_finite
 from keras_reid.evaluation.features import Features
@@ -14,7 +21,7 @@ from keras_reid.utils.full_disk import reserve, writing
 from keras_reid.utils.progress import progress
 
 
-def map_model(model):
+def map_model(model: Any) -> Any:
     """A `keras.Model` that gives what `embed_with_maps` returns, for images.
 
     Raises:
@@ -26,7 +33,7 @@ def map_model(model):
     features = None
     if not getattr(model.backbone, "num_cameras", 0):
         features = model.backbone(model.normalize(images))
-    shape = getattr(features, "shape", ())
+    shape: Any = getattr(features, "shape", ())
     if len(shape) != 4:
         raise UserError(
             "DSR needs a model whose backbone gives one feature map (height, width, channels), such as a ResNet. "
@@ -40,7 +47,9 @@ def map_model(model):
     return keras.Model(images, [outputs[name] for name in ("embedding", "maps", "weights")])
 
 
-def embed_with_maps(model, paths, batch_size=64):
+def embed_with_maps(
+    model: Any, paths: Iterable[str | os.PathLike[str]], batch_size: int = 64
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Raw embeddings, local features and their weights of image files, in the order of the paths.
 
     The local features are those that the head gives as `maps`, with its `weights`, as `heads.PartialHead` does; with
@@ -88,7 +97,7 @@ def embed_with_maps(model, paths, batch_size=64):
     return np.concatenate(embeddings), maps, np.concatenate(weights)
 
 
-def dsr_features(model, dataset, batch_size=64):
+def dsr_features(model: Any, dataset: ReIDDataset, batch_size: int = 64) -> tuple[Features, Features]:
     """`Features` of a data set's query and gallery with maps, for `dsr_distance`.
 
     Maps and weights are those of `embed_with_maps`. The weights of a query sum to 1, so DSR is the mean of what the

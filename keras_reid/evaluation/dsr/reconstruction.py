@@ -1,8 +1,12 @@
 """How well the vectors of one feature map can be reconstructed from those of another, on TensorFlow."""
 
+from __future__ import annotations
+
 import functools
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 @functools.cache
@@ -33,7 +37,7 @@ def _functions():
     return bases, residuals
 
 
-def reconstruction_bases(maps, ridge):
+def reconstruction_bases(maps: NDArray[Any], ridge: float) -> NDArray[np.float32]:
     """What `residual_norms` needs of gallery maps.
 
     For a map G (positions × channels, rows of unit length) and a vector q of unit length, ridge regression
@@ -51,7 +55,7 @@ def reconstruction_bases(maps, ridge):
     return _functions()[0](maps, np.float64(ridge)).numpy()
 
 
-def residual_norms(maps, basis):
+def residual_norms(maps: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
     """What is left of each vector of some maps after its reconstruction from one gallery map.
 
     Args:

@@ -1,15 +1,31 @@
 """The share of DSR, chosen on validation data."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
+from keras_reid.data.dataset import ReIDDataset
 from keras_reid.evaluation.dsr.distance import CANDIDATES, dsr_distance
 from keras_reid.evaluation.dsr.feature_maps import dsr_features
 from keras_reid.evaluation.given_distances import evaluate_distances
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.dsr.distance import DSRDistances
+    from keras_reid.evaluation.features import Features
 
-def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_camera"):
+
+def choose_dsr_lambda(
+    distances: DSRDistances,
+    query: Features,
+    gallery: Features,
+    values: Sequence[float] | None = None,
+    protocol: str = "cross_camera",
+) -> float:
     """The share of DSR with the highest (mAP + Rank-1) / 2 on validation images.
 
     A run chooses its best model by the same measure. Rank-1 alone, which the original takes, depends on a few queries.
@@ -38,7 +54,7 @@ def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_ca
     values = [float(value) for value in (np.linspace(0, 1, 21) if values is None else values)]
     if not values:
         raise UserError("there is no share of DSR to try. Pass at least one value.")
-    best, chosen = -1.0, None
+    best, chosen = -1.0, values[0]
     truth = GroundTruth(query, gallery, protocol)
     for value in values:
         result = evaluate_distances(distances.with_lambda(value), truth)
@@ -47,7 +63,7 @@ def choose_dsr_lambda(distances, query, gallery, values=None, protocol="cross_ca
     return chosen
 
 
-def dsr_lambda_for(model, dataset, batch_size=64):
+def dsr_lambda_for(model: Any, dataset: ReIDDataset, batch_size: int = 64) -> float:
     """The share of DSR that is best for a model on validation data.
 
     Args:
@@ -65,4 +81,4 @@ def dsr_lambda_for(model, dataset, batch_size=64):
     """
     query, gallery = dsr_features(model, dataset, batch_size)
     distances = dsr_distance(query, gallery, candidates=CANDIDATES)
-    return choose_dsr_lambda(distances, query, gallery, protocol=dataset.protocol)
+    return choose_dsr_lambda(distances, query, gallery, protocol=dataset.protocol)  # type: ignore[arg-type]

@@ -1,6 +1,11 @@
 """Counts how many scores of a row are above each of its intervals of doubt, and lists those inside."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.threads import in_threads
 
@@ -39,7 +44,14 @@ class BlockCounter:
         ([1, 1], [[1, 3]])
     """
 
-    def __init__(self, scores, offsets, low, high, limit):
+    def __init__(
+        self,
+        scores: NDArray[np.float32],
+        offsets: NDArray[Any],
+        low: NDArray[np.float32],
+        high: NDArray[np.float32],
+        limit: int,
+    ) -> None:
         rows, width = scores.shape
         self.scores, self.offsets, self.low, self.high, self.limit = scores, offsets, low, high, limit
         self.above = np.zeros(len(low), np.int64)

@@ -17,7 +17,10 @@ of all matches among them, must be right to half of it. Where one is not, `Inexa
 with 96 u, and then with what is proven, which needs no check.
 """
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import NDArray
 
 ROUNDING = 2.0**-24  # u, the largest relative error of rounding to float32
 BOUNDS = (24, 96, np.inf)  # in units of u, tried one after the other; the proven one counts where it is less
@@ -27,7 +30,7 @@ class InexactScores(ArithmeticError):
     """A score was farther off than is ever seen: a larger bound must be used."""
 
 
-def relative_error(dim, bound):
+def relative_error(dim: int, bound: float) -> tuple[float, bool]:
     """The assumed error of a score, as a share of |q||g|.
 
     Args:
@@ -46,7 +49,9 @@ def relative_error(dim, bound):
     return min(proven, bound) * ROUNDING, proven <= bound
 
 
-def cosine_scores(distances, error):
+def cosine_scores(
+    distances: NDArray[np.float64], error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The scores that correspond to exact cosine distances, and how far an estimate may be from them.
 
     Args:
@@ -65,7 +70,9 @@ def cosine_scores(distances, error):
     return 1 - distances, np.full(len(distances), error + 6 * ROUNDING)
 
 
-def euclidean_scores(distances, lengths, longest, scale, error):
+def euclidean_scores(
+    distances: NDArray[np.float64], lengths: NDArray[np.float64], longest: float, scale: float, error: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The scores that correspond to exact Euclidean distances, and how far an estimate may be from them.
 
     Args:

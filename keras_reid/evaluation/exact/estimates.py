@@ -1,6 +1,12 @@
 """How near each gallery item is to each query: fast, with a bound of the error."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import row_norms
 from keras_reid.evaluation.exact.error_bounds import (
@@ -13,6 +19,11 @@ from keras_reid.evaluation.exact.error_bounds import (
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.distances import Distances
+
+T = TypeVar("T")
+
 _COLUMNS = 4096  # gallery items in one matrix product
 _ROWS = 512  # queries in a block
 _CAST_ROWS = 64
@@ -21,7 +32,9 @@ _BEYOND_ALL = 1.75  # no score is as far from 0: with lengths of at most 1, q·g
 LEAST_MEMORY = 2**26
 
 
-def with_least_error(distances, memory, block_size, compute):
+def with_least_error(  # type: ignore[return]  # the last bound is proven
+    distances: Distances, memory: int | None, block_size: int | None, compute: Callable[[Estimates], T]
+) -> T:
     """`compute(estimates)` under the tightest bound of the error that holds: nearly always the first.
 
     Args:
@@ -53,7 +66,13 @@ class Estimates:
         bound: the assumed error in units of u; the proven one counts if it is less.
     """
 
-    def __init__(self, distances, memory=None, block_size=None, bound=BOUNDS[0]):
+    def __init__(
+        self,
+        distances: Distances,
+        memory: int | None = None,
+        block_size: int | None = None,
+        bound: float = BOUNDS[0],
+    ) -> None:
         if memory is not None and memory < LEAST_MEMORY:
             raise UserError(f"`memory` must be at least {LEAST_MEMORY} bytes (64 MiB). Received: {memory}.")
         self.distances = distances
@@ -69,7 +88,7 @@ class Estimates:
     def _width(self, memory):
         return max(1, (memory - 8 * self.rows * self.dim) // (4 * (self.dim + self.rows) + 16))
 
-    def parts(self):
+    def parts(self) -> Iterator[Part]:
         """Yields the gallery as one `Part` after the other."""
         for start in range(0, self.distances.shape[1], self.width):
             yield Part(self, start, min(start + self.width, self.distances.shape[1]))
@@ -78,7 +97,7 @@ class Estimates:
 class Part:
     """The scores of a stretch of the gallery, from `start` to `stop`."""
 
-    def __init__(self, estimates, start, stop):
+    def __init__(self, estimates: Estimates, start: int, stop: int) -> None:
         self.estimates, self.distances = estimates, estimates.distances
         self.start, self.stop = start, stop
         self.cosine = self.distances.metric == "cosine"
@@ -100,7 +119,7 @@ class Part:
             self.halves = (norms**2 / 2).astype(np.float32)
         self.gallery = self._scaled(gallery, gallery_scale)
 
-    def blocks(self):
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yields `(start, scores)`: `(rows, stop − start)` float32 of the queries from `start` on.
 
         The array is reused, and may be written to.
@@ -120,7 +139,9 @@ class Part:
                 )
             yield start, block
 
-    def center_and_error(self, queries, values):
+    def center_and_error(
+        self, queries: NDArray[Any], values: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """The scores that correspond to exact distances, and how far an estimate may be from them.
 
         Args:
@@ -137,7 +158,9 @@ class Part:
         lengths = self.query_norms[queries]
         return euclidean_scores(values, lengths, self.longest, self.scale, self.estimates.factor)
 
-    def bounds(self, queries, values):
+    def bounds(
+        self, queries: NDArray[Any], values: NDArray[Any]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """`(low, high)` float32 scores: only the exact distance tells whether an item between them is nearer."""
         centers, errors = self.center_and_error(queries, values)
         # A match of another part may be far beyond everything in this one.
@@ -146,7 +169,7 @@ class Part:
         )
         return low.astype(np.float32), high.astype(np.float32)
 
-    def check(self, queries, scores, values):
+    def check(self, queries: NDArray[Any], scores: NDArray[Any], values: NDArray[Any]) -> None:
         """Raises `InexactScores` if estimates are too far from the exact distances `values` of their pairs.
 
         The proven bound needs no check.

@@ -1,14 +1,32 @@
 """The ranks of the matches, exactly, without a full distance matrix."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.exact.counting import BlockCounter
 from keras_reid.evaluation.exact.estimates import with_least_error
 from keras_reid.utils.progress import progress
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.exact.estimates import Estimates
+    from keras_reid.evaluation.features import Features
+    from keras_reid.evaluation.ground_truth import GroundTruth, ListedMatches
 
-def rank_matches(query, gallery, metric, truth, memory=None, block_size=None):
+
+def rank_matches(
+    query: Features,
+    gallery: Features,
+    metric: str,
+    truth: GroundTruth,
+    memory: int | None = None,
+    block_size: int | None = None,
+) -> tuple[ListedMatches, NDArray[Any]]:
     """Exact ranks of all matches.
 
     Args:
@@ -31,7 +49,7 @@ def rank_matches(query, gallery, metric, truth, memory=None, block_size=None):
         ([2, 1], [2, 3])
     """
     distances = Distances(query, gallery, metric, block_size)
-    listed = None
+    listed: Any = None
 
     def rank(estimates):
         nonlocal listed
@@ -65,13 +83,13 @@ class Ranking:
         verified: how many items were compared by their exact distances.
     """
 
-    def __init__(self, estimates, truth, listed):
+    def __init__(self, estimates: Estimates, truth: GroundTruth, listed: ListedMatches) -> None:
         self.estimates, self.distances, self.truth = estimates, estimates.distances, truth
         self.offsets, self.positions, self.values = listed.offsets, listed.positions, listed.values
         self.before = np.zeros(len(self.values), np.int64)
         self.verified = 0
 
-    def ranks(self, advance=lambda rows: None):
+    def ranks(self, advance: Callable[[int], Any] = lambda rows: None) -> NDArray[Any]:
         """`(matches,)` ranks, from 1.
 
         Args:

@@ -1,6 +1,11 @@
 """The best gallery items of each query."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.exact.estimates import with_least_error
@@ -8,8 +13,19 @@ from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.threads import in_threads
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
-def nearest(query, gallery, k=10, metric="cosine", protocol="cross_camera", block_size=None, memory=None):
+
+def nearest(
+    query: Features,
+    gallery: Features,
+    k: int = 10,
+    metric: str = "cosine",
+    protocol: str = "cross_camera",
+    block_size: int | None = None,
+    memory: int | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The k nearest gallery items of each query, nearest first, junk left out.
 
     Equal distances keep the order of the gallery, as in `evaluate`. Distances are exact; float32 scores choose the

@@ -1,8 +1,11 @@
 """Neighbours by the Jaccard distance of k-reciprocal neighbours."""
 
+from __future__ import annotations
+
 import numbers
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from keras_reid.evaluation.features import Features
 from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_lists
@@ -13,7 +16,7 @@ from keras_reid.evaluation.rerank.sparse_rows import SparseRows
 from keras_reid.utils.errors import UserError
 
 
-def jaccard_neighbors(embeddings, radius, k1=30, k2=6):
+def jaccard_neighbors(embeddings: ArrayLike, radius: float, k1: int = 30, k2: int = 6) -> SparseRows:
     """All pairs of images whose Jaccard distance is at most a radius.
 
     `1 − Σ min(V_i, V_j) / (2 − Σ min(V_i, V_j))` of the weights V of their k-reciprocal neighbours, as in

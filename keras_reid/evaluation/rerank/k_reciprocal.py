@@ -1,8 +1,13 @@
 """k-reciprocal re-ranking."""
 
+from __future__ import annotations
+
 import numbers
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.distances import Blockwise, Distances
 from keras_reid.evaluation.rerank.kept_scores import KeptScores
@@ -12,12 +17,24 @@ from keras_reid.evaluation.rerank.points import Points
 from keras_reid.evaluation.rerank.reciprocal_weights import averaged, reciprocal_weights
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+    from keras_reid.evaluation.rerank.sparse_rows import SparseRows
+
 _TURN_BYTES = 128 * 2**20
 # Distances of query and gallery that are computed in the search for neighbours are kept, up to this size.
 _KEPT_BYTES = 256 * 2**20
 
 
-def k_reciprocal_rerank(query, gallery, k1=20, k2=6, lambda_value=0.3, metric="cosine", block_size=None):
+def k_reciprocal_rerank(
+    query: Features,
+    gallery: Features,
+    k1: int = 20,
+    k2: int = 6,
+    lambda_value: float = 0.3,
+    metric: str = "cosine",
+    block_size: int | None = None,
+) -> RerankedDistances:
     """Distances that also count how many neighbours two images share.
 
     `(1 − λ) · jaccard + λ · d² / max d²`: the Jaccard distance `1 − Σ min(V_q, V_g) / (2 − Σ min(V_q, V_g))` of
@@ -84,7 +101,16 @@ class RerankedDistances(Blockwise):
         ...     nearest = block.argmin(axis=1)
     """
 
-    def __init__(self, original, points, kept, largest, weights, lambda_value, block_size):
+    def __init__(
+        self,
+        original: Distances,
+        points: Points,
+        kept: KeptScores,
+        largest: NDArray[Any],
+        weights: SparseRows,
+        lambda_value: float,
+        block_size: int | None,
+    ) -> None:
         n, m = self.shape = original.shape
         self.original, self.points, self.kept = original, points, kept
         self.lambda_value, self.block_size = np.float32(lambda_value), block_size
@@ -93,7 +119,7 @@ class RerankedDistances(Blockwise):
         # By column: which gallery images have an image among their neighbours.
         self.gallery_weights = weights.rows(n, n + m).transposed(n + m)
 
-    def blocks(self):
+    def blocks(self) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yields `(start, block)`: `block` is `(rows, m)` float32 of the queries from `start` on.
 
         The array is reused: copy what must outlive one turn.

@@ -1,6 +1,9 @@
 """Scores of query and gallery that are kept from the search for neighbours among all of them."""
 
+from __future__ import annotations
+
 import numpy as np
+from numpy.typing import NDArray
 
 
 class KeptScores:
@@ -15,10 +18,10 @@ class KeptScores:
         >>> kept.fill(np.empty((2, len(gallery)), np.float32), start=0)  # doctest: +SKIP
     """
 
-    def __init__(self, n, m):
+    def __init__(self, n: int, m: int) -> None:
         self.n, self.m, self.strips = n, m, []
 
-    def take(self, left, right, scores):
+    def take(self, left: slice, right: slice, scores: NDArray[np.float32]) -> None:
         """As `neighbor_lists` calls it."""
         if not self.strips:
             self._lay_out(left.step)
@@ -26,7 +29,7 @@ class KeptScores:
         if left != right:
             self._put(right.start, left.start, scores.T)
 
-    def fill(self, rows, start):
+    def fill(self, rows: NDArray[np.float32], start: int) -> None:
         """Writes the scores of some queries, from `start` on, into `(rows, m)`."""
         step = len(self.strips)
         for first, strip in enumerate(self.strips):

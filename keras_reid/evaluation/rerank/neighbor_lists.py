@@ -23,14 +23,22 @@ A worked example: k = 2, and six points on a line, dealt out to two strips.
 A function that says the same in a few lines: tests/evaluation/rerank/reference.py.
 """
 
+from __future__ import annotations
+
 import concurrent.futures
 import dataclasses
 import numbers
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.rerank.points import Points
 
 _TILE = 2048
 # Candidates beyond k: the float32 product may have the wrong order, which exact distances put right.
@@ -39,7 +47,7 @@ _SPARE = 4
 _ROUNDING = 16 * np.finfo(np.float32).eps
 
 
-def check_counts(**counts):
+def check_counts(**counts: Any) -> None:
     """Raises `UserError` unless each argument, such as `k=5`, is a whole number of at least 1."""
     for name, value in counts.items():
         if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
@@ -61,7 +69,9 @@ class NeighborLists:
     largest: np.ndarray
 
 
-def neighbor_lists(points, k, visit=None):
+def neighbor_lists(
+    points: Points, k: int, visit: Callable[[slice, slice, NDArray[np.float32]], Any] | None = None
+) -> NeighborLists:
     """The k nearest points of every point (itself among them) and the distance of the farthest.
 
     Points at equal distances come in the order of their positions. The distances are those of the embeddings as given,
@@ -92,7 +102,7 @@ def neighbor_lists(points, k, visit=None):
     # by identity, so that the first yields thresholds which few candidates pass.
     strips = -(-n // tile)
     scores = np.empty(tile * tile, np.float32)
-    waiting = [_Strip(first, strips, n, keep) for first in range(strips)]
+    waiting: list[Any] = [_Strip(first, strips, n, keep) for first in range(strips)]
     result = NeighborLists(np.empty((n, k), np.int32), np.empty((n, k), np.float32), np.empty(n, np.float32))
     with (
         progress("neighbours", total=strips * (strips + 1) // 2, unit="tiles") as advance,

@@ -1,13 +1,23 @@
 """How much of their neighbours' weights two points share."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.rerank.sparse_rows import SparseRows
 
 _NUMBERS_A_TURN = 2**22
 
 
-def overlaps(weights, by_column, num_columns):
+def overlaps(
+    weights: SparseRows, by_column: SparseRows, num_columns: int
+) -> Iterator[tuple[int, int, NDArray[Any], NDArray[np.float64]]]:
     """Yields the sums `Σ_c min(V_ic, W_jc)` of the rows i of one matrix and the rows j of another.
 
     Time: an addition for each pair of entries in one column, and a pass over rows × `num_columns`. Memory: about 200

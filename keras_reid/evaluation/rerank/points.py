@@ -1,8 +1,15 @@
 """Query and gallery as one set of points."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
 _PAIR_BYTES = 32 * 2**20
 _ROWS_A_TURN = 4096
@@ -30,7 +37,7 @@ class Points:
     exponent: int = 0
 
     @classmethod
-    def of(cls, query, gallery, metric):
+    def of(cls, query: Features, gallery: Features, metric: str) -> Points:
         """The embeddings of the query, then those of the gallery, in float32 whatever their type.
 
         `"cosine"` normalises them: a squared distance is then twice the cosine distance, also that of a vector
@@ -54,10 +61,10 @@ class Points:
             rows[...] = np.ldexp(rows - mean, exponent)
         return cls(vectors, np.vecdot(vectors, vectors) / 2, given, metric, exponent)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.vectors)
 
-    def half_distances(self, rows, columns):
+    def half_distances(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float32]:
         """Half the squared distance of each pair; the result does not depend on the other pairs.
 
         Args:
@@ -75,7 +82,7 @@ class Points:
         result[rows == columns] = 0
         return np.maximum(result, 0, out=result)
 
-    def exact_half_distances(self, rows, columns):
+    def exact_half_distances(self, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float32]:
         """The same from the embeddings as given, in float64 and rounded at the end.
 
         Equal distances stay equal here, while taking off the mean or making a length 1 rounds. Takes about three times

@@ -1,6 +1,9 @@
 """Query expansion: moves queries towards what they find."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +13,13 @@ from keras_reid.evaluation.rerank.neighbor_lists import check_counts, neighbor_l
 from keras_reid.evaluation.rerank.points import Points
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
+
 _TURN_BYTES = 64 * 2**20
 
 
-def query_expansion(query, gallery, k=5):
+def query_expansion(query: Features, gallery: Features, k: int = 5) -> Features:
     """Each query replaced by the mean of itself and the k gallery items most similar to it.
 
     `f_new = (f_q + Σ f_g) / (k + 1)`, similar by cosine, of the embeddings as given: if their lengths differ,
@@ -48,7 +54,9 @@ def query_expansion(query, gallery, k=5):
     return dataclasses.replace(query, embeddings=(query.embeddings + sums) / np.float32(indices.shape[1] + 1))
 
 
-def alpha_query_expansion(query, gallery, k=5, alpha=3.0, times=1):
+def alpha_query_expansion(
+    query: Features, gallery: Features, k: int = 5, alpha: float = 3.0, times: int = 1
+) -> tuple[Features, Features]:
     """Every image of query and gallery replaced by the weighted mean of the k images most similar to it.
 
     `f_new = (1 / k) Σ max(s, 0)^α f` over the k most similar of query and gallery together, the image itself

@@ -1,13 +1,22 @@
 """The k-reciprocal neighbours of every image as a sparse matrix of weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.rerank.sparse_rows import SparseRows
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.rerank.neighbor_lists import NeighborLists
+    from keras_reid.evaluation.rerank.points import Points
 
 _NUMBERS_A_TURN = 2**24
 
 
-def reciprocal_weights(points, lists, k1):
+def reciprocal_weights(points: Points, lists: NeighborLists, k1: int) -> SparseRows:
     """Weights of the k-reciprocal neighbours of every point, expanded by those of its neighbours.
 
     With `N(i, k)` the k nearest of i, itself among them: `R(i, k) = {j ∈ N(i, k): i ∈ N(j, k)}`. To
@@ -58,7 +67,7 @@ def reciprocal_weights(points, lists, k1):
     return SparseRows.from_counts(*(np.concatenate(parts) for parts in (counts, columns, values)))
 
 
-def averaged(weights, neighbors):
+def averaged(weights: SparseRows, neighbors: NDArray[Any]) -> SparseRows:
     """Each point's weights replaced by the mean of those of some neighbours.
 
     Args:
