@@ -93,7 +93,8 @@ def collect_findings(
                 protocol=protocol,
                 camera_names=names,
             )
-    several = len(names) > 1 and -1 not in (*query.cameras, *gallery.cameras)
+    unknown = any(one.cameras is None or (one.cameras == -1).any() for one in (query, gallery))
+    several = len(names) > 1 and not unknown
     return Findings(
         name=dataset.name,
         metric=metric,
