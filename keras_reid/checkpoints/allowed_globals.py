@@ -103,7 +103,7 @@ _STORAGES = {
     "ByteStorage": StorageKind("uint8", "<u1"),
     "BoolStorage": StorageKind("bool", "?"),
 }
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _new_dict,
     "collections.Counter": _new_dict,
     "collections.defaultdict": _default_dict,
