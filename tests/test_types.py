@@ -6,7 +6,18 @@ import pytest
 
 from tests.test_architecture import modules, room
 
-TYPED = ("data", "embedding", "evaluation")
+TYPED = (
+    "checkpoints",
+    "data",
+    "embedding",
+    "evaluation",
+    "gallery",
+    "recipes",
+    "tuning",
+    "utils",
+    "visualization",
+    "weights",
+)
 _CALLED_BY_SYNTAX = ("__init__", "__call__", "__getitem__", "__len__", "__iter__", "__enter__", "__exit__")
 
 

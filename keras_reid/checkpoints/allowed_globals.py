@@ -4,8 +4,11 @@ No stand-in is the function or class itself: a container becomes a plain dict or
 `StoredTensor`, and what a checkpoint keeps next to the weights (a NumPy number, a device) an `Inert` without content.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal, NeedsPyTorch
 from keras_reid.checkpoints.stored_tensor import StorageKind, StoredTensor
@@ -36,7 +39,7 @@ class Inert:
 KEYS = (str, bytes, int, float, bool, type(None))
 
 
-def find_global(module, name):
+def find_global(module: str, name: str) -> Any:
     """The stand-in for `module.name`: a `Global` or a `StorageKind`.
 
     Raises:
@@ -100,7 +103,7 @@ _STORAGES = {
     "ByteStorage": StorageKind("uint8", "<u1"),
     "BoolStorage": StorageKind("bool", "?"),
 }
-_BUILDERS = {
+_BUILDERS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _new_dict,
     "collections.Counter": _new_dict,
     "collections.defaultdict": _default_dict,
@@ -129,11 +132,17 @@ _INERT = (
         for name in ("set", "frozenset", "list", "dict", "int", "float", "complex", "bytearray")
     ),
 )
+
+
+def _inert(name):
+    return lambda *_: Inert(name)
+
+
 _GLOBALS = {
     **{f"torch.{name}": kind for name, kind in _STORAGES.items()},
     **{f"torch.cuda.{name}": kind for name, kind in _STORAGES.items()},
     **{name: Global(name, build) for name, build in _BUILDERS.items()},
-    **{name: Global(name, lambda *_, name=name: Inert(name)) for name in _INERT},
+    **{name: Global(name, _inert(name)) for name in _INERT},
 }
 # Where other tensors come from: sparse, quantised and complex ones, other types of values.
 _PYTORCH = ("torch", "torch._utils", "torch._tensor", "torch.storage", "torch.cuda", "torch.nn.parameter")

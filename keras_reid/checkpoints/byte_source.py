@@ -1,7 +1,10 @@
 """Reading a file that may claim to be longer than it is."""
 
+from __future__ import annotations
+
 import io
 import struct
+from typing import IO, cast
 
 from keras_reid.checkpoints.problems import DamagedFile
 
@@ -16,12 +19,13 @@ class ByteSource:
         size: Bytes in the file from where it stands; not needed for bytes.
     """
 
-    def __init__(self, file, size=None):
+    def __init__(self, file: IO[bytes] | bytes, size: int = 0) -> None:
         if isinstance(file, bytes):
-            file, size = io.BytesIO(file), len(file)
-        self._file, self.left = file, size
+            self._file, self.left = cast(IO[bytes], io.BytesIO(file)), len(file)
+        else:
+            self._file, self.left = file, size
 
-    def read(self, count):
+    def read(self, count: int) -> bytes:
         """The next `count` bytes."""
         self._spend(count)
         data = self._file.read(count)
@@ -29,18 +33,18 @@ class ByteSource:
             raise DamagedFile("it ends too early")
         return data
 
-    def skip(self, count):
+    def skip(self, count: int) -> int:
         """Steps over `count` bytes; returns where they begin in the file."""
         self._spend(count)
         start = self._file.tell()
         self._file.seek(count, io.SEEK_CUR)
         return start
 
-    def number(self, layout):
+    def number(self, layout: str) -> int:
         """The next number, in `struct`'s format."""
         return struct.unpack(layout, self.read(struct.calcsize(layout)))[0]
 
-    def readline(self):
+    def readline(self) -> bytes:
         """The next line, with its end."""
         line = self._file.readline(min(self.left, _LONGEST_NAME))
         self.left -= len(line)

@@ -1,11 +1,18 @@
 """Puts a state dict into variables, and reports every name left over on either side."""
 
+from __future__ import annotations
+
 import dataclasses
 import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.checkpoints.targets import Target
 
 # Counters of batches, the pixel mean and deviation that belong to the pre-processing, and MoCo's queue of features.
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$|^memory\.queue(_label|_ptr)?$")
@@ -37,7 +44,7 @@ class Report:
     mismatched: dict = dataclasses.field(default_factory=dict)
 
     @property
-    def complete(self):
+    def complete(self) -> bool:
         """Whether every name was used and every variable filled."""
         return not self.unused and not self.unfilled
 
@@ -52,7 +59,9 @@ class Report:
         return "\n".join(lines)
 
 
-def named(state, rename=None):
+def named(
+    state: Mapping[str, np.ndarray], rename: Callable[[str], str] | None = None
+) -> dict[str, tuple[str, np.ndarray]]:
     """`{name: (name in the state dict, array)}`, without counters and other values that belong to no variable.
 
     Args:
@@ -76,7 +85,9 @@ def named(state, rename=None):
     return renamed
 
 
-def fill(wanted, state, variables):
+def fill(
+    wanted: Mapping[str, Target], state: Mapping[str, tuple[str, np.ndarray]], variables: Iterable[Any]
+) -> Report:
     """Assigns the values that fit; if a value is invalid, nothing is assigned.
 
     Args:

@@ -1,6 +1,10 @@
 """Position embeddings of vision transformers: from the image size of published weights to another one."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +14,7 @@ from keras_reid.utils.errors import UserError
 _DROPPED = ("head.", "head_dist.", "pre_logits.", "dist_token")
 
 
-def adapt_vit(state, backbone):
+def adapt_vit(state: Mapping[str, np.ndarray], backbone: Any) -> dict[str, np.ndarray]:
     """A published state dict of a ViT or DeiT, made to fit `backbone`.
 
     Positions are resized to the backbone's grid of patches; patches that old files project as flat vectors become a
@@ -38,7 +42,9 @@ def adapt_vit(state, backbone):
     return adapted
 
 
-def resize_position_embedding(value, grid, distilled=False):
+def resize_position_embedding(
+    value: np.ndarray, grid: tuple[int, int], distilled: bool = False
+) -> np.ndarray:
     """Position embeddings for another grid of patches, bilinearly between the patches' centres.
 
     The class token's stays as it is. Equal to PyTorch's `interpolate(mode="bilinear", align_corners=False)`.

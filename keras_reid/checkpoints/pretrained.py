@@ -1,8 +1,11 @@
 """Starting a backbone from weights that somebody published, or from a file."""
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.checkpoints.filling import fill, named
 from keras_reid.checkpoints.published import fetch
@@ -10,11 +13,14 @@ from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import model_targets
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.checkpoints.filling import Report
+
 # Classifiers of the networks that weights are published for. A backbone has no classifier.
 _CLASSIFIERS = ("fc.", "classifier.", "head.", "linear.")
 
 
-def load_pretrained(backbone, pretrained, published_name=None):
+def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None = None) -> Report:
     """Fills a backbone with weights. Weights that fill only a part of it are an error.
 
     Args:
@@ -32,7 +38,7 @@ def load_pretrained(backbone, pretrained, published_name=None):
     """
     source = pretrained
     if isinstance(source, str):
-        source = fetch(published_name) if source == "imagenet" else pathlib.Path(source)
+        source = fetch(str(published_name)) if source == "imagenet" else pathlib.Path(source)
     what = "The state dict" if isinstance(source, Mapping) else source
     whole = {name: value for name, (_, value) in named(read_state_dict(source)).items()}
     own = _without_head(whole, what)

@@ -1,5 +1,7 @@
 """Weights that others published, trained on ImageNet: where they are, and fetching them."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
@@ -8,9 +10,13 @@ import pathlib
 import re
 import secrets
 import sys
+from typing import TYPE_CHECKING
 
 from keras_reid.checkpoints.torch_file import why_no_torch_file
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # ImageNet is given to researchers for non-commercial research and education only. Whether that binds weights trained on
 # it is for those to decide who use them.
@@ -94,7 +100,7 @@ PUBLISHED = {
 }
 
 
-def fetch(name, cache=None):
+def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
     """The path of a published weights file, fetched if it is not in the cache yet.
 
     A file of the right name in the cache is taken only if it is the published one, by its SHA-256 where the

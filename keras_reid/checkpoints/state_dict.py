@@ -1,8 +1,11 @@
 """State dicts: names to numpy arrays, from memory or from a file that PyTorch saved."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +22,7 @@ _OLDEST_PYTORCH = (2, 6)
 _LONGEST_NAME = 200
 
 
-def read_state_dict(source):
+def read_state_dict(source: Any) -> dict[str, np.ndarray]:
     """`{name: numpy array}` from a mapping of names to arrays, or from a file that `torch.save` wrote.
 
     A file may hold the state dict itself or a checkpoint with it under "model" or "state_dict". It is read without

@@ -1,7 +1,10 @@
 """Tensors as PyTorch stores them: a window on a flat storage."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +14,7 @@ _MOST_DIMENSIONS = 64  # numpy's own limit; PyTorch's is the same
 _MOST_REPEATED = 2**28  # values, of a tensor that has more of them than its storage: 1 GiB
 
 
-def is_size(number):
+def is_size(number: Any) -> bool:
     """Whether something from a file can be a size, an offset or a stride."""
     return type(number) is int and 0 <= number < 2**63
 
@@ -32,11 +35,11 @@ class StorageKind:
     upper_half: bool = False
 
     @property
-    def itemsize(self):
+    def itemsize(self) -> int:
         """Bytes of a value."""
         return np.dtype(self.code).itemsize
 
-    def values(self, data, byte_order="little"):
+    def values(self, data: bytes, byte_order: str = "little") -> np.ndarray:
         """The values in a part of a file as a flat, read-only array; bfloat16 as float32.
 
         Args:
@@ -68,7 +71,7 @@ class Storage:
     start: int
     length: int
 
-    def window(self, values):
+    def window(self, values: np.ndarray) -> np.ndarray:
         """Its values, out of all values of the part called `key`.
 
         Raises:
@@ -103,7 +106,9 @@ class StoredTensor:
     negative: bool = False
 
     @classmethod
-    def checked(cls, storage, offset, shape, strides, negative=False):
+    def checked(
+        cls, storage: Any, offset: Any, shape: Any, strides: Any, negative: bool = False
+    ) -> StoredTensor:
         """The tensor, if the arguments, which come from a file, are of the right types."""
         if (
             not isinstance(storage, Storage)
@@ -117,7 +122,7 @@ class StoredTensor:
             raise DamagedFile(f"a tensor of type {storage.kind.name} is marked as negative")
         return cls(storage, offset, shape, strides, negative)
 
-    def array(self, values):
+    def array(self, values: np.ndarray) -> np.ndarray:
         """The tensor as a read-only view of its storage's values, which are negated where it is negative.
 
         Raises:

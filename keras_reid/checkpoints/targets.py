@@ -9,7 +9,10 @@ A layer says which names it wants; nothing is matched by order.
   form.
 """
 
-from typing import NamedTuple
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -18,11 +21,11 @@ import numpy as np
 class Target(NamedTuple):
     """A variable and the layout in which the file holds it."""
 
-    variable: object
+    variable: Any
     layout: str = "as is"  # or "convolution", "depthwise", "matrix"
     optional: bool = False
 
-    def convert(self, value):
+    def convert(self, value: np.ndarray) -> np.ndarray:
         """The file's array in the variable's layout."""
         if self.layout == "convolution":  # (out, in, height, width) → (height, width, in, out)
             return np.transpose(value, (2, 3, 1, 0))
@@ -32,7 +35,7 @@ class Target(NamedTuple):
             return np.transpose(value.reshape(value.shape[:2]))
         return value
 
-    def shapes(self):
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The shapes that the file may have."""
         shape = tuple(self.variable.shape)
         if self.layout == "convolution":
@@ -44,7 +47,7 @@ class Target(NamedTuple):
         return (shape,)
 
 
-def model_targets(model, rename=None):
+def model_targets(model: Any, rename: Callable[[str], str] | None = None) -> dict[str, Target]:
     """`{name in the checkpoint: Target}` of all layers of a functional model.
 
     Args:
@@ -62,7 +65,7 @@ def model_targets(model, rename=None):
     return {rename(name): target for name, target in targets.items()} if rename else targets
 
 
-def layer_targets(name, part):
+def layer_targets(name: str, part: Any) -> dict[str, Target]:
     """`{name in the checkpoint: Target}` of a layer or variable, whose own name is `name`; empty without weights."""
     if isinstance(part, keras.Variable):
         return {name: Target(part)}

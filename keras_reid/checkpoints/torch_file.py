@@ -5,15 +5,23 @@ pickles (magic number, version of the format, facts about the machine, the conte
 the storages.
 """
 
+from __future__ import annotations
+
+import os
 import pathlib
 import struct
 import zipfile
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.checkpoints.byte_source import ByteSource
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal
 from keras_reid.checkpoints.stored_tensor import StoredTensor, is_size
 from keras_reid.checkpoints.unpickling import Unpickler
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
@@ -31,7 +39,9 @@ _ZIP_ERRORS = (
 )
 
 
-def read_torch_file(path, select):
+def read_torch_file(
+    path: str | os.PathLike[str], select: Callable[[Any], Mapping[str, StoredTensor]]
+) -> dict[str, np.ndarray]:
     """The selected tensors of a file, as numpy arrays; the others are not read.
 
     Args:
@@ -73,7 +83,7 @@ def read_torch_file(path, select):
         raise UserError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def why_no_torch_file(path):
+def why_no_torch_file(path: str | os.PathLike[str]) -> str | None:
     """Why a file cannot be one that `torch.save` wrote, judged by its first bytes; None if it may be one."""
     path = pathlib.Path(path)
     try:

@@ -1,7 +1,9 @@
 """Names of torchvision's networks where they differ from those of the layers here."""
 
+from __future__ import annotations
 
-def mobilenet_v2_name(name):
+
+def mobilenet_v2_name(name: str) -> str:
     """The name here, which is FastReID's, of a weight of torchvision's MobileNetV2.
 
     torchvision counts a convolution with its normalisation and ReLU6 as one step of a block, FastReID as three, and

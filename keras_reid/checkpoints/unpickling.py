@@ -12,7 +12,10 @@ memo, one of twelve bytes 2 GiB for a bytearray that the file does not hold, and
 the process, because the hash of a tuple recurses.
 """
 
+from __future__ import annotations
+
 import pickle
+from typing import IO, Any
 
 from keras_reid.checkpoints.allowed_globals import KEYS, Global, find_global
 from keras_reid.checkpoints.problems import DamagedFile, ForeignGlobal, NeedsPyTorch
@@ -62,27 +65,27 @@ class Unpickler(pickle._Unpickler):
     for _code, _instead in _REPLACED.items():
         dispatch[_code[0]] = pickle._Unpickler.dispatch[_instead[0]]
 
-    def __init__(self, source):
+    def __init__(self, source: IO[bytes]) -> None:
         super().__init__(source, encoding="latin-1")  # of the strings of Python 2: every byte is a letter
         self.storages = {}
 
-    def load(self):
+    def load(self) -> Any:
         """The content, with `StoredTensor`s for tensors."""
         try:
             return super().load()
         except ForeignGlobal as error:
-            error.whole = not self.stack and not self.metastack
+            error.whole = not self.stack and not self.metastack  # type: ignore[attr-defined]  # of Python's own
             raise
         except (DamagedFile, NeedsPyTorch):
             raise
         except (IndexError, KeyError, TypeError, ValueError, pickle.UnpicklingError) as error:
             raise DamagedFile(f"its pickle contradicts itself ({type(error).__name__})") from error
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         """What stands for a function or class that the pickle names."""
         return find_global(module, name)
 
-    def persistent_load(self, pid):
+    def persistent_load(self, pid: Any) -> Any:
         """A storage is stored elsewhere: `("storage", kind, key, device, length)`, and in the older format a view."""
         label, kind, key, _device, length, *view = pid
         if (

@@ -1,7 +1,11 @@
 """Searches a gallery for queries."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,6 +13,9 @@ from keras_reid.embedding.named_images import displayed
 from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
 from keras_reid.gallery.scan import file_number
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.calibration.calibration import Calibration
 
 _MEMORY = 2**28  # bytes for the scores, of a stretch of the gallery at a time
 
@@ -48,7 +55,7 @@ class SearchResult:
     images: tuple[SearchHit, ...]
     prior: float | None = None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         values = dataclasses.asdict(self)
         values["query"] = displayed(self.query)
@@ -57,7 +64,14 @@ class SearchResult:
         return values
 
 
-def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior=None):
+def search_gallery(
+    queries: Sequence[str],
+    embeddings: np.ndarray,
+    gallery: Any,
+    top: int = 10,
+    calibration: Calibration | None = None,
+    prior: float | None = None,
+) -> list[SearchResult]:
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
     The distances are exact; equal ones come in the order of the index. The query's own file, under whatever name, is
@@ -90,9 +104,9 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
     # Only the query's own file is junk: all images have one camera, and each file is an identity.
     files = {file: number for number, file in enumerate(dict.fromkeys(gallery.files))}
     own = [files.get(file_number(os.stat(query)), -1) for query in queries]
-    query_features = Features(embeddings, own, np.zeros(len(queries), int))
+    query_features = Features(embeddings, np.array(own), np.zeros(len(queries), int))
     numbers = [files[file] for file in gallery.files]
-    features = Features(gallery.embeddings, numbers, np.zeros(len(numbers), int))
+    features = Features(gallery.embeddings, np.array(numbers), np.zeros(len(numbers), int))
     places, distances = nearest(query_features, features, top, metric, "cross_camera", memory=_MEMORY)
 
     def hit(rank, place, distance):

@@ -1,9 +1,13 @@
 """The index of a folder of images: their embeddings, kept from call to call."""
 
+from __future__ import annotations
+
 import dataclasses
 import errno
+import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +15,9 @@ from keras_reid.embedding.computing import embed_into
 from keras_reid.embedding.named_images import displayed
 from keras_reid.embedding.store import EmbeddingStore
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.gallery.scan import Scan
 
 FOLDER = ".keras_reid_index"  # in the gallery
 
@@ -30,14 +37,22 @@ class Gallery:
     embeddings: np.ndarray
 
 
-def index_folder(gallery, index=None):
+def index_folder(gallery: str | os.PathLike[str], index: str | os.PathLike[str] | None = None) -> Path:
     """The folder of a gallery's index: by default a hidden folder in the gallery."""
     return Path(index) if index else Path(gallery) / FOLDER
 
 
 def update_index(
-    scan, model, run_or_model, fingerprint, index=None, *, flip=False, batch_size=64, strict=False
-):
+    scan: Scan,
+    model: Any,
+    run_or_model: str | os.PathLike[str],
+    fingerprint: str,
+    index: str | os.PathLike[str] | None = None,
+    *,
+    flip: bool = False,
+    batch_size: int = 64,
+    strict: bool = False,
+) -> EmbeddingStore:
     """Brings the index of a folder up to date: embeds new and changed images, drops those that are gone.
 
     An image has changed if its size or time has. An index belongs to one model; another model embeds all images again.
@@ -77,7 +92,8 @@ def update_index(
         if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise
         raise UserError(
-            f"{folder}: the index cannot be written: {error.strerror.lower()}. Name another folder with --index."
+            f"{folder}: the index cannot be written: {(error.strerror or str(error)).lower()}. "
+            "Name another folder with --index."
         ) from None
 
 

@@ -1,5 +1,8 @@
 """Chooses the model for a search."""
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
 
 from keras_reid.experiment.run_directory import RunDirectory
@@ -9,7 +12,7 @@ from keras_reid.utils.files import read_json
 from keras_reid.utils.model_file import find_model_file
 
 
-def choose_model(named, index=None):
+def choose_model(named: str | None, index: str | os.PathLike[str] | None = None) -> tuple[str, str]:
     """The model that the user names, or that of the index, or that of the newest finished run.
 
     Args:

@@ -1,5 +1,7 @@
 """Finds the images of a folder."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 from pathlib import Path
@@ -26,7 +28,7 @@ class Scan:
     missing: dict
 
 
-def scan(folder):
+def scan(folder: str | os.PathLike[str]) -> Scan:
     """Finds the images of a folder and all its sub-folders, except hidden ones.
 
     Only files whose suffix is neither that of an image nor of a text are opened, for their first bytes. Time: about a
@@ -54,7 +56,7 @@ def scan(folder):
         try:
             status = os.stat(folder / path)
         except OSError as error:
-            missing[path] = error.strerror.lower()
+            missing[path] = (error.strerror or str(error)).lower()
             continue
         images.append(ImageFile.of(path, status))
         files[path] = file_number(status)
@@ -63,6 +65,6 @@ def scan(folder):
     return Scan(folder, images, files, missing)
 
 
-def file_number(status):
+def file_number(status: os.stat_result) -> tuple[int, int]:
     """What identifies a file on this machine, from its `os.stat`. Links to the file have the same."""
     return status.st_dev, status.st_ino

@@ -1,6 +1,10 @@
 """What a search found, on the terminal and as a picture."""
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import rich.console
 import rich.table
@@ -10,11 +14,16 @@ from keras_reid.embedding.named_images import displayed
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from keras_reid.gallery.gallery_search import SearchResult
+
 _SIGNS = {"same": "✓", "different": "✗"}
 _FRAMES = {"same": GREEN, "different": RED, "unsure": ("#9a6700", 3), None: (GREY, 2)}
 
 
-def print_search_result(result, console=None):
+def print_search_result(result: SearchResult, console: Console | None = None) -> None:
     """Prints the ranked list of a query: rank, distance, and with a calibration probability and verdict, file.
 
     Args:
@@ -43,7 +52,7 @@ def print_search_result(result, console=None):
     console.print(table)
 
 
-def draw_search_result(result, path):
+def draw_search_result(result: SearchResult, path: str | os.PathLike[str]) -> None:
     """Draws a query and what was found for it, nearest first.
 
     The frame says the verdict: thick green with a ✓ for same, amber for unsure, thin red with a ✗ for different, grey
@@ -59,7 +68,7 @@ def draw_search_result(result, path):
         words = (f"{hit.rank}", describe_distance(result.metric, hit.distance))
         if hit.verdict:  # there is no room for both
             words = (f"{hit.rank}", f"{hit.verdict} {_percent(hit.probability)}")
-        tiles.append(Tile(hit.path, words, *_FRAMES[hit.verdict], sign=_SIGNS.get(hit.verdict, "")))
+        tiles.append(Tile(hit.path, words, *_FRAMES[hit.verdict], sign=_SIGNS.get(hit.verdict or "", "")))
     draw_rows([(displayed(Path(result.query).name), tiles)], path)
 
 

@@ -1,10 +1,19 @@
 """Recipes for another domain."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid import experiment as ex
 from keras_reid.recipes.persons import bot
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
-def adapt(name, source, dataset, depth=50, ibn=False, backbone=None):
+
+def adapt(
+    name: str, source: Any, dataset: Any, depth: int = 50, ibn: bool = False, backbone: Any = None
+) -> Experiment:
     """BoT's model that goes on with another domain's images, without their identities: clusters and their memory.
 
     Args:

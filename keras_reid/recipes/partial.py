@@ -1,5 +1,9 @@
 """Recipe made for partial and occluded persons."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid import experiment as ex
 from keras_reid.data import (
     Market1501,
@@ -11,8 +15,18 @@ from keras_reid.data import (
 from keras_reid.data.augmentation import Flip, PadCrop
 from keras_reid.recipes.persons import bot
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
-def partial(name="partial", dataset=None, depth=50, ibn=True, pretrained="imagenet", backbone=None):
+
+def partial(
+    name: str = "partial",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = True,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """Foreground feature and DSR: whole images to train on, images of parts to test on.
 
     The share of DSR is chosen on the test part of the training set, 100 identities of it, with bands cut out of its

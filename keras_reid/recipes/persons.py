@@ -1,11 +1,25 @@
 """Recipes made for persons."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid import experiment as ex
 from keras_reid.data import IdentitySampler, Market1501
 from keras_reid.data.augmentation import AutoAugment, Flip, PadCrop, RandomErasing
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
-def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
+
+def bot(
+    name: str = "bot",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = False,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """Bag of tricks: BN-neck, label smoothing, hard triplets, random erasing, warm-up.
 
     Args:
@@ -47,7 +61,14 @@ def bot(name="bot", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     )
 
 
-def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
+def agw(
+    name: str = "agw",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = False,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """BoT with non-local attention, generalised-mean pooling and the weighted soft-margin triplet.
 
     Arguments as for `bot`.
@@ -68,7 +89,14 @@ def agw(name="agw", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     )
 
 
-def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
+def sbs(
+    name: str = "sbs",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = False,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """Stronger baseline: AGW's backbone, learnt GeM, circle softmax, taller images, AutoAugment, freezing, cosine.
 
     Arguments as for `bot`.
@@ -98,7 +126,14 @@ def sbs(name="sbs", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
     )
 
 
-def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
+def mgn(
+    name: str = "mgn",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = False,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """Multiple granularity network: SBS with three branches and eight embeddings of 256 numbers.
 
     Arguments as for `bot`; a backbone of your own gives three feature maps.
@@ -129,7 +164,13 @@ def mgn(name="mgn", dataset=None, depth=50, ibn=False, pretrained="imagenet", ba
 VIT_WEIGHTS = "jx_vit_base_p16_224-80ecf9dd.pth"
 
 
-def vit(name="vit", dataset=None, depth="base", pretrained=VIT_WEIGHTS, backbone=None):
+def vit(
+    name: str = "vit",
+    dataset: Any = None,
+    depth: str = "base",
+    pretrained: str | None = VIT_WEIGHTS,
+    backbone: Any = None,
+) -> Experiment:
     """BoT's images and head on a vision transformer, trained by SGD.
 
     Args:

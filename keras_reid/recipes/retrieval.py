@@ -1,15 +1,29 @@
 """The recipe made for image retrieval: birds, cars, products, clothes."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid import experiment as ex
 from keras_reid.data import ShuffleSampler, StanfordOnlineProducts
 from keras_reid.data.augmentation import Flip, RandomAreaCrop
+
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
 # Batch normalisation of the ResNets: also in the shortcuts and in IBN.
 _NORMALIZATION = (r"backbone\.(?:.*\.)?(?:bn\d|downsample\.1)",)
 _ALWAYS = 10**9  # more steps than any training has
 
 
-def retrieval(name="retrieval", dataset=None, depth=50, ibn=False, pretrained="imagenet", backbone=None):
+def retrieval(
+    name: str = "retrieval",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = False,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """Cross-entropy alone on shuffled images: random crops, GeM, BN-neck, and a backbone with frozen batch norm.
 
     Args:

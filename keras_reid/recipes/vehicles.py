@@ -1,11 +1,25 @@
 """Recipes made for vehicles."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from keras_reid import experiment as ex
 from keras_reid.data import BalancedIdentitySampler, VehicleID, VeRi
 from keras_reid.recipes.persons import bot, sbs
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
-def vehicle_bot(name="vehicle_bot", dataset=None, depth=50, ibn=True, pretrained="imagenet", backbone=None):
+
+def vehicle_bot(
+    name: str = "vehicle_bot",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = True,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """BoT for vehicles: square images, AGW's pooling and triplet, 512 images a batch, 60 epochs.
 
     Args:
@@ -36,7 +50,14 @@ def vehicle_bot(name="vehicle_bot", dataset=None, depth=50, ibn=True, pretrained
     )
 
 
-def vehicle_sbs(name="vehicle_sbs", dataset=None, depth=50, ibn=True, pretrained="imagenet", backbone=None):
+def vehicle_sbs(
+    name: str = "vehicle_sbs",
+    dataset: Any = None,
+    depth: int = 50,
+    ibn: bool = True,
+    pretrained: str | None = "imagenet",
+    backbone: Any = None,
+) -> Experiment:
     """SBS for vehicles: square images, identities in equal shares, SGD, a longer warm-up and freezing.
 
     Arguments as for `vehicle_bot`; `VeRi()` if no data set is given.

@@ -1,5 +1,7 @@
 """`python -m keras_reid.tuning.child PARENT COMMAND …`: becomes a command that does not outlive its parent process."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 import signal
@@ -8,7 +10,7 @@ import sys
 _PR_SET_PDEATHSIG = 1  # of Linux' prctl
 
 
-def main(parent, *command):
+def main(parent: str, *command: str) -> None:
     # From now on the kernel sends it where the parent ends, even by SIGKILL; `exec` keeps that.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != int(parent):  # it ended before

@@ -1,12 +1,16 @@
 """`fit` in a separate process, watched through the files that it writes."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 SCORES = ("score", "rank1", "mAP", "epoch")
 _POLL_SECONDS = 0.5
@@ -28,7 +32,14 @@ class FitProcess:
         environment: variables added to those of this process.
     """
 
-    def __init__(self, command, directory, log, working_directory=None, environment=None):
+    def __init__(
+        self,
+        command: Sequence[str],
+        directory: Path,
+        log: Path,
+        working_directory: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.directory, self.log = Path(directory), Path(log)
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self._said_before = self.log.stat().st_size if self.log.exists() else 0
@@ -44,7 +55,7 @@ class FitProcess:
             )
         self._reported = 0
 
-    def next_score(self):
+    def next_score(self) -> dict[str, Any]:
         """Waits for the next evaluation, or the end.
 
         Returns:
@@ -66,7 +77,7 @@ class FitProcess:
             else:
                 raise RuntimeError(self._last_words(ended))
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends it: politely, then not."""
         for sign, seconds in ((signal.SIGTERM, _GRACE_SECONDS), (signal.SIGKILL, None)):
             if self._process.poll() is not None:
@@ -94,7 +105,7 @@ class FitProcess:
         return (errors or said)[-1].removeprefix("error: ") + f" (exit code {code}, {self.log})"
 
 
-def read_scores(file):
+def read_scores(file: Path) -> list[dict[str, Any]]:
     """The evaluations in a run's `metrics.jsonl` so far; a line that is still being written is left for later."""
     if not Path(file).is_file():
         return []
@@ -110,7 +121,7 @@ def read_scores(file):
     return scores
 
 
-def final_score(directory):
+def final_score(directory: Path) -> dict[str, Any]:
     """The score of a finished run, of its first test set."""
     metrics = json.loads((Path(directory) / "metrics.json").read_text(encoding="utf-8"))
     first = next(iter(metrics.values()))

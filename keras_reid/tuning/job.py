@@ -1,7 +1,11 @@
 """What the trials of a sweep have in common."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,20 +28,20 @@ class Job:
     suffix: str = ""
     environment: dict = dataclasses.field(default_factory=dict)
 
-    def directory(self, trial):
+    def directory(self, trial: str) -> Path:
         """The run directory of a trial, "trial003"."""
         return self.sweep.with_name(self.run_name(trial) + self.suffix)
 
-    def run_name(self, trial):
+    def run_name(self, trial: str) -> str:
         """What `fit` is to call its run."""
         return f"{self.sweep.name}-{trial}"
 
-    def arguments(self, config):
+    def arguments(self, config: Mapping[str, Any]) -> list[str]:
         """`--KEY VALUE …` of a trial."""
         return [word for dimension in self.dimensions for word in dimension.arguments(config[dimension.key])]
 
 
-def trial_name(tag, first=0):
+def trial_name(tag: str, first: int = 0) -> str:
     """A trial's name, such as trial003.
 
     Args:

@@ -1,13 +1,20 @@
 """The ranking of a sweep's trials, printed and written."""
 
+from __future__ import annotations
+
 import csv
 import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.tuning.fit_process import SCORES
 from keras_reid.utils.files import write_json, written_aside
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def rank(records):
+
+def rank(records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Records of trials, the best first: finished ones by score, then those that were stopped early, then the failed.
 
     Args:
@@ -20,7 +27,7 @@ def rank(records):
     )
 
 
-def write_ranking(folder, records):
+def write_ranking(folder: Path, records: Sequence[dict[str, Any]]) -> None:
     """Writes `trials.csv` and `trials.json` to a folder."""
     write_json(folder / "trials.json", records)
     keys = list(records[0]["values"])
@@ -34,7 +41,7 @@ def write_ranking(folder, records):
         aside.write_text(text.getvalue(), encoding="utf-8")
 
 
-def print_ranking(records):
+def print_ranking(records: Sequence[dict[str, Any]]) -> None:
     """The ranking as a table, scores in percent, and what went wrong."""
     import rich.console
     import rich.table

@@ -1,5 +1,7 @@
 """The search itself, by Ray Tune."""
 
+from __future__ import annotations
+
 import functools
 import logging
 import os
@@ -8,6 +10,7 @@ import signal
 import time
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import tune
@@ -18,11 +21,14 @@ from keras_reid.tuning.job import trial_name
 from keras_reid.tuning.trial import Trial
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.tuning.job import Job
+
 _STORE = "ray"
 _interrupted = []  # signals that came while trials ran
 
 
-def search(job, settings, evaluate_every, resume=False):
+def search(job: Job, settings: Any, evaluate_every: int, resume: bool = False) -> list[dict[str, Any]]:
     """Runs the trials of a sweep, or those that are left.
 
     Args:

@@ -1,11 +1,18 @@
 """What a sweep searches: keys of an experiment and their values, as `KEY=VALUES` says."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.experiment.loading import override
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
 FORMS = "KEY=A,B,C, KEY=uniform(LOW,HIGH), KEY=log(LOW,HIGH) or KEY=integer(LOW,HIGH)"
 _RANGES = ("uniform", "log", "integer")
@@ -30,7 +37,7 @@ class Dimension:
     values: tuple
 
     @classmethod
-    def parse(cls, text):
+    def parse(cls, text: str) -> Dimension:
         """From `KEY=VALUES`.
 
         Raises:
@@ -48,12 +55,12 @@ class Dimension:
             raise UserError(f"the values of --search must be there and different. Received: {text!r}")
         return cls(key, "choice", choices)
 
-    def arguments(self, value):
+    def arguments(self, value: Any) -> list[str]:
         """`--KEY VALUE` for `fit`; a value of several words, such as an image size, is several arguments."""
         return [f"--{self.key}", *str(value).split()]
 
 
-def parse_space(texts):
+def parse_space(texts: Sequence[str]) -> list[Dimension]:
     """The dimensions that `--search` names.
 
     Raises:
@@ -69,7 +76,7 @@ def parse_space(texts):
     return dimensions
 
 
-def check_space(experiment, dimensions):
+def check_space(experiment: Experiment, dimensions: Sequence[Dimension]) -> None:
     """Tries every choice and both ends of every range on an experiment, one at a time.
 
     Raises:
@@ -80,7 +87,7 @@ def check_space(experiment, dimensions):
             override(experiment, dimension.arguments(value))
 
 
-def grid_size(dimensions):
+def grid_size(dimensions: Sequence[Dimension]) -> int | None:
     """Number of combinations, or None where a dimension is a range."""
     if any(dimension.kind != "choice" for dimension in dimensions):
         return None

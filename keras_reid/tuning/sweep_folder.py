@@ -1,7 +1,11 @@
 """The folder of a sweep, next to the runs of its trials."""
 
+from __future__ import annotations
+
 import contextlib
 import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.experiment.run_directory import LOCK
 from keras_reid.experiment.schema import RUNS
@@ -9,8 +13,11 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json
 from keras_reid.utils.locks import Held, Lock
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def new_folder(name):
+
+def new_folder(name: str) -> Path:
     """A new folder for a sweep, none of whose trials has a name that is taken."""
     RUNS.mkdir(parents=True, exist_ok=True)
     number = 1
@@ -23,7 +30,7 @@ def new_folder(name):
         number += 1
 
 
-def newest_folder(name, settings):
+def newest_folder(name: str, settings: Mapping[str, Any]) -> Path:
     """The newest sweep of an experiment, which must have the same settings."""
     folders = [
         file.parent
@@ -43,7 +50,7 @@ def newest_folder(name, settings):
     return folder
 
 
-def hold(folder):
+def hold(folder: Path) -> Lock:
     """The lock on a sweep's folder: two that run the same trials would spoil each other's."""
     try:
         return Lock(folder / LOCK)

@@ -1,6 +1,10 @@
 """A trial as Ray Tune sees it."""
 
+from __future__ import annotations
+
 import shutil
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
@@ -8,13 +12,16 @@ from keras_reid.experiment.run_directory import LOCK, RunDirectory
 from keras_reid.tuning.fit_process import FitProcess, final_score
 from keras_reid.utils.locks import wait_until_free
 
+if TYPE_CHECKING:
+    from keras_reid.tuning.job import Job
+
 _GRACE_SECONDS = 60.0
 
 
 class Trial(tune.Trainable):
     """Runs `fit` with the values that it is given and reports each evaluation; a repeated one continues its run."""
 
-    def setup(self, config, job):
+    def setup(self, config: Mapping[str, Any], job: Job) -> None:
         self.process, self.finished = None, None
         trial = self.trial_name
         directory = job.directory(trial)
@@ -35,11 +42,11 @@ class Trial(tune.Trainable):
             job.environment,
         )
 
-    def step(self):
-        score = self.finished or self.process.next_score()
+    def step(self) -> dict[str, Any]:
+        score = self.finished or self.process.next_score()  # type: ignore[union-attr]  # there is one or the other
         return {**score, "done": score["finished"]}
 
-    def cleanup(self):
+    def cleanup(self) -> None:
         if self.process:
             self.process.stop()
 

@@ -1,5 +1,7 @@
 """Sets how the C library handles freed memory."""
 
+from __future__ import annotations
+
 import ctypes
 import os
 
@@ -11,7 +13,7 @@ _KEPT = 1 << 30
 _ASKED_FOR_AT_ONCE = 64 << 20
 
 
-def keep_freed_memory():
+def keep_freed_memory() -> None:
     """Lets this process keep up to 1 GiB of freed memory instead of returning it to the system at once.
 
     TensorFlow on a CPU frees and requests the same few hundred kilobytes thousands of times a second, and each time the

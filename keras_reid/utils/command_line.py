@@ -1,5 +1,7 @@
 """Code that all commands share: arguments with tyro, one-line errors, exit codes."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import os
@@ -12,6 +14,8 @@ import threading
 import time
 import warnings
 import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from keras_reid.utils import help_text
 from keras_reid.utils.allocator import keep_freed_memory
@@ -23,7 +27,7 @@ _WATCH_SECONDS = 0.1
 _continuing = []  # the command that continues this one
 
 
-def run(main):
+def run(main: Callable[[list[str]], Any]) -> None:
     """Runs a command's `main(arguments)` and exits with 0, with 2 (user's mistake, full disk), or 130 (Ctrl-C).
 
     Errors are one line on standard error, without a traceback; warnings to the user are one line without a code
@@ -151,7 +155,7 @@ def _let_go_of_output():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def continue_with(name, arguments, *more):
+def continue_with(name: str, arguments: Sequence[str], *more: str) -> None:
     """From now on, Ctrl-C also says which command continues the work. Only where it does not begin again.
 
     Args:
@@ -163,7 +167,7 @@ def continue_with(name, arguments, *more):
     _continuing[:] = [f"keras-reid {name} {shlex.join(map(str, words))}"]
 
 
-def load_tensorflow():
+def load_tensorflow() -> None:
     """Imports TensorFlow without its messages about missing GPUs; commands call it after checking their arguments.
 
     Native code prints these messages before the log level takes effect, and they would bury the command's own output.
@@ -204,7 +208,7 @@ def _as_if_not_installed(*packages):
             del sys.modules[name]
 
 
-def parse(target, arguments, **options):
+def parse(target: Any, arguments: Sequence[str], **options: Any) -> Any:
     """`tyro.cli`, but mistakes in the arguments raise a `UserError` with one line."""
     import tyro
 

@@ -93,7 +93,7 @@ def options_of(kind: type) -> dict[str, tuple[str, ...]]:
         if tyro.conf.Positional in getattr(hint, "__metadata__", ()):
             if not options and (choices := _choices(plain)):
                 options[""] = choices
-        elif dataclasses.is_dataclass(plain):
+        elif isinstance(plain, type) and dataclasses.is_dataclass(plain):
             options |= options_of(plain)
         else:
             options[f"--{field.name.replace('_', '-')}"] = _choices(plain)

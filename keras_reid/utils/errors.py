@@ -1,5 +1,7 @@
 """The exception that commands print as one line instead of a traceback."""
 
+from __future__ import annotations
+
 import re
 
 # Keras wraps error messages of layers in these phrases, and colours them.
@@ -20,7 +22,7 @@ class UserError(ValueError):
     """
 
 
-def reason(error):
+def reason(error: BaseException) -> str:
     """The message of an exception, without colours and without Keras' wrapper (the failed layer and its arguments).
 
     Time: reading the text a few times; it can be as long as a model's configuration.

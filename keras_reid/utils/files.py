@@ -1,5 +1,7 @@
 """Files and folders that are complete or not there at all."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import json
@@ -7,10 +9,15 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.full_disk import writing
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _MOST_BYTES = (
     2**26
@@ -22,7 +29,7 @@ _LONGEST = (
 
 
 @contextlib.contextmanager
-def written_aside(path):
+def written_aside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a temporary path next to `path`, renamed to `path` if the block succeeds and removed otherwise.
 
     An earlier file at `path` stays until then, whatever happens. The temporary file is created empty, with a name that
@@ -55,13 +62,13 @@ def written_aside(path):
         aside.unlink(missing_ok=True)
 
 
-def write_json(path, content):
+def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Writes indented JSON, completely or not at all."""
     with written_aside(path) as aside:
         aside.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path, most_bytes=_MOST_BYTES):
+def read_json(path: str | os.PathLike[str], most_bytes: int = _MOST_BYTES) -> Any:
     """Reads a JSON file that may come from anybody, with limits on size and depth.
 
     Raises:
@@ -72,7 +79,7 @@ def read_json(path, most_bytes=_MOST_BYTES):
         return parse_json(file.read(most_bytes + 1), path, most_bytes)
 
 
-def parse_json(content, name, most_bytes=_MOST_BYTES):
+def parse_json(content: bytes, name: Any, most_bytes: int = _MOST_BYTES) -> Any:
     """Parses JSON bytes, with the limits of `read_json`.
 
     Args:
@@ -105,7 +112,7 @@ def parse_json(content, name, most_bytes=_MOST_BYTES):
     raise UserError(too_deep)
 
 
-def encoded(picture, suffix, **options):
+def encoded(picture: Image.Image, suffix: str, **options: Any) -> bytes:
     """Encodes a `PIL.Image` as a file with the given suffix; `options` are those of `Image.save`.
 
     When Pillow writes to a file on a full disk, it leaves half a JPEG without an error.
@@ -117,7 +124,7 @@ def encoded(picture, suffix, **options):
     return content.getvalue()
 
 
-def save_picture(picture, path):
+def save_picture(picture: Image.Image, path: str | os.PathLike[str]) -> None:
     """Saves a `PIL.Image` in the format of the file's suffix, completely or not at all."""
     content = encoded(picture, Path(path).suffix)
     with written_aside(path) as aside:
@@ -125,7 +132,7 @@ def save_picture(picture, path):
 
 
 @contextlib.contextmanager
-def folder_beside(path):
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yields a new private folder next to `path`, in which to make something that is then renamed to `path`.
 
     The folder is removed at the end, and so are parent folders that were created on the way, if they are empty.
@@ -164,7 +171,7 @@ def _new_folder(path, tries=10):
                 raise
 
 
-def to_disk(folder):
+def to_disk(folder: str | os.PathLike[str]) -> None:
     """Waits until all files in a folder, and their names, are on disk."""
     for place, _, names in os.walk(folder, topdown=False):
         for path in (*(os.path.join(place, name) for name in names), place):

@@ -4,6 +4,8 @@ tyro takes the help of an option from the text below its field, but keeps the li
 not wrap what a command says of itself.
 """
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import io
@@ -12,11 +14,13 @@ import shutil
 import sys
 import textwrap
 import typing
+from collections.abc import Iterator
+from typing import Any
 
 _BOX = "╭│╰"
 
 
-def join_lines(cls, default=None):
+def join_lines(cls, default: Any = None) -> None:
     """Gives each option of a class of options its help as one paragraph, which does not break before its default
     value; so for the classes within.
 
@@ -47,7 +51,7 @@ def _default(value):
 
 
 @contextlib.contextmanager
-def wrapped():
+def wrapped() -> Iterator[None]:
     """Wraps the lines that the block prints outside of boxes, so that no terminal breaks them within a word."""
     out = _Printed(sys.stdout)
     try:

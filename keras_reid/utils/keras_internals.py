@@ -6,11 +6,15 @@ and run the tests. Nothing else in the package touches a name of Keras that begi
 Importing this module is light: `import keras_reid` does it, and must not import Keras.
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib
 import importlib.abc
 import importlib.util
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 # Rooms whose classes are registered with Keras.
 _SERIALIZABLE = ("layers", "backbones", "heads", "losses")
@@ -21,7 +25,7 @@ _IMPORTING_KERAS = tuple(
 )
 
 
-def register_when_keras_loads():
+def register_when_keras_loads() -> None:
     """Imports the serialisable modules now if Keras is loaded, else as soon as it is.
 
     `keras.saving.load_model` finds a class by its registered name, and a class registers itself when its module is
@@ -97,7 +101,7 @@ class _AfterKeras(importlib.abc.MetaPathFinder):
             _import_serializable()
 
 
-def layers_within(layer, recursive=True):
+def layers_within(layer: Any, recursive: bool = True) -> Any:
     """A layer and all layers in it; or, not recursive, only those directly in it.
 
     `Layer._flatten_layers` in `layers/layer.py`. The public `Model.layers` leaves out layers that a layer keeps in an
@@ -109,7 +113,7 @@ def layers_within(layer, recursive=True):
 
 
 @contextlib.contextmanager
-def before_each_variable(check):
+def before_each_variable(check: Callable[[Any], None]) -> Iterator[None]:
     """Within the block, `check(variable)` is called when a variable has its shape and not yet its memory.
 
     `Variable._initialize_with_initializer` in `backend/common/variables.py` and `backend/tensorflow/core.py`. Keras has
@@ -130,7 +134,7 @@ def before_each_variable(check):
         keras.Variable._initialize_with_initializer = initialize
 
 
-def is_autocast(variable):
+def is_autocast(variable: Any) -> bool:
     """Whether a layer of half precision reads the variable in that precision: `backend/common/variables.py`."""
     return variable._autocast
 
@@ -146,7 +150,7 @@ class BuiltByItsConstructor:
         """Nothing."""
 
 
-def compiled_step(model, step):
+def compiled_step(model: Any, step: Any) -> Any:
     """What `fit` calls with an iterator, made of any `step(data)` in place of `model.train_step`.
 
     `TensorFlowTrainer._make_function` in `backend/tensorflow/trainer.py`, which `make_train_function` calls, puts a
@@ -162,17 +166,17 @@ def compiled_step(model, step):
     return tf.function(lambda iterator: step(iterator.get_next()), autograph=False, reduce_retracing=True)
 
 
-def loss_tracker(model):
+def loss_tracker(model: Any) -> Any:
     """The running mean of the loss that `compile` makes: `trainers/trainer.py`."""
     return model._loss_tracker
 
 
-def compiled_metrics(model):
+def compiled_metrics(model: Any) -> Any:
     """The metrics that `compile` was given, as one metric, or None: `trainers/trainer.py`."""
     return model._compile_metrics
 
 
-def learning_rate_source(optimizer):
+def learning_rate_source(optimizer: Any) -> Any:
     """What an optimizer takes its learning rate from: a variable, a schedule or a callable.
 
     `optimizers/base_optimizer.py`; the public `learning_rate` is its present value.
@@ -180,7 +184,7 @@ def learning_rate_source(optimizer):
     return optimizer._learning_rate
 
 
-def batch_counter(optimizer):
+def batch_counter(optimizer: Any) -> Any:
     """The variable that counts the batches of an optimizer.
 
     `optimizers/base_optimizer.py`; under gradient accumulation the public `iterations` counts updates.
@@ -188,17 +192,17 @@ def batch_counter(optimizer):
     return optimizer._iterations
 
 
-def adam_moments(optimizer, index):
+def adam_moments(optimizer: Any, index: int) -> tuple[Any, Any]:
     """The running means of the gradient and of its square, of the variable at that place: `optimizers/adam.py`."""
     return optimizer._momentums[index], optimizer._velocities[index]
 
 
-def variable_index(optimizer, variable):
+def variable_index(optimizer: Any, variable: Any) -> int:
     """The place of a variable among those that an optimizer was built with: `optimizers/base_optimizer.py`."""
     return optimizer._get_variable_index(variable)
 
 
-def may_decay(optimizer, variable):
+def may_decay(optimizer: Any, variable: Any) -> bool:
     """Whether `exclude_from_weight_decay` leaves a variable in: `optimizers/base_optimizer.py`."""
     return optimizer._use_weight_decay(variable)
 

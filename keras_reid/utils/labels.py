@@ -5,6 +5,10 @@ There the functions also return which rows have a valid label, and their callers
 never cast to a narrower type before they are compared.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -16,7 +20,9 @@ _WIDE = ("int64", "uint32", "uint64")
 NO_LABELS = [np.iinfo(dtype).min for dtype in ("int32", "int64")]
 
 
-def check_labels(labels, owner, below=None, lowest=0, kind="class"):
+def check_labels(
+    labels: Any, owner: str, below: int | None = None, lowest: int = 0, kind: str = "class"
+) -> None:
     """Raises a ValueError unless an array holds one valid label per sample.
 
     Args:
@@ -55,13 +61,13 @@ def check_labels(labels, owner, below=None, lowest=0, kind="class"):
         )
 
 
-def range_in_words(below, kind="class"):
+def range_in_words(below: int, kind: str = "class") -> str:
     """The range as text, such as `"class numbers from 0 to 7, for 8 classes"`."""
     plural = f"{kind}es" if kind == "class" else f"{kind}s"
     return f"{kind} numbers from 0 to {below - 1}, for {below} {plural if below != 1 else kind}"
 
 
-def integers(labels, owner):
+def integers(labels: Any, owner: str) -> Any:
     """Converts labels of any type to int32 or int64 `(batch,)`, whichever can hold them all.
 
     A float that is not a whole number becomes the smallest integer of the type, which is not a valid label.
@@ -93,7 +99,7 @@ def integers(labels, owner):
     return ops.cast(labels, "int64" if dtype in _WIDE else "int32")
 
 
-def whole_numbers(labels, rows, owner, bits=64):
+def whole_numbers(labels: Any, rows: Any, owner: str, bits: int = 64) -> tuple[Any, Any]:
     """Converts labels that are only compared with each other, so that any whole numbers are valid.
 
     Args:
@@ -120,7 +126,9 @@ def whole_numbers(labels, rows, owner, bits=64):
     return labels, right
 
 
-def class_numbers(labels, rows, owner, below, lowest=0, kind="class"):
+def class_numbers(
+    labels: Any, rows: Any, owner: str, below: int, lowest: int = 0, kind: str = "class"
+) -> tuple[Any, Any]:
     """Converts labels that number classes.
 
     Args:
@@ -147,13 +155,13 @@ def class_numbers(labels, rows, owner, below, lowest=0, kind="class"):
     return ops.cast(ops.where(right, labels, -1), "int32"), right
 
 
-def nan_where_not(right, values):
+def nan_where_not(right: Any, values: Any) -> Any:
     """Sets rows of `values` `(rows,)` or `(rows, columns)` without a valid label to NaN; other gradients stay."""
     right = right if len(values.shape) == 1 else ops.expand_dims(right, 1)
     return ops.where(right, values, ops.cast(float("nan"), values.dtype))
 
 
-def known_values(x):
+def known_values(x: Any) -> np.ndarray | None:
     """`x` as a NumPy array; None if it is symbolic, in a compiled step."""
     if isinstance(x, (np.ndarray, np.generic, list, tuple, int, float)):
         return np.asarray(x)
@@ -163,7 +171,7 @@ def known_values(x):
         return None
 
 
-def of_several(wrong):
+def of_several(wrong: np.ndarray) -> str:
     """Text such as `" (and 3 more of 64)"`, to follow the first wrong one."""
     count = int(wrong.sum())
     return "" if count == 1 else f" (and {count - 1} more of {wrong.size})"

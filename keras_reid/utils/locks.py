@@ -1,11 +1,14 @@
 """Locks between processes, released when the process that holds them ends."""
 
+from __future__ import annotations
+
 import errno
 import fcntl
 import os
 import socket
 import time
 import warnings
+from typing import Any
 
 from keras_reid.utils.plain_files import open_plain
 
@@ -21,7 +24,7 @@ class Held(Exception):
         holder: a description such as "process 1234".
     """
 
-    def __init__(self, holder):
+    def __init__(self, holder: str) -> None:
         super().__init__(f"held by {holder}")
         self.holder = holder
 
@@ -50,7 +53,7 @@ class Lock:
         >>> lock.release()  # doctest: +SKIP
     """
 
-    def __init__(self, path, waiting=None):
+    def __init__(self, path: str | os.PathLike[str], waiting: Any = None) -> None:
         self.path, self._file = os.fspath(path), None
         while self._file is None:
             self._file = self._locked(waiting)
@@ -86,7 +89,7 @@ class Lock:
             raise
         return file
 
-    def release(self, remove=False):
+    def release(self, remove: bool = False) -> None:
         """Releases the lock.
 
         Args:
@@ -104,7 +107,7 @@ class Lock:
             self._file.close()
 
 
-def wait_until_free(path, seconds):
+def wait_until_free(path: str | os.PathLike[str], seconds: float) -> None:
     """Waits until nobody holds the lock at `path`; does not take it.
 
     Raises:

@@ -1,5 +1,7 @@
 """An amount of memory, as users write it."""
 
+from __future__ import annotations
+
 import re
 
 from keras_reid.utils.errors import UserError
@@ -9,7 +11,7 @@ for _power, _letter in enumerate("KMGT", 1):
     _UNITS |= {_letter: 1024**_power, f"{_letter}B": 1000**_power, f"{_letter}IB": 1024**_power}
 
 
-def parse_memory(text):
+def parse_memory(text: str) -> int:
     """Bytes: `"1GB"` is 10⁹, `"1GiB"` and `"1G"` are 2³⁰; a plain number is bytes.
 
     Raises:
@@ -21,7 +23,7 @@ def parse_memory(text):
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(text))
     unit = _UNITS.get(found[2].upper()) if found else None
-    if unit is None or float(found[1]) <= 0:
+    if found is None or unit is None or float(found[1]) <= 0:
         raise UserError(
             f"an amount of memory must be a number with a unit, such as 1GB or 512MiB. Received: {text!r}"
         )

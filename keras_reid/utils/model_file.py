@@ -1,20 +1,27 @@
 """Finds and identifies a trained model without loading it."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+import os
 import pathlib
 import zipfile
 import zlib
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import parse_json
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _CONFIG = "config.json"
 # Ours have 2 kB, because a backbone is one entry; a model that lists 1000 layers has about 1 MB.
 _MOST_CONFIG_BYTES = 2**24
 
 
-def find_model_file(run_or_model):
+def find_model_file(run_or_model: str | os.PathLike[str]) -> Path:
     """The `.keras` file of a run directory, or the `.keras` file itself.
 
     Commands call it before they import Keras, so that a typing error is reported at once.
@@ -51,7 +58,7 @@ def find_model_file(run_or_model):
     return file
 
 
-def fingerprint(file):
+def fingerprint(file: str | os.PathLike[str]) -> str:
     """A digest of architecture and weights, which identifies a model by its embeddings.
 
     Copying a model keeps the digest, and so does calibration, which changes no embedding. Time: reading the file.
@@ -86,7 +93,7 @@ def fingerprint(file):
     return digest.hexdigest()[:32]
 
 
-def read_config(file):
+def read_config(file: str | os.PathLike[str]) -> Any:
     """Reads the configuration in a `.keras` file, with limits: `{"class_name": …, "config": {…}, …}`.
 
     Args:
@@ -116,7 +123,7 @@ def read_config(file):
     return config
 
 
-def experiment_file_of(run_or_model):
+def experiment_file_of(run_or_model: str | os.PathLike[str]) -> Path | None:
     """The experiment file of a model, which defines its custom classes; None for a model file outside a run.
 
     A model file belongs to a run if its folder was written by `fit`, which a command.json shows. Files next to any

@@ -1,9 +1,14 @@
 """Metadata of a model file, read and replaced without loading the model."""
 
+from __future__ import annotations
+
 import copy
 import json
+import os
 import shutil
 import zipfile
+from collections.abc import Mapping
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import written_aside
@@ -12,7 +17,7 @@ from keras_reid.utils.model_file import read_config
 _CONFIG = "config.json"
 
 
-def read_metadata(file):
+def read_metadata(file: str | os.PathLike[str]) -> dict[str, Any]:
     """The `metadata` of the `ReIDModel` in a `.keras` file.
 
     Args:
@@ -27,7 +32,7 @@ def read_metadata(file):
     return _metadata(file, read_config(file))
 
 
-def update_metadata(file, entries):
+def update_metadata(file: str | os.PathLike[str], entries: Mapping[str, Any]) -> None:
     """Changes entries of the `metadata` in a `.keras` file; weights, optimizer and all else stay as they are.
 
     The new file is written next to the old one and then renamed: at every moment one of them is there, complete. Time

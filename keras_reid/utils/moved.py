@@ -3,6 +3,8 @@
 The table holds what users and earlier documents import. Everything in it goes in version 0.3.
 """
 
+from __future__ import annotations
+
 import importlib
 import importlib.abc
 import importlib.util
@@ -18,13 +20,13 @@ MODULES = {
 }
 
 
-def answer_to_old_names():
+def answer_to_old_names() -> None:
     """From now on the old names can be imported."""
     if not any(isinstance(finder, _OldNames) for finder in sys.meta_path):
         sys.meta_path.insert(0, _OldNames())
 
 
-def warn(old, new, stacklevel=2):
+def warn(old: str, new: str, stacklevel: int = 2) -> None:
     """Says that `old` is now called `new`; `stacklevel` as in `warnings.warn`, whose 1 is the caller of this."""
     warnings.warn(
         f"{old} is now {new}. The old name goes in keras_reid 0.3.",

@@ -2,11 +2,12 @@
 
 import importlib
 import importlib.util
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
 
-def find(extra, *packages):
+def find(extra: str, *packages: str) -> None:
     """Checks that packages are installed, without importing them.
 
     Args:
@@ -26,7 +27,7 @@ def find(extra, *packages):
         )
 
 
-def require(extra, *packages):
+def require(extra: str, *packages: str) -> Any:
     """Imports packages, or says how to install them.
 
     Args:

@@ -4,11 +4,14 @@ A file that the user names is executed. The copy in a run is executed only if it
 on this machine and recorded its hash, or this process has executed it. Otherwise the user must allow it.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
@@ -19,7 +22,7 @@ _NAME = (
 _executed = []  # hashes of the texts that this process has executed, the latest last
 
 
-def execute(file, source=None):
+def execute(file: str | os.PathLike[str], source: bytes | None = None) -> dict[str, Any]:
     """Executes an experiment file.
 
     Args:
@@ -50,7 +53,7 @@ def execute(file, source=None):
     return module.__dict__
 
 
-def source_of_run(file, trust_code=False):
+def source_of_run(file: str | os.PathLike[str], trust_code: bool = False) -> bytes:
     """Reads a run's experiment file if it may be executed, and prints a line that says so.
 
     Args:
@@ -66,7 +69,7 @@ def source_of_run(file, trust_code=False):
     try:
         source = Path(file).read_bytes()
     except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror.lower()}") from error
+        raise UserError(f"{file}: cannot be read: {(error.strerror or str(error)).lower()}") from error
     if not (is_known(source) or trust_code):
         raise UserError(refusal(file))
     why = "`fit` recorded its hash on this machine" if is_known(source) else "--trust-code"
@@ -74,7 +77,7 @@ def source_of_run(file, trust_code=False):
     return source
 
 
-def refusal(file):
+def refusal(file: str | os.PathLike[str]) -> str:
     """The message that says why a run's code is not executed, and what to do."""
     return (
         f"{file}: is not executed, because `fit` has not recorded its hash on this machine. Read it; if you trust it, "
@@ -82,18 +85,18 @@ def refusal(file):
     )
 
 
-def is_known(source):
+def is_known(source: bytes) -> bool:
     """Whether `fit` recorded the hash of this text on this machine, or this process has executed it."""
     digest = _digest(source)
     return digest in _executed or digest in _noted()
 
 
-def was_last(source):
+def was_last(source: bytes) -> bool:
     """Whether this text was executed last, so that the classes it registers are current."""
     return _executed[-1:] == [_digest(source)]
 
 
-def note(source):
+def note(source: bytes) -> str | None:
     """Records the hash of an experiment file that the user ran.
 
     Returns:
@@ -118,7 +121,7 @@ def note(source):
         finally:
             os.close(descriptor)
     except OSError as error:
-        return f"{error.filename or file}: {error.strerror.lower()}"
+        return f"{error.filename or file}: {(error.strerror or str(error)).lower()}"
     return None
 
 

@@ -1,12 +1,15 @@
 """Opens regular files only: never through a link, and never a pipe or a device."""
 
+from __future__ import annotations
+
 import os
 import stat
+from typing import IO, Any
 
 from keras_reid.utils.errors import UserError
 
 
-def open_plain(path, mode="rb"):
+def open_plain(path: str | os.PathLike[str], mode: str = "rb") -> IO[Any]:
     """Does `open(path, mode)` safely for a file in a folder that others may write to.
 
     A link there would redirect our writing to a file of its creator's choice, and a named pipe would wait forever.

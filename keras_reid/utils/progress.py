@@ -1,14 +1,17 @@
 """Shows progress with the estimated remaining time, on a terminal or in a log file."""
 
+from __future__ import annotations
+
 import contextlib
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 _KNOWN_AFTER = 2.0  # seconds after the first call
 
 
 @contextlib.contextmanager
-def progress(description, total, unit="images"):
+def progress(description: str, total: int, unit: str = "images") -> Iterator[Callable[..., None]]:
     """Shows the progress of a long loop; yields `advance(n=1)`.
 
     On a terminal, this is one live line; elsewhere (a file, a pipe, CI), it is a plain line every ten seconds, so that
@@ -28,7 +31,7 @@ def progress(description, total, unit="images"):
         line.close()
 
 
-def clock(seconds):
+def clock(seconds: float) -> str:
     """Formats seconds: `75` → `"1:15"`, `3700` → `"1:01:40"`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,13 +1,17 @@
 """Layers that compute something else for as long as a block runs."""
 
+from __future__ import annotations
+
 import contextlib
 import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 _lock = threading.Lock()
 
 
 @contextlib.contextmanager
-def replaced_calls(layers, replacement):
+def replaced_calls(layers: Iterable[Any], replacement: Callable[..., Any]) -> Iterator[None]:
     """Within the block, each layer calls `replacement(layer, call)` in place of its own method `call`.
 
     The block may be entered again with the same layers and replacement, by an inner block or by another thread: the

@@ -1,10 +1,14 @@
 """Work on rows in as many threads as there are cores; NumPy releases the interpreter's lock in its loops."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import functools
 import itertools
 import os
 import threading
+from collections.abc import Callable
+from typing import Any
 
 _NAME = "keras_reid_evaluation"
 
@@ -14,7 +18,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_threads(function, count, *arguments):
+def in_threads(function: Callable[..., Any], count: int, *arguments: Any) -> None:
     """Calls `function(start, stop, *arguments)` for stretches of `range(count)` at the same time.
 
     Example:

@@ -1,5 +1,7 @@
 """Finds out from the environment which of several workers this process is."""
 
+from __future__ import annotations
+
 import json
 import os
 from typing import NamedTuple
@@ -10,15 +12,15 @@ from keras_reid.utils.errors import UserError
 class Worker(NamedTuple):
     """A process in distributed training."""
 
-    index: int = 0
+    index: int = 0  # type: ignore[assignment]  # a tuple has a method of this name
     """number of this worker, from 0"""
-    count: int = 1
+    count: int = 1  # type: ignore[assignment]
     """number of workers"""
     chief: bool = True
     """whether this worker evaluates and writes; a single process always does"""
 
 
-def this_worker():
+def this_worker() -> Worker:
     """The `Worker` that the environment variable `TF_CONFIG` describes; without the variable, a single worker.
 
     `TF_CONFIG` is JSON, as TensorFlow defines it: `{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker",

@@ -1,5 +1,11 @@
 """Where in an image its similarity to another comes from: as a map, and drawn over the image."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -12,7 +18,9 @@ _COLORS = np.array(
 )
 
 
-def similarity_maps(model, paths, reference, batch_size=16):
+def similarity_maps(
+    model: Any, paths: Sequence[str | os.PathLike[str]], reference: np.ndarray, batch_size: int = 16
+) -> np.ndarray:
     """How much each position of an image contributes to its cosine similarity with a reference embedding.
 
     With the feature map `F(x)` of the backbone and the similarity `s = r·e / (|r| |e|)` of the image's embedding e and
@@ -57,7 +65,7 @@ def similarity_maps(model, paths, reference, batch_size=16):
     return np.concatenate(parts)
 
 
-def draw_heat(image, heat, largest):
+def draw_heat(image: Image.Image, heat: np.ndarray, largest: float) -> Image.Image:
     """A grey version of a picture with a map over it: the higher the value, the lighter and more opaque.
 
     Args:

@@ -1,7 +1,10 @@
 """An axis of a chart."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Sequence
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -32,7 +35,14 @@ class Axis:
     whole: bool = False
 
     @classmethod
-    def around(cls, label, values, from_zero=False, linear=False, **options):
+    def around(
+        cls,
+        label: str,
+        values: Sequence[float],
+        from_zero: bool = False,
+        linear: bool = False,
+        **options: bool,
+    ) -> Axis:
         """An axis that holds all values and ends at marks; logarithmic where they span more than a factor of 30.
 
         Args:
@@ -53,14 +63,14 @@ class Axis:
             label, math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step, **options
         )
 
-    def place(self, value):
+    def place(self, value: float) -> float:
         """0 at the low end, 1 at the high end; values outside are moved to the nearer end."""
         low, high = self.low, self.high
         if self.logarithmic:
             low, high, value = math.log10(low), math.log10(high), math.log10(max(value, low))
         return min(max((value - low) / (high - low), 0.0), 1.0)
 
-    def ticks(self, most=5):
+    def ticks(self, most: int = 5) -> list[float]:
         """The values that are marked: `most` steps on a linear axis, or fewer."""
         if self.logarithmic:
             powers = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
@@ -77,7 +87,7 @@ class Axis:
                 ticks.insert(0, self.low)
         return [tick for tick in ticks if self.low * (1 - 1e-9) - 1e-12 <= tick <= self.high * (1 + 1e-9)]
 
-    def text(self, value):
+    def text(self, value: float) -> str:
         """A value as it is written at its mark."""
         if self.logarithmic and value < 0.01 and math.log10(value) == round(math.log10(value)):
             return "10" + str(round(math.log10(value))).translate(_RAISED)

@@ -4,7 +4,10 @@
 them as SVG, which the page colours; `chart_picture.draw_chart` draws them into a PNG or JPEG file.
 """
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
 
 from keras_reid.visualization.axis import Axis
 
@@ -40,7 +43,7 @@ class Line:
     number: int | None = None
 
     @property
-    def role(self):
+    def role(self) -> str:
         """Of its `Shape`."""
         return "guide" if self.faint else "dashed" if self.dashed else "curve"
 
@@ -103,30 +106,30 @@ class Chart:
     """
 
     title: str
-    lines: tuple
+    lines: Sequence[Line]
     x: Axis
     y: Axis
     marks: tuple = ()
     points: tuple = ()
 
     @property
-    def colored(self):
+    def colored(self) -> list[tuple[int, Line]]:
         """`(number of the colour, line)` of each line that has a colour."""
         lines = [line for line in self.lines if not line.faint]
         return [(place if line.number is None else line.number, line) for place, line in enumerate(lines)]
 
     @property
-    def legend(self):
+    def legend(self) -> list[tuple[int, Line]]:
         """What to name: `colored`, or nothing where the title names the only line."""
         lines = self.colored
         return lines if len(lines) > 1 or any(line.note for _, line in lines) else []
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         """The name of the vertical axis with its unit."""
         return f"{self.y.label}, percent" if self.y.percent else self.y.label
 
-    def shapes(self, width=SIZE[0], height=SIZE[1]):
+    def shapes(self, width: int = SIZE[0], height: int = SIZE[1]) -> list[Shape]:
         """What to draw on paper of this size, in pixels, from the back to the front.
 
         Returns:

@@ -1,12 +1,19 @@
 """A chart as a picture."""
 
+from __future__ import annotations
+
 import itertools
 import math
+import os
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
 from keras_reid.utils.files import save_picture
 from keras_reid.visualization.chart import COLORS
+
+if TYPE_CHECKING:
+    from keras_reid.visualization.chart import Chart
 
 # The light colours of templates/style.css.
 _PAPER, _INK, _FAINT, _GRID = "#ffffff", "#1f2328", "#59636e", "#d1d9e0"
@@ -27,7 +34,12 @@ _PLAIN = str.maketrans({"×": "x", "−": "-", "⁻": "-", **dict(zip("⁰¹²³
 _MARGIN, _TITLE, _ROW = 18, 30, 22  # the edge, and the heights of the title and of a row below it
 
 
-def draw_chart(chart, path, size=(1100, 480), subtitle=None):
+def draw_chart(
+    chart: Chart,
+    path: str | os.PathLike[str],
+    size: tuple[int, int] = (1100, 480),
+    subtitle: str | None = None,
+) -> None:
     """Writes `chart_image` to a file.
 
     Args:
@@ -38,7 +50,9 @@ def draw_chart(chart, path, size=(1100, 480), subtitle=None):
     save_picture(chart_image(chart, size, subtitle), path)
 
 
-def chart_image(chart, size=(1100, 480), subtitle=None):
+def chart_image(
+    chart: Chart, size: tuple[int, int] = (1100, 480), subtitle: str | None = None
+) -> Image.Image:
     """A chart on white paper, with its title and legend above.
 
     Args:

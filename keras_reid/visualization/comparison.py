@@ -1,6 +1,10 @@
 """Several runs side by side: one page that needs nothing but a browser."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Sequence
 
 from keras_reid.utils.files import read_json
 from keras_reid.visualization.experiment_settings import differing_settings
@@ -9,7 +13,9 @@ from keras_reid.visualization.report import CURVES, METRICS, curve_charts
 from keras_reid.visualization.training_charts import compare_training, read_log
 
 
-def write_comparison(run_directories, output):
+def write_comparison(
+    run_directories: Sequence[str | os.PathLike[str]], output: str | os.PathLike[str]
+) -> pathlib.Path:
     """Writes a page that compares runs: a table of metrics for each test set, CMC, ROC and training curves in one
     chart each, and the settings that differ.
 
@@ -57,7 +63,7 @@ def write_comparison(run_directories, output):
     return path
 
 
-def run_names(directories):
+def run_names(directories: Sequence[pathlib.Path]) -> list[str]:
     """Names of the runs' folders, with as many parent folders as it takes to tell them apart."""
     parts = [directory.resolve().parts for directory in directories]
     for depth in range(1, max(map(len, parts)) + 1):

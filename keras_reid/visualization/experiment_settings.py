@@ -1,11 +1,16 @@
 """The settings of an experiment as text: one line each, components as they are written in Python."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 _DRAWN = (
     "seed"  # of a Keras layer without one: a new one in each process, so it is no difference between runs
 )
 
 
-def flat_settings(description, key=""):
+def flat_settings(description: Mapping[str, Any], key: str = "") -> dict[str, str]:
     """`{"data.root": "datasets", "model.pooling": "GeM(p=3.0)", …}` of a resolved experiment.
 
     Args:
@@ -34,7 +39,7 @@ def flat_settings(description, key=""):
     return settings
 
 
-def differing_settings(descriptions):
+def differing_settings(descriptions: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
     """Settings that are not the same in all experiments: name → one text for each, `–` where it has none.
 
     A component of one type in all of them is opened, so that only its arguments that differ are listed.
@@ -66,7 +71,7 @@ def differing_settings(descriptions):
     return differing
 
 
-def as_python(value):
+def as_python(value: Any) -> str:
     """A value as it is written in Python, a description as a call."""
     if isinstance(value, dict) and "class_name" in value and isinstance(value.get("config"), dict):
         return f"{value['class_name']}(…)"  # a Keras object, whose config fills pages

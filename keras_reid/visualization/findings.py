@@ -1,6 +1,9 @@
 """What a report says of one test set, as numbers: ROC, camera pairs, ranked lists, activation maps."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +17,10 @@ from keras_reid.utils.progress import progress
 from keras_reid.visualization.activation import similarity_maps
 from keras_reid.visualization.query_choice import choose_queries
 from keras_reid.visualization.ranked_list import RankedList, ranked_lists
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.evaluation.evaluator import DatasetEvaluation
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +53,13 @@ class Findings:
     remarks: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def collect_findings(model, dataset, evaluation, metric="cosine", most_pairs=None):
+def collect_findings(
+    model: Any,
+    dataset: ReIDDataset,
+    evaluation: DatasetEvaluation,
+    metric: str = "cosine",
+    most_pairs: float | None = None,
+) -> Findings:
     """What a report says of an evaluated test set. The embeddings are those of the evaluation.
 
     Time: the camera pairs cost as much as a ranking; the ROC a float64 matrix product of all pairs and about 10 ns for
@@ -63,30 +76,40 @@ def collect_findings(model, dataset, evaluation, metric="cosine", most_pairs=Non
         `Findings`.
     """
     query, gallery = evaluation.query, evaluation.gallery
-    paths = [[sample.path for sample in part] for part in (dataset.query, dataset.gallery)]
-    names = camera_names(dataset)
+    query_paths = [sample.path for sample in dataset.query]
+    gallery_paths = [sample.path for sample in dataset.gallery]
+    names, protocol = camera_names(dataset), str(dataset.protocol)
+    result = cast(RetrievalResult, evaluation.result)  # of one draw: several have no query in common
     remarks, lists = {}, {}
-    for group, queries in choose_queries(evaluation.result, query.identities).items():
+    for group, queries in choose_queries(result, query.identities).items():
         if queries:
             lists[group] = ranked_lists(
-                *paths, query, gallery, queries, metric=metric, protocol=dataset.protocol, camera_names=names
+                query_paths,
+                gallery_paths,
+                query,
+                gallery,
+                queries,
+                metric=metric,
+                protocol=protocol,
+                camera_names=names,
             )
-    several = len(names) > 1 and -1 not in (*query.cameras, *gallery.cameras)
+    unknown = any(one.cameras is None or (one.cameras == -1).any() for one in (query, gallery))
+    several = len(names) > 1 and not unknown
     return Findings(
         name=dataset.name,
         metric=metric,
-        result=evaluation.result,
+        result=result,
         counts=_counts(query, gallery, names),
-        roc=_roc(query, gallery, metric, dataset.protocol, most_pairs, remarks),
-        pairs=evaluate_camera_pairs(query, gallery, metric, protocol=dataset.protocol) if several else None,
+        roc=_roc(query, gallery, metric, protocol, most_pairs, remarks),
+        pairs=evaluate_camera_pairs(query, gallery, metric, protocol=protocol) if several else None,
         camera_names=names,
         lists=lists,
-        maps=_maps(model, lists, dict(zip(paths[0], query.embeddings, strict=True)), remarks),
+        maps=_maps(model, lists, dict(zip(query_paths, query.embeddings, strict=True)), remarks),
         remarks=remarks,
     )
 
 
-def camera_names(dataset):
+def camera_names(dataset: ReIDDataset) -> dict[int, str]:
     """Number of a camera in the test part → its name."""
     names = {}
     for samples, (_, cameras) in zip((dataset.query, dataset.gallery), dataset.test_labels(), strict=True):

@@ -1,15 +1,25 @@
 """Pages from the templates in `templates/`: one HTML file each that refers to nothing outside itself."""
 
+from __future__ import annotations
+
 import base64
 import dataclasses
 import functools
 import io
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 from markupsafe import Markup
 
 from keras_reid.utils.files import written_aside
 from keras_reid.visualization.chart import COLORS, SIZE
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from keras_reid.visualization.chart import Chart
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +37,7 @@ class Section:
     anchor: str = ""
 
 
-def write_page(path, title, header, sections):
+def write_page(path: str | os.PathLike[str], title: str, header: Markup, sections: Sequence[Section]) -> None:
     """Writes a page, whole or not at all, in the reader's light or dark colours.
 
     Args:
@@ -41,7 +51,7 @@ def write_page(path, title, header, sections):
         aside.write_text(page + "\n", encoding="utf-8")
 
 
-def render(template, **values):
+def render(template: str, **values: Any) -> Markup:
     """A part of a page: what a template makes of values. Text in the values is escaped.
 
     Args:
@@ -58,7 +68,13 @@ def render(template, **values):
     return Markup(_environment().get_template(f"{template}.html").render(values).strip())
 
 
-def page_header(title, purpose="", numbers=(), note="", facts=()):
+def page_header(
+    title: str,
+    purpose: str = "",
+    numbers: Iterable[tuple[str, float]] = (),
+    note: str = "",
+    facts: Iterable[tuple[str, str]] = (),
+) -> Markup:
     """The top of a page.
 
     Args:
@@ -71,12 +87,17 @@ def page_header(title, purpose="", numbers=(), note="", facts=()):
     return render("header", title=title, purpose=purpose, numbers=numbers, note=note, facts=facts)
 
 
-def notes(*texts):
+def notes(*texts: str) -> Markup:
     """Paragraphs that explain, in small print."""
     return render("notes", notes=texts)
 
 
-def table(header, rows, style="", best=()):
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    style: str = "",
+    best: Iterable[tuple[int, int]] = (),
+) -> Markup:
     """A table whose first column names the rows; it scrolls where the page is narrow.
 
     Args:
@@ -88,7 +109,7 @@ def table(header, rows, style="", best=()):
     return render("table", header=header, rows=rows, style=style, best=best)
 
 
-def charts(figures, beside=""):
+def charts(figures: Sequence[Chart], beside: Markup | str = "") -> Markup:
     """Charts side by side.
 
     Args:
@@ -98,14 +119,14 @@ def charts(figures, beside=""):
     return render("charts", charts=figures, beside=beside)
 
 
-def picture_source(image):
+def picture_source(image: Image.Image) -> str:
     """A `PIL.Image` as the source of a picture inside the page: a JPEG in a data URL."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=85)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def percent(fraction, digits=1):
+def percent(fraction: float, digits: int = 1) -> str:
     """`0.9312` → `"93.1 %"`."""
     return f"{100 * fraction:.{digits}f} %"
 

@@ -1,7 +1,12 @@
 """Pictures for TensorBoard: its embedding projector, and a sheet of a training batch."""
 
+from __future__ import annotations
+
 import math
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -9,11 +14,21 @@ from PIL import Image, ImageDraw, ImageFont
 from keras_reid.utils.files import save_picture, written_aside
 from keras_reid.visualization.thumbnails import thumbnail
 
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.evaluation.features import Features
+
 # TensorBoard takes sprites of at most 8192 pixels a side.
 _SIDE, _LARGEST = 64, 8192 // 64
 
 
-def write_projector(directory, dataset, query, gallery, images=500):
+def write_projector(
+    directory: str | os.PathLike[str],
+    dataset: ReIDDataset,
+    query: Features,
+    gallery: Features,
+    images: int = 500,
+) -> None:
     """Writes what TensorBoard's projector shows: embeddings of test images, with their pictures and labels.
 
     Identities are taken in the order of their numbers, with all their query and gallery images, up to `images` images.
@@ -74,7 +89,7 @@ def write_projector(directory, dataset, query, gallery, images=500):
     projector.visualize_embeddings(str(directory), config)
 
 
-def draw_batch(images, names, columns=8, rows=8):
+def draw_batch(images: np.ndarray, names: Sequence[str], columns: int = 8, rows: int = 8) -> Image.Image:
     """A sheet of the first images of a training batch, each with its identity below.
 
     Args:

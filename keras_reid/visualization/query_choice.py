@@ -1,9 +1,18 @@
 """Which queries a report shows: the best, some from the middle, and the worst."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.retrieval_result import RetrievalResult
 
-def choose_queries(result, identities, best=2, middle=2, worst=4):
+
+def choose_queries(
+    result: RetrievalResult, identities: np.ndarray, best: int = 2, middle: int = 2, worst: int = 4
+) -> dict[str, list[int]]:
     """The best and the worst queries by average precision, and some from the middle.
 
     The queries of a group show different identities if there are enough; no query is chosen twice.

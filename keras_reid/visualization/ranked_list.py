@@ -1,14 +1,22 @@
 """Ranked lists: a query and its nearest gallery images, right and wrong."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
 import math
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.evaluation.exact import nearest, rank_matches
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation.features import Features
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,16 +60,16 @@ class RankedList:
 
 
 def ranked_lists(
-    query_paths,
-    gallery_paths,
-    query,
-    gallery,
-    queries,
-    top=10,
-    metric="cosine",
-    protocol="cross_camera",
-    camera_names=None,
-):
+    query_paths: Sequence[str | os.PathLike[str]],
+    gallery_paths: Sequence[str | os.PathLike[str]],
+    query: Features,
+    gallery: Features,
+    queries: Sequence[int],
+    top: int = 10,
+    metric: str = "cosine",
+    protocol: str = "cross_camera",
+    camera_names: Mapping[int, str] | None = None,
+) -> list[RankedList]:
     """Ranked lists of a few queries.
 
     Args:
@@ -135,6 +143,6 @@ def ranked_lists(
     return lists
 
 
-def describe_distance(metric, distance):
+def describe_distance(metric: str, distance: float) -> str:
     """The caption of an image: the cosine similarity, or the Euclidean distance."""
     return f"{1 - distance:.2f}" if metric == "cosine" else f"{distance:.3g}"

@@ -1,7 +1,12 @@
 """Ranked lists and activation maps in pages."""
 
+from __future__ import annotations
+
 import math
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization.activation import draw_heat, similarity_maps
@@ -9,12 +14,20 @@ from keras_reid.visualization.page import Section, notes, page_header, picture_s
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
+if TYPE_CHECKING:
+    import numpy as np
+    from markupsafe import Markup
+
+    from keras_reid.visualization.ranked_list import RankedList
+
 _HEIGHT, _SMALL = 150, 100
 _FINER = 2.5  # than shown: a click shows a picture large
 _MOST_MISSED = 10
 
 
-def write_list_page(path, ranked_list, model, embedding):
+def write_list_page(
+    path: str | os.PathLike[str], ranked_list: RankedList, model: Any, embedding: np.ndarray
+) -> None:
     """Writes a page with a query's ranked list, the matches that come later, and its activation maps.
 
     Args:
@@ -37,7 +50,7 @@ def write_list_page(path, ranked_list, model, embedding):
     write_page(path, title, header, sections)
 
 
-def render_lists(groups):
+def render_lists(groups: Mapping[str, Sequence[RankedList]]) -> Markup:
     """Each query with its nearest gallery images, and below them the matches that come later.
 
     Args:
@@ -50,7 +63,7 @@ def render_lists(groups):
     return render("ranked_lists", groups=groups)
 
 
-def render_maps(lists, maps):
+def render_maps(lists: Sequence[RankedList], maps: Sequence[np.ndarray]) -> Markup:
     """The same lists with activation maps over the pictures; one scale for a row, so that a paler map means less.
 
     Args:

@@ -1,8 +1,13 @@
 """Ranked lists as one picture."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -10,6 +15,9 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import save_picture
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
+
+if TYPE_CHECKING:
+    from keras_reid.visualization.ranked_list import RankedList
 
 WIDEST = 1400  # pixels of a picture; what does not fit into a line stands in the next one
 _HEIGHT, _NARROWEST, _GAP, _MARGIN = 168, 108, 12, 24
@@ -24,7 +32,7 @@ _SIGNS = {
 }
 
 
-def draw_ranked_lists(lists, path):
+def draw_ranked_lists(lists: Sequence[RankedList], path: str | os.PathLike[str]) -> None:
     """Draws ranked lists into one picture: each query on the left, and next to it its nearest gallery images.
 
     Images of the query's identity have a thick green frame and a ✓, others a thin red one and a ✗. Below each stand
@@ -78,7 +86,7 @@ class Tile:
     sign: str = ""
 
 
-def draw_rows(rows, path):
+def draw_rows(rows: Sequence[tuple[str, Sequence[Tile]]], path: str | os.PathLike[str]) -> None:
     """Draws rows of images into one picture: the first of each row on the left, the others in lines next to it.
 
     Args:

@@ -1,6 +1,11 @@
 """The report of a run: one page that needs nothing but a browser."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +33,12 @@ from keras_reid.visualization.retrieval_charts import (
 from keras_reid.visualization.run_summary import purpose_of, run_summary, versions_of
 from keras_reid.visualization.training_charts import read_log, training_charts
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+    from keras_reid.evaluation.roc import RocCurve
+    from keras_reid.visualization.findings import Findings
+
 CURVES = "report/curves.json"
 # The columns of the terminal's tables; in pages the two that a reader looks for come first.
 METRICS = (("mAP", "mAP"), ("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mINP", "mINP"))
@@ -36,7 +47,13 @@ _GROUPS = {"best": "Best queries", "middle": "Queries in the middle", "worst": "
 _MOST_CAMERAS = 24
 
 
-def write_report(run_directory, findings, model=None, output=None, changed=None):
+def write_report(
+    run_directory: str | os.PathLike[str],
+    findings: Sequence[Findings],
+    model: Any = None,
+    output: str | os.PathLike[str] | None = None,
+    changed: Mapping[str, Any] | None = None,
+) -> pathlib.Path:
     """Writes the report of a run: metrics, curves, pairs, cameras, ranked lists, activation maps, training, settings.
 
     One file without any reference to the network, in the reader's light or dark colours. What it says of training and
@@ -84,7 +101,7 @@ def write_report(run_directory, findings, model=None, output=None, changed=None)
     return path
 
 
-def curves_of(findings):
+def curves_of(findings: Sequence[Findings]) -> dict[str, dict[str, Any]]:
     """The curves of each test set as plain numbers.
 
     Returns:
@@ -100,7 +117,7 @@ def curves_of(findings):
     }
 
 
-def curve_charts(curves, numbers=None):
+def curve_charts(curves: Mapping[str, Any], numbers: Mapping[str, int] | None = None) -> Markup:
     """The CMC curves in one chart, and the ROC curves that there are in another.
 
     Args:
@@ -115,7 +132,7 @@ def curve_charts(curves, numbers=None):
     return charts([*figures, roc_chart(with_roc, numbers)] if with_roc else figures)
 
 
-def equal_error_threshold(curve):
+def equal_error_threshold(curve: RocCurve) -> float:
     """The distance at which as many same pairs are rejected as different ones accepted."""
     return float(curve.thresholds[int(np.argmax(curve.fpr >= 1 - curve.tpr))])
 

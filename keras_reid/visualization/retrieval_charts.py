@@ -1,6 +1,11 @@
 """Curves of retrieval and verification: CMC, ROC, distances of pairs, calibration."""
 
+from __future__ import annotations
+
 import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,13 +15,17 @@ from keras_reid.visualization.chart import Chart, Line, Point
 from keras_reid.visualization.chart_picture import draw_chart
 from keras_reid.visualization.page import percent
 
+if TYPE_CHECKING:
+    from keras_reid.evaluation.calibration.calibration import Calibration
+    from keras_reid.evaluation.roc import RocCurve
+
 _BINS = 80
 _POINTS = 240  # of a ROC curve on the page
 _LEAST_RATE = 1e-6
 _FEW_PAIRS = 200  # a rate of fewer says little
 
 
-def cmc_chart(curves, numbers=None):
+def cmc_chart(curves: Mapping[str, Sequence[float]], numbers: Mapping[str, int] | None = None) -> Chart:
     """Cumulative matching characteristics in one chart.
 
     Args:
@@ -40,14 +49,14 @@ def cmc_chart(curves, numbers=None):
             name,
             tuple(enumerate(map(float, curve), 1)),
             note=percent(curve[0]),
-            number=numbers and numbers[name],
+            number=None if numbers is None else numbers[name],
         )
         for name, curve in curves.items()
     ]
     return Chart("CMC", lines, Axis("rank k", 1, last, whole=True), y)
 
 
-def roc_points(curve):
+def roc_points(curve: RocCurve) -> dict[str, list[float]]:
     """A few hundred points of a `RocCurve`, evenly spaced in the logarithm of the false-positive rate.
 
     The usual operating points (false-positive rates of 10⁻⁴, 10⁻³, 10⁻²) are among them, so that every place that
@@ -66,7 +75,9 @@ def roc_points(curve):
     return {"fpr": rates.tolist(), "tpr": [curve.tpr_at(min(rate * (1 + 1e-9), 1.0)) for rate in rates]}
 
 
-def roc_chart(curves, numbers=None):
+def roc_chart(
+    curves: Mapping[str, Mapping[str, Sequence[float]]], numbers: Mapping[str, int] | None = None
+) -> Chart:
     """ROC curves in one chart, over the logarithm of the false-positive rate.
 
     Args:
@@ -83,7 +94,7 @@ def roc_chart(curves, numbers=None):
             name,
             tuple(zip(points["fpr"], points["tpr"], strict=True)),
             note=percent(_at(points, 1e-3), 2),
-            number=numbers and numbers[name],
+            number=None if numbers is None else numbers[name],
         )
         for name, points in curves.items()
     ]
@@ -92,7 +103,7 @@ def roc_chart(curves, numbers=None):
     return Chart("ROC", lines, x, y)
 
 
-def distance_chart(curve, metric, thresholds=()):
+def distance_chart(curve: RocCurve, metric: str, thresholds: Iterable[tuple[float, str]] = ()) -> Chart:
     """Distances of pairs of one identity and of different ones, each kind by its own share.
 
     Args:
@@ -130,7 +141,7 @@ def distance_chart(curve, metric, thresholds=()):
     )
 
 
-def reliability_chart(reliability):
+def reliability_chart(reliability: Sequence[Mapping[str, Any]]) -> Chart:
     """How often pairs are of one identity where the calibration says so with some probability.
 
     A point a bin, with a line of one standard deviation up and down and the number of its pairs; bins of fewer than 200
@@ -159,7 +170,7 @@ def reliability_chart(reliability):
     return Chart("Reliability of the calibration", (diagonal,), x, y, points=points)
 
 
-def draw_reliability(calibration, path):
+def draw_reliability(calibration: Calibration, path: str | os.PathLike[str]) -> None:
     """Draws the reliability of a calibration, as `reliability_chart` shows it in a report.
 
     Args:

@@ -1,13 +1,23 @@
 """What a run was: model, training, machine."""
 
+from __future__ import annotations
+
 import ast
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras_reid.utils.files import read_json
 from keras_reid.utils.progress import clock
 from keras_reid.visualization.experiment_settings import as_python
 
 
-def run_summary(directory, description, log, model=None):
+def run_summary(
+    directory: pathlib.Path,
+    description: Mapping[str, Any],
+    log: Sequence[Mapping[str, Any]],
+    model: Any = None,
+) -> dict[str, str]:
     """Which model was trained, for how long, with which seed and code, and on which machine: name → text.
 
     Args:
@@ -42,7 +52,7 @@ def run_summary(directory, description, log, model=None):
     return summary
 
 
-def versions_of(directory):
+def versions_of(directory: pathlib.Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """`(header, rows)` of a table of versions: a column for each process that worked on the run, usually one."""
     sessions = (_read(directory / "environment.json") or {}).get("sessions", [])
     header = ("", *(session["started"].replace("T", " ").replace("+00:00", " UTC") for session in sessions))
@@ -56,7 +66,7 @@ def versions_of(directory):
     return header, rows
 
 
-def purpose_of(directory):
+def purpose_of(directory: pathlib.Path) -> str:
     """The first line of the experiment file's docstring, or an empty text."""
     file = directory / "experiment.py"
     try:

@@ -1,5 +1,10 @@
 """The learning rate over a training, as a picture."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 
 from keras_reid.visualization.axis import Axis
@@ -9,7 +14,14 @@ from keras_reid.visualization.chart_picture import draw_chart
 _AS_GOOD_AS_ZERO = 1e-6  # of the largest rate
 
 
-def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning rate"):
+def draw_schedule(
+    steps: Sequence[int] | np.ndarray,
+    rates: Sequence[float] | np.ndarray,
+    path: str | os.PathLike[str],
+    steps_per_epoch: float,
+    marks: Iterable[tuple[int, str]] = (),
+    title: str = "learning rate",
+) -> None:
     """Draws a learning rate over the steps of a training, with its epochs below.
 
     Args:
@@ -26,7 +38,13 @@ def draw_schedule(steps, rates, path, steps_per_epoch, marks=(), title="learning
     draw_chart(schedule_chart(steps, rates, steps_per_epoch, marks, title), path, subtitle="")
 
 
-def schedule_chart(steps, rates, steps_per_epoch, marks=(), title="learning rate"):
+def schedule_chart(
+    steps: Sequence[int] | np.ndarray,
+    rates: Sequence[float] | np.ndarray,
+    steps_per_epoch: float,
+    marks: Iterable[tuple[int, str]] = (),
+    title: str = "learning rate",
+) -> Chart:
     """The same as a `Chart`.
 
     Its vertical axis is logarithmic if the largest rate is over 30 times the smallest, unless some are

@@ -1,12 +1,16 @@
 """Small pictures of image files."""
 
+from __future__ import annotations
+
 import io
+import os
 import statistics
+from collections.abc import Sequence
 
 from PIL import Image, ImageOps
 
 
-def thumbnail(path, size, finer=1.0):
+def thumbnail(path: str | os.PathLike[str], size: tuple[int, int], finer: float = 1.0) -> Image.Image:
     """The upright RGB image of a file, scaled to fit into a frame with its proportions kept.
 
     Args:
@@ -18,11 +22,11 @@ def thumbnail(path, size, finer=1.0):
         image = ImageOps.exif_transpose(image).convert("RGB")
         own = max(image.width / size[0], image.height / size[1])
         factor = min(max(own, 1.0), finer)
-        frame = tuple(round(factor * length) for length in size)
+        frame = (round(factor * size[0]), round(factor * size[1]))
         return ImageOps.contain(image, frame, Image.Resampling.BICUBIC)
 
 
-def common_size(paths, height):
+def common_size(paths: Sequence[str | os.PathLike[str]], height: int) -> tuple[int, int]:
     """`(width, height)` of a tile that suits these images: the median of their proportions, 1:3 to 2:1."""
     ratios = []
     for path in paths:

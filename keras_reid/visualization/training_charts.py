@@ -1,6 +1,11 @@
 """Curves of a training, from the log of its epochs."""
 
+from __future__ import annotations
+
 import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras_reid.visualization.axis import Axis
 from keras_reid.visualization.chart import Chart, Line
@@ -19,7 +24,7 @@ _OTHER = {
 _RETRIEVAL = {"mAP": "mAP", "rank1": "Rank-1"}
 
 
-def read_log(file):
+def read_log(file: pathlib.Path) -> list[dict[str, Any]]:
     """The epochs that a `metrics.jsonl` holds, as dicts; an empty list where the file is missing.
 
     Args:
@@ -35,7 +40,7 @@ def read_log(file):
     return records
 
 
-def training_charts(log):
+def training_charts(log: Sequence[Mapping[str, Any]]) -> list[Chart]:
     """Loss and its terms, accuracy, learning rate, and retrieval over the epochs.
 
     Args:
@@ -79,7 +84,7 @@ def training_charts(log):
     return [chart for chart in charts if chart is not None]
 
 
-def compare_training(logs):
+def compare_training(logs: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Chart]:
     """Loss and retrieval of several runs over the epochs, in one chart each; a run has one colour in all of them.
 
     Args:

@@ -1,11 +1,26 @@
 """Networks without a head: torchvision's, IBN-Net's, timm's and torchreid's files as backbones."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from keras_reid.checkpoints import load_pretrained, named, read_state_dict
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.fastreid_options import OPEN_OPTIONS
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def build_backbone(file_or_state_dict, image_size=(256, 128), last_stride=1):
+    from keras_reid.checkpoints.filling import Report
+
+
+def build_backbone(
+    file_or_state_dict: str | os.PathLike[str] | Mapping[str, Any],
+    image_size: tuple[int, int] = (256, 128),
+    last_stride: int = 1,
+) -> Any:
     """A backbone with the weights of a network trained elsewhere, its classifier left out.
 
     The architecture follows from names and shapes. Understood are ResNet and ResNeXt of torchvision and IBN-Net,
@@ -29,7 +44,9 @@ def build_backbone(file_or_state_dict, image_size=(256, 128), last_stride=1):
     return fill_backbone(read_state_dict(file_or_state_dict), image_size, last_stride)[0]
 
 
-def fill_backbone(state, image_size=(256, 128), last_stride=1):
+def fill_backbone(
+    state: Mapping[str, np.ndarray], image_size: tuple[int, int] = (256, 128), last_stride: int = 1
+) -> tuple[Any, Report, dict[str, Any]]:
     """As `build_backbone`, from a state dict that has been read, with what there is to say about it.
 
     Returns the backbone, a `Report` of the names, and `{argument: value}` of what the weights do not tell.
@@ -38,7 +55,7 @@ def fill_backbone(state, image_size=(256, 128), last_stride=1):
     architecture = recognize({name: value.shape for name, value in state.items()})
     options = {**OPEN_OPTIONS, "MODEL.BACKBONE.LAST_STRIDE": last_stride}
     backbone = architecture.build(options, image_size)
-    assumed = {}
+    assumed: dict[str, Any] = {}
     if "MODEL.BACKBONE.LAST_STRIDE" in architecture.open_arguments:
         assumed["last_stride"] = last_stride
     if architecture.fixed_image_size:

@@ -1,9 +1,12 @@
 """Importer of FastReID's weights."""
 
+from __future__ import annotations
+
 import dataclasses
 import os
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -14,6 +17,11 @@ from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_names import is_first_release, targets, todays_names
 from keras_reid.weights.fastreid_options import resolve_options
 from keras_reid.weights.fastreid_yaml import ConfigFile
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_reid.checkpoints.filling import Report
 
 _POOLINGS = {
     "GlobalAvgPool": keras.layers.GlobalAveragePooling2D,
@@ -33,7 +41,10 @@ _CLASSIFIERS = {
 }
 
 
-def build_fastreid(file_or_state_dict, config=None):
+def build_fastreid(
+    file_or_state_dict: str | os.PathLike[str] | Mapping[str, Any],
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+) -> Any:
     """A `ReIDModel` with the weights of a network that FastReID trained.
 
     It must be of the meta-architecture Baseline, MoCo, Distiller or MGN, with a backbone of `keras_reid.backbones`.
@@ -66,7 +77,9 @@ def build_fastreid(file_or_state_dict, config=None):
     return build_model(state, config, file, stacklevel=4)
 
 
-def build_model(state, config, file, stacklevel=3):
+def build_model(
+    state: Mapping[str, np.ndarray], config: Any, file: str | os.PathLike[str] | None, stacklevel: int = 3
+) -> Any:
     """As `build_fastreid`, from a state dict that has been read.
 
     Args:
@@ -101,7 +114,7 @@ def build_model(state, config, file, stacklevel=3):
     return model
 
 
-def load_fastreid(model, file_or_state_dict):
+def load_fastreid(model: Any, file_or_state_dict: str | os.PathLike[str] | Mapping[str, Any]) -> Report:
     """Loads what fits of a FastReID state dict into a `ReIDModel`, and reports every name left over.
 
     Use it to fine-tune with another number of identities: then the classifier is reported, and keeps its

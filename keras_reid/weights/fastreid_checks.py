@@ -1,8 +1,11 @@
 """What options of a FastReID config may be, and which names there are."""
 
+from __future__ import annotations
+
 import difflib
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
@@ -27,7 +30,7 @@ _KNOWN = {
 _SIMILAR = 0.8
 
 
-def check_names(config):
+def check_names(config: Mapping[str, Any]) -> None:
     """Refuses what is almost, but not quite, the name of an option, which would be without effect.
 
     Raises:
@@ -46,7 +49,7 @@ def check_names(config):
                 )
 
 
-def checked_value(key, value, source):
+def checked_value(key: str, value: Any, source: Any) -> Any:
     """The value of an option that concerns a network, as the network takes it.
 
     Args:
@@ -66,7 +69,7 @@ def checked_value(key, value, source):
     return value
 
 
-def check_groups(config):
+def check_groups(config: Any) -> None:
     """Refuses a config whose sections are not dicts.
 
     Raises:

@@ -1,6 +1,10 @@
 """FastReID's names of a whole model's weights, today's and those of the first releases."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.checkpoints import Target, layer_targets, model_targets, named
 from keras_reid.heads import BNNeckHead, LinearHead, MultiGranularityHeads
@@ -8,13 +12,16 @@ from keras_reid.layers import GeMPooling2D
 from keras_reid.layers.margin import ClassificationLayer
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    import numpy as np
+
 # The heads of MGN, in the order of `MultiGranularityHeads`.
 _MGN_HEADS = tuple(f"{branch}_head" for branch in ("b1", "b2", "b3", "b21", "b22", "b31", "b32", "b33"))
 # The shared part of MGN is a numbered sequence there.
 _MGN_SHARED = {"conv1": "0", "bn1": "1", "layer1": "4", "layer2": "5", "layer3.0": "6"}
 
 
-def todays_names(state):
+def todays_names(state: Mapping[str, np.ndarray]) -> dict[str, tuple[str, np.ndarray]]:
     """`{today's name: (its own name, array)}` of a state dict, without what does not count.
 
     The first releases, whose files are the ones published, call a head's neck `bnneck`, its classifier's weight
@@ -38,12 +45,12 @@ def todays_names(state):
     return named(state, rename)
 
 
-def is_first_release(state):
+def is_first_release(state: Mapping[str, np.ndarray]) -> bool:
     """Whether a state dict has the names of the first releases' heads: later ones have no `bnneck`."""
     return any(re.search(r"(^|\.)(heads|b1_head)\.bnneck\.", name) for name in state)
 
 
-def head_names(state):
+def head_names(state: Mapping[str, np.ndarray]) -> tuple[str, ...]:
     """The names of the heads in a state dict: one, or MGN's eight.
 
     Raises:
@@ -58,7 +65,7 @@ def head_names(state):
     )
 
 
-def targets(model):
+def targets(model: Any) -> dict[str, Target]:
     """`{name in the state dict: Target}` of a whole `ReIDModel`."""
     if isinstance(model.head, MultiGranularityHeads):
         found = model_targets(model.backbone, rename=_mgn_name)
@@ -80,7 +87,7 @@ def _mgn_name(name):
     return name
 
 
-def plain_resnet_names(names):
+def plain_resnet_names(names: Iterable[str]) -> dict[str, str]:
     """`{name of the first branch in a ResNet: its name in MGN}`, from the names of MGN."""
     found = {}
     for name in names:

@@ -1,5 +1,10 @@
 """Options of FastReID's first releases, whose weights are the ones published, under today's names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 _POOLINGS = {
     "avgpool": "GlobalAvgPool",
     "fastavgpool": "FastGlobalAvgPool",
@@ -25,7 +30,7 @@ _HEADS = ("BNneckHead", "LinearHead", "ReductionHead")
 _SCALE, _MARGIN, _REDUCTION_DIM = 128, 0.15, 512
 
 
-def todays_options(config, learnt_exponent=True):
+def todays_options(config: Mapping[str, Any], learnt_exponent: bool = True) -> Mapping[str, Any]:
     """A config under today's option names; one that is of today comes back as it is.
 
     There were two generations. The first (0.1) had a head for each structure (`BNneckHead`, `LinearHead`,

@@ -1,7 +1,10 @@
 """The options of a FastReID network: what its weights tell, its config says, and what is assumed."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures import check_values, recognize, recognize_mgn
@@ -10,6 +13,11 @@ from keras_reid.weights.fastreid_names import head_names
 from keras_reid.weights.fastreid_old_options import todays_options
 from keras_reid.weights.fastreid_yaml import ConfigFile, plain_values
 from keras_reid.weights.layered_options import LayeredOptions
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_reid.weights.architectures.architecture import Architecture
 
 # What names and shapes may leave open about a backbone; of these, a model has what its backbone has.
 OPEN_OPTIONS = {
@@ -73,7 +81,9 @@ _GEM = ("GeneralizedMeanPooling", "GeneralizedMeanPoolingP")
 _DEFAULTS_SOURCE = "FastReID's defaults"
 
 
-def resolve_options(state, config=None, saved=None, stacklevel=3):
+def resolve_options(
+    state: Mapping[str, np.ndarray], config: Any = None, saved: Any = None, stacklevel: int = 3
+) -> tuple[Architecture, Any]:
     """The backbone's `Architecture`, and all options of a model as `{"MODEL.HEADS.POOL_LAYER": ..., ...}`.
 
     They come from five layers, of which the higher counts before the lower:

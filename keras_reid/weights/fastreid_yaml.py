@@ -1,16 +1,23 @@
 """FastReID's config files."""
 
+from __future__ import annotations
+
 import ast
 import dataclasses
 import functools
 import math
+import os
 import pathlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid_checks import check_names
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _BASE = "_BASE_"
 # What concerns the network and its images; the rest is about training and evaluation.
@@ -36,7 +43,7 @@ class ConfigFile:
     files: Mapping
 
     @classmethod
-    def read(cls, path):
+    def read(cls, path: str | os.PathLike[str]) -> ConfigFile:
         """As `read_config`, with the files."""
         path = pathlib.Path(path)
         try:
@@ -59,7 +66,7 @@ class ConfigFile:
         check_names({key: {} for key in merged} | found)
         return cls(found, files)
 
-    def source(self, option):
+    def source(self, option: str) -> Path:
         """The file whose value of an option counts, such as of "MODEL.HEADS.SCALE".
 
         The config itself for an option that no file names so: one of the first releases, under today's name.
@@ -74,7 +81,7 @@ class ConfigFile:
         return next(reversed(self.files))
 
 
-def read_config(path):
+def read_config(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """The options of a network and its images from one of FastReID's YAML files, under its own names.
 
     A file may name another one as `_BASE_` (relative to itself, absolute, or with `~`) and replaces options of that
@@ -99,7 +106,7 @@ def read_config(path):
     return ConfigFile.read(path).options
 
 
-def config_beside(file):
+def config_beside(file: str | os.PathLike[str]) -> Path | None:
     """The YAML file that belongs to a checkpoint: of its name, or what FastReID writes into its output folder.
 
     Args:
@@ -214,7 +221,7 @@ def _merge(own, base, path, prefix=""):
     return merged
 
 
-def plain_values(value):
+def plain_values(value: Any) -> Any:
     """Values as FastReID understands them: text that is a Python value, as "(256, 128)", is that value."""
     if isinstance(value, Mapping):
         return {key: plain_values(inner) for key, inner in value.items()}

@@ -1,6 +1,9 @@
 """Options that several sources give, and where each value comes from."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 
 class LayeredOptions(Mapping):
@@ -16,10 +19,10 @@ class LayeredOptions(Mapping):
         "FastReID's defaults"
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._values, self._sources = {}, {}
 
-    def add(self, source, values):
+    def add(self, source: str, values: Mapping[str, Any]) -> None:
         """Puts a layer on top.
 
         Args:
@@ -29,15 +32,15 @@ class LayeredOptions(Mapping):
         self._values.update(values)
         self._sources.update(dict.fromkeys(values, source))
 
-    def source(self, option):
+    def source(self, option: str) -> str:
         """Where the value of an option comes from, in words that can stand after "from"."""
         return self._sources[option]
 
-    def __getitem__(self, option):
+    def __getitem__(self, option: str) -> Any:
         return self._values[option]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._values)

@@ -1,5 +1,9 @@
 """Which backbone a checkpoint belongs to, told from its names and shapes: one file a family."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
 from keras_reid.weights.architectures.mgn import recognize_mgn as _recognize_mgn
@@ -25,7 +29,7 @@ _FAMILIES = (
 __all__ = ["Architecture", "check_values", "recognize", "recognize_mgn"]
 
 
-def recognize(shapes):
+def recognize(shapes: Mapping[str, tuple[int, ...]]) -> Architecture:
     """The `Architecture` of a backbone.
 
     Args:
@@ -44,7 +48,7 @@ def recognize(shapes):
     )
 
 
-def recognize_mgn(shapes):
+def recognize_mgn(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of an MGN's backbone, from `{name: shape}` of the whole model's weights.
 
     Raises:
@@ -53,7 +57,7 @@ def recognize_mgn(shapes):
     return _ask(_recognize_mgn, shapes)
 
 
-def check_values(shapes):
+def check_values(shapes: Mapping[str, tuple[int, ...]]) -> None:
     """Refuses weights without values, whose other sizes could be anything.
 
     Raises:

@@ -1,7 +1,10 @@
 """What a checkpoint tells about its backbone."""
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Architecture:
     open_arguments: Mapping = dataclasses.field(default_factory=dict)
     fixed_image_size: bool = False
 
-    def build(self, options, image_size):
+    def build(self, options: Mapping[str, Any], image_size: tuple[int, int]) -> Any:
         """The backbone with random weights.
 
         Args:
@@ -40,7 +43,7 @@ class Architecture:
         return getattr(backbones, self.backbone)(**arguments)
 
 
-def count_blocks(shapes, stages):
+def count_blocks(shapes: Mapping[str, tuple[int, ...]], stages: Sequence[str]) -> tuple[int, ...]:
     """The number of blocks in each stage: distinct second parts of names that start with the stage's.
 
     Args:

@@ -1,13 +1,20 @@
 """MGN's checkpoints: a ResNet whose end exists three times."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.resnet import recognize_resnet
 from keras_reid.weights.fastreid_names import plain_resnet_names
 
+if TYPE_CHECKING:
+    from keras_reid.weights.architectures.architecture import Architecture
 
-def recognize_mgn(shapes):
+
+def recognize_mgn(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a `MultiGranularityResNet`.
 
     Args:

@@ -1,5 +1,9 @@
 """MobileNetV2's checkpoints: FastReID's and torchvision's have different names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.checkpoints.torchvision_names import mobilenet_v2_name
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
@@ -9,7 +13,7 @@ _TORCHVISION = {"features.1.conv.0.0.weight", "features.18.0.weight"}
 _WIDTHS = {320: 1.0, 240: 0.75, 160: 0.5, 112: 0.35, 80: 0.25, 32: 0.1}
 
 
-def recognize_mobilenet_v2(shapes):
+def recognize_mobilenet_v2(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a MobileNetV2, or None."""
     if set(shapes) >= _TORCHVISION:
         shapes = {mobilenet_v2_name(name): shape for name, shape in shapes.items()}

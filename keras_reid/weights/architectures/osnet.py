@@ -1,5 +1,9 @@
 """OSNet's checkpoints: FastReID's and torchreid's have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture
 
@@ -7,7 +11,7 @@ _WIDTHS = {64: 1.0, 48: 0.75, 32: 0.5, 16: 0.25}  # by the channels of the stem
 _DEPTHS = {1.0: "x1_0", 0.75: "x0_75", 0.5: "x0_5", 0.25: "x0_25"}
 
 
-def recognize_osnet(shapes):
+def recognize_osnet(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of an OSNet, or None."""
     if "conv1.conv.weight" not in shapes or "conv2.0.conv2d.3.conv2.weight" not in shapes:
         return None

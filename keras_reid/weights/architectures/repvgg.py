@@ -1,5 +1,9 @@
 """RepVGG's checkpoints, in the form it is trained in and in the fused one."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
@@ -19,7 +23,7 @@ _SIZES = {
 }
 
 
-def recognize_repvgg(shapes):
+def recognize_repvgg(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a RepVGG, or None."""
     weight = next((name for name in (_TRAINED, *_FUSED) if f"stage0{name}" in shapes), None)
     if weight is None:

@@ -1,13 +1,23 @@
 """ResNeSt's checkpoints: FastReID's, the authors' and timm's have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 _STAGES = ("layer1", "layer2", "layer3", "layer4")
-_DEPTHS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101, (3, 24, 36, 3): 200, (3, 30, 48, 8): 269}
+_DEPTHS: dict[tuple[int, ...], int] = {
+    (3, 4, 6, 3): 50,
+    (3, 4, 23, 3): 101,
+    (3, 24, 36, 3): 200,
+    (3, 30, 48, 8): 269,
+}
 
 
-def recognize_resnest(shapes):
+def recognize_resnest(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a ResNeSt, or None."""
     if "layer1.0.conv2.fc1.weight" not in shapes or "layer1.0.conv1.weight" not in shapes:
         return None
@@ -21,7 +31,7 @@ def recognize_resnest(shapes):
             f"Received: {blocks} blocks and a first split convolution of shape {convolution}"
         )
     non_local = any(name.startswith("NL_") for name in shapes)
-    options = {
+    options: dict[str, Any] = {
         "MODEL.BACKBONE.NAME": "build_resnest_backbone",
         "MODEL.BACKBONE.DEPTH": f"{depth}x",
     }

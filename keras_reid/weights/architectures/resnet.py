@@ -1,10 +1,14 @@
 """ResNet's checkpoints: FastReID's, torchvision's and IBN-Net's have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 _STAGES = ("layer1", "layer2", "layer3", "layer4")
-_DEPTHS = {
+_DEPTHS: dict[tuple[bool, tuple[int, ...]], int] = {
     (False, (2, 2, 2, 2)): 18,
     (False, (3, 4, 6, 3)): 34,
     (True, (3, 4, 6, 3)): 50,
@@ -13,7 +17,7 @@ _DEPTHS = {
 }
 
 
-def recognize_resnet(shapes):
+def recognize_resnet(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a ResNet, or None."""
     if "conv1.weight" not in shapes or "layer1.0.conv1.weight" not in shapes:
         return None

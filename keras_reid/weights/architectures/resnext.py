@@ -1,5 +1,9 @@
 """ResNeXt's checkpoints: FastReID's, torchvision's and IBN-Net's have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
@@ -7,7 +11,7 @@ _STAGES = ("layer1", "layer2", "layer3", "layer4")
 _DEPTHS = {(3, 4, 6, 3): 50, (3, 4, 23, 3): 101}
 
 
-def recognize_resnext(shapes):
+def recognize_resnext(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a ResNeXt, or None."""
     grouped = shapes.get("layer1.0.conv2.weight", (1, 1))
     if "conv1.weight" not in shapes or "layer1.0.conv3.weight" not in shapes or grouped[0] == grouped[1]:

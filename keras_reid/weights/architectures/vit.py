@@ -1,13 +1,20 @@
 """ViT's checkpoints: FastReID's, timm's and DeiT's have the same names."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
 
 # (blocks, hidden units for each channel, bias of queries, keys and values): depth, channels of a head
-_DEPTHS = {(12, 4, True): ("base", 64), (8, 3, False): ("small", 96)}
+_DEPTHS: dict[tuple[int, float, bool], tuple[str | None, int]] = {
+    (12, 4, True): ("base", 64),
+    (8, 3, False): ("small", 96),
+}
 
 
-def recognize_vit(shapes):
+def recognize_vit(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     """The `Architecture` of a vision transformer, or None."""
     patches, token = shapes.get("patch_embed.proj.weight"), shapes.get("cls_token")
     hidden = shapes.get("blocks.0.mlp.fc1.weight")
