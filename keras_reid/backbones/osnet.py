@@ -135,7 +135,7 @@ class _OSNetBuilder(LayerBuilder):
     def transition(self, x, name):
         """1×1, then the average of 2×2, which halves height and width."""
         x = self.unit(x, x.shape[-1], f"{name}.0")
-        return layers.AveragePooling2D(2, name=f"{name}.1", dtype=self.dtype)(x)
+        return layers.AveragePooling2D(2, data_format="channels_last", name=f"{name}.1", dtype=self.dtype)(x)
 
     def unit(self, x, channels, name, linear=False):
         """1×1 convolution and normalisation, and a ReLU unless `linear`."""
