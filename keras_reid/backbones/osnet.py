@@ -56,6 +56,13 @@ class OSNet(Backbone):
     """
 
     widths = (0.25, 0.5, 0.75, 1.0)
+    presets: ClassVar[dict] = {
+        "osnet_x1_0": {"width": 1.0},
+        "osnet_x0_75": {"width": 0.75},
+        "osnet_x0_5": {"width": 0.5},
+        "osnet_x0_25": {"width": 0.25},
+        "osnet_ibn_x1_0": {"width": 1.0, "ibn": True},
+    }
     smallest: ClassVar[dict] = {"width": 0.25}
 
     def __init__(

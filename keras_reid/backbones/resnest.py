@@ -59,6 +59,7 @@ class ResNeSt(Backbone):
     """
 
     depths = tuple(_BLOCKS)
+    presets: ClassVar[dict] = {f"resnest{depth}": {"depth": depth} for depth in _BLOCKS}
     smallest: ClassVar[dict] = {"depth": 50}
 
     def __init__(

@@ -62,9 +62,7 @@ def _check_file(path, format):
     if format == "litert" and path.suffix != _SUFFIX:
         raise UserError(f"{path}: the name of a LiteRT file must end with {_SUFFIX}.")
     if path.is_dir():
-        raise UserError(
-            f"{path}: is a folder, and {format} is one file. Name the file: {path / 'model.onnx'}"
-        )
+        raise UserError(f"{path}: is a folder, and {format} writes one file. Name the file in it.")
 
 
 class _UnitLength(keras.Model):

@@ -129,6 +129,25 @@ class ReIDModel(TrainingModel):
             getattr(fused, part).set_weights(getattr(self, part).get_weights())
         return fused
 
+    @classmethod
+    def from_preset(cls, name_or_path, trust_code=False):
+        """A trained model, ready for inference, by its path.
+
+        Args:
+            name_or_path: a run directory or a `.keras` file. There are no trained models by name yet; the names that a
+                backbone knows are in its `presets`.
+            trust_code: as of `models.load_model`.
+
+        Raises:
+            UserError: if there is no such path or name; as `models.load_model`.
+
+        Example:
+            >>> model = ReIDModel.from_preset("runs/quickstart")  # doctest: +SKIP
+        """
+        from keras_reid.models.presets import load_preset
+
+        return load_preset(name_or_path, trust_code)
+
     def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
         """Writes the model for inference without this package, as `keras.Model.export` does.
 

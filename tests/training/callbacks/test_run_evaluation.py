@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.training.callbacks import BestModel, RetrievalEvaluation
-from keras_reid.training.callbacks import retrieval_evaluation as module
+from keras_reid.training.callbacks import BestModel, RunEvaluation
+from keras_reid.training.callbacks import run_evaluation as module
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def fit(callbacks, epochs=6, **options):
 
 def retrieval(tmp_path=None, patience=0, **options):
     best = BestModel(tmp_path, lambda *args: None, patience) if tmp_path else None
-    return RetrievalEvaluation([SimpleNamespace(name="a")], best=best, **options)
+    return RunEvaluation([SimpleNamespace(name="a")], best=best, **options)
 
 
 @pytest.mark.parametrize(("every", "times"), [(1, 6), (2, 3), (4, 2), (0, 1)])
