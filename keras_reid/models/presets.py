@@ -30,8 +30,10 @@ def load_preset(name_or_path, trust_code=False):
         if cls is not backbones.MultiGranularityResNet  # the names are ResNet's
     }
     near = difflib.get_close_matches(given, of_backbones, n=3)
-    remedy = "".join(f' backbones.{of_backbones[name]}.from_preset("{name}")' for name in near[:1])
-    others = f" The nearest names are {', '.join(near)}, of backbones:{remedy}." if near else ""
+    others = ""
+    if near:
+        call = f'backbones.{of_backbones[near[0]]}.from_preset("{near[0]}")'
+        others = f" The nearest names are those of backbones, {', '.join(near)}: use {call}."
     raise UserError(
         f"{given}: there is no such run directory or .keras file, and no trained model is known by that name. Pass a "
         f"path, such as runs/NAME or model.keras.{others}"

@@ -58,6 +58,11 @@ class ReIDModel(TrainingModel):
         metadata=None,
         **kwargs,
     ):
+        if getattr(pooling, "data_format", "channels_last") != "channels_last":
+            raise ValueError(
+                "pooling must take feature maps with channels last, (batch, height, width, channels). Received: "
+                f'{type(pooling).__name__} for {pooling.data_format}. Make it with data_format="channels_last".'
+            )
         # Without autocasting, mixed precision would round pixels to 11 bits before they are normalised.
         super().__init__(autocast=False, **kwargs)
         self.backbone = backbone

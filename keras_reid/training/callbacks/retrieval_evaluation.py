@@ -28,7 +28,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     `"camera"`, as in `fit`.
 
     - arrays: `(images, labels)`
-    - batches: a `tf.data.Dataset`, or anything that can be read again and again, of `(images, labels)`
+    - batches `(images, labels)`: a `tf.data.Dataset`, a `keras.utils.PyDataset`, or what else can be read repeatedly
     - files: a list of `keras_reid.data.Sample`, which are decoded and resized to RGB 0–255, as a `ReIDModel` takes them
 
     Args:
@@ -172,7 +172,8 @@ def _reader(name, given, batch_size, image_size):
         if len(counts) != 1:
             raise ValueError(f"`{name}` must have one label an image. Received: {sorted(counts)} of them")
         return lambda model: _from_arrays(images, labels, *counts, batch_size)
-    if not isinstance(given, Iterable) or isinstance(given, (Iterator, Mapping, str)):
+    readable = isinstance(given, (Iterable, keras.utils.PyDataset))
+    if not readable or isinstance(given, (Iterator, Mapping, str, np.ndarray)):
         raise ValueError(
             f"`{name}` must be (images, labels), a data set of such batches that can be read again in each epoch, or a "
             f"list of Samples. Received: {type(given).__name__}"
@@ -201,6 +202,8 @@ def _from_arrays(images, labels, count, batch_size):
 
 
 def _from_batches(name, batches):
+    if isinstance(batches, keras.utils.PyDataset):
+        batches = map(batches.__getitem__, range(len(batches)))
     for batch in batches:
         if not isinstance(batch, (list, tuple)) or len(batch) != 2:
             raise UserError(
