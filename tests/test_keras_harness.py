@@ -26,6 +26,7 @@ LAYERS = {
     "ArcSoftmax": ({"num_classes": 5}, VECTOR),
     "CameraEmbedding": ({"num_cameras": 3}, {"tokens_shape": TOKENS, "cameras_shape": (2,)}),
     "CircleSoftmax": ({"num_classes": 5}, VECTOR),
+    "Conv2D": ({"filters": 8, "kernel_size": 3}, MAP),
     "CosSoftmax": ({"num_classes": 5}, VECTOR),
     "GroupedConv2D": ({"filters": 8, "kernel_size": 3, "groups": 4}, MAP),
     "IdentityPooling2D": ({}, (2, 1, 1, 16)),

@@ -53,6 +53,7 @@ class LayerBuilder:
             padding=padding,
             groups=groups,
             dilation_rate=dilation,
+            data_format="channels_last",
             use_bias=use_bias,
             kernel_initializer=self.initializer(),
             name=name,

@@ -90,7 +90,8 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
                 the part whose loss is not 0. Costs a gathering of features and logits a step.
             metrics: a list, as of `keras.Model.compile`, of metrics of the identities and the class scores
                 `(batch, classes)`, without margin: `["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5)]`. The
-                accuracy is logged without being asked for. Retrieval is measured by `callbacks.RetrievalEvaluation`.
+                accuracy is logged without being asked for. For retrieval, see
+                `keras_reid.callbacks.RetrievalEvaluation`.
             weighted_metrics: as `metrics`, with the sample weights.
             loss: the same as `losses`, under Keras' name for it.
             **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
