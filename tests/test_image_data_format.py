@@ -1,11 +1,14 @@
 """Keras' global `image_data_format` changes no network of this package, built or loaded."""
 
+import ast
 import inspect
+import pathlib
 
 import keras
 import numpy as np
 import pytest
 
+import keras_reid
 from keras_reid import experiment as ex
 from keras_reid import heads, layers
 from keras_reid.models import ReIDModel
@@ -114,3 +117,39 @@ def test_a_pooling_for_channels_first_is_refused(channels_first):
         ValueError, match=r'channels last.*GlobalAveragePooling2D.*data_format="channels_last"'
     ):
         ReIDModel(BACKBONES["resnet18"](), pooling, heads.BNNeckHead(5), image_size=SIZE)
+
+
+def _takes_format(function):
+    return "data_format" in inspect.signature(function).parameters
+
+
+FORMATTED = {
+    "layers": {
+        name for name, one in vars(keras.layers).items() if inspect.isclass(one) and _takes_format(one)
+    },
+    "ops": {name for name, one in vars(keras.ops).items() if inspect.isfunction(one) and _takes_format(one)},
+    "image": {
+        name for name, one in vars(keras.ops.image).items() if inspect.isfunction(one) and _takes_format(one)
+    },
+}
+
+
+def test_each_layer_and_operation_of_keras_that_takes_a_format_is_given_one():
+    assert {"Conv2D", "MaxPooling2D", "GlobalAveragePooling2D"} <= FORMATTED["layers"]
+    assert {"max_pool", "conv"} <= FORMATTED["ops"]
+    assert "resize" in FORMATTED["image"]
+    root = pathlib.Path(keras_reid.__file__).parent
+    missing = [
+        f"{file.relative_to(root)}:{node.lineno}: {node.func.attr}"
+        for file in sorted(root.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr in FORMATTED.get(_owner(node.func.value), ())
+        if "data_format" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not missing
+
+
+def _owner(node):
+    """`keras.layers` → `layers`."""
+    return getattr(node, "attr", getattr(node, "id", None))
