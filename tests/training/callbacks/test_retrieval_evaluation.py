@@ -126,7 +126,7 @@ def test_every_few_epochs_and_after_the_last(every, evaluated, capsys):
     watch = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_mAP" in logs))
     fit([RetrievalEvaluation((X, IDENTITIES), every=every, verbose=1), watch], epochs=5)
     assert [epoch for epoch, there in enumerate(seen) if there] == evaluated
-    assert capsys.readouterr().out.count("Rank-1") == len(evaluated)
+    assert capsys.readouterr().out.count("Test set") == len(evaluated)
 
 
 def test_a_part_of_the_model_gives_the_embeddings():
@@ -155,7 +155,9 @@ def test_files_for_a_model_of_ours(tmp_path):
     assert 0 < history.history["val_mAP"][0] <= 1
     assert callback.last.num_valid_queries == 4
 
-    plain = keras.Sequential([keras.Input((None, None, 3)), keras.layers.GlobalAveragePooling2D()])
+    plain = keras.Sequential(
+        [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3), keras.layers.GlobalAveragePooling2D()]
+    )
     plain.compile("sgd", "mse")
     with pytest.raises(UserError, match=r"size of the images.*image_size=\(height, width\)"):
         plain.fit(images, np.zeros((8, 3)), verbose=0, callbacks=[RetrievalEvaluation(samples)])
