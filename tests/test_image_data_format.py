@@ -128,7 +128,7 @@ FORMATTED = {
         name for name, one in vars(keras.layers).items() if inspect.isclass(one) and _takes_format(one)
     },
     "ops": {name for name, one in vars(keras.ops).items() if inspect.isfunction(one) and _takes_format(one)},
-    "image": {
+    "ops.image": {
         name for name, one in vars(keras.ops.image).items() if inspect.isfunction(one) and _takes_format(one)
     },
 }
@@ -137,19 +137,14 @@ FORMATTED = {
 def test_each_layer_and_operation_of_keras_that_takes_a_format_is_given_one():
     assert {"Conv2D", "MaxPooling2D", "GlobalAveragePooling2D"} <= FORMATTED["layers"]
     assert {"max_pool", "conv"} <= FORMATTED["ops"]
-    assert "resize" in FORMATTED["image"]
+    assert "resize" in FORMATTED["ops.image"]
     root = pathlib.Path(keras_reid.__file__).parent
     missing = [
         f"{file.relative_to(root)}:{node.lineno}: {node.func.attr}"
         for file in sorted(root.rglob("*.py"))
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if node.func.attr in FORMATTED.get(_owner(node.func.value), ())
+        if node.func.attr in FORMATTED.get(ast.unparse(node.func.value).removeprefix("keras."), ())
         if "data_format" not in {keyword.arg for keyword in node.keywords}
     ]
     assert not missing
-
-
-def _owner(node):
-    """`keras.layers` → `layers`."""
-    return getattr(node, "attr", getattr(node, "id", None))
