@@ -69,7 +69,7 @@ class _UnitLength(keras.Model):
     """What Keras' own exporters write: the model, with embeddings of length 1 as in every export."""
 
     def __init__(self, model):
-        super().__init__(autocast=False, name=model.name)
+        super().__init__(autocast=False, dtype="float32", name=model.name)
         self.model = model
         self(keras.Input((*model.image_size, 3)))  # Keras exports what has been called
 
