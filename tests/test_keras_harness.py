@@ -53,6 +53,7 @@ def settings(name):
 
 
 @pytest.mark.filterwarnings("ignore:.*in training mode without labels")  # which the harness has not
+@pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")  # it trains from a generator
 @pytest.mark.parametrize(
     ("room", "name"),
     [pytest.param(*one, marks=[] if one[1] in QUICK else pytest.mark.medium) for one in PUBLIC],
