@@ -108,7 +108,7 @@ def test_documented_names_are_attributes_of_the_package():
 
 
 def _is_there(name):
-    """Whether a name is a command or module, or an attribute that is reached from the package."""
+    """Whether a name is an attribute that is reached from the package, or a command or module, or in a module."""
     value = importlib.import_module("keras_reid")
     for part in name.split(".")[1:]:
         if not hasattr(value, part):
@@ -117,7 +117,11 @@ def _is_there(name):
     else:
         return True
     with contextlib.suppress(ModuleNotFoundError):
-        return importlib.util.find_spec(name) is not None
+        if importlib.util.find_spec(name) is not None:
+            return True
+    module, _, last = name.rpartition(".")
+    with contextlib.suppress(ModuleNotFoundError):
+        return hasattr(importlib.import_module(module), last)
     return False
 
 
