@@ -8,34 +8,41 @@ or after this package), the layers, losses and models are registered with it, so
 import importlib
 
 from keras_reid.utils import keras_internals, moved
+from keras_reid.utils.errors import UserError
 
 __version__ = "0.2.0"
 
 _SUBMODULES = (
     "backbones",
+    "callbacks",
     "checkpoints",
     "data",
     "embedding",
     "evaluation",
     "experiment",
     "export",
+    "gallery",
     "heads",
     "layers",
     "losses",
     "models",
     "recipes",
     "run",
+    "serving",
     "training",
+    "tuning",
     "visualization",
     "weights",
 )
+# What is at home deeper inside.
+_INNER = {"adaptation": "training.adaptation"}
 
-__all__ = [*_SUBMODULES, "__version__"]
+__all__ = [*_SUBMODULES, *_INNER, "UserError", "__version__"]
 
 
 def __getattr__(name):
-    if name in _SUBMODULES:
-        return importlib.import_module(f"{__name__}.{name}")
+    if name in _SUBMODULES or name in _INNER:
+        return importlib.import_module(f"{__name__}.{_INNER.get(name, name)}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

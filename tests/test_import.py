@@ -1,3 +1,8 @@
+import ast
+import contextlib
+import importlib.util
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -24,7 +29,17 @@ def test_import_is_light():
 def test_everything_named_is_there():
     import keras_reid
 
-    assert {"backbones", "models", "__version__"} <= set(dir(keras_reid))
+    names = {
+        "adaptation",
+        "backbones",
+        "callbacks",
+        "gallery",
+        "models",
+        "tuning",
+        "UserError",
+        "__version__",
+    }
+    assert names <= set(dir(keras_reid))
     assert all(getattr(keras_reid, name) for name in dir(keras_reid))
 
 
@@ -72,3 +87,47 @@ def test_an_unknown_name_is_an_attribute_error():
 
     with pytest.raises(AttributeError, match="no attribute 'backbone'"):
         keras_reid.backbone  # noqa: B018
+
+
+def test_documented_names_are_attributes_of_the_package():
+    """`keras_reid.X.Y` in the pages and in docstrings, from `import keras_reid` alone; modules must exist."""
+    import keras_reid
+
+    root = pathlib.Path(keras_reid.__file__).parent
+    pages = [*root.parent.glob("*.md"), *(root.parent / "docs").glob("*.md")]
+    texts = [page.read_text(encoding="utf-8") for page in pages if page.name != "CHANGELOG.md"]
+    for file in root.rglob("*.py"):
+        nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        texts += [ast.get_docstring(node) or "" for node in nodes if isinstance(node, kinds)]
+    named = {
+        name for text in texts for name in re.findall(r"(?<![\w./-])keras_reid((?:\.[a-zA-Z]\w*)+)", text)
+    }
+    assert {".losses.TripletLoss", ".callbacks.RetrievalEvaluation"} <= named
+    assert not [name for name in sorted(named) if not _is_there(f"keras_reid{name}")]
+
+
+def _is_there(name):
+    """Whether a name is an attribute that is reached from the package, or a command or module, or in a module."""
+    value = importlib.import_module("keras_reid")
+    for part in name.split(".")[1:]:
+        if not hasattr(value, part):
+            break
+        value = getattr(value, part)
+    else:
+        return True
+    with contextlib.suppress(ModuleNotFoundError):
+        if importlib.util.find_spec(name) is not None:
+            return True
+    module, _, last = name.rpartition(".")
+    with contextlib.suppress(ModuleNotFoundError):
+        return hasattr(importlib.import_module(module), last)
+    return False
+
+
+def test_callbacks_are_light_until_they_are_used():
+    python(
+        "import sys, keras_reid; from keras_reid import UserError, callbacks, gallery, tuning; dir(callbacks); "
+        "assert not {'keras', 'tensorflow'} & set(sys.modules); "
+        "assert issubclass(UserError, ValueError) and not hasattr(callbacks, 'Nothing')"
+    )

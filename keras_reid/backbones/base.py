@@ -1,5 +1,7 @@
 """What the backbones share."""
 
+import difflib
+from collections.abc import Mapping
 from typing import ClassVar
 
 import keras
@@ -25,10 +27,13 @@ class Backbone(keras.Model):
             start from, not what the model is, so it is no part of the config.
         published_name: What the weights that "imagenet" stands for are called in `keras_reid.checkpoints`.
 
+    `presets` holds the networks of the family that weights are published for: `{name: the arguments that make it}`.
+
     Experiments read two class attributes: `smallest`, the arguments that make the smallest network of the family, for
     `fit --smoke`; and `gives_negatives`, whether the feature has negative values, which some poolings would cut off.
     """
 
+    presets: ClassVar[Mapping[str, dict]] = {}
     smallest: ClassVar[dict] = {}
     gives_negatives = False
 
@@ -53,6 +58,30 @@ class Backbone(keras.Model):
         self.layers_dtype = dtype
         if pretrained is not None:
             load_pretrained(self, pretrained, published_name)
+
+    @classmethod
+    def from_preset(cls, name, **kwargs):
+        """A network of `presets` with its published weights, as `pretrained="imagenet"` fetches them.
+
+        Args:
+            name: one of `presets`.
+            kwargs: further arguments of the constructor, such as `last_stride=2`.
+
+        Raises:
+            ValueError: if there is no such preset.
+            UserError: if the weights cannot be fetched or do not fit.
+
+        Example:
+            >>> backbone = keras_reid.backbones.ResNet.from_preset("resnet50_ibn_a")  # doctest: +SKIP
+        """
+        if name not in cls.presets:
+            near = difflib.get_close_matches(str(name), cls.presets, n=3, cutoff=0.3) or list(cls.presets)
+            known = f"such as {', '.join(map(repr, near))}" if near else "and there are none"
+            raise ValueError(
+                f"`name` must be one of {cls.__name__}.presets, {known}. Received: {name!r}. For a file of your own "
+                f'use {cls.__name__}(pretrained="PATH").'
+            )
+        return cls(**{**cls.presets[name], "pretrained": "imagenet", **kwargs})
 
     def adapt_checkpoint(self, state):
         """A published state dict as this network's: `{name: array}` → `{name: array}`, where they differ."""

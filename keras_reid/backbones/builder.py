@@ -14,6 +14,8 @@ _VECTOR = 16
 class LayerBuilder:
     """Adds layers to a functional graph: symmetric padding, batch normalisation with ε 1e-5 and momentum 0.9.
 
+    Every layer is told that channels come last, so that Keras' global `image_data_format` changes no network.
+
     Every layer that has weights is named as in the original's checkpoints (`layer1.0.conv1`), which is all that an
     importer needs to know.
 
@@ -33,11 +35,15 @@ class LayerBuilder:
         padding = "same"
         if stride > 1 and kernel > 1:
             # "same" would pad a strided convolution at the bottom and right only.
-            x = layers.ZeroPadding2D(dilation * (kernel // 2), name=f"{name}.pad", dtype=self.dtype)(x)
+            x = layers.ZeroPadding2D(
+                dilation * (kernel // 2), data_format="channels_last", name=f"{name}.pad", dtype=self.dtype
+            )(x)
             padding = "valid"
         if stride > 1 and kernel == 1 and x.shape[-1] < _VECTOR:
             # The same numbers, and no memory overrun.
-            x = layers.MaxPooling2D(1, strides=stride, name=f"{name}.every", dtype=self.dtype)(x)
+            x = layers.MaxPooling2D(
+                1, strides=stride, data_format="channels_last", name=f"{name}.every", dtype=self.dtype
+            )(x)
             stride = 1
         kind = layers.Conv2D if groups == 1 else GroupedConv2D
         return kind(
@@ -47,6 +53,7 @@ class LayerBuilder:
             padding=padding,
             groups=groups,
             dilation_rate=dilation,
+            data_format="channels_last",
             use_bias=use_bias,
             kernel_initializer=self.initializer(),
             name=name,
@@ -57,12 +64,15 @@ class LayerBuilder:
         """A convolution of each channel by itself."""
         padding = "same"
         if stride > 1:
-            x = layers.ZeroPadding2D(kernel // 2, name=f"{name}.pad", dtype=self.dtype)(x)
+            x = layers.ZeroPadding2D(
+                kernel // 2, data_format="channels_last", name=f"{name}.pad", dtype=self.dtype
+            )(x)
             padding = "valid"
         return layers.DepthwiseConv2D(
             kernel,
             strides=stride,
             padding=padding,
+            data_format="channels_last",
             use_bias=False,
             # N(0, sqrt(2 / (kernel² · channels))) as PyTorch counts the fan-out of a grouped convolution: over
             # all groups. That is the fan-in of Keras' kernel, (kernel, kernel, channels, 1).
@@ -79,8 +89,10 @@ class LayerBuilder:
 
     def max_pool(self, x, name, padding):
         """The maximum of 3×3 with stride 2 over a map whose values are ≥ 0, so that padding with zeros never wins."""
-        x = layers.ZeroPadding2D(padding, name=f"{name}.pad", dtype=self.dtype)(x)
-        return layers.MaxPooling2D(3, strides=2, name=name, dtype=self.dtype)(x)
+        x = layers.ZeroPadding2D(padding, data_format="channels_last", name=f"{name}.pad", dtype=self.dtype)(
+            x
+        )
+        return layers.MaxPooling2D(3, strides=2, data_format="channels_last", name=name, dtype=self.dtype)(x)
 
     def non_local(self, x, stage, index, count, last):
         """A non-local block, where block number `index` is one of the `last` of a stage's `count`; else nothing."""

@@ -61,6 +61,7 @@ class MobileNetV2(Backbone):
     """
 
     widths = (0.1, 0.25, 0.35, 0.5, 0.75, 1.0)
+    presets: ClassVar[dict] = {"mobilenet_v2": {"width": 1.0}}
     smallest: ClassVar[dict] = {"width": 0.1}
 
     def __init__(

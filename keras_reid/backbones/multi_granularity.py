@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
-from keras_reid.backbones.residual import BLOCKS, ResidualBuilder, published_name
+from keras_reid.backbones.residual import BLOCKS, RESNET_PRESETS, ResidualBuilder, published_name
 from keras_reid.utils.arguments import ImageShape
 
 BRANCHES = ("b1", "b2", "b3")
@@ -53,6 +53,9 @@ class MultiGranularityResNet(Backbone):
     """
 
     depths = tuple(depth for depth in BLOCKS if depth >= 50)
+    presets: ClassVar[dict] = {
+        name: arguments for name, arguments in RESNET_PRESETS.items() if arguments["depth"] >= 50
+    }
     smallest: ClassVar[dict] = {"depth": 50, "width": 16}
 
     def __init__(

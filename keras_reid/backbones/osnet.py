@@ -56,6 +56,13 @@ class OSNet(Backbone):
     """
 
     widths = (0.25, 0.5, 0.75, 1.0)
+    presets: ClassVar[dict] = {
+        "osnet_x1_0": {"width": 1.0},
+        "osnet_x0_75": {"width": 0.75},
+        "osnet_x0_5": {"width": 0.5},
+        "osnet_x0_25": {"width": 0.25},
+        "osnet_ibn_x1_0": {"width": 1.0, "ibn": True},
+    }
     smallest: ClassVar[dict] = {"width": 0.25}
 
     def __init__(
@@ -135,7 +142,7 @@ class _OSNetBuilder(LayerBuilder):
     def transition(self, x, name):
         """1×1, then the average of 2×2, which halves height and width."""
         x = self.unit(x, x.shape[-1], f"{name}.0")
-        return layers.AveragePooling2D(2, name=f"{name}.1", dtype=self.dtype)(x)
+        return layers.AveragePooling2D(2, data_format="channels_last", name=f"{name}.1", dtype=self.dtype)(x)
 
     def unit(self, x, channels, name, linear=False):
         """1×1 convolution and normalisation, and a ReLU unless `linear`."""

@@ -8,6 +8,12 @@ EXPANSION = 4  # a bottleneck block gives four times the channels it works in
 NON_LOCAL = (0, 2, 3, 0)
 BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
+RESNET_PRESETS = {
+    **{f"resnet{depth}": {"depth": depth} for depth in BLOCKS},
+    **{f"resnet{depth}_ibn_a": {"depth": depth, "ibn": True} for depth in (18, 34, 50, 101)},
+    "se_resnet101_ibn_a": {"depth": 101, "ibn": True, "squeeze_excite": True},
+}
+
 
 def published_name(network, width, ibn=False, squeeze_excite=False):
     """What the weights are called that `network` (as "resnet50") starts from with these options."""

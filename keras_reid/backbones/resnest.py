@@ -59,6 +59,7 @@ class ResNeSt(Backbone):
     """
 
     depths = tuple(_BLOCKS)
+    presets: ClassVar[dict] = {f"resnest{depth}": {"depth": depth} for depth in _BLOCKS}
     smallest: ClassVar[dict] = {"depth": 50}
 
     def __init__(
@@ -149,8 +150,12 @@ class _ResNeStBuilder(LayerBuilder):
         x = SplitAttention(channels, dilation_rate=dilation, name=f"{name}.conv2", dtype=self.dtype)(x)
         if average:
             # The padding counts: at the border the sum of fewer pixels is divided by 9 all the same.
-            x = layers.ZeroPadding2D(1, name=f"{name}.avd.pad", dtype=self.dtype)(x)
-            x = layers.AveragePooling2D(3, stride, name=f"{name}.avd", dtype=self.dtype)(x)
+            x = layers.ZeroPadding2D(
+                1, data_format="channels_last", name=f"{name}.avd.pad", dtype=self.dtype
+            )(x)
+            x = layers.AveragePooling2D(
+                3, stride, data_format="channels_last", name=f"{name}.avd", dtype=self.dtype
+            )(x)
         x = self.convolution(x, EXPANSION * channels, 1, f"{name}.conv3")
         x = self.norm(x, f"{name}.bn3")
         shortcut = self._shortcut(inputs, EXPANSION * channels, name, stride)
@@ -162,7 +167,12 @@ class _ResNeStBuilder(LayerBuilder):
         if stride > 1:
             # Here an odd last row or column is averaged by itself, without padding.
             pool = layers.AveragePooling2D(
-                stride, stride, padding="same", name=f"{name}.downsample.0", dtype=self.dtype
+                stride,
+                stride,
+                padding="same",
+                data_format="channels_last",
+                name=f"{name}.downsample.0",
+                dtype=self.dtype,
             )
             x = pool(x)
         x = self.convolution(x, channels, 1, f"{name}.downsample.1")

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
-from keras_reid.backbones.residual import BLOCKS, NON_LOCAL, ResidualBuilder, published_name
+from keras_reid.backbones.residual import BLOCKS, NON_LOCAL, RESNET_PRESETS, ResidualBuilder, published_name
 from keras_reid.utils.arguments import ImageShape
 
 _NON_LOCAL = {18: (0, 0, 0, 0), 34: (0, 0, 0, 0), 50: NON_LOCAL, 101: (0, 2, 9, 0), 152: (0, 2, 9, 0)}
@@ -59,6 +59,7 @@ class ResNet(Backbone):
     """
 
     depths = tuple(BLOCKS)
+    presets: ClassVar[dict] = RESNET_PRESETS
     smallest: ClassVar[dict] = {"depth": 18}
 
     def __init__(

@@ -58,6 +58,10 @@ class ResNeXt(Backbone):
     """
 
     depths = (50, 101)
+    presets: ClassVar[dict] = {
+        "resnext50_32x4d": {"depth": 50},
+        "resnext101_32x4d_ibn_a": {"depth": 101, "ibn": True},
+    }
     smallest: ClassVar[dict] = {"depth": 50}
 
     def __init__(

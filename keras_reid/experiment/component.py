@@ -17,11 +17,13 @@ class Component:
     - `late`: the constructor's other arguments, each with the fact that it needs (`keras_reid.utils.arguments.FACTS`),
       such as `{"dim": "embedding_dim"}`.
     - `parts`: the fields that hold components themselves, each with the facts with which your own callable is called.
+    - `fixed`: arguments that an experiment does not choose.
     """
 
     builds: ClassVar[str] = ""
     late: ClassVar[Mapping[str, str]] = {}
     parts: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    fixed: ClassVar[Mapping[str, str]] = {}
 
     @property
     def needs(self):
@@ -39,7 +41,8 @@ class Component:
             raise TypeError(
                 f"{type(self).__name__} is built from the facts {self.needs}. Received: {sorted(facts)}"
             )
-        arguments = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        arguments = {**self.fixed, **fields}
         for name, wanted in self.parts.items():
             wanted = _needs(arguments[name], wanted)
             arguments[name] = build(arguments[name], **{fact: facts[fact] for fact in wanted})

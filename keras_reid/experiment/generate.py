@@ -42,7 +42,7 @@ class Room:
     Args:
         what: names them in the module's docstring.
         described: modules with the components, each with the base class of their descriptions.
-        keras_own: descriptions of Keras' poolings, without arguments: `{name: (what it builds, summary, attributes)}`.
+        keras_own: descriptions of Keras' poolings, with no argument to choose: `{name: (builds, summary, attributes)}`.
     """
 
     what: str
@@ -56,8 +56,16 @@ ROOMS = {
         "poolings",
         {"keras_reid.layers.pooling": "Pooling"},
         {
-            "AveragePooling": ("keras.layers.GlobalAveragePooling2D", "The average over all positions.", {}),
-            "MaxPooling": ("keras.layers.GlobalMaxPooling2D", "The maximum over all positions.", {}),
+            "AveragePooling": (
+                "keras.layers.GlobalAveragePooling2D",
+                "The average over all positions.",
+                {"fixed": {"data_format": "channels_last"}},
+            ),
+            "MaxPooling": (
+                "keras.layers.GlobalMaxPooling2D",
+                "The maximum over all positions.",
+                {"fixed": {"data_format": "channels_last"}},
+            ),
             "NoPooling": (
                 "keras.layers.Identity",
                 "Nothing, for heads that pool feature maps themselves, as `MultiGranularityHeads` and `PartialHead`.",

@@ -4,6 +4,7 @@ import dataclasses
 import io
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from keras_reid.data.contents import read_contents
@@ -43,8 +44,7 @@ def test_images(model, paths=()):  # noqa: PT028 (no test)
     """Makes 41 images of several sizes, JPEG and PNG, half of them noise, with the model's own embeddings.
 
     Args:
-        model: the `ReIDModel`. Run it on the same kind of device as the artefact: on a GPU, convolutions round
-            differently for each batch size.
+        model: the `ReIDModel`. It is run on the CPU: on a GPU, convolutions round differently for each batch size.
         paths: image files, such as those of the run's test set. Up to 21 of them, evenly chosen, replace the generated
             images that look like photographs (waves and edges).
 
@@ -76,10 +76,11 @@ test_images.__test__ = False
 
 
 def _predict(model, pixels):
-    """`model.predict`, computed in float32 even if the model uses half precision."""
-    if all(layer.compute_dtype == "float32" for layer in layers_within(model)):
+    """`model.predict`, on the CPU and in float32 even if the model uses half precision."""
+    exact = all(layer.compute_dtype == "float32" for layer in layers_within(model))
+    if exact and not tf.config.list_logical_devices("GPU"):
         return model.predict(pixels, batch_size=32, verbose=0)
-    with computing_in(model, "float32"):
+    with computing_in(model, "float32"), tf.device("CPU:0"):
         parts = [model(pixels[start : start + 32], training=False) for start in range(0, len(pixels), 32)]
     return np.concatenate(parts)
 

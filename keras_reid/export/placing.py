@@ -22,7 +22,8 @@ def put_in_place(target, marker):
 
     Args:
         target: path of the final folder.
-        marker: name of a file that every such folder holds; an existing folder without it is not replaced.
+        marker: name of a file that every such folder holds; an existing folder without it is not replaced, unless it
+            is empty.
 
     Raises:
         UserError: `target` exists and is something else, or its parent folder cannot be written to.
@@ -65,8 +66,10 @@ def _is_replaceable(target, marker):
         return True
     try:
         facts = os.fstat(number)
-        if stat.S_ISDIR(facts.st_mode) and marker in os.listdir(number):
-            return True
+        if stat.S_ISDIR(facts.st_mode):
+            content = os.listdir(number)
+            if marker in content or not content:
+                return True
     finally:
         os.close(number)
     try:

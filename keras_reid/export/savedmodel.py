@@ -35,6 +35,9 @@ def export_savedmodel(
     | `decode` | `image_bytes` | `images`, for a front end that decodes each request separately and batches pixels |
     | `metadata` | `rows`, uint8 `(n,)`, with any values | `metadata`: JSON, as in `assets/metadata.json`; `threshold` |
 
+    As Keras' own artefacts, it also has `serve`, a function of the loaded object: images, uint8 or float32 0–255
+    `(n, height, width, 3)` → embeddings, `tf.saved_model.load("served").serve(images)`.
+
     `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. `metadata` is string `(n,)` and
     `threshold` float32 `(n,)`, both with the same value n times. The threshold is the calibrated distance below which
     two images count as the same identity, or NaN if the model is not calibrated. `metadata` takes rows because
@@ -116,15 +119,23 @@ class _Serving(tf.Module):
             )
             return {"images": images}
 
-        # The network is traced once; both signatures call it.
-        network = pixel_function(model)
+        # The network is traced once; all functions call it.
+        network = pixel_function(model, tf.float32)
+
+        @tf.function
+        def serve(images):
+            # oneDNN's convolution returns a wrong shape for zero images (TensorFlow 2.21), so compute one instead.
+            count = tf.shape(images)[0]
+            in_place = tf.zeros((tf.cast(count == 0, tf.int32), *size, 3), images.dtype)
+            images = tf.concat([images, in_place], axis=0)
+            return network(tf.cast(images, tf.float32))["embedding"][:count]
+
+        for dtype in (tf.uint8, tf.float32):  # those that are saved
+            serve.get_concrete_function(tf.TensorSpec((None, *size, 3), dtype, name="images"))
 
         @tf.function(input_signature=[tf.TensorSpec((None, *size, 3), tf.uint8, name="images")])
         def embed_pixels(images):
-            # oneDNN's convolution returns a wrong shape for zero images (TensorFlow 2.21), so compute one instead.
-            count = tf.shape(images)[0]
-            in_place = tf.zeros((tf.cast(count == 0, tf.int32), *size, 3), tf.uint8)
-            return {"embedding": network(tf.concat([images, in_place], axis=0))["embedding"][:count]}
+            return {"embedding": serve(images)}
 
         @tf.function(input_signature=from_bytes)
         def embed_bytes(image_bytes):
@@ -137,7 +148,8 @@ class _Serving(tf.Module):
                 "threshold": tf.fill(tf.shape(rows), threshold),
             }
 
-        self.decode, self.embed_pixels, self.embed_bytes, self.describe = (
+        self.serve, self.decode, self.embed_pixels, self.embed_bytes, self.describe = (
+            serve,
             decode,
             embed_pixels,
             embed_bytes,

@@ -50,6 +50,7 @@ class PatchEmbedding(keras.layers.Layer):
             dim,
             self.patch_size,
             strides=self.stride,
+            data_format="channels_last",
             kernel_initializer=normal_over_filters(),
             name="projection",
             dtype=self.dtype_policy,

@@ -69,6 +69,7 @@ class SplitAttention(keras.layers.Layer):
             groups=radix,
             padding="same",
             dilation_rate=dilation_rate,
+            data_format="channels_last",
             use_bias=False,
             kernel_initializer=normal_over_filters(),
             name="conv",

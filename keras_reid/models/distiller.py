@@ -8,6 +8,7 @@ from keras import ops
 from keras_reid.losses import LogitDistillationLoss, PKTLoss
 from keras_reid.models.from_disk import load_model
 from keras_reid.models.function_loss import FunctionLoss
+from keras_reid.models.given_losses import Term
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
 from keras_reid.models.training_model import TrainingModel
@@ -36,7 +37,7 @@ class Distiller(TrainingModel):
         ema_momentum: momentum of a further teacher, the exponential moving average of the student itself, such as
             0.999; None for no such teacher.
 
-    Training: `compile(optimizer, losses=[...])` as a `ReIDModel`, with the losses of the student; the two terms above
+    Training: `compile(optimizer, loss=[...])` as a `ReIDModel`, with the losses of the student; the two terms above
     are added, and logged by their names.
 
     Cost: a forward pass of each teacher a step, and one of the student with `ema_momentum`; next to nothing for
@@ -49,7 +50,7 @@ class Distiller(TrainingModel):
 
     Example:
         >>> distiller = Distiller(student, ["runs/big"], logit_loss="js", pkt_weight=1.0)  # doctest: +SKIP
-        >>> distiller.compile("adam", losses=[losses.CrossEntropy(), losses.TripletLoss()])  # doctest: +SKIP
+        >>> distiller.compile("adam", loss=[losses.CrossEntropy(), losses.TripletLoss()])  # doctest: +SKIP
         >>> distiller.fit(batches)  # doctest: +SKIP
         >>> distiller.save("student.keras")  # doctest: +SKIP
 
@@ -96,7 +97,7 @@ class Distiller(TrainingModel):
         self._teaching = _Teaching(terms, teachers)
         if ema_momentum is not None:
             self._teaching.follower = SelfTeacher(student, ema_momentum)
-        self.built = True
+        self.build((None, *student.image_size, 3))
 
     @property
     def backbone(self):
@@ -131,21 +132,10 @@ class Distiller(TrainingModel):
     def build(self, input_shape=None):
         """The student is built."""
 
-    def compile(self, optimizer="adam", losses=(), loss_weights=None, **kwargs):
-        """As `ReIDModel.compile`, with the student's own losses."""
-        losses = [losses] if callable(losses) else list(losses)
-        weights = [1.0] * len(losses) if loss_weights is None else list(loss_weights)
-        if len(weights) != len(losses):
-            raise ValueError(
-                f"loss_weights must have one number a loss. Received: {len(weights)} for {len(losses)}"
-            )
-        terms = self._teaching.terms
-        super().compile(
-            optimizer,
-            losses=[*losses, *(loss for loss, _ in terms)],
-            loss_weights=[*weights, *(weight for _, weight in terms)],
-            **kwargs,
-        )
+    @property
+    def further_terms(self):
+        """What the student learns of its teachers, besides its own losses."""
+        return [Term(loss.name, loss, float(weight), loss.reads) for loss, weight in self._teaching.terms]
 
     def compute_outputs(self, images, labels=None, training=False, cameras=None):
         """The student's."""
@@ -174,6 +164,10 @@ class Distiller(TrainingModel):
     def save(self, filepath, overwrite=True, **kwargs):
         """Saves the student alone, as a `ReIDModel`."""
         self.student.save(filepath, overwrite=overwrite, **kwargs)
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Exports the student: `ReIDModel.export`."""
+        self.student.export(filepath, format, verbose, input_signature, **kwargs)
 
 
 class _Teaching:

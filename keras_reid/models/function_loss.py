@@ -19,8 +19,9 @@ class FunctionLoss(keras.Loss):
             )
         super().__init__(name=name or getattr(function, "__name__", "loss"), **kwargs)
         self.function = function
-        self.reads = getattr(function, "reads", "logits")
-        self.target = getattr(function, "target", "identity")
+        for attribute in ("reads", "target"):
+            if hasattr(function, attribute):
+                setattr(self, attribute, getattr(function, attribute))
 
     def call(self, y_true, y_pred):
         return self.function(y_true, y_pred)

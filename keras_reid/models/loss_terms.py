@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_reid.losses.label_loss import LabelLoss
-from keras_reid.models.function_loss import FunctionLoss
+from keras_reid.models.given_losses import combined
 from keras_reid.utils.labels import check_labels, known_values
 
 _EXACT_BELOW = 2**24  # in float32
@@ -24,30 +24,25 @@ class LossTerms:
     run are not part of a model.
 
     Args:
-        losses: Keras losses, or functions `(y_true, y_pred)` → `(batch,)`; each has a name, under which it is
-            logged, and may have `reads`. `y_true` is the identities, or, where its `target` is "teacher", what the
-            teachers' heads give for what it reads.
-        weights: a number for each; 1 each if `None`.
+        own: `Term`s that the user gave. A loss gets the identities as `y_true`, or, where its `target` is "teacher",
+            what the teachers' heads give for what it reads.
+        further: `Term`s of the model's own.
         over_replicas: on several replicas, whether each loss sees the outputs of all of them (the whole batch) or those
             of its own replica.
         accuracy: whether the accuracy of the scores is tracked.
     """
 
-    def __init__(self, losses, weights=None, over_replicas=False, accuracy=True):
-        losses = [losses] if callable(losses) else losses
-        self.losses = [loss if isinstance(loss, keras.Loss) else FunctionLoss(loss) for loss in losses]
-        if not self.losses:
+    def __init__(self, own, further=(), over_replicas=False, accuracy=True):
+        self.own = own
+        self.terms = terms = combined(own, further)
+        if not terms:
             raise ValueError(
                 "losses must hold at least one loss, for example [keras_reid.losses.CrossEntropy()]."
             )
-        self.weights = [1.0] * len(self.losses) if weights is None else [float(weight) for weight in weights]
-        if len(self.weights) != len(self.losses):
-            raise ValueError(
-                f"loss_weights must have one number a loss. Received: {len(self.weights)} for {len(self.losses)}"
-            )
+        self.losses = [term.loss for term in terms]
         self.over_replicas = bool(over_replicas)
         self.accuracy = bool(accuracy)
-        self.names = _distinct([loss.name for loss in self.losses])
+        self.names = [term.name for term in terms]
         self._means = [keras.metrics.Mean(name=name) for name in self.names]
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
@@ -97,7 +92,7 @@ class LossTerms:
     @property
     def taught(self):
         """What losses read of a teacher: names of outputs of a head."""
-        return list(dict.fromkeys(_reads(loss) for loss in self.losses if _has_teacher(loss)))
+        return list(dict.fromkeys(term.reads for term in self.terms if _has_teacher(term.loss)))
 
     def values(self, identities, outputs, sample_weight=None, teachers=()):
         """The weighted terms, a list of float32 (); their sum is the loss.
@@ -120,7 +115,7 @@ class LossTerms:
         gathered = {
             reads: [of_batch(ops.cast(x, "float32")) for x in _as_list(outputs[reads])]
             # In one order, not a set's: all workers must gather the same at the same time.
-            for reads in dict.fromkeys(_reads(loss) for loss in self.losses)
+            for reads in dict.fromkeys(term.reads for term in self.terms)
         }
         identities = of_batch(identities)
         taught = {
@@ -129,9 +124,10 @@ class LossTerms:
         }
         if sample_weight is not None:
             sample_weight = of_batch(ops.convert_to_tensor(sample_weight, "float32"))
-        terms = []
-        for loss, weight in zip(self.losses, self.weights, strict=True):
-            targets = taught[_reads(loss)] if _has_teacher(loss) else [identities]
+        values_of_terms = []
+        for term in self.terms:
+            loss, weight = term.loss, term.weight
+            targets = taught[term.reads] if _has_teacher(loss) else [identities]
             if not targets:
                 raise ValueError(
                     f"{loss.name} compares with a teacher, and there is none: train with models.Distiller(student, "
@@ -140,12 +136,12 @@ class LossTerms:
             values = [
                 ops.cast(loss(target, x, sample_weight=sample_weight), "float32")
                 for target in targets
-                for x in gathered[_reads(loss)]
+                for x in gathered[term.reads]
             ]
             if gather and loss.reduction not in _MEANS:
                 weight = weight / context.num_replicas_in_sync
-            terms.append(sum(values[1:], values[0]) * (weight / len(values)))
-        return terms
+            values_of_terms.append(sum(values[1:], values[0]) * (weight / len(values)))
+        return values_of_terms
 
     def update(self, values, identities, outputs, count, replicas=1):
         """Adds the terms and the accuracy of a batch of `count` images to the running means.
@@ -160,23 +156,9 @@ class LossTerms:
         self._accuracy.update_state(ops.cast(correct, "float32"))
 
 
-def _reads(loss):
-    return getattr(loss, "reads", "logits")
-
-
 def _has_teacher(loss):
     return getattr(loss, "target", "identity") == "teacher"
 
 
 def _as_list(outputs):
     return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
-
-
-def _distinct(names):
-    """`["triplet", "triplet"]` → `["triplet", "triplet_2"]`."""
-    seen = {}
-    result = []
-    for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        result.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
-    return result

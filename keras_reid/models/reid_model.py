@@ -34,14 +34,15 @@ class ReIDModel(TrainingModel):
     Shapes: images uint8 or float `(batch, height, width, 3)`, RGB, 0–255 → float32 `(batch, dim)`. A model that knows
     cameras may also be given `{"images": ..., "cameras": int (batch,)}`.
 
-    Training: `compile(optimizer, losses=[...])`, then `fit` on batches `(images, {"identity": (batch,)})` or
-    `(images, identities)`. A loss reads what its attribute `reads` names (`"logits"`, the default, or `"feature"`);
-    its value is logged under its name, as are `loss`, `accuracy` and `learning_rate`.
+    Training: `compile(optimizer, loss=...)` with one loss, a list or a dict, then `fit` on batches
+    `(images, {"identity": (batch,)})` or `(images, identities)`. A loss reads what its attribute `reads` names
+    (`"logits"`, the default, or `"feature"`); its value is logged under its name, as are `loss`, `accuracy` and
+    `learning_rate`.
 
     Example:
         >>> model = ReIDModel(
         ...     backbones.ResNet(depth=18), layers.GeMPooling2D(), heads.BNNeckHead(num_classes=751))
-        >>> model.compile("adam", losses=[losses.CrossEntropy(), losses.TripletLoss()], warmup_steps=100)
+        >>> model.compile("adam", loss=[losses.CrossEntropy(), losses.TripletLoss()], warmup_steps=100)
         >>> model.predict(images).shape
         (8, 512)
     """
@@ -57,6 +58,11 @@ class ReIDModel(TrainingModel):
         metadata=None,
         **kwargs,
     ):
+        if getattr(pooling, "data_format", "channels_last") != "channels_last":
+            raise ValueError(
+                "pooling must take feature maps with channels last, (batch, height, width, channels). Received: "
+                f'{type(pooling).__name__} for {pooling.data_format}. Make it with data_format="channels_last".'
+            )
         # Without autocasting, mixed precision would round pixels to 11 bits before they are normalised.
         super().__init__(autocast=False, **kwargs)
         self.backbone = backbone
@@ -71,7 +77,7 @@ class ReIDModel(TrainingModel):
         }
         # A symbolic pass creates every variable, so that weights can be loaded and counted at once.
         self.compute_outputs(keras.Input((*self.image_size, 3)))
-        self.built = True
+        self.build((None, *self.image_size, 3))
 
     @property
     def image_size(self):
@@ -84,7 +90,7 @@ class ReIDModel(TrainingModel):
         return int(self(keras.Input((*self.image_size, 3))).shape[-1])
 
     def build(self, input_shape=None):
-        """Everything is built by the constructor."""
+        """The constructor has built everything; Keras notes the shape."""
 
     def normalize(self, images):
         """`(images − mean) / std` in float32, whatever the precision of the layers."""
@@ -127,6 +133,62 @@ class ReIDModel(TrainingModel):
         for part in parts:
             getattr(fused, part).set_weights(getattr(self, part).get_weights())
         return fused
+
+    @classmethod
+    def from_preset(cls, name_or_path, trust_code=False):
+        """A trained model, ready for inference, by its path.
+
+        Args:
+            name_or_path: a run directory or a `.keras` file. There are no trained models by name yet; the names that a
+                backbone knows are in its `presets`.
+            trust_code: as of `models.load_model`.
+
+        Raises:
+            UserError: if there is no such path or name; as `models.load_model`.
+
+        Example:
+            >>> model = ReIDModel.from_preset("runs/quickstart")  # doctest: +SKIP
+        """
+        from keras_reid.models.presets import load_preset
+
+        return load_preset(name_or_path, trust_code)
+
+    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+        """Writes the model for inference without this package, as `keras.Model.export` does.
+
+        Every artefact gives embeddings of length 1, in float32 `(n, dim)`, for images of the model's size, RGB 0–255,
+        in a batch of any size.
+
+        | format | writes | images | how to call it |
+        |---|---|---|---|
+        | `"tf_saved_model"` | a folder | uint8, float32 | `tf.saved_model.load(folder).serve(images)`, and signatures |
+        | `"onnx"` | a file | uint8 | input `images`, output `embedding`; the metadata is in the file |
+        | `"litert"` | a `.tflite` file | uint8 | the signature `pixels`: `images` → `embedding` |
+
+        These three are `export.export_savedmodel`, `export_onnx` and `export_litert`: batch normalisations are folded,
+        the artefact is run in a new process on 41 images and must give the model's embeddings, and only then it takes
+        the place of what was there. With `input_signature` or `kwargs`, and in other formats, Keras' own exporter
+        writes, and compares nothing. `python -m keras_reid.export` has more precisions, and writes what a server needs.
+
+        Time: that of the model on 82 images, and the start of a process.
+
+        Args:
+            filepath: where to write.
+            format: one of the table, or another one of Keras.
+            verbose: False to print nothing.
+            input_signature: as of `keras.Model.export`. Defaults to None: as in the table.
+            **kwargs: as of `keras.Model.export`, such as `opset_version` for ONNX.
+
+        Raises:
+            UserError: the place is taken by something else, or a package is missing.
+            ParityError: the artefact's embeddings differ from the model's.
+
+        Example:
+            >>> model.export("model.onnx", format="onnx")  # doctest: +SKIP
+        """
+        from keras_reid.export.keras_call import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, **kwargs)
 
     def get_config(self):
         metadata = dict(self.metadata)

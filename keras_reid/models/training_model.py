@@ -6,6 +6,7 @@ from keras import ops
 
 from keras_reid.models.checked_fit import CheckedFit
 from keras_reid.models.freezing import Freezing, inference_mode
+from keras_reid.models.given_losses import losses_config, terms_of
 from keras_reid.models.inputs import cameras_of, identities_of
 from keras_reid.models.loss_terms import LossTerms
 from keras_reid.models.nonfinite import FiniteGuard
@@ -55,14 +56,23 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         losses_over_replicas=False,
         metrics=None,
         weighted_metrics=None,
+        loss=None,
         **kwargs,
     ):
         """Prepares training.
 
+        What a loss gets: `y_true` is the identities `(batch,)`, be the labels an array or a dict with `"identity"`.
+        `y_pred` is the output of the head that the loss `reads`, an attribute: `"logits"` `(batch, classes)`, with the
+        classifier's margin, or `"feature"` `(batch, dim)`, which metric losses compare. Without the attribute it is the
+        logits. A list of outputs, of branches, goes to the loss one by one, and the mean counts.
+
         Args:
             optimizer: a Keras optimizer or its name.
-            losses: Keras losses or functions of `(y_true, y_pred)`; each reads `logits`, or what its `reads` says.
-            loss_weights: a number for each loss; 1 each if not given.
+            losses: one loss, a list, or a dict; all are added. A loss is a `keras.Loss`, a class of one, a function of
+                `(y_true, y_pred)` or a name that Keras knows, such as `"sparse_categorical_crossentropy"`, which is
+                taken of logits. The keys of a dict are the names under which the losses are logged; the key `"logits"`
+                or `"feature"` (or `"scores"`, `"embedding"`) also says what a loss without `reads` gets.
+            loss_weights: a number for one loss; a list with one for each; or a dict by name. 1 each if not given.
             warmup_steps: optimizer steps in which the learning rate rises to what the optimizer's own says.
             warmup_factor: the fraction of the learning rate at the first step, in (0, 1].
             warmup_kind: `"linear"`, `"exponential"` or `"constant"`.
@@ -80,14 +90,23 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
                 the part whose loss is not 0. Costs a gathering of features and logits a step.
             metrics: a list, as of `keras.Model.compile`, of metrics of the identities and the class scores
                 `(batch, classes)`, without margin: `["accuracy", keras.metrics.SparseTopKCategoricalAccuracy(5)]`. The
-                accuracy is logged without being asked for. Retrieval is measured by `callbacks.RetrievalEvaluation`.
+                accuracy is logged without being asked for. For retrieval, see
+                `keras_reid.callbacks.RetrievalEvaluation`.
             weighted_metrics: as `metrics`, with the sample weights.
+            loss: the same as `losses`, under Keras' name for it.
             **kwargs: as `keras.Model.compile`: `jit_compile`, `steps_per_execution`, `run_eagerly`, `auto_scale_loss`.
+
+        Raises:
+            ValueError: if there is no loss, or `loss` and `losses`; if a loss takes one-hot rows or probabilities; or
+                another argument makes no sense.
         """
-        if "loss" in kwargs:
-            raise ValueError(
-                "ReIDModel.compile takes `losses=[...]`, a list, as it adds several; not `loss`."
-            )
+        if loss is not None:
+            if losses is not None and losses != ():
+                raise ValueError(
+                    "compile takes `loss` or `losses`, which mean the same: one loss, a list or a dict. Received: both."
+                )
+            losses = loss
+        own_terms = terms_of(() if losses is None else losses, loss_weights)
         if not isinstance(freeze_backbone_steps, int) or freeze_backbone_steps < 0:
             raise ValueError(
                 f"freeze_backbone_steps must be a whole number of steps, 0 or more. Received: {freeze_backbone_steps!r}"
@@ -130,7 +149,10 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
             accuracy = self.classes != 1
             asked_for = self._build_compiled_metrics()
             self._terms = LossTerms(
-                losses, loss_weights, losses_over_replicas, accuracy and "accuracy" not in asked_for
+                own_terms,
+                self.further_terms,
+                losses_over_replicas,
+                accuracy and "accuracy" not in asked_for,
             )
             own = ["loss", "learning_rate", *self._terms.names]
             if taken := [name for name in asked_for if name in own]:
@@ -143,6 +165,11 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         self.freeze_backbone_steps = freeze_backbone_steps
         self._freezing = freezing
         self._compile_arguments = arguments
+
+    @property
+    def further_terms(self):
+        """Terms of the loss besides those that `compile` is given."""
+        return ()
 
     @property
     def classes(self):
@@ -163,13 +190,16 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         metrics.build(keras.KerasTensor((None,), "int32"), scores)
         return list(metrics.result())
 
+    def get_build_config(self):
+        """None: the constructor builds everything."""
+
     def get_compile_config(self):
         if self._terms is None:
             return {}
         return {
             "optimizer": keras.saving.serialize_keras_object(self.optimizer),
-            "losses": [keras.saving.serialize_keras_object(loss) for loss in self._terms.losses],
-            "loss_weights": self._terms.weights,
+            "losses": losses_config(self._terms.own),
+            "loss_weights": [term.weight for term in self._terms.own],
             **self._compile_arguments,
         }
 
@@ -205,7 +235,7 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
     def check_compiled(self):
         """Raises ValueError before `compile`."""
         if self._terms is None:
-            raise ValueError("compile(optimizer, losses=[...]) must be called before fit.")
+            raise ValueError("compile(optimizer, loss=...) must be called before fit.")
 
     def make_train_function(self, force=False):
         """Called by `fit`: the step that it runs, full or frozen by the number of updates that are done."""

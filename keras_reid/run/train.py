@@ -23,7 +23,7 @@ def train(experiment, directory, resume, strategy, model, datasets, batches, sta
         stage_callbacks: what `Stage.callbacks` gave. They come first, and checkpoints keep their states.
 
     Returns:
-        The `RetrievalEvaluation`, with the last evaluation.
+        The `RunEvaluation`, with the last evaluation.
     """
     from keras_reid.training import callbacks
     from keras_reid.training.strategy import from_chief
@@ -35,7 +35,7 @@ def train(experiment, directory, resume, strategy, model, datasets, batches, sta
     )
     data = fingerprint(datasets.train)
     best = callbacks.BestModel(directory.path, save_model, training.patience)
-    retrieval = callbacks.RetrievalEvaluation(
+    retrieval = callbacks.RunEvaluation(
         datasets.tests,
         evaluation.every,
         evaluation.embedding_metric,

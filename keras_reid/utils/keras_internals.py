@@ -144,9 +144,14 @@ class BuiltByItsConstructor:
 
     Under a strategy, `fit` calls `_maybe_symbolic_build` (`backend/tensorflow/trainer.py`), which draws a batch and
     averages it over the replicas. That fails for integers and on several workers.
+
+    After `build`, Keras refuses new layers (`_lock_state` in `layers/layer.py`). Here a part may still be replaced.
     """
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing."""
+
+    def _lock_state(self):
         """Nothing."""
 
 

@@ -112,7 +112,7 @@ def _maps(model, images, reference):
     total = 0.0
     for one, gradient in zip(flat, gradients, strict=True):
         part = ops.sum(one * gradient, axis=-1, keepdims=True)
-        resized = ops.image.resize(part, shape, interpolation="bilinear")
+        resized = ops.image.resize(part, shape, interpolation="bilinear", data_format="channels_last")
         # Resizing must not change the sum.
         total += resized[..., 0] * (part.shape[1] * part.shape[2]) / (shape[0] * shape[1])
     return np.asarray(total, np.float32) / _SCALE

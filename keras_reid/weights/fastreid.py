@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from keras_reid.checkpoints.filling import Report
 
 _POOLINGS = {
-    "GlobalAvgPool": keras.layers.GlobalAveragePooling2D,
-    "FastGlobalAvgPool": keras.layers.GlobalAveragePooling2D,
-    "GlobalMaxPool": keras.layers.GlobalMaxPooling2D,
+    "GlobalAvgPool": lambda: keras.layers.GlobalAveragePooling2D(data_format="channels_last"),
+    "FastGlobalAvgPool": lambda: keras.layers.GlobalAveragePooling2D(data_format="channels_last"),
+    "GlobalMaxPool": lambda: keras.layers.GlobalMaxPooling2D(data_format="channels_last"),
     "GeneralizedMeanPooling": lambda: layers.GeMPooling2D(learnable=False),
     "GeneralizedMeanPoolingP": layers.GeMPooling2D,
     "AdaptiveAvgMaxPool": layers.AverageMaxPooling2D,

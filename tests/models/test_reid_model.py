@@ -253,7 +253,7 @@ def test_accepts_plain_labels_arrays_and_functions(images):
             {"losses": [CrossEntropy()], "freeze_backbone_steps": 3, "steps_per_execution": 2},
             "multiple of steps_per",
         ),
-        ({"loss": "mse"}, r"losses=\[...\]"),
+        ({"loss": "mse", "losses": [CrossEntropy()]}, "takes `loss` or `losses`.* Received: both"),
     ],
 )
 def test_bad_compile_arguments(options, message):

@@ -29,6 +29,7 @@ class AveragePooling(Pooling):
     """
 
     builds: ClassVar[str] = "keras.layers.GlobalAveragePooling2D"
+    fixed: ClassVar[dict] = {"data_format": "channels_last"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class MaxPooling(Pooling):
     """
 
     builds: ClassVar[str] = "keras.layers.GlobalMaxPooling2D"
+    fixed: ClassVar[dict] = {"data_format": "channels_last"}
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from keras_reid.training.callbacks.metrics_log import MetricsLog
 from keras_reid.training.callbacks.nan_guard import NaNGuard
 from keras_reid.training.callbacks.progress_line import ProgressLine
 from keras_reid.training.callbacks.retrieval_evaluation import RetrievalEvaluation
+from keras_reid.training.callbacks.run_evaluation import RunEvaluation
 from keras_reid.training.callbacks.tensorboard_log import TensorBoardLog
 from keras_reid.training.callbacks.termination import Terminated, termination
 
@@ -18,6 +19,7 @@ __all__ = [
     "Position",
     "ProgressLine",
     "RetrievalEvaluation",
+    "RunEvaluation",
     "TensorBoardLog",
     "Terminated",
     "averaged_weights",

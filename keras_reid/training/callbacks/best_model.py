@@ -37,7 +37,7 @@ class BestModel:
         Args:
             model: as evaluated.
             epoch: epochs done, 1 or more.
-            evaluations: what `RetrievalEvaluation.evaluate` returned.
+            evaluations: what `RunEvaluation.evaluate` returned.
         """
         name, first = next(iter(evaluations.items()))
         value = (first.result.mAP + first.result.rank1) / 2
