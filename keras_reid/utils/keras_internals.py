@@ -168,8 +168,12 @@ def compiled_step(model: Any, step: Any) -> Any:
     if shared or model.run_eagerly or model.jit_compile:
         return model._make_function(step)
     step = model._autoconvert_optionals(step)
-    of_iterator = tf.function(lambda iterator: step(iterator.get_next()), autograph=False, reduce_retracing=True)
-    of_batch = tf.function(step, autograph=False, reduce_retracing=True)  # of `train_on_batch`, by a generator
+    of_iterator = tf.function(
+        lambda iterator: step(iterator.get_next()), autograph=False, reduce_retracing=True
+    )
+    of_batch = tf.function(
+        step, autograph=False, reduce_retracing=True
+    )  # of `train_on_batch`, by a generator
 
     def function(iterator):
         return of_iterator(iterator) if isinstance(iterator, tf.data.Iterator) else of_batch(next(iterator))
