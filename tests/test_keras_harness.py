@@ -54,6 +54,7 @@ def settings(name):
 
 @pytest.mark.filterwarnings("ignore:.*in training mode without labels")  # which the harness has not
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")  # it trains from a generator
+@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")  # nor have some poolings
 @pytest.mark.parametrize(
     ("room", "name"),
     [pytest.param(*one, marks=[] if one[1] in QUICK else pytest.mark.medium) for one in PUBLIC],
