@@ -13,12 +13,14 @@ import sys
 SITE = pathlib.Path(__file__).parent
 ROOT = SITE.parents[1]
 sys.path[:0] = [str(ROOT), str(SITE)]
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import api_pages  # noqa: E402
 
 import keras_reid  # noqa: E402
+from keras_reid.utils import command_line  # noqa: E402
+
+command_line.load_tensorflow()
 
 project = "keras_reid"
 release = keras_reid.__version__
