@@ -205,7 +205,7 @@ def _type(annotation):
     if annotation is inspect.Parameter.empty:
         return ""
     shown = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
-    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", shown)
+    return re.sub(r"\b(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_])", "", shown)
 
 
 def _default(value):
@@ -259,6 +259,8 @@ def _linked(line, module):
         for full in (name, f"{module}.{name}"):
             if full in homes():
                 return f"{{py:obj}}`{name} <{homes()[full]}>`"
+            if full in public_modules():
+                return f"{{py:mod}}`{name} <{full}>`"
         return match[0]
 
     return line if line.startswith("    ") else re.sub(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)", link, line)
