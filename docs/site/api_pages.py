@@ -1,19 +1,16 @@
 """Writes the API reference: a Markdown page for each public module, from its docstrings.
 
-Docstrings are Markdown with sections such as `Args:`. Sphinx's own autodoc reads them as reStructuredText, so this takes
-their place. Everything is imported, so that names which load at first use are found like any other.
+Docstrings are Markdown with sections such as `Args:`. Sphinx's own autodoc reads reStructuredText, so this takes its
+place. Everything is imported, so that names which load at first use are found like any other.
 """
 
 import functools
 import importlib
 import inspect
-import pathlib
 import re
 import typing
 
 from sphinx.pycode import ModuleAnalyzer
-
-import keras_reid
 
 # Public modules that no `__all__` names.
 MORE = ("keras_reid.serving.client", "keras_reid.training.adaptation", "keras_reid.training.callbacks")
@@ -44,7 +41,11 @@ def public_names(module):
     """The names that a public module offers, without modules: its `__all__`, or what it defines itself."""
     names = getattr(module, "__all__", None)
     if names is None:
-        own = (name for name, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__)
+        own = (
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "") == module.__name__
+        )
         names = sorted(name for name in own if not name.startswith("_"))
     return [name for name in names if not inspect.ismodule(getattr(module, name))]
 
@@ -99,22 +100,23 @@ def _page(name):
         value = getattr(module, part)
         yield ""
         if homes()[full] != full:
-            yield from _directive(_kind(value), full, [f"Same as {{py:obj}}`{homes()[full]}`."])
+            yield from _directive(_kind(value), part, [f"Same as {{py:obj}}`{homes()[full]}`."])
         else:
-            yield from _described(value, full, name)
+            yield from _described(value, part, name)
 
 
-def _described(value, full, module):
+def _described(value, name, module):
     if not _is_described(value):
         shown = repr(value)
         options = [f":type: {type(value).__name__}", *([f":value: {shown}"] if len(shown) <= 60 else [])]
-        yield from _directive("data", full, [*options, "", *_constant(value)])
+        yield from _directive("data", name, [*options, "", *_constant(value)])
     elif inspect.isclass(value):
-        own = "" if (value.__doc__ or "").startswith(f"{value.__name__}(") else value.__doc__  # a dataclass writes one
+        written = value.__doc__ or ""
+        own = "" if written.startswith(f"{value.__name__}(") else written  # not what dataclasses write
         body = [*_text(own, module), *_members(value, module)]
-        yield from _directive("class", full + _signature(value.__init__), body, depth=5)
+        yield from _directive("class", name + _signature(value.__init__), body, depth=5)
     else:
-        yield from _directive("function", full + _signature(value), [*_text(value.__doc__, module)])
+        yield from _directive("function", name + _signature(value), [*_text(value.__doc__, module)])
 
 
 def _constant(value):
@@ -135,7 +137,9 @@ def _members(cls, module):
             seen.add(name)
             plain = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
             if inspect.isfunction(plain) and plain.__doc__:
-                options = [f":{kind}:" for kind in ("classmethod", "staticmethod") if type(value).__name__ == kind]
+                options = [
+                    f":{kind}:" for kind in ("classmethod", "staticmethod") if type(value).__name__ == kind
+                ]
                 bound = not isinstance(value, staticmethod)
                 text = [*options, "", *_text(plain.__doc__, module)]
                 yield from _directive("method", name + _signature(plain, bound), text)

@@ -30,7 +30,9 @@ root_doc = "README"
 LISTED = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
 # `(title, path from the root)` of each link, under its caption: "Use it:".
 CHAPTERS = {
-    caption: [os.path.normpath(f"docs/{path}") for path in re.findall(r"^- \[[^]]+\]\(([^)]+)\)", items, re.M)]
+    caption: [
+        os.path.normpath(f"docs/{path}") for path in re.findall(r"^- \[[^]]+\]\(([^)]+)\)", items, re.M)
+    ]
     for caption, items in re.findall(r"^(\w[\w ]+):\n\n((?:[- ].+\n)+)", LISTED, re.M)
 }
 include_patterns = ["README.md", "docs/api/*.md", *(page for pages in CHAPTERS.values() for page in pages)]
