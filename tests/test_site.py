@@ -7,6 +7,7 @@ import importlib
 import inspect
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -167,6 +168,16 @@ def test_a_foreign_request_is_noticed(tmp_path, browser):
     page.goto(file.as_uri())
     assert foreign == ["http://fonts.example/x.png"] == _loaded(file.read_text())
     page.close()
+
+
+def test_a_missing_browser_skips_for_users_and_fails_in_the_gate(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.delenv("KERAS_REID_NEEDS_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="none of chromium"), chromium():
+        pass
+    monkeypatch.setenv("KERAS_REID_NEEDS_BROWSER", "1")
+    with pytest.raises(pytest.fail.Exception, match="none of chromium"), chromium():
+        pass
 
 
 @pytest.mark.parametrize("width", [390, 1280])
