@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart serve test test-medium test-slow test-random coverage lint docs clean
+.PHONY: help install quickstart serve wheel test test-medium test-slow test-random coverage lint docs clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -18,18 +18,24 @@ $(VENV)/.installed: requirements.txt setup.cfg pyproject.toml
 install: $(VENV)/.installed ## create .venv with the pinned requirements
 
 quickstart: install ## train on synthetic people, evaluate, export a SavedModel
-	$(BIN)/python -m keras_reid.fit experiments/quickstart.py
-	$(BIN)/python -m keras_reid.export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
+	$(BIN)/keras-reid fit experiments/quickstart.py
+	$(BIN)/keras-reid export "$$(ls -td runs/quickstart runs/quickstart-[0-9]* 2>/dev/null | head -n 1)" \
 		--format savedmodel --output exports/quickstart
 
 models/reid: install
-	$(BIN)/python -m keras_reid.serving.publish exports/quickstart/savedmodel/float32 models/reid
+	$(BIN)/keras-reid publish exports/quickstart/savedmodel/float32 models/reid
 
 serve: models/reid ## serve models/: TensorFlow Serving if Docker runs, else the embedded server
 	@if docker compose version >/dev/null 2>&1 && docker info >/dev/null 2>&1; then \
 		docker compose --file serving/compose.yaml up; \
-	else $(BIN)/python -m keras_reid.serving.server --model-config-file serving/models.config --models-folder models \
+	else $(BIN)/keras-reid serve --model-config-file serving/models.config --models-folder models \
 		--batching-config serving/batching.config; fi
+
+# The wheel is built from the sdist, so that both are complete.
+wheel: install ## build dist/*.whl and dist/*.tar.gz, and check them
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/twine check --strict dist/*
 
 # pytest-xdist workers, one TensorFlow thread each: one per core, up to 4 (2 GB each).
 WORKERS ?= auto

@@ -6,9 +6,11 @@ Adds each row to benchmarks/results/serving.csv, and skips rows that already exi
 Server and load run on this machine in separate processes, over loopback, so the load takes processor time from the
 server. All cases take about 7 minutes with the quickstart's model on two cores.
 
-- savedmodel: the throughput of the SavedModel alone, in batches of 32 from one thread, in process.
+- savedmodel: the throughput of the SavedModel alone, in batches from one thread, in process. The column `clients` is
+  the size of the batches; empty means 32.
 - load: several clients, each with one image in flight; times are from sending to the complete answer.
-  share_of_savedmodel is the throughput divided by that of the case savedmodel with the same input.
+  share_of_savedmodel is the throughput divided by that of the case savedmodel with the same input, in batches of 32.
+  share_by_cpu is the same for the processor time of an image, which the load does not distort.
 - reload: 10 new versions while 8 clients send requests; `failed` counts requests not answered with 200 or OK.
 - memory: resident memory of the server after 1000 and after 10 000 requests from 8 clients, and its growth in percent.
 - cpu_ms, load_cpu_ms: processor time per image, of the computing process and of the load. It depends little on other
@@ -37,14 +39,14 @@ RESULTS = pathlib.Path(__file__).with_name("results") / "serving.csv"
 MODEL = ROOT / "exports" / "quickstart" / "savedmodel" / "float32"
 KEY = ("case", "protocol", "input", "clients", "model", "device", "cores")
 MEASURED = (
-    *("images_per_second", "share_of_savedmodel", "p50_ms", "p95_ms", "p99_ms"),
+    *("images_per_second", "share_of_savedmodel", "share_by_cpu", "p50_ms", "p95_ms", "p99_ms"),
     *("requests", "failed", "megabytes", "growth_percent", "cpu_ms", "load_cpu_ms"),
 )
 COLUMNS = ("case", "protocol", "input", "clients", *MEASURED, "model", *measuring.MACHINE)
 INPUTS = {"bytes": ("serving_default", "image_bytes"), "pixels": ("pixels", "images")}
 CLIENTS = (1, 8, 64)
 CASES = {
-    "savedmodel": [("", name, "") for name in INPUTS],
+    "savedmodel": [("", name, n) for name in INPUTS for n in ("", 1, 8)],
     "load": [(protocol, name, n) for protocol in ("rest", "grpc") for name in INPUTS for n in CLIENTS],
     "reload": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
     "memory": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
@@ -69,17 +71,17 @@ def jpegs(count, size=(128, 64)):
     return files
 
 
-def savedmodel_speed(model, name, seconds):
-    """Images per second of a signature, in batches of 32."""
+def savedmodel_speed(model, name, batch, seconds):
+    """Images per second of a signature, in batches of `batch` images."""
     command_line.load_tensorflow()
     import tensorflow as tf
 
     signature, argument = INPUTS[name]
     signatures = tf.saved_model.load(str(model)).signatures
-    images = tf.constant(jpegs(_BATCH))
+    images = tf.constant(jpegs(batch))
     if name == "pixels":
         height, width = image_size(model)
-        images = tf.constant(np.random.default_rng(0).integers(0, 256, (_BATCH, height, width, 3), np.uint8))
+        images = tf.constant(np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8))
     function, spent = signatures[signature], []
     for _ in range(3):
         function(**{argument: images})
@@ -90,9 +92,9 @@ def savedmodel_speed(model, name, seconds):
         function(**{argument: images})["embedding"].numpy()
         spent.append(time.perf_counter() - start)
     return {
-        "images_per_second": _BATCH * len(spent) / sum(spent),
+        "images_per_second": batch * len(spent) / sum(spent),
         "p50_ms": 1e3 * float(np.median(spent)),
-        "cpu_ms": 1e3 * (time.process_time() - cpu) / _BATCH / len(spent),
+        "cpu_ms": 1e3 * (time.process_time() - cpu) / batch / len(spent),
     }
 
 
@@ -231,7 +233,7 @@ def main(arguments):
             case = row["case"]
             if case == "savedmodel":
                 measured = measuring.in_own_process(
-                    savedmodel_speed, options.model, row["input"], options.seconds
+                    savedmodel_speed, options.model, row["input"], row["clients"] or _BATCH, options.seconds
                 )
             else:
                 if (
@@ -247,18 +249,23 @@ def main(arguments):
                 measured = measure(
                     case, server, files, row["protocol"], row["input"], row["clients"], options
                 )
-                own_speed = [
-                    float(other["images_per_second"])
-                    for other in measuring.rows(options.output, {"case": "savedmodel", "input": row["input"]})
-                    if all(other[column] == str(row[column]) for column in ("model", "device", "cores"))
-                ]
-                if own_speed:
-                    measured["share_of_savedmodel"] = measured["images_per_second"] / own_speed[-1]
+                measured |= shares(measured, row, options.output)
             row |= {column: _text(measured.get(column, "")) for column in MEASURED}
             measuring.add_row(options.output, COLUMNS, KEY, row)
             said = ", ".join(f"{column} {row[column]}" for column in MEASURED if row[column] != "")
             print(f"{case} {row['protocol']} {row['input']} {row['clients']}: {said}", flush=True)
     print(f"written to {options.output}")
+
+
+def shares(measured, row, file):
+    """The shares of the SavedModel alone that a load reaches, if the file has its row; see the top of this file."""
+    where = {column: str(row[column]) for column in ("input", "model", "device", "cores")}
+    for alone in measuring.rows(file, {"case": "savedmodel", "clients": "", **where}):
+        return {
+            "share_of_savedmodel": measured["images_per_second"] / float(alone["images_per_second"]),
+            "share_by_cpu": float(alone["cpu_ms"]) / measured["cpu_ms"],
+        }
+    return {}
 
 
 def _text(value):

@@ -9,7 +9,7 @@ import importlib
 
 from keras_reid.utils import keras_internals, moved
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _SUBMODULES = (
     "backbones",

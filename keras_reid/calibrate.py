@@ -1,6 +1,7 @@
-"""`python -m keras_reid.calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
+"""`keras-reid calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,7 +25,7 @@ class Calibrate:
     on their identities. Prints the error rates, the threshold, and how reliable the probabilities are for identities
     that were not used for fitting. Writes everything into the metadata of the model file, which keeps its weights and
     optimizer; every later export has it too. Writes calibration.json and calibration.png next to the file. Of a run,
-    model.keras is calibrated; to calibrate best.keras, name it.
+    model.keras is calibrated, and its report written again; to calibrate best.keras, name it.
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
@@ -63,7 +64,7 @@ class Calibrate:
 
 def main(arguments):
     options = command_line.parse(
-        Calibrate, arguments, prog="python -m keras_reid.calibrate", config=(tyro.conf.FlagCreatePairsOff,)
+        Calibrate, arguments, prog="keras-reid calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
     from keras_reid.evaluation import parse_memory
@@ -91,10 +92,9 @@ def main(arguments):
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
-    query, gallery = Evaluator(model, settings).features(dataset)
+    features = Evaluator(model, settings).features(dataset)
     calibration = calibrate(
-        query,
-        gallery,
+        *features,
         settings.metric,
         protocol=dataset.protocol,
         flip=settings.flip,
@@ -112,6 +112,31 @@ def main(arguments):
     write_json(beside, entries)
     draw_reliability(calibration, beside.with_suffix(".png"))
     print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
+    model.metadata.update(entries)
+    # Features of the run's own test set are those that its report needs, unless an option changed them.
+    own = experiment is not None and not (options.dataset or options.root or options.protocol)
+    same = own and settings.flip == experiment.evaluation.flip and not options.skip_unreadable
+    _renew_report(options, file, model, {dataset.name: features} if same else {})
+
+
+def _renew_report(options, file, model, features):
+    """Writes the report of a calibrated run again, which shows threshold and reliability."""
+    run = find_run(options.run_or_model)
+    if run is None or file.name != "model.keras" or not (run / "report" / "index.html").is_file():
+        return
+    from keras_reid.run.data import read_datasets
+    from keras_reid.run.report_again import report_again
+
+    try:
+        experiment = run.experiment(options.trust_code)
+        _, tests = read_datasets(experiment.data, train=False)
+        report_again(run, experiment, model, tests, features=features)
+    except UserError as error:
+        print(
+            f"{run / 'report' / 'index.html'} still shows what was before: `keras-reid report {run.path}` "
+            f"writes it again. Now it could not be written: {error}",
+            file=sys.stderr,
+        )
 
 
 def _settings(options, experiment):

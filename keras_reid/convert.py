@@ -1,4 +1,4 @@
-"""`python -m keras_reid.convert FILE.pth --output model.keras`: converts a PyTorch network to Keras."""
+"""`keras-reid convert FILE.pth --output model.keras`: converts a PyTorch network to Keras."""
 
 import contextlib
 import dataclasses
@@ -36,7 +36,7 @@ class Convert:
 
 
 def main(arguments):
-    options = command_line.parse(Convert, arguments, prog="python -m keras_reid.convert")
+    options = command_line.parse(Convert, arguments, prog="keras-reid convert")
     if options.output.suffix != ".keras":
         raise UserError(f"--output must be a file that ends in .keras. Received: {options.output}")
     if not options.file.is_file():

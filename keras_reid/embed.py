@@ -1,4 +1,4 @@
-"""`python -m keras_reid.embed RUN_OR_MODEL IMAGES… --output F.npz`: embeddings of image files."""
+"""`keras-reid embed RUN_OR_MODEL IMAGES… --output F.npz`: embeddings of image files."""
 
 import dataclasses
 import pathlib
@@ -39,7 +39,7 @@ class Embed:
 
 def main(arguments):
     options = command_line.parse(
-        Embed, arguments, prog="python -m keras_reid.embed", config=(tyro.conf.FlagCreatePairsOff,)
+        Embed, arguments, prog="keras-reid embed", config=(tyro.conf.FlagCreatePairsOff,)
     )
     if options.output.suffix != ".npz":
         raise UserError(f"--output must be a file that ends in .npz. Received: {options.output}")
@@ -56,6 +56,7 @@ def main(arguments):
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     folder = options.output.with_name(f".{options.output.stem}.part")
+    command_line.continue_with("embed", arguments)
     with EmbeddingStore(folder, {"model": fingerprint(file)}, private=True) as store:
         try:
             count, dim = _embed(store, model, paths, options)

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.evaluate RUN_OR_MODEL`: retrieval metrics of a trained model."""
+"""`keras-reid evaluate RUN_OR_MODEL`: retrieval metrics of a trained model."""
 
 import dataclasses
 from pathlib import Path
@@ -78,7 +78,7 @@ class Evaluate:
 
 def main(arguments):
     options = command_line.parse(
-        Evaluate, arguments, prog="python -m keras_reid.evaluate", config=(tyro.conf.FlagCreatePairsOff,)
+        Evaluate, arguments, prog="keras-reid evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
     find_model_file(options.run_or_model)
     run = find_run(options.run_or_model)

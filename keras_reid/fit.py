@@ -1,4 +1,4 @@
-"""`python -m keras_reid.fit FILE`: trains and evaluates an experiment."""
+"""`keras-reid fit FILE`: trains and evaluates an experiment."""
 
 import dataclasses
 from pathlib import Path
@@ -49,13 +49,11 @@ class Fit:
 
 def main(arguments):
     if arguments and Path(arguments[0]).suffix == ".py" and {"-h", "--help"} & set(arguments):
-        override(
-            load_experiment(arguments[0]), ["--help"], program=f"python -m keras_reid.fit {arguments[0]}"
-        )
+        override(load_experiment(arguments[0]), ["--help"], program=f"keras-reid fit {arguments[0]}")
     fit, overrides = command_line.parse(
         Fit,
         _with_picture(arguments),
-        prog="python -m keras_reid.fit",
+        prog="keras-reid fit",
         config=(tyro.conf.FlagCreatePairsOff,),
         return_unknown_args=True,
     )
@@ -71,6 +69,8 @@ def main(arguments):
     elif fit.plot_schedule:
         _plot_schedule(fit, overrides)
     else:
+        if not fit.smoke:
+            command_line.continue_with("fit", arguments, "--resume")
         _run(fit, overrides)
 
 

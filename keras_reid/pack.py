@@ -1,4 +1,4 @@
-"""`python -m keras_reid.pack SOURCE FOLDER`: packs a data set into a few large files."""
+"""`keras-reid pack SOURCE FOLDER`: packs a data set into a few large files."""
 
 import dataclasses
 from pathlib import Path
@@ -28,7 +28,7 @@ class Pack:
 
 
 def main(arguments):
-    options = command_line.parse(Pack, arguments, prog="python -m keras_reid.pack")
+    options = command_line.parse(Pack, arguments, prog="keras-reid pack")
     if options.shard_megabytes <= 0:
         raise UserError(f"--shard-megabytes must be above 0. Received: {options.shard_megabytes}")
     reader, root = _reader(options.source)

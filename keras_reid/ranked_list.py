@@ -1,4 +1,4 @@
-"""`python -m keras_reid.ranked_list RUN --query QUERY`: what a model finds for one query."""
+"""`keras-reid ranked_list RUN --query QUERY`: what a model finds for one query."""
 
 import dataclasses
 import difflib
@@ -20,7 +20,7 @@ _MOST_MISSED = 20  # are printed
 
 
 @dataclasses.dataclass(frozen=True)
-class RankedListOf:
+class RankedList:
     """Show what a model finds for one query of a test set: the nearest gallery images, right and wrong, and the
     matches that come later.
 
@@ -47,9 +47,9 @@ class RankedListOf:
 
 def main(arguments):
     options = command_line.parse(
-        RankedListOf,
+        RankedList,
         arguments,
-        prog="python -m keras_reid.ranked_list",
+        prog="keras-reid ranked_list",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     if options.top < 1:

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.report RUN [RUN …]`: the report of a run, or a comparison of several."""
+"""`keras-reid report RUN [RUN …]`: the report of a run, or a comparison of several."""
 
 import dataclasses
 from pathlib import Path
@@ -6,15 +6,11 @@ from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
-
-_SAME = 1e-3  # of a metric: what rounding on another processor may change
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +39,7 @@ class Report:
 
 def main(arguments):
     options = command_line.parse(
-        Report, arguments, prog="python -m keras_reid.report", config=(tyro.conf.FlagCreatePairsOff,)
+        Report, arguments, prog="keras-reid report", config=(tyro.conf.FlagCreatePairsOff,)
     )
     runs = [finished_run(run) for run in options.runs]
     if not runs:
@@ -72,18 +68,17 @@ def finished_run(path):
         UserError: nothing is there, it is something else, or the run is not finished.
     """
     if Path(path).is_file():
-        raise UserError(f"{path}: a file. Pass the run directory that `python -m keras_reid.fit` wrote")
+        raise UserError(f"{path}: a file. Pass the run directory that `keras-reid fit` wrote")
     run = RunDirectory(path)
     if Path(path).is_dir() and not (run / "command.json").is_file():
         raise UserError(
-            f"{path}: not a run directory: it contains no command.json. Pass one that "
-            "`python -m keras_reid.fit` wrote"
+            f"{path}: not a run directory: it contains no command.json. Pass one that `keras-reid fit` wrote"
         )
     find_model_file(path)
     if not run.is_finished():
         raise UserError(
             f"{path}: the run is not finished: it contains no metrics.json. "
-            "`python -m keras_reid.fit FILE --resume` finishes it"
+            "`keras-reid fit FILE --resume` finishes it"
         )
     return run
 
@@ -94,32 +89,13 @@ def _report(run, options):
     if options.root is not None:
         data = dataclasses.replace(data, root=options.root)
     command_line.load_tensorflow()
-    from keras_reid.evaluation import Evaluator, print_table
     from keras_reid.models import load_model
     from keras_reid.run.data import read_datasets
-    from keras_reid.run.results import write_run_report
+    from keras_reid.run.report_again import report_again
 
     _, tests = read_datasets(data, train=False)
     model = load_model(run.path, trust_code=options.trust_code)
-    evaluator = Evaluator(model, experiment.evaluation.embedding_settings())
-    evaluations = {dataset.name: evaluator.run(dataset) for dataset in tests}
-    print_table({name: evaluation.result for name, evaluation in evaluations.items()})
-    _compare_with_run(run, evaluations)
-    write_run_report(model, experiment, run.path, tests, evaluations, output=options.output)
-
-
-def _compare_with_run(run, evaluations):
-    """Warns where the metrics differ from those of the run."""
-    before = read_json(run / "metrics.json")
-    for name, evaluation in evaluations.items():
-        for key in ("rank1", "mAP"):
-            of_embeddings = before.get(cosine_entry(name), before.get(name, {}))
-            old, new = of_embeddings.get(key), getattr(evaluation.result, key)
-            if old is not None and abs(old - new) > _SAME:
-                print(
-                    f"warning: {key} of {name} is {100 * new:.2f} %, and was {100 * old:.2f} % at the end of the run: "
-                    "was the model or the test set changed?"
-                )
+    report_again(run, experiment, model, tests, options.output)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.search QUERY… --gallery FOLDER`: where else was this one seen?"""
+"""`keras-reid search QUERY… --gallery FOLDER`: where else was this one seen?"""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ class Search:
 
     Prints a ranked list for each query and draws it as a picture: the nearest images, each with the probability that it
     shows the same one and the verdict: same, different or unsure. Probability and verdict need a calibrated model
-    (`python -m keras_reid.calibrate`). With two image files and no gallery, prints the verdict on them.
+    (`keras-reid calibrate`). With two image files and no gallery, prints the verdict on them.
 
     The embeddings of the gallery are kept in an index, a hidden folder in the gallery. The next call embeds only new
     and changed images, and drops those that are gone; another model makes a new index. After a kill, the same command
@@ -59,7 +59,7 @@ class Search:
 
 def main(arguments):
     options = command_line.parse(
-        Search, arguments, prog="python -m keras_reid.search", config=(tyro.conf.FlagCreatePairsOff,)
+        Search, arguments, prog="keras-reid search", config=(tyro.conf.FlagCreatePairsOff,)
     )
     for name in ("top", "batch_size"):
         if getattr(options, name) < 1:
@@ -77,7 +77,7 @@ def main(arguments):
     if options.gallery is None:
         _compare(options)
     else:
-        _search(options)
+        _search(options, arguments)
 
 
 def _compare(options):
@@ -121,7 +121,7 @@ def _compare(options):
     _say_uncalibrated(named)
 
 
-def _search(options):
+def _search(options, arguments):
     if not options.queries:
         raise UserError("name at least one image to search for, before the options")
     if options.output and options.output.exists() and not options.output.is_dir():
@@ -151,6 +151,7 @@ def _search(options):
     model = load_model(named, trust_code=options.trust_code)
     calibration = Calibration.from_metadata(model.metadata) if model.metadata.get(KEY) else None
     flip = bool(calibration and calibration.flip)
+    command_line.continue_with("search", arguments)
     gallery = update_index(
         scanned,
         model,
@@ -200,7 +201,7 @@ def _say_model(named, why):
 
 def _say_uncalibrated(named):
     print(
-        f"no verdict: the model is not calibrated. `python -m keras_reid.calibrate {named}` turns its distances into "
+        f"no verdict: the model is not calibrated. `keras-reid calibrate {named}` turns its distances into "
         "probabilities, on a test set of other identities than it was trained on.",
         file=sys.stderr,
     )

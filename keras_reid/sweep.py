@@ -1,4 +1,4 @@
-"""`python -m keras_reid.sweep FILE --search KEY=VALUES …`: tries many settings of an experiment and ranks them."""
+"""`keras-reid sweep FILE --search KEY=VALUES …`: tries many settings of an experiment and ranks them."""
 
 import dataclasses
 import importlib.util
@@ -63,7 +63,7 @@ def main(arguments):
     sweep, overrides = command_line.parse(
         Sweep,
         arguments,
-        prog="python -m keras_reid.sweep",
+        prog="keras-reid sweep",
         config=(tyro.conf.FlagCreatePairsOff,),
         return_unknown_args=True,
     )
@@ -136,7 +136,7 @@ def _report(folder, records, sweep, overrides):
     best = records[0]
     if best["status"] != "finished":
         raise UserError(f"no trial was finished; {best['trial']}: {best.get('error', best['status'])}")
-    words = ["python", "-m", "keras_reid.fit", sweep.file, *overrides, *best["arguments"]]
+    words = ["keras-reid", "fit", sweep.file, *overrides, *best["arguments"]]
     print(f"written: {folder / 'trials.csv'}\nbest: {best['run']}\nagain: {shlex.join(words)}")
 
 

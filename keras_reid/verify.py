@@ -1,4 +1,4 @@
-"""`python -m keras_reid.verify RUN_OR_MODEL A B`: do two images show the same one or not?"""
+"""`keras-reid verify RUN_OR_MODEL A B`: do two images show the same one or not?"""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ from keras_reid.utils.trust_option import TrustCode
 class Verify:
     """Say whether two images show the same one: same, different or unsure, with the probability.
 
-    The model must be calibrated: `python -m keras_reid.calibrate` does that. The verdict comes with the distance and
+    The model must be calibrated: `keras-reid calibrate` does that. The verdict comes with the distance and
     the threshold, for a yes-or-no decision at the false-positive rate of the calibration.
     """
 
@@ -38,7 +38,7 @@ class Verify:
 
 def main(arguments):
     options = command_line.parse(
-        Verify, arguments, prog="python -m keras_reid.verify", config=(tyro.conf.FlagCreatePairsOff,)
+        Verify, arguments, prog="keras-reid verify", config=(tyro.conf.FlagCreatePairsOff,)
     )
     file = find_model_file(options.run_or_model)
     for image in (options.a, options.b):
@@ -52,7 +52,7 @@ def main(arguments):
         check_prior(options.prior)
     if not read_metadata(file).get(KEY):
         raise UserError(
-            f"{file}: the model is not calibrated. Run `python -m keras_reid.calibrate {options.run_or_model}` first, "
+            f"{file}: the model is not calibrated. Run `keras-reid calibrate {options.run_or_model}` first, "
             "with --dataset and a test set for a model file."
         )
 

@@ -8,6 +8,7 @@ import pathlib
 import random
 import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -63,6 +64,12 @@ def seeded():
     """
     random.seed(0)
     np.random.seed(0)
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework import config  # a run switches it on, and nothing public off again
+
+        if config.is_op_determinism_enabled():
+            config.disable_op_determinism()
 
 
 @pytest.fixture(scope="session")

@@ -133,6 +133,7 @@ def test_modelling_code_imports_no_tensorflow():
 def test_a_run_reads_from_top_to_bottom():
     """A file of `run/` uses only those after it here: what hands the experiment on never gets it back."""
     order = (
+        "report_again",
         "session",
         "seeds",
         "schedule_plot",

@@ -131,3 +131,24 @@ def test_a_model_that_gives_nan_or_is_measured_too_finely_stays_as_it_is(given, 
         main([*arguments, "--false-positive-rate", "1e-6"])
     assert (tmp_path / "model.keras").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_file()) == ["model.keras", "small.py"]
+
+
+@pytest.mark.medium
+def test_the_report_of_a_run_is_current_afterwards(copied_run, command, root):
+    """And where the code of the run may not be executed, the command says what is left to do."""
+    run = copied_run
+    page = run / "report" / "index.html"
+    assert "The model is not calibrated" in page.read_text()
+    command("calibrate", run, "--false-positive-rate", "0.02", cwd=run.parents[1])
+    threshold = load_model(run).metadata["threshold"]
+    assert f"calibrated threshold {threshold:.3f}" in page.read_text()
+
+    with open(run / "experiment.py", "a") as stream:
+        stream.write("# changed")
+    other = run.parents[1] / "other.py"
+    other.write_text(EXPERIMENT.format(root=root, metric="cosine", flip=False, share=None))
+    said = command(
+        "calibrate", run, "--dataset", other, "--false-positive-rate", "0.05", cwd=run.parents[1]
+    ).stderr
+    assert "still shows what was before: `keras-reid report" in said
+    assert "is not executed" in said

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.convert`: PyTorch files in, Keras models out."""
+"""`keras-reid convert`: PyTorch files in, Keras models out."""
 
 import re
 import shutil

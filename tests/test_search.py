@@ -152,7 +152,7 @@ def test_queries_of_one_name_have_pictures_of_their_own(album, models):
 def test_without_calibration_there_is_no_verdict_but_advice(album, models, search, capsys):
     (found,), said = search("query.png")
     assert {image["verdict"] for image in found["images"]} == {None}
-    assert f"no verdict: the model is not calibrated. `python -m keras_reid.calibrate {models}" in said
+    assert f"no verdict: the model is not calibrated. `keras-reid calibrate {models}" in said
     assert not (album.parent / "search_results").exists()  # JSON, and no --output
     main(["query.png", "--gallery", "album"])
     printed = capsys.readouterr()

@@ -132,7 +132,7 @@ def test_the_best_command_is_given(searched, folder, capsys):
     assert job.working_directory == folder
     assert job.environment == {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}
     assert (settings.concurrent, evaluate_every, resume) == (2, 4, False)
-    again = f"python -m keras_reid.fit {QUICKSTART} --training.epochs 3 --optimizer.learning_rate 1e-2"
+    again = f"keras-reid fit {QUICKSTART} --training.epochs 3 --optimizer.learning_rate 1e-2"
     assert again in capsys.readouterr().out
     with open(job.sweep / "trials.csv", newline="") as file:
         assert [row["score"] for row in csv.DictReader(file)] == ["0.5", "0.4"]
@@ -193,7 +193,7 @@ def test_a_sweep_of_smoke_runs_and_its_repetition(command, tmp_path):
         assert 1e-3 <= description["optimizer"]["learning_rate"] <= 1e-2
         (metrics,) = json.loads((tmp_path / record["run"] / "metrics.json").read_text()).values()
         assert record["score"] == pytest.approx((metrics["rank1"] + metrics["mAP"]) / 2)
-    assert "again: python -m keras_reid.fit" in process.stdout
+    assert "again: keras-reid fit" in process.stdout
     assert "Traceback" not in process.stdout + process.stderr
     repeated = command(*arguments, "--trials", "2", "--seed", "1", "--resume", cwd=tmp_path)
     assert json.loads((sweep_folder / "trials.json").read_text()) == records

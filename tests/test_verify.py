@@ -120,7 +120,7 @@ def test_the_command_says_what_is_wrong(folder, tmp_path):
     for arguments, message in [
         (
             [plain, a, a],
-            r"plain\.keras: the model is not calibrated. Run `python -m keras_reid\.calibrate .*plain",
+            r"plain\.keras: the model is not calibrated. Run `keras-reid calibrate .*plain",
         ),
         ([str(tmp_path / "broken.keras"), a, a], "calibration lacks flip"),
         ([model, a, str(tmp_path / "no.jpg")], r"no\.jpg: there is no such image file"),

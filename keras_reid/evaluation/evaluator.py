@@ -74,11 +74,12 @@ class Evaluator:
                 "that of `dsr_lambda_for`. Received: None."
             )
 
-    def run(self, dataset):
+    def run(self, dataset, features=None):
         """Embeds the query and gallery images of a data set and measures the retrieval.
 
         Args:
             dataset: a `keras_reid.data.ReIDDataset` with a test part.
+            features: what `self.features(dataset)` returned, which are then not embedded again.
 
         Returns:
             A `DatasetEvaluation`, whose `result` is a `RetrievalResult`, or with `single_shot` a `RepeatedResult`.
@@ -87,7 +88,7 @@ class Evaluator:
             UserError: the set has no test part, none for the protocol, or lacks what the settings need; an image cannot
                 be read; as `evaluate`.
         """
-        return self._run([dataset], lambda results: results[0])
+        return self._run([dataset], lambda results: results[0], features and [features])
 
     def run_draws(self, datasets):
         """Evaluates several draws of one test and takes the mean: VehicleID's protocol. Each image is embedded once.
@@ -121,9 +122,9 @@ class Evaluator:
         """
         return self._features(self._prepared([dataset]))[0]
 
-    def _run(self, datasets, combine):
+    def _run(self, datasets, combine, pairs=None):
         settings, datasets = self.settings, self._prepared(datasets)
-        pairs = self._features(datasets)
+        pairs = pairs or self._features(datasets)
         result = combine(
             tuple(self._rank(*pair, one.protocol) for one, pair in zip(datasets, pairs, strict=True))
         )

@@ -34,6 +34,29 @@ def as_dict(value):
     return type_name(value)
 
 
+def changed(value):
+    """As `as_dict`, without the fields that have their defaults: what a reader has to know of an experiment.
+
+    Example:
+        >>> from keras_reid.experiment import Experiment
+        >>> changed(Experiment().with_changes({"training.epochs": 7}))
+        {'type': 'Experiment', 'training': {'type': 'Training', 'epochs': 7}}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): changed(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [changed(item) for item in value]
+    if not is_description(value):
+        return as_dict(value)
+    fields = {}
+    for field in dataclasses.fields(value):
+        mine = getattr(value, field.name)
+        default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+        if default is dataclasses.MISSING or as_dict(mine) != as_dict(default):
+            fields[field.name] = changed(mine)
+    return {"type": type(value).__name__, **fields}
+
+
 def differences(before, now, key=""):
     """The dotted keys under which two experiments, as `as_dict` gives them and JSON brings them back, differ."""
     # Where no seed is given to a layer, Keras draws another one in each process.

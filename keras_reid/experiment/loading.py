@@ -83,9 +83,7 @@ def resolve(file, arguments, smoke_run=False, seed=None, source=None):
     Returns:
         The experiment and the sentences that say what `--smoke` substituted.
     """
-    experiment = override(
-        load_experiment(file, source), list(arguments), program=f"python -m keras_reid.fit {file}"
-    )
+    experiment = override(load_experiment(file, source), list(arguments), program=f"keras-reid fit {file}")
     said = []
     if smoke_run:
         experiment, said = smoke(experiment)

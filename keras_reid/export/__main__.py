@@ -1,4 +1,4 @@
-"""`python -m keras_reid.export RUN_OR_MODEL --output DIR`: verified artefacts for serving."""
+"""`keras-reid export RUN_OR_MODEL --output DIR`: verified artefacts for serving."""
 
 import dataclasses
 import os
@@ -57,7 +57,7 @@ class Export:
 
 def main(arguments):
     options = command_line.parse(
-        Export, arguments, prog="python -m keras_reid.export", config=(tyro.conf.FlagCreatePairsOff,)
+        Export, arguments, prog="keras-reid export", config=(tyro.conf.FlagCreatePairsOff,)
     )
     targets = _check(options)
     # On a GPU, convolutions round differently for each batch size, which would distort the comparison.

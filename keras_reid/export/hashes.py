@@ -49,7 +49,7 @@ def known_hashes(folder):
     if not verified:
         raise UserError(
             f"{folder}: its {PARITY} does not say that the artefact was verified against its model. "
-            "Export it with python -m keras_reid.export, which verifies it."
+            "Export it with keras-reid export, which verifies it."
         )
     return hashes
 
@@ -99,7 +99,7 @@ def copy_checked(source, target, hashes):
             )
 
 
-_AGAIN = "Export it again with python -m keras_reid.export"
+_AGAIN = "Export it again with keras-reid export"
 
 
 def _files(folder):

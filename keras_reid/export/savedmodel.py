@@ -46,7 +46,7 @@ def export_savedmodel(
 
     Args:
         model: a `ReIDModel`.
-        directory: folder to write to, which should not exist. `python -m keras_reid.export` also verifies the artefact
+        directory: folder to write to, which should not exist. `keras-reid export` also verifies the artefact
             before it moves it into place.
         precision: "float32" or "bfloat16"; the latter is half as large.
         batch_sizes: batch sizes for which TensorFlow Serving gets warm-up requests, so that a client's first request is

@@ -13,7 +13,7 @@ _NON_BLOCKING = 1
 
 
 class TensorRTModel:
-    """Runs an engine from `python -m keras_reid.export --format tensorrt` on the first GPU.
+    """Runs an engine from `keras-reid export --format tensorrt` on the first GPU.
 
     GPU memory is allocated once, for the engine's largest batch; larger batches are run in parts. CUDA is called
     through the driver's library, so no other package is needed. Only one thread at a time may use an object, but not

@@ -33,7 +33,7 @@ def choose_model(named, index=None):
     if not runs:
         raise UserError(
             f"there is no finished run in {RUNS}/: name a run directory or a .keras file with --model, or train one "
-            "with `python -m keras_reid.fit FILE`"
+            "with `keras-reid fit FILE`"
         )
     newest = max(runs, key=lambda run: (run / "metrics.json").stat().st_mtime)
     find_model_file(newest.path)

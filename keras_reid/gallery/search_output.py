@@ -10,6 +10,7 @@ from keras_reid.embedding.named_images import displayed
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 
+_SIGNS = {"same": "✓", "different": "✗"}
 _FRAMES = {"same": GREEN, "different": RED, "unsure": ("#9a6700", 3), None: (GREY, 2)}
 
 
@@ -45,17 +46,25 @@ def print_search_result(result, console=None):
 def draw_search_result(result, path):
     """Draws a query and what was found for it, nearest first.
 
-    The frame says the verdict: thick green for same, amber for unsure, thin red for different, grey without a
-    calibration. Under each image stand verdict and probability, or the cosine similarity (or Euclidean distance).
+    The frame says the verdict: thick green with a ✓ for same, amber for unsure, thin red with a ✗ for different, grey
+    without a calibration. Under each image stand its rank, verdict and probability, or the cosine similarity (or
+    Euclidean distance), and the file name.
 
     Args:
         result: `SearchResult`.
         path: the picture to write; its ending (.png, .jpg, …) is its format.
     """
-    tiles = [Tile(result.query, "query")]
+    tiles = [Tile(result.query, ("query",))]
     for hit in result.images:
-        caption = describe_distance(result.metric, hit.distance)
+        words = (f"{hit.rank}", describe_distance(result.metric, hit.distance))
         if hit.verdict:  # there is no room for both
-            caption = f"{hit.verdict} {100 * hit.probability:.0f} %"
-        tiles.append(Tile(hit.path, caption, *_FRAMES[hit.verdict]))
+            words = (f"{hit.rank}", f"{hit.verdict} {_percent(hit.probability)}")
+        tiles.append(Tile(hit.path, words, *_FRAMES[hit.verdict], sign=_SIGNS.get(hit.verdict, "")))
     draw_rows([(displayed(Path(result.query).name), tiles)], path)
+
+
+def _percent(probability):
+    """`0.9996` → `"> 99 %"`: a rounded 100 % would be more than a calibration can know."""
+    if probability > 0.99:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"

@@ -1,5 +1,6 @@
 """What a run leaves behind when it is done: the model, the report, the metrics."""
 
+from keras_reid.experiment.description import changed
 from keras_reid.utils.files import write_json, written_aside
 
 # Pairs of a query and a gallery image that are compared for ROC and histogram at the end of a training: about a
@@ -57,7 +58,7 @@ def save_model(model, file, epoch=None):
 def write_pages(experiment, directory, model, tests, evaluations):
     """Writes the report, its ranked lists as pictures, and what TensorBoard's projector shows.
 
-    ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `python -m keras_reid.report`.
+    ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `keras-reid report`.
     """
     from keras_reid.visualization.projector import write_projector
 
@@ -86,7 +87,7 @@ def write_run_report(model, experiment, directory, tests, evaluations, most_pair
     findings = [
         collect_findings(model, dataset, evaluations[dataset.name], metric, most_pairs) for dataset in tests
     ]
-    page = write_report(directory, findings, model, output)
+    page = write_report(directory, findings, model, output, changed(experiment))
     for one in findings:
         # From the best to the worst.
         groups = {**one.lists, "worst": one.lists.get("worst", [])[::-1]}

@@ -1,4 +1,4 @@
-"""`python -m keras_reid.serving.publish EXPORT MODELS/NAME`: publishes a SavedModel for servers."""
+"""`keras-reid publish EXPORT MODELS/NAME`: publishes a SavedModel for servers."""
 
 import dataclasses
 import os
@@ -27,7 +27,7 @@ class Publish:
     """
 
     export: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="EXPORT")]
-    """the folder with saved_model.pb from `python -m keras_reid.export`: DIR/savedmodel/PRECISION"""
+    """the folder with saved_model.pb from `keras-reid export`: DIR/savedmodel/PRECISION"""
     model: Annotated[tyro.conf.Positional[pathlib.Path], tyro.conf.arg(metavar="MODELS/NAME")]
     """the model's folder; its last part is the name that clients use"""
     version: int | None = None
@@ -41,7 +41,7 @@ def main(arguments):
     options = command_line.parse(
         Publish,
         arguments,
-        prog="python -m keras_reid.serving.publish",
+        prog="keras-reid publish",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
     target = publish(options.export, options.model, options.version, options.allow_unchecked)
@@ -113,11 +113,7 @@ def _check_export(export, allow_unchecked):
     """Checks an export; returns the hashes of its files, or None if it has none."""
     if not (export / _MARKER).is_file():
         inside = sorted(str(path.parent) for path in export.rglob(_MARKER)) if export.is_dir() else []
-        hint = (
-            f"Did you mean {' or '.join(inside[:3])}?"
-            if inside
-            else "python -m keras_reid.export writes one."
-        )
+        hint = f"Did you mean {' or '.join(inside[:3])}?" if inside else "keras-reid export writes one."
         raise UserError(f"{export} must be a folder with {_MARKER}. {hint}")
     hashes = known_hashes(export)
     if hashes is None and not allow_unchecked:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import re
+import shlex
 import signal
 import sys
 import tempfile
@@ -12,12 +13,14 @@ import time
 import warnings
 import weakref
 
+from keras_reid.utils import help_text
 from keras_reid.utils.allocator import keep_freed_memory
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 USER_ERROR, INTERRUPTED = 2, 130
 _WATCH_SECONDS = 0.1
+_continuing = []  # the command that continues this one
 
 
 def run(main):
@@ -28,6 +31,7 @@ def run(main):
     written.
     """
     warnings.showwarning = _show_warning
+    _continuing.clear()
     with _Interrupts() as interrupts:
         try:
             main(sys.argv[1:])
@@ -39,7 +43,9 @@ def run(main):
             interrupted = interrupts.came or isinstance(error, KeyboardInterrupt)
             code = INTERRUPTED if interrupted else _said(error)
     if code == INTERRUPTED:
-        print("interrupted", file=sys.stderr)
+        print(
+            "interrupted", *(f"to continue: {command}" for command in _continuing), sep="; ", file=sys.stderr
+        )
     if code:
         _let_go_of_output()
         sys.exit(code)
@@ -145,6 +151,18 @@ def _let_go_of_output():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def continue_with(name, arguments, *more):
+    """From now on, Ctrl-C also says which command continues the work. Only where it does not begin again.
+
+    Args:
+        name: of the command, such as `"fit"`.
+        arguments: what it was called with.
+        more: options to add, unless they are there.
+    """
+    words = [*arguments, *(option for option in more if option not in arguments)]
+    _continuing[:] = [f"keras-reid {name} {shlex.join(map(str, words))}"]
+
+
 def load_tensorflow():
     """Imports TensorFlow without its messages about missing GPUs; commands call it after checking their arguments.
 
@@ -173,6 +191,10 @@ def parse(target, arguments, **options):
     """`tyro.cli`, but mistakes in the arguments raise a `UserError` with one line."""
     import tyro
 
+    if {"-h", "--help"} & set(arguments):
+        help_text.join_lines(target, options.get("default"))
+        with help_text.wrapped():
+            return tyro.cli(target, args=arguments, **options)
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):

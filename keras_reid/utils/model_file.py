@@ -37,12 +37,12 @@ def find_model_file(run_or_model):
     if not path.exists():
         raise UserError(
             f"{path}: there is no such run directory or model file. "
-            "Pass a run directory from `python -m keras_reid.fit`, or a .keras file."
+            "Pass a run directory from `keras-reid fit`, or a .keras file."
         )
     if not file.exists():
         raise UserError(
             f"{path}: the directory contains no model.keras. "
-            "Pass a finished run; `python -m keras_reid.fit FILE --resume` finishes one that was interrupted."
+            "Pass a finished run; `keras-reid fit FILE --resume` finishes one that was interrupted."
         )
     if file.suffix != ".keras" or not zipfile.is_zipfile(file):
         raise UserError(

@@ -27,6 +27,7 @@ class Line:
         dotted: whether each point is marked.
         dashed: whether it is for comparison: calculated rather than measured, for example.
         faint: whether it only guides the eye: grey, dashed and not in the legend.
+        number: of its colour, so that a thing keeps it from chart to chart; None counts the lines.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Line:
     dotted: bool = False
     dashed: bool = False
     faint: bool = False
+    number: int | None = None
 
     @property
     def role(self):
@@ -109,14 +111,15 @@ class Chart:
 
     @property
     def colored(self):
-        """The lines that have a colour, in the order of their numbers."""
-        return [line for line in self.lines if not line.faint]
+        """`(number of the colour, line)` of each line that has a colour."""
+        lines = [line for line in self.lines if not line.faint]
+        return [(place if line.number is None else line.number, line) for place, line in enumerate(lines)]
 
     @property
     def legend(self):
-        """The lines to name: `colored`, or nothing where the title names the only one."""
+        """What to name: `colored`, or nothing where the title names the only line."""
         lines = self.colored
-        return lines if len(lines) > 1 or any(line.note for line in lines) else []
+        return lines if len(lines) > 1 or any(line.note for _, line in lines) else []
 
     @property
     def unit(self):
@@ -141,7 +144,10 @@ class Chart:
 
         shapes = [*_axis_shapes(self.x, self.y, at, width, height)]
         for line in self.lines:
-            shapes += _line_shapes(line, None if line.faint else self.colored.index(line), at, self.y.low)
+            if line.faint:
+                shapes += _line_shapes(line, None, at, self.y.low)
+        for number, line in self.colored:
+            shapes += _line_shapes(line, number, at, self.y.low)
         for point in self.points:
             shapes += _point_shapes(point, at, right, bottom)
         for left, row, start, text in marks:

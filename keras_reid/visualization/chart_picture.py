@@ -60,7 +60,7 @@ def chart_image(chart, size=(1100, 480), subtitle=None):
         pen.down += _ROW
     if chart.legend:
         left = _MARGIN
-        for number, line in enumerate(chart.legend):
+        for number, line in chart.legend:
             color, dashes = _look_of_line(number)
             _, thickness, own_dashes = _LOOKS[line.role]
             pen.line([(left, 8), (left + 22, 8)], color, thickness, own_dashes or dashes)

@@ -2,11 +2,10 @@
 
 import pathlib
 
-from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.utils.files import read_json
 from keras_reid.visualization.experiment_settings import differing_settings
 from keras_reid.visualization.page import Section, charts, notes, page_header, table, write_page
-from keras_reid.visualization.report import CURVES, curve_charts
+from keras_reid.visualization.report import CURVES, METRICS, curve_charts
 from keras_reid.visualization.training_charts import compare_training, read_log
 
 
@@ -37,10 +36,11 @@ def write_comparison(run_directories, output):
     title = "Comparison of " + (f"{len(names)} runs" if several else " and ".join(names))
     header = page_header(title, ", ".join(names) if several else "")
 
-    sections = []
+    sections, numbers = [], {name: number for number, name in enumerate(names)}
     for number, test in enumerate(dict.fromkeys(test for each in metrics for test in each)):
-        of_test = {name: each.get(test) for name, each in zip(names, curves, strict=True)}
-        content = _metrics(names, [each.get(test) for each in metrics]) + _curves(of_test)
+        tested = {name: each[test] for name, each in zip(names, metrics, strict=True) if test in each}
+        of_test = {name: each[test] for name, each in zip(names, curves, strict=True) if test in each}
+        content = _metrics(tested) + _curves(of_test, numbers)
         sections.append(Section(test, content, f"set-{number}"))
     logs = {
         name: read_log(directory / "metrics.jsonl")
@@ -67,34 +67,32 @@ def run_names(directories):
     return names
 
 
-def _metrics(names, summaries):
-    """A row for each run; the best of each column is bold, and differences are to the first run."""
-    largest = [max(summary[key] for summary in summaries if summary) for _, key in COLUMNS]
+def _metrics(summaries):
+    """A row for each run that was tested; the best of each column is bold, and differences are to the first of them."""
+    largest = [max(summary[key] for summary in summaries.values()) for _, key in METRICS]
     rows, best = [], set()
-    for row, (name, summary) in enumerate(zip(names, summaries, strict=True)):
-        if summary is None:
-            rows.append((name, *("–" for _ in COLUMNS), ""))
-            continue
-        values = [summary[key] for _, key in COLUMNS]
+    for row, (name, summary) in enumerate(summaries.items()):
+        values = [summary[key] for _, key in METRICS]
         best |= {(row, column) for column, value in enumerate(values) if value == largest[column]}
         rows.append((name, *(f"{100 * value:.2f}" for value in values), summary["num_valid_queries"]))
-    first = summaries[0]
-    if first:
-        for name, summary in zip(names[1:], summaries[1:], strict=True):
-            if summary:
-                cells = (f"{100 * (summary[key] - first[key]):+.2f}".replace("-", "−") for _, key in COLUMNS)
-                rows.append((f"{name} − {names[0]}", *cells, ""))
-    header = ("Run, percent", *(title for title, _ in COLUMNS), "Queries")
-    note = "Bold: the best of a column. Below: how many points more or less than the first run."
+    header = ("Run, percent", *(title for title, _ in METRICS), "Queries")
+    if len(summaries) == 1:
+        return table(header, rows) + notes("No other of these runs was tested on it.")
+    (first, of_first), *others = summaries.items()
+    for name, summary in others:
+        cells = (f"{100 * (summary[key] - of_first[key]):+.2f}".replace("-", "−") for _, key in METRICS)
+        rows.append((f"{name} − {first}", *cells, ""))
+    note = f"Bold: the best of a column. Below: how many points more or less than {first}."
     return table(header, rows, best=best) + notes(note)
 
 
-def _curves(curves):
-    missing = [name for name, each in curves.items() if not (each and each["roc"])]
-    figures = curve_charts({name: each for name, each in curves.items() if each})
-    if not missing:
-        return figures
-    return figures + notes(f"No ROC curve of {', '.join(missing)}: python -m keras_reid.report RUN adds it.")
+def _curves(curves, numbers):
+    remarks = [
+        f"{name}: {each.get('without_roc') or 'its report holds no ROC curve.'}"
+        for name, each in curves.items()
+        if not each["roc"]
+    ]
+    return curve_charts(curves, numbers) + notes(*remarks)
 
 
 def _read(file):

@@ -81,4 +81,4 @@ def as_python(value):
 
 
 _MISSING = object()
-_GROUPS = ("Data", "Model", "Training", "Evaluation")
+_GROUPS = ("Data", "Model", "Training", "Evaluation", "Distillation", "Adaptation")

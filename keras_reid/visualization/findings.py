@@ -112,7 +112,7 @@ def _roc(query, gallery, metric, protocol, most_pairs, remarks):
     if most_pairs is not None and pairs > most_pairs:
         remarks["roc"] = (
             f"The {pairs:,} pairs of a query and a gallery image are not compared at the end of a training. "
-            "python -m keras_reid.report RUN adds ROC curve and histogram."
+            "keras-reid report RUN adds ROC curve and histogram."
         )
         return None
     histogram, matches = RocHistogram(), GroundTruth(query, gallery, protocol)

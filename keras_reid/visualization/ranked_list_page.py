@@ -10,6 +10,7 @@ from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
 _HEIGHT, _SMALL = 150, 100
+_FINER = 2.5  # than shown: a click shows a picture large
 _MOST_MISSED = 10
 
 
@@ -105,15 +106,16 @@ def _figure(path, size, kind, caption, camera, heat=None):
         camera: its name, or None.
         heat: an activation map and the value of its lightest colour, or None.
     """
-    image = thumbnail(path, size)
+    image = thumbnail(path, size, _FINER)
+    shown = min(size[0] / image.width, size[1] / image.height)
     what = {"right": "same identity", "wrong": "another identity"}.get(kind, kind)
     if heat is not None:
         image, what = draw_heat(image, *heat), f"activation map, {what}"
     return {
         "kind": kind,
         "source": picture_source(image),
-        "width": image.width,
-        "height": image.height,
+        "width": round(shown * image.width),
+        "height": round(shown * image.height),
         "alt": f"{what}: {pathlib.Path(path).name}",
         "caption": caption,
         "camera": camera,

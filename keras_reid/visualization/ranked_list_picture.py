@@ -1,6 +1,8 @@
 """Ranked lists as one picture."""
 
 import dataclasses
+import math
+import pathlib
 
 from PIL import Image, ImageDraw, ImageFont
 
@@ -9,18 +11,25 @@ from keras_reid.utils.files import save_picture
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
-_HEIGHT, _GAP, _MARGIN, _CAPTION = 168, 12, 24, 22
+WIDEST = 1400  # pixels of a picture; what does not fit into a line stands in the next one
+_HEIGHT, _NARROWEST, _GAP, _MARGIN = 168, 108, 12, 24
+_LINE, _HEADING = 16, 24  # heights of a line of text
 GREEN, RED = ("#1a7f37", 5), ("#cf222e", 2)  # frames: colour and thickness
 GREY = "#57606a"
 _PAPER, _INK, _TILE = "#ffffff", "#1f2328", "#eaeef2"
+# Pillow's own font has neither sign: corners of their strokes, in a square of size 1.
+_SIGNS = {
+    "✓": [[(0.05, 0.55), (0.38, 0.9), (0.95, 0.1)]],
+    "✗": [[(0.1, 0.1), (0.9, 0.9)], [(0.9, 0.1), (0.1, 0.9)]],
+}
 
 
 def draw_ranked_lists(lists, path):
-    """Draws ranked lists into one picture: a row for each query, its nearest gallery images to the right.
+    """Draws ranked lists into one picture: each query on the left, and next to it its nearest gallery images.
 
-    Images of the query's identity have a thick green frame, others a thin red one. The cosine
-    similarity (or the Euclidean distance) and the camera are written below each, the query's average precision above
-    the row.
+    Images of the query's identity have a thick green frame and a ✓, others a thin red one and a ✗. Below each stand
+    its rank, the cosine similarity (or the Euclidean distance), the camera and the file name; above the list the
+    query's average precision. The picture is at most 1400 pixels wide: longer lists take several lines.
 
     Args:
         lists: `RankedList`s, as `ranked_lists` returns them.
@@ -36,57 +45,70 @@ def draw_ranked_lists(lists, path):
         raise UserError("there is no ranked list to draw.")
     rows = []
     for one in lists:
-        tiles = [Tile(one.path, _join("query", _camera(one.camera)))]
+        tiles = [Tile(one.path, ("query", _camera(one.camera)))]
         for image in one.images:
-            caption = _join(describe_distance(one.metric, image.distance), _camera(image.camera))
-            tiles.append(Tile(image.path, caption, *(GREEN if image.right else RED)))
-        rows.append((f"AP {100 * one.average_precision:.1f} %", tiles))
+            distance = describe_distance(one.metric, image.distance)
+            sign, frame = ("✓", GREEN) if image.right else ("✗", RED)
+            tiles.append(
+                Tile(image.path, (f"{image.rank}", distance, _camera(image.camera)), *frame, sign=sign)
+            )
+        precision = one.average_precision
+        rows.append(
+            ("no match in the gallery" if math.isnan(precision) else f"AP {100 * precision:.1f} %", tiles)
+        )
     draw_rows(rows, path)
 
 
 @dataclasses.dataclass(frozen=True)
 class Tile:
-    """An image in a picture of rows.
+    """An image in a picture of rows; its file name stands below it.
 
     Args:
         path: the image file.
-        caption: the text below it.
-        colour: of its frame and caption.
+        words: what stands below it, above the file name; empty ones are left out.
+        colour: of its frame and of the words.
         thickness: of its frame, in pixels.
+        sign: `"✓"`, `"✗"` or empty: drawn after the first word.
     """
 
     path: str
-    caption: str
+    words: tuple[str, ...]
     colour: str = GREY
     thickness: int = 2
+    sign: str = ""
 
 
 def draw_rows(rows, path):
-    """Draws rows of images into one picture; a wider gap follows the first of each row.
+    """Draws rows of images into one picture: the first of each row on the left, the others in lines next to it.
 
     Args:
         rows: `(heading, tiles)` of each, with at least one `Tile`.
         path: the picture to write; its ending (.png, .jpg, …) is its format.
     """
     width, height = common_size([tiles[0].path for _, tiles in rows], _HEIGHT)
-    columns = max(len(tiles) for _, tiles in rows)
-    row_height = _CAPTION + height + _CAPTION + _GAP
+    step = max(width, _NARROWEST) + _GAP
+    most = (WIDEST - 2 * _MARGIN) // step - 1  # in a line, next to the first
+    columns = min(most, max(1, *(len(tiles) - 1 for _, tiles in rows)))
+    line = height + 2 * _LINE + _GAP
+    lines = [max(1, math.ceil((len(tiles) - 1) / columns)) for _, tiles in rows]
     # One more gap separates the query from its list.
     paper = Image.new(
         "RGB",
-        (2 * _MARGIN + columns * (width + _GAP), 2 * _MARGIN - _GAP + len(rows) * row_height),
+        (2 * _MARGIN + (columns + 1) * step, 2 * _MARGIN - _GAP + sum(_HEADING + line * n for n in lines)),
         _PAPER,
     )
     draw = ImageDraw.Draw(paper)
     small, bold = ImageFont.load_default(12), ImageFont.load_default(14)
-    for row, (heading, tiles) in enumerate(rows):
-        top = _MARGIN + row * row_height
+    top = _MARGIN
+    for (heading, tiles), count in zip(rows, lines, strict=True):
         draw.text((_MARGIN, top), heading, _INK, bold)
-        top += _CAPTION
-        for column, tile in enumerate(tiles):
-            left = _MARGIN + (_GAP if column else 0) + column * (width + _GAP)
-            _draw_tile(paper, draw, (left, top), (width, height), tile)
-            draw.text((left, top + height + 4), tile.caption, tile.colour, small)
+        for number, tile in enumerate(tiles):
+            row, column = divmod(number - 1, columns) if number else (0, -1)
+            left = _MARGIN + (column + 1) * step + (_GAP if number else 0)
+            down = top + _HEADING + row * line
+            _draw_tile(paper, draw, (left, down), (width, height), tile)
+            _write_below(draw, (left, down + height + 3), step - _GAP, tile, small)
+        top += _HEADING + line * count
     save_picture(paper, path)
 
 
@@ -100,9 +122,23 @@ def _draw_tile(paper, draw, corner, size, tile):
     paper.paste(image, (corner[0] + left, corner[1] + top))
 
 
+def _write_below(draw, corner, width, tile, font):
+    """The words and the sign, and below them the file name, as much of its end as there is room for."""
+    left, top = corner
+    for place, word in enumerate(filter(None, tile.words)):
+        draw.text((left, top), word, tile.colour, font)
+        left += font.getlength(word) + 6
+        if place == 0 and tile.sign:
+            for stroke in _SIGNS[tile.sign]:
+                draw.line([(left + 9 * x, top + 3 + 9 * y) for x, y in stroke], tile.colour, 2)
+            left += 15
+    name = pathlib.Path(tile.path).name
+    if font.getlength(name) > width:
+        while name and font.getlength(f"…{name}") > width:
+            name = name[1:]
+        name = f"…{name}"
+    draw.text((corner[0], top + _LINE), name, _INK, font)
+
+
 def _camera(camera):
     return "" if camera is None else f"cam {camera}"
-
-
-def _join(*parts):
-    return "   ".join(part for part in parts if part)

@@ -4,7 +4,6 @@ import pathlib
 
 import numpy as np
 
-from keras_reid.evaluation.metric_tables import COLUMNS
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.visualization.experiment_settings import flat_settings
@@ -30,12 +29,14 @@ from keras_reid.visualization.run_summary import purpose_of, run_summary, versio
 from keras_reid.visualization.training_charts import read_log, training_charts
 
 CURVES = "report/curves.json"
-_LARGE = (("Rank-1", "rank1"), ("mAP", "mAP"), ("mINP", "mINP"))
+# The columns of the terminal's tables; in pages the two that a reader looks for come first.
+METRICS = (("mAP", "mAP"), ("Rank-1", "rank1"), ("Rank-5", "rank5"), ("Rank-10", "rank10"), ("mINP", "mINP"))
+_LARGE = (*METRICS[:2], METRICS[-1])
 _GROUPS = {"best": "Best queries", "middle": "Queries in the middle", "worst": "Worst queries"}
 _MOST_CAMERAS = 24
 
 
-def write_report(run_directory, findings, model=None, output=None):
+def write_report(run_directory, findings, model=None, output=None, changed=None):
     """Writes the report of a run: metrics, curves, pairs, cameras, ranked lists, activation maps, training, settings.
 
     One file without any reference to the network, in the reader's light or dark colours. What it says of training and
@@ -47,6 +48,8 @@ def write_report(run_directory, findings, model=None, output=None):
         findings: `Findings` of each test set.
         model: the `ReIDModel`, for its size and its calibration; None leaves them out.
         output: file to write; None is `report/index.html` in the run directory.
+        changed: the experiment without what has its default, as `experiment.json` holds the whole; the rest is then
+            folded. None shows everything.
 
     Returns:
         `pathlib.Path` of the page.
@@ -70,8 +73,7 @@ def write_report(run_directory, findings, model=None, output=None):
         sections += _sections_of(one, number, calibration, alone=len(findings) == 1)
     if log:
         sections.append(Section("Training", charts(training_charts(log)), "training"))
-    settings = table(("Setting", "Value"), flat_settings(description).items(), "words")
-    sections.append(Section("Experiment", settings, "experiment"))
+    sections.append(Section("Experiment", _settings(description, changed), "experiment"))
     header, rows = versions_of(directory)
     if rows:
         sections.append(Section("Versions", table(header, rows, "words"), "versions"))
@@ -83,28 +85,34 @@ def write_report(run_directory, findings, model=None, output=None):
 
 
 def curves_of(findings):
-    """The curves of each test set as plain numbers: name → `{"cmc": [...], "roc": {"fpr", "tpr"} or None}`."""
+    """The curves of each test set as plain numbers.
+
+    Returns:
+        name → `{"cmc": [...], "roc": {"fpr", "tpr"} or None, "without_roc": why there is none, or None}`.
+    """
     return {
         one.name: {
             "cmc": [float(share) for share in one.result.cmc],
             "roc": None if one.roc is None else roc_points(one.roc),
+            "without_roc": one.remarks.get("roc"),
         }
         for one in findings
     }
 
 
-def curve_charts(curves):
+def curve_charts(curves, numbers=None):
     """The CMC curves in one chart, and the ROC curves that there are in another.
 
     Args:
         curves: what `curves_of` returns.
+        numbers: name → number of its colour; None counts the curves.
 
     Returns:
         `Markup`.
     """
-    figures = [cmc_chart({name: each["cmc"] for name, each in curves.items()})] if curves else []
+    figures = [cmc_chart({name: each["cmc"] for name, each in curves.items()}, numbers)] if curves else []
     with_roc = {name: each["roc"] for name, each in curves.items() if each["roc"]}
-    return charts([*figures, roc_chart(with_roc)] if with_roc else figures)
+    return charts([*figures, roc_chart(with_roc, numbers)] if with_roc else figures)
 
 
 def equal_error_threshold(curve):
@@ -125,12 +133,12 @@ def _metrics(findings):
     rows, counts = [], []
     for one in findings:
         values = one.result.to_dict()
-        rows.append((one.name, *(f"{100 * values[key]:.2f}" for _, key in COLUMNS)))
+        rows.append((one.name, *(f"{100 * values[key]:.2f}" for _, key in METRICS)))
         counted = ", ".join(f"{count:,} {name}" for name, count in one.counts.items())
         queries, valid = values["num_queries"], values["num_valid_queries"]
         left_out = "" if valid == queries else f"; {queries - valid} queries without a match are left out"
         counts.append(f"{one.name}: {counted}{left_out}, {one.metric} distance.")
-    header = ("Test set, percent", *(title for title, _ in COLUMNS))
+    header = ("Test set, percent", *(title for title, _ in METRICS))
     return table(header, rows) + notes(*counts)
 
 
@@ -195,7 +203,7 @@ def _note_on_threshold(findings, calibration, calibrated_otherwise):
     return (
         f"The model is not calibrated{metric}: the dashed line marks where as many pairs of one identity are rejected "
         "as pairs of different ones are accepted. It was found on this very test set, so do not use it: "
-        "python -m keras_reid.calibrate chooses a threshold."
+        "keras-reid calibrate chooses a threshold."
     )
 
 
@@ -204,7 +212,7 @@ def _cameras(pairs, names):
     if max(len(pairs.query_cameras), len(pairs.gallery_cameras)) > _MOST_CAMERAS:
         return notes(
             f"{len(pairs.gallery_cameras)} cameras are too many for a table here: "
-            "python -m keras_reid.evaluate RUN --per-camera writes it as JSON."
+            "keras-reid evaluate RUN --per-camera writes it as JSON."
         )
     # What the reader looks for is where cameras differ, so the shades begin at the worst pair.
     low, high = np.nanmin(pairs.rank1), np.nanmax(pairs.rank1)
@@ -226,7 +234,17 @@ def _cameras(pairs, names):
         (name(camera), [cell(row, column) for column in columns])
         for row, camera in enumerate(pairs.query_cameras)
     ]
-    return render("cameras", gallery_cameras=list(map(name, pairs.gallery_cameras)), rows=rows)
+    cameras = list(map(name, pairs.gallery_cameras))
+    return render("cameras", gallery_cameras=cameras, rows=rows, low=low, high=high)
+
+
+def _settings(description, changed):
+    every = flat_settings(description)
+    whole = table(("Setting", "Value"), every.items(), "words")
+    if changed is None:
+        return whole
+    few = table(("Setting", "Value"), flat_settings(changed).items(), "words")
+    return render("settings", changed=few, every=whole, count=len(every))
 
 
 _LISTS_NOTE = (

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.visualization.axis import Axis
 from keras_reid.visualization.chart import Chart, Line, Point
 from keras_reid.visualization.chart_picture import draw_chart
@@ -15,11 +16,12 @@ _LEAST_RATE = 1e-6
 _FEW_PAIRS = 200  # a rate of fewer says little
 
 
-def cmc_chart(curves):
+def cmc_chart(curves, numbers=None):
     """Cumulative matching characteristics in one chart.
 
     Args:
         curves: name → `(ranks,)` fractions, from rank 1.
+        numbers: name → number of its colour; None counts the curves.
 
     Returns:
         `Chart`.
@@ -34,7 +36,12 @@ def cmc_chart(curves):
     y = Axis.around("queries with a match among the first k", (min(lowest, 0.98), 1.0), percent=True)
     y = y if y.high == 1 else Axis(y.label, 0.0, 1.0, percent=True)
     lines = [
-        Line(name, tuple(enumerate(map(float, curve), 1)), note=percent(curve[0]))
+        Line(
+            name,
+            tuple(enumerate(map(float, curve), 1)),
+            note=percent(curve[0]),
+            number=numbers and numbers[name],
+        )
         for name, curve in curves.items()
     ]
     return Chart("CMC", lines, Axis("rank k", 1, last, whole=True), y)
@@ -42,6 +49,9 @@ def cmc_chart(curves):
 
 def roc_points(curve):
     """A few hundred points of a `RocCurve`, evenly spaced in the logarithm of the false-positive rate.
+
+    The usual operating points (false-positive rates of 10⁻⁴, 10⁻³, 10⁻²) are among them, so that every place that
+    names one gives the same number.
 
     Args:
         curve: a `RocCurve`.
@@ -52,14 +62,16 @@ def roc_points(curve):
     """
     least = max(_LEAST_RATE, 1 / curve.num_negative_pairs)
     rates = np.geomspace(least, 1.0, _POINTS) if least < 1 else np.ones(1)
+    rates = np.union1d(rates, [rate for rate in FALSE_POSITIVE_RATES if rate > least])
     return {"fpr": rates.tolist(), "tpr": [curve.tpr_at(min(rate * (1 + 1e-9), 1.0)) for rate in rates]}
 
 
-def roc_chart(curves):
+def roc_chart(curves, numbers=None):
     """ROC curves in one chart, over the logarithm of the false-positive rate.
 
     Args:
         curves: name → what `roc_points` returns.
+        numbers: name → number of its colour; None counts the curves.
 
     Returns:
         `Chart`.
@@ -67,7 +79,12 @@ def roc_chart(curves):
     least = min(min(points["fpr"]) for points in curves.values())
     low = 10.0 ** math.floor(math.log10(least) + 1e-9) if least < 1 else 0.1
     lines = [
-        Line(name, tuple(zip(points["fpr"], points["tpr"], strict=True)), note=percent(_at(points, 1e-3)))
+        Line(
+            name,
+            tuple(zip(points["fpr"], points["tpr"], strict=True)),
+            note=percent(_at(points, 1e-3), 2),
+            number=numbers and numbers[name],
+        )
         for name, points in curves.items()
     ]
     x = Axis("different pairs accepted (false-positive rate)", low, 1.0, logarithmic=True)
@@ -152,11 +169,12 @@ def draw_reliability(calibration, path):
     Example:
         >>> draw_reliability(calibration, "calibration.png")  # doctest: +SKIP
     """
+    chart = reliability_chart(calibration.reliability)
     subtitle = (
-        f"of identities that were not fitted on; prior {calibration.prior:.3g}, "
-        f"{calibration.fitted_on['identities']} identities in random halves"
+        f"{chart.unit}, with the number of pairs and one standard deviation; "
+        f"{calibration.fitted_on['identities']} identities in random halves, prior {calibration.prior:.3g}"
     )
-    draw_chart(reliability_chart(calibration.reliability), path, size=(560, 600), subtitle=subtitle)
+    draw_chart(chart, path, size=(720, 620), subtitle=subtitle)
 
 
 def _at(points, rate):

@@ -6,10 +6,20 @@ import statistics
 from PIL import Image, ImageOps
 
 
-def thumbnail(path, size):
-    """The upright RGB image of a file, scaled to fit into `size` = (width, height) with its proportions kept."""
+def thumbnail(path, size, finer=1.0):
+    """The upright RGB image of a file, scaled to fit into a frame with its proportions kept.
+
+    Args:
+        path: the image file.
+        size: width and height of the frame, pixels.
+        finer: up to so many times larger than the frame, if the file has the pixels.
+    """
     with _open(path) as image:
-        return ImageOps.contain(ImageOps.exif_transpose(image).convert("RGB"), size, Image.Resampling.BICUBIC)
+        image = ImageOps.exif_transpose(image).convert("RGB")
+        own = max(image.width / size[0], image.height / size[1])
+        factor = min(max(own, 1.0), finer)
+        frame = tuple(round(factor * length) for length in size)
+        return ImageOps.contain(image, frame, Image.Resampling.BICUBIC)
 
 
 def common_size(paths, height):

@@ -16,7 +16,7 @@ _OTHER = {
     "images_per_second",
     "peak_memory_gb",
 }
-_RETRIEVAL = {"rank1": "Rank-1", "mAP": "mAP"}
+_RETRIEVAL = {"mAP": "mAP", "rank1": "Rank-1"}
 
 
 def read_log(file):
@@ -80,7 +80,7 @@ def training_charts(log):
 
 
 def compare_training(logs):
-    """Loss and retrieval of several runs over the epochs, in one chart each.
+    """Loss and retrieval of several runs over the epochs, in one chart each; a run has one colour in all of them.
 
     Args:
         logs: name of the run → what `read_log` returns.
@@ -94,13 +94,19 @@ def compare_training(logs):
     charts = [
         _over_epochs(
             "Loss",
-            [Line(name, _points(log, "loss")) for name, log in logs.items()],
+            [
+                Line(name, _points(log, "loss"), number=number)
+                for number, (name, log) in enumerate(logs.items())
+            ],
             "mean of the epoch",
             every,
         )
     ]
     for key in dict.fromkeys(key for record in every for key in record if key.endswith("/mAP")):
-        lines = [Line(name, _points(log, key), dotted=True) for name, log in logs.items()]
+        lines = [
+            Line(name, _points(log, key), dotted=True, number=number)
+            for number, (name, log) in enumerate(logs.items())
+        ]
         charts.append(
             _over_epochs(f"mAP of {key.rpartition('/')[0]}", lines, "retrieval", every, fraction=True)
         )

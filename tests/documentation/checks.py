@@ -13,7 +13,9 @@ def check_commands(text, folder=ROOT):
     """Each of our commands, in a block or inline, must parse; each `--option` must exist in some command."""
     lines = shell_lines(text)
     for code in spans(text):
-        if re.search(r" -m (keras_reid|serving)\b", code) and "…" not in code and "[" not in code:
+        if named := re.fullmatch(r"keras-reid ([a-z_-]+)", code):  # a command's name, without arguments
+            assert named[1] in commands(), code
+        elif re.search(r" -m (keras_reid|serving)\b|^keras-reid [a-z]", code) and not {"…", "["} & set(code):
             lines.append(shlex.split(code.replace("\\|", "|")))
     for words in lines:
         found = module_of(words)

@@ -8,6 +8,7 @@ import io
 import pathlib
 from unittest import mock
 
+from keras_reid.__main__ import COMMANDS
 from keras_reid.data.datasets import Folder
 from keras_reid.experiment import load_experiment, override
 from keras_reid.recipes import bot
@@ -20,7 +21,9 @@ class _Parsed(Exception):
 
 
 def module_of(words):
-    """The module that `python -m MODULE …` runs, and its arguments; None for any other command."""
+    """The module that `python -m MODULE …` or `keras-reid COMMAND …` runs, and its arguments; None for any other."""
+    if len(words) > 1 and pathlib.Path(words[0]).name == "keras-reid" and not words[1].startswith("-"):
+        return COMMANDS[words[1].replace("-", "_")][0].removesuffix(".__main__"), words[2:]
     if len(words) > 2 and pathlib.Path(words[0]).name.startswith("python") and words[1] == "-m":
         return words[2], words[3:]
     return None
@@ -83,12 +86,12 @@ def _experiment(file, folder):
 def commands():
     """Our commands and their modules: `{"fit": "keras_reid.fit", "serving.server": "keras_reid.serving.server"}`."""
     files = [
-        *(ROOT / "keras_reid").glob("*.py"),
         *(ROOT / "keras_reid").glob("**/__main__.py"),
         ROOT / "keras_reid/experiment/generate.py",
         ROOT / "keras_reid/serving/publish.py",
     ]
-    found = {}
+    found = {name: module.removesuffix(".__main__") for name, (module, _) in COMMANDS.items()}
+    found["serving.server"] = "keras_reid.serving.server"
     for file in files:
         name = file.relative_to(ROOT).with_suffix("").as_posix().removesuffix("/__main__").replace("/", ".")
         if "command_line.parse(" in file.read_text(encoding="utf-8"):

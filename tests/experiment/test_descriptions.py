@@ -11,6 +11,7 @@ from keras_reid import experiment as ex
 from keras_reid import layers, run
 from keras_reid.checkpoints.published import PUBLISHED
 from keras_reid.experiment.component import Backbone, Component
+from keras_reid.experiment.description import changed
 from keras_reid.recipes import mgn
 
 DESCRIPTIONS = [
@@ -153,3 +154,13 @@ def test_multiple_granularity_recipe():
     assert model.embedding_dim == 2048
     assert experiment.model.image_size == (384, 128)
     assert experiment.training.freeze_backbone_steps == 1000
+
+
+def test_what_has_its_default_is_left_out():
+    experiment = ex.Experiment(name="x").with_changes({"model.backbone.depth": 18, "training.epochs": 60})
+    assert changed(experiment) == {
+        "type": "Experiment",
+        "name": "x",
+        "model": {"type": "Model", "backbone": {"type": "ResNet", "depth": 18}},
+    }
+    assert changed(ex.Experiment()) == {"type": "Experiment"}

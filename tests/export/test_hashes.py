@@ -62,7 +62,7 @@ def test_what_has_changed_is_named(artefact, tmp_path, change, said):
     change(artefact)
     with pytest.raises(UserError, match=said) as caught:
         copy_checked(artefact, tmp_path / "copy", known_hashes(artefact))
-    assert str(caught.value).endswith("Export it again with python -m keras_reid.export")
+    assert str(caught.value).endswith("Export it again with keras-reid export")
 
 
 def test_without_hashes_what_is_there_is_copied(artefact, tmp_path):

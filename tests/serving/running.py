@@ -18,7 +18,7 @@ def command(*arguments):
 
 
 class RunningServer:
-    """`python -m keras_reid.serving.server …` on free ports, ready when constructed.
+    """`keras-reid serve …` on free ports, ready when constructed.
 
     Attributes:
         rest: `http://HOST:PORT`.

@@ -45,7 +45,7 @@ def test_versions_follow_each_other(export, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["{export}/..", "{models}/reid"], "Did you mean .*float32"),
-        (["{models}/missing", "{models}/reid"], "keras_reid.export writes one"),
+        (["{models}/missing", "{models}/reid"], "keras-reid export writes one"),
         (["{export}", "{models}/reid", "--version", "1"], "The next free one is 2"),
         (["{export}", "{models}/reid", "--version", "0"], "must be at least 1"),
         (["{export}", "{models}/reid/3"], "at least one letter"),

@@ -130,6 +130,16 @@ def test_an_interrupt_is_130_and_afterwards_python_has_its_own_again(capsys):
         interrupt()
 
 
+def test_an_interrupt_says_which_command_continues(capsys):
+    def main(arguments):
+        command_line.continue_with("fit", ["my file.py", "--training.epochs", "3"], "--resume")
+        interrupt()
+
+    said = "interrupted; to continue: keras-reid fit 'my file.py' --training.epochs 3 --resume"
+    assert outcome(main, capsys) == (130, [said])
+    assert outcome(lambda arguments: interrupt(), capsys) == (130, ["interrupted"])
+
+
 def test_an_interrupt_in_native_code_is_130(capsys):
     """TensorFlow turns it into its own error."""
     told = []

@@ -85,7 +85,7 @@ def test_lines_marks_and_legend():
     chart = Chart("a & b", (guide, *lines), X, Y, ((0.5, "here"),))
     curves = curves_in(chart)
     assert [number for _, number in curves.values()] == list(range(8))
-    assert [line.name for line in chart.legend] == list(curves)
+    assert [line.name for _, line in chart.legend] == list(curves)
     (mark,) = (shape for shape in chart.shapes() if shape.role == "mark")
     assert [x for x, _ in mark.points] == [279, 279]
     top = curves["line <7>"][0][1][1]
@@ -195,7 +195,7 @@ def test_both_kinds_of_pairs_are_seen(roc):
     assert mean(same) < mean(different) - 50
     assert "threshold" in texts_in(figure)
     assert "outside" not in texts_in(figure)
-    assert figure.legend[1].note == f"{roc.num_negative_pairs:,} pairs"
+    assert figure.legend[1][1].note == f"{roc.num_negative_pairs:,} pairs"
     assert figure.x.label.startswith("cosine distance")
     assert distance_chart(roc, "euclidean").x.label == "Euclidean distance"
 
@@ -226,7 +226,7 @@ def test_training_is_drawn():
     figures = training_charts(LOG)
     assert [figure.title for figure in figures] == ["Loss", "Retrieval", "Accuracy", "Learning rate"]
     curves = curves_of_all(figures)
-    assert list(curves) == ["loss", "triplet", "a/b Rank-1", "a/b mAP", "accuracy", "learning rate"]
+    assert list(curves) == ["loss", "triplet", "a/b mAP", "a/b Rank-1", "accuracy", "learning rate"]
     assert len(curves["triplet"][0]) == 2
     assert len(curves["a/b mAP"][0]) == 1
     assert len(training_charts([{"epoch": 1, "loss": 2.0}])) == 1

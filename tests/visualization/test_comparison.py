@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -44,15 +45,43 @@ def test_runs_side_by_side(make, tmp_path):
     assert not page.sources
     for said in (
         *("Comparison of bot <b> and agw", "agw − bot <b>", "+2.00", "−5.00", "Loss", "mAP of market"),
-        *("No ROC curve of agw", "losses.margin", "0.3", "0.5"),
+        *("agw: its report holds no ROC curve.", "losses.margin", "0.3", "0.5"),
+        "No other of these runs was tested on it.",
     ):
         assert said in page.text
+    assert "keras_reid.report" not in page.text  # nothing says that it would help
     assert '<td class="best">92.00</td>' in text
     assert '<td class="best">80.00</td>' in text
-    assert '<td class="best">90.00</td>' in text.partition("<h2>duke</h2>")[2]  # there it is the only one
+    alone = text.partition("<h2>duke</h2>")[2].partition("</section>")[0]
+    assert "agw" not in alone  # it was not tested there
+    assert "best" not in alone
     assert (
         text.count("<title>agw</title>") == 1
     )  # its CMC curve; it has no ROC, no log, and was not tested on duke
+
+
+def test_a_run_has_one_colour_in_all_charts(make, tmp_path):
+    log = [{"epoch": 1, "loss": 3.0, "duke/mAP": 0.4}]
+    runs = [
+        make("a", {"market": METRICS}, {"market": CURVES}),
+        make("b", {"market": METRICS, "duke": METRICS}, {"market": CURVES, "duke": CURVES}, log=log),
+        make("c", {"duke": METRICS}, {"duke": CURVES}, log=log),
+    ]
+    text = write_comparison(runs, tmp_path / "c.html").read_text()
+    colours = re.findall(r'style="--color:var\(--c(\d)\)" points="[^"]*"><title>(\w)</title>', text)
+    assert set(colours) == {("0", "a"), ("1", "b"), ("2", "c")}
+    assert len(colours) == 12  # CMC and ROC of two runs in each of two sets, loss and mAP of two
+
+
+def test_why_a_curve_is_missing_is_said_as_the_report_says_it(make, tmp_path):
+    without = {
+        **CURVES,
+        "roc": None,
+        "without_roc": "Too many pairs: keras-reid report RUN adds it.",
+    }
+    runs = [make("a", {"m": METRICS}, {"m": CURVES}), make("b", {"m": METRICS}, {"m": without})]
+    page = Page(write_comparison(runs, tmp_path / "c.html").read_text())
+    assert "b: Too many pairs: keras-reid report RUN adds it." in page.text
 
 
 def test_the_same_settings(make, tmp_path):
@@ -61,7 +90,7 @@ def test_the_same_settings(make, tmp_path):
     assert "Comparison of 3 runs" in page.text
     assert "a, b, c" in page.text
     assert "All settings are the same." in page.text
-    assert "No ROC curve" not in page.text
+    assert "no ROC curve" not in page.text
 
 
 def test_runs_of_one_name_are_told_apart(tmp_path):

@@ -6,6 +6,7 @@ from PIL import Image
 
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization import draw_ranked_lists, ranked_lists
+from keras_reid.visualization.ranked_list_picture import WIDEST
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
 GREEN, RED = (0x1A, 0x7F, 0x37), (0xCF, 0x22, 0x2E)
@@ -32,9 +33,10 @@ def test_grows_with_rows_and_columns(retrieval, tmp_path):
         with Image.open(tmp_path / "lists.png") as image:
             return image.size
 
-    small, wide, high = size(2, 3), size(2, 6), size(4, 3)
+    small, wide, high, long = size(2, 3), size(2, 6), size(4, 3), size(2, 30)
     assert wide[0] > small[0] and wide[1] == small[1]  # noqa: PT018
     assert high[1] > small[1] and high[0] == small[0]  # noqa: PT018
+    assert wide[0] < long[0] <= WIDEST and long[1] > 2 * small[1]  # noqa: PT018
 
 
 def test_nothing_to_draw(tmp_path):
@@ -51,6 +53,16 @@ def test_thumbnails_keep_proportions_and_orientation(tmp_path):
     assert thumbnail(tmp_path / "turned.jpg", (40, 40)).size == (20, 40)
     grey = thumbnail(tmp_path / "grey.png", (40, 40))
     assert (grey.size, grey.mode) == ((40, 20), "RGB")
+
+
+def test_a_finer_thumbnail_has_the_pixels_that_the_file_has(tmp_path):
+    Image.new("RGB", (100, 50)).save(tmp_path / "a.png")
+    for size, finer, expected in (
+        ((40, 40), 2, (80, 40)),
+        ((40, 40), 9, (100, 50)),
+        ((200, 200), 2, (200, 100)),
+    ):
+        assert thumbnail(tmp_path / "a.png", size, finer).size == expected
 
 
 def test_tiles_suit_the_images(retrieval, tmp_path):

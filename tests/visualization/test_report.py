@@ -12,7 +12,7 @@ from keras_reid.evaluation import DatasetEvaluation, evaluate
 from keras_reid.visualization import collect_findings, write_report
 from keras_reid.visualization.report import CURVES
 
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Page(html.parser.HTMLParser):
@@ -167,6 +167,31 @@ def test_curves_are_kept_for_comparisons(run, findings):
     assert curves["cmc"] == pytest.approx(findings.result.cmc.tolist())
     assert curves["roc"]["tpr"][-1] == 1
     assert sorted(curves["roc"]["fpr"]) == curves["roc"]["fpr"]
+
+
+def test_chart_and_table_say_the_same_number(run, findings):
+    """At a false-positive rate of 0.1 %, in the legend of the ROC curve and in the table below."""
+    pairs = dataclasses.replace(findings.roc, num_negative_pairs=10**6)  # so that the rate is on the curve
+    text = write_report(run, [dataclasses.replace(findings, roc=pairs)]).read_text()
+    (row,) = re.findall(r"TPR at FPR 0\.10 %</th><td>([\d.]+ %)", text)
+    legend = text.partition("<b>ROC</b>")[2].partition("</div>")[0]
+    assert f"<b>{row}</b>" in legend
+
+
+def test_settings_that_have_their_defaults_are_folded(run, findings):
+    changed = {"type": "Experiment", "model": {"type": "Model", "backbone": {"type": "ResNet", "depth": 18}}}
+    text = write_report(run, [findings], changed=changed).read_text()
+    shown, _, folded = text.partition('id="experiment"')[2].partition("<details>")
+    assert "ResNet(depth=18)" in shown
+    assert "model.pooling" not in shown
+    assert "All 4 settings" in folded
+    assert "model.pooling" in folded
+
+
+def test_the_shades_of_cameras_have_a_key(run, findings):
+    text = Page(write_report(run, [findings]).read_text()).text
+    low, high = (np.round(100 * one(findings.pairs.rank1), 1) for one in (np.nanmin, np.nanmax))
+    assert (f"Rank-1: {low:.1f} %" in text) == (high > low)
 
 
 def test_a_calibrated_model_shows_its_threshold(run, findings):

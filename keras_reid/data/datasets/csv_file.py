@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from keras_reid.data.dataset import ReIDDataset
+from keras_reid.data.datasets.layout import name_after
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import split_dataset
 from keras_reid.utils.errors import UserError
@@ -28,7 +29,7 @@ class CSV:
         seed: seed of that draw, a non-negative integer.
         protocol: `"cross_camera"`, `"all"`, `"leave_one_out"`, or None for cross-camera where the test images allow
             it.
-        name: of the data set, for tables and files; empty: the file's name.
+        name: of the data set, for tables and files; empty: the file's name, or, if that is `train`, its folder's.
 
     Example:
         >>> # path,identity,camera
@@ -49,7 +50,7 @@ class CSV:
             raise UserError(
                 f"{file} does not exist; a CSV file with the columns path and identity is expected there"
             )
-        name = self.name or file.stem
+        name = self.name or name_after(file)
         samples, subsets = _read(file)
         if subsets is None:
             return split_dataset(name, samples, self.test_identities, self.seed, self.protocol)

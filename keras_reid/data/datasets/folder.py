@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_reid.data.dataset import ALL, CROSS_CAMERA, ReIDDataset
 from keras_reid.data.datasets.folder_labels import labels_by_layout, labels_by_pattern, warn_of_cameras
-from keras_reid.data.datasets.layout import existing_folder
+from keras_reid.data.datasets.layout import existing_folder, name_after
 from keras_reid.data.image_files import image_files, list_images
 from keras_reid.data.sample import Sample
 from keras_reid.data.split import automatic_protocol, group_by_identity, split_dataset
@@ -39,7 +39,8 @@ class Folder:
         protocol: `"cross_camera"`, `"all"`, `"leave_one_out"`, or None for cross-camera where the test images allow
             it; a warning says where it does not although there are cameras, and where these look like dates or like
             numbers of images.
-        name: of the data set, for tables and files; empty: the folder's name.
+        name: of the data set, for tables and files; empty: the folder's name, or, if that is `train`, the name of the
+            folder around it.
 
     Example:
         >>> pattern = r"(?P<identity>[a-z]+_\\d+)_cam(?P<camera>\\d+)"
@@ -63,7 +64,7 @@ class Folder:
                 folders lie next to the parts, or these make no data set.
         """
         folder = existing_folder(Path(root) / self.directory, "the images of the data set are expected there")
-        name = self.name or folder.resolve().name
+        name = self.name or name_after(folder)
         parts = [part for part in _PARTS if (folder / part).is_dir()]
         if parts:
             _check_outside(folder, parts)

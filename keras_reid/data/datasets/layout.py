@@ -80,3 +80,17 @@ def read_list(file, pattern, form, layout):
             f"each must read {form}"
         )
     return matches
+
+
+def name_after(path):
+    """The name of a data set, after the folder or file that holds it.
+
+    Where that is called `train`, it is the folder around it: the data set also has a test part.
+
+    Example:
+        >>> name_after("pictures/vehicles/train"), name_after("pictures/vehicles/labels.csv")
+        ('vehicles', 'labels')
+    """
+    path = Path(path).resolve()
+    name = path.name if path.is_dir() else path.stem
+    return path.parent.name or name if name.lower() == "train" else name

@@ -53,7 +53,7 @@ def write_records(dataset, folder, shard_bytes=256 * 10**6):
 
 @dataclasses.dataclass(frozen=True)
 class Records:
-    """A data set in TFRecord files, as `python -m keras_reid.pack` writes them.
+    """A data set in TFRecord files, as `keras-reid pack` writes them.
 
     For file systems that are slow with many small files. Reading it opens two files, `index.csv` and `dataset.json`.
     Sampling by identity needs the images in any order; so on a slow file system cache them too
@@ -75,7 +75,7 @@ class Records:
         if folder is None:
             raise UserError(
                 f"neither {root / self.folder} nor {root} has an {_INDEX}; "
-                "python -m keras_reid.pack makes such a folder from a data set"
+                "keras-reid pack makes such a folder from a data set"
             )
         try:
             parts = _read_index(folder)

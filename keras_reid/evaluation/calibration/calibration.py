@@ -121,14 +121,14 @@ class Calibration:
         if not stored:
             raise UserError(
                 "the model has no calibration, which turns distances into probabilities. "
-                "Run `python -m keras_reid.calibrate RUN_OR_MODEL` first."
+                "Run `keras-reid calibrate RUN_OR_MODEL` first."
             )
         names = [field.name for field in dataclasses.fields(cls)]
         missing = [name for name in names if name not in stored]
         if missing:
             raise UserError(
                 f"the model's calibration lacks {', '.join(missing)}. "
-                "Was it written by another version? Run `python -m keras_reid.calibrate RUN_OR_MODEL` again."
+                "Was it written by another version? Run `keras-reid calibrate RUN_OR_MODEL` again."
             )
         return cls(**{name: stored[name] for name in names})
 

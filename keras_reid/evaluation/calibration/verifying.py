@@ -14,7 +14,7 @@ def verify(model, a, b, prior=None):
     """Says whether two images show the same identity, with a calibrated probability.
 
     Args:
-        model: a `ReIDModel` that was calibrated with `python -m keras_reid.calibrate`.
+        model: a `ReIDModel` that was calibrated with `keras-reid calibrate`.
         a, b: each an image file; an image of any size as RGB uint8 array `(height, width, 3)`, such as a detector's
             crop; or an embedding `(dim,)`.
         prior: share of same pairs among the pairs that are asked about, 0 … 1; None for the calibration's, that of its

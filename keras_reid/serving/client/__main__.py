@@ -15,7 +15,7 @@ from keras_reid.utils.errors import UserError
 class Embed:
     """Let a server compute the embeddings of image files, and write them to a file.
 
-    The file has the format of `python -m keras_reid.embed`: `embeddings`, float32 of shape (images, dimensions) and
+    The file has the format of `keras-reid embed`: `embeddings`, float32 of shape (images, dimensions) and
     unit length, and `paths`. It is written completely or not at all. Without images, the command prints what the server
     says about the model.
     """

@@ -15,7 +15,7 @@ _HEADER = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class Client:
-    """Embeddings from a model that TensorFlow Serving or `python -m keras_reid.serving.server` serves.
+    """Embeddings from a model that TensorFlow Serving or `keras-reid serve` serves.
 
     Args:
         url: `http://HOST:PORT` or `https://HOST:PORT` for REST, `grpc://HOST:PORT` or `grpcs://HOST:PORT` for gRPC

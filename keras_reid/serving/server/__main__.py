@@ -1,66 +1,7 @@
-"""`python -m keras_reid.serving.server MODEL_DIR`: serves a SavedModel as TensorFlow Serving does."""
+"""`python -m keras_reid.serving.server MODEL_DIR`: `keras-reid serve` under the name of its module."""
 
-import asyncio
-import contextlib
-import logging
-import os
-import resource
-import socket
-import sys
-
-import tyro
-
-from keras_reid.serving.server.batching_config import BatchingParameters, read_batching_config
-from keras_reid.serving.server.options import Serve
+from keras_reid.serving.server.command import main
 from keras_reid.utils import command_line
-from keras_reid.utils.errors import UserError
-
-
-def main(arguments):
-    options = command_line.parse(
-        Serve, arguments, prog="python -m keras_reid.serving.server", config=(tyro.conf.FlagCreatePairsOff,)
-    )
-    options.check()
-    parameters = (
-        read_batching_config(options.batching_config) if options.batching_config else BatchingParameters()
-    )
-    with contextlib.closing(_bound(options.host, options.rest_port, "--rest-port")) as listener:
-        # gRPC binds its port itself, after the model is loaded; check now whether it can.
-        _bound(options.host, options.grpc_port, "--grpc-port").close()
-        logging.basicConfig(
-            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
-        )
-        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # do not log a line for every bad request
-        os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-        # A slow client costs only a connection, so allow as many as the system does.
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != hard:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        command_line.load_tensorflow()
-        from keras_reid.serving.server.application import serve
-
-        left_behind = asyncio.run(serve(options, parameters, listener))
-    if left_behind:  # Python would wait for these threads, or unload TensorFlow while they use it
-        logging.getLogger(__name__).warning("stopped while some versions were still loading")
-        logging.shutdown()
-        os._exit(0)
-
-
-def _bound(host, port, option):
-    """A socket bound to the port; it does not listen yet."""
-    listener = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
-        if listener:
-            listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}") from None
-    return listener
-
 
 if __name__ == "__main__":
     command_line.run(main)

@@ -4,6 +4,7 @@ import base64
 import json
 
 import numpy as np
+import orjson
 
 from keras_reid.serving.server.serving_error import invalid
 
@@ -15,50 +16,36 @@ def write_outputs(outputs, by_rows):
     written as `{"b64": …}`.
     """
     if not by_rows:
-        if len(outputs) == 1:
-            return b'{"outputs": ' + _only(outputs).encode() + b"}"
-        columns = (f"{json.dumps(name)}: {_text(name, array)}" for name, array in outputs.items())
-        return b'{"outputs": {' + ", ".join(columns).encode() + b"}}"
+        return b'{"outputs": ' + _object(outputs) + b"}"
     counts = {name: len(array) if array.ndim else None for name, array in outputs.items()}
     if None in counts.values() or len(set(counts.values())) > 1:
         raise invalid('these outputs differ in their number of rows: send "inputs" instead of "instances"')
     if len(outputs) == 1:
-        return b'{"predictions": ' + _only(outputs).encode() + b"}"
+        return b'{"predictions": ' + _object(outputs) + b"}"
     rows = range(next(iter(counts.values())))
     texts = (
-        "{"
-        + ", ".join(
-            f"{json.dumps(name)}: {_text(name, np.asarray(array[row], array.dtype))}"
-            for name, array in outputs.items()
-        )
-        + "}"
+        _object({name: np.asarray(array[row], array.dtype) for name, array in outputs.items()})
         for row in rows
     )
-    return b'{"predictions": [' + ", ".join(texts).encode() + b"]}"
+    return b'{"predictions": [' + b", ".join(texts) + b"]}"
 
 
-def _only(outputs):
-    return _text(*next(iter(outputs.items())))
+def _object(outputs):
+    if len(outputs) == 1:
+        return _text(*next(iter(outputs.items())))
+    columns = (json.dumps(name).encode() + b": " + _text(name, array) for name, array in outputs.items())
+    return b"{" + b", ".join(columns) + b"}"
 
 
 def _text(name, array):
     if array.dtype == object:
-        return json.dumps(_nested_strings(array.tolist(), name.endswith("_bytes")))
-    if array.dtype == np.float32 and array.ndim and array.size:
-        return _float32(array)
-    return json.dumps(array.tolist())
-
-
-def _float32(array):
-    """Writes nine significant digits, which restore each float32 exactly; `json` would write 17.
-
-    Whole numbers must not look like integers, so arrays that contain one take the slower way, which keeps ".0".
-    """
-    if not np.isfinite(array).all() or (array == np.rint(array)).any():
-        return json.dumps(array.tolist())
-    if array.ndim > 1:
-        return "[" + ", ".join(map(_float32, array)) + "]"
-    return "[" + ("%.9g, " * (array.size - 1) + "%.9g") % tuple(array.tolist()) + "]"
+        return json.dumps(_nested_strings(array.tolist(), name.endswith("_bytes"))).encode()
+    if array.dtype == np.float32 and array.ndim and np.isfinite(array).all():
+        # The fewest digits that restore each float32; `json` would write those of a float64, ten times as slowly.
+        return orjson.dumps(np.ascontiguousarray(array), option=orjson.OPT_SERIALIZE_NUMPY)
+    return json.dumps(
+        array.tolist()
+    ).encode()  # also NaN, which is not JSON, but TensorFlow Serving writes it
 
 
 def _nested_strings(value, as_base64):

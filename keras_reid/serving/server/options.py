@@ -109,7 +109,7 @@ class Serve:
         if self.model_dir and not ModelConfig(self.name, self.model_dir).find():
             raise UserError(
                 f"{self.model_dir}: no version found. It must be a SavedModel (with saved_model.pb) or hold "
-                "sub-folders 1, 2, … with one each; python -m keras_reid.serving.publish creates them"
+                "sub-folders 1, 2, … with one each; keras-reid publish creates them"
             )
         if not self.name or set(self.name) & set("/: "):
             raise UserError(

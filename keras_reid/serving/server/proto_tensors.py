@@ -93,5 +93,19 @@ def to_message(array):
         dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=size) for size in array.shape]
     )
     dtype = tf.string if array.dtype == object else tf.dtypes.as_dtype(array.dtype)
-    values = array.ravel().tolist()
-    return tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=shape, **{field: values})
+    message = tensor_pb2.TensorProto(dtype=dtype.as_datatype_enum, tensor_shape=shape)
+    if field == "float_val":
+        message.MergeFromString(_float_val(array))
+    else:
+        getattr(message, field).extend(array.ravel().tolist())
+    return message
+
+
+def _float_val(array):
+    """The field as it is sent: its tag, its length and the floats, without a Python object of each."""
+    contents = array.astype("<f4").tobytes()
+    length, size = bytearray(), len(contents)
+    while size > 127:
+        length.append(size & 127 | 128)
+        size >>= 7
+    return b"\x2a" + length + bytes([size]) + contents

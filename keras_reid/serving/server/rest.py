@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from keras_reid.serving.server import json_inputs, messages
+from keras_reid.serving.server import json_inputs, json_pixels, messages
 from keras_reid.serving.server.admission import within
 from keras_reid.serving.server.http_bodies import read_body
 from keras_reid.serving.server.json_outputs import write_outputs
@@ -125,11 +125,13 @@ class Rest:
         This blocks the event loop. So large bodies are read one at a time, each followed by a pause as long as it took.
         """
         json_inputs.check_values(body, self._limits.max_json_values)
-        is_large, loop = json_inputs.values(body) > _MANY, asyncio.get_running_loop()
+        is_large, loop = json_inputs.has_more_values(body, _MANY), asyncio.get_running_loop()
         if is_large:
             await self._large.acquire()
         start = loop.time()
         try:
+            if found := json_pixels.read(body, version.model, self._limits):
+                return found
             payload = json_inputs.parse(body, self._limits.max_nesting)
             route = version.model.route(json_inputs.signature_name(payload))
             if is_large:

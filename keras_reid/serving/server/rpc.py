@@ -37,7 +37,7 @@ def _answers(kind):
                     left = context.time_remaining()
                     seconds = self.limits.timeout_seconds
                     async with within(seconds if left is None else max(0.0, min(seconds, left))):
-                        contents = await self._received(stream)
+                        contents = await self._received(context)
                         request.enter(len(contents))
                         return await method(self, _parsed(kind, contents), request)
             except ServingError as error:
@@ -79,12 +79,16 @@ class _Service:
     def __init__(self, repository, admission, uploads, limits):
         self.repository, self.admission, self.uploads, self.limits = repository, admission, uploads, limits
 
-    async def _received(self, stream):
-        """The bytes of the request's only message."""
+    async def _received(self, context):
+        """The bytes of the request's only message.
+
+        The stream, an async generator, would need another task at the end of each call.
+        """
         async with self.uploads.receiving() as upload:
             with upload.of_unknown_size(self.limits.max_body):
-                async for contents in stream:
-                    return contents
+                contents = await context.read()
+        if contents is not grpc.aio.EOF:
+            return contents
         raise invalid("the call must send one message. Received: none")
 
 
@@ -152,7 +156,7 @@ class Health(_Service):
         try:
             async with within(self.limits.timeout_seconds):
                 # On the wire, a HealthCheckRequest is a string, the name of a service.
-                name = _parsed(wrappers_pb2.StringValue, await self._received(stream)).value
+                name = _parsed(wrappers_pb2.StringValue, await self._received(context)).value
             if name and name not in self._services:
                 raise ServingError(
                     "NOT_FOUND", f"the services are {', '.join(self._services)}. Received: {name[:100]!r}"

@@ -55,17 +55,24 @@ class ServedVersion:
             for route in model.routes.values()
             if route.decode
         }
+        decoders = {
+            route.merged.name: self._decoders[route.decode.signature.name]
+            for route in model.routes.values()
+            if route.decode and route.merged
+        }
         observe = runtime.metrics.batch_rows.labels(name).observe
         self._batchers = {
-            route.merged.name: Batcher(
-                route.merged,
+            key: Batcher(
+                merged,
                 runtime.parameters,
                 runtime.batches,
                 lambda: runtime.admission.arriving > 0,
                 observe,
+                decoders[key].decode_all if key in decoders else list,
             )
-            for route in model.routes.values()
-            if route.merged
+            for key, merged in {
+                route.merged.name: route.merged for route in model.routes.values() if route.merged
+            }.items()
         }
 
     @contextlib.contextmanager
@@ -93,9 +100,9 @@ class ServedVersion:
         return sum(batcher.waiting_rows for batcher in self._batchers.values())
 
     async def predict(self, request, route, inputs):
-        """The outputs for checked inputs; images are decoded first, so that batches contain only good rows."""
+        """The outputs for checked inputs."""
         if route.decode:
-            inputs = await self._decoders[route.decode.signature.name](inputs)
+            inputs = await self._decoders[route.decode.signature.name](inputs, bool(route.merged))
         request.arrived()
         if route.merged:
             rows = row_count(inputs)

@@ -99,9 +99,7 @@ def test_the_folder_is_whole_or_not_there(dataset, tmp_path):
 
 
 def test_what_is_missing_or_damaged_is_said(packed, tmp_path):
-    with pytest.raises(
-        UserError, match=r"neither .*other nor .* has an index.csv; python -m keras_reid.pack"
-    ):
+    with pytest.raises(UserError, match=r"neither .*other nor .* has an index.csv; keras-reid pack"):
         Records("other").read(tmp_path)
     folder = tmp_path / "packed"
     index = (folder / "index.csv").read_text()

@@ -144,7 +144,7 @@ def test_travels_as_json(calibration):
     del metadata["calibration"]["distances"]
     with pytest.raises(UserError, match="calibration lacks distances"):
         Calibration.from_metadata(metadata)
-    with pytest.raises(UserError, match=r"has no calibration.*python -m keras_reid\.calibrate"):
+    with pytest.raises(UserError, match=r"has no calibration.*keras-reid calibrate"):
         Calibration.from_metadata({"threshold": None})
 
 

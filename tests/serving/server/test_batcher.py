@@ -1,6 +1,7 @@
 import asyncio
 import concurrent.futures
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -30,11 +31,12 @@ def run(scenario, coming=False, **parameters):
     model, settings = Model(), {"coming": coming, "observed": []}
 
     async def main():
-        with concurrent.futures.ThreadPoolExecutor(2) as executor:
+        settled = BatchingParameters(**parameters)
+        with concurrent.futures.ThreadPoolExecutor(settled.num_batch_threads) as executor:
             try:
                 batcher = Batcher(
                     model,
-                    BatchingParameters(**parameters),
+                    settled,
                     executor,
                     lambda: settings["coming"],
                     settings["observed"].append,
@@ -131,6 +133,22 @@ def test_a_full_queue_refuses():
         assert "4 of 4 rows" in answers[3].message
 
     run(scenario, max_batch_size=2, max_enqueued_batches=2)
+
+
+def test_a_full_batch_does_not_wait_for_the_event_loop():
+    async def scenario(batcher, model, settings):
+        model.go.clear()
+        tasks = [asyncio.create_task(ask(batcher, value)) for value in (1, 2, 3, 4)]
+        await asyncio.sleep(0.05)
+        assert (batcher.waiting_rows, settings["observed"]) == (3, [1, 2])
+        model.go.set()
+        end = time.monotonic() + 10
+        while len(model.batches) < 2 and time.monotonic() < end:
+            time.sleep(0.01)  # blocks the loop
+        assert model.batches == [[1], [2, 3]]
+        assert await asyncio.gather(*tasks) == [[2], [4], [6], [8]]
+
+    assert run(scenario, max_batch_size=2).batches == [[1], [2, 3], [4]]
 
 
 def test_threads_run_batches_at_the_same_time():

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from keras_reid.serving.server.__main__ import main
+from keras_reid.serving.server.command import main
 from keras_reid.utils.errors import UserError
 from tests.serving.running import ROOT, command
 
@@ -68,7 +68,7 @@ def test_nothing_to_serve(tmp_path):
     code, text = ended(tmp_path, "--rest-port", 0, "--grpc-port", 0)
     assert code == 2
     assert text.startswith("error: ")
-    assert text.endswith("python -m keras_reid.serving.publish creates them\n")
+    assert text.endswith("keras-reid publish creates them\n")
     assert text.count("\n") == 1
 
 
