@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from keras_reid.experiment import load_experiment
 from tests import documentation as doc
 from tests.conftest import ROOT
 
@@ -10,14 +9,8 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def block(containing):
-    (code,) = [code for language, code in doc.blocks(README) if language == "python" and containing in code]
+    (code,) = [code for _, code in doc.blocks(README) if containing in code]
     return code
-
-
-def test_own_data(tmp_path):
-    file = tmp_path / "mine.py"
-    file.write_text(block("mine.py"))
-    assert load_experiment(file).name == "mine"
 
 
 def test_plain_keras():
