@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help install quickstart serve wheel test test-medium test-slow test-random coverage lint clean
+.PHONY: help install quickstart serve wheel test test-medium test-slow test-random coverage lint docs clean
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
@@ -65,5 +65,9 @@ lint: install ## check the style and the types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+SITE := site
+docs: install ## build the documentation and the API reference into site/; a warning fails
+	$(BIN)/python -m sphinx --quiet --fresh-env --fail-on-warning --keep-going -c docs/site -d build/pages . $(SITE)
+
 clean: ## remove the environment and caches; keep runs and data
-	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .coverage* *.egg-info build dist
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache .coverage* *.egg-info build dist site docs/api

@@ -3,16 +3,20 @@
 import csv
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.weights.fastreid_checks import _RULES
 from tests import documentation as doc
+from tests.checkpoints.writing import write_torch_file
 from tests.conftest import ROOT
 from tests.documentation.fastreid_options import OPTIONS
 from tests.documentation.workplace import fill_workplace
 from tests.test_recipes import ROWS
+from tests.weights.test_fastreid import small_state
 
 TEXTS = {page.name: page.read_text(encoding="utf-8") for page in doc.PAGES}
 FASTREID, RECIPES = TEXTS["coming_from_fastreid.md"], TEXTS["recipes.md"]
@@ -76,6 +80,16 @@ def test_commands_run(page, workplace, command):
         command(module.removeprefix("keras_reid."), *arguments, cwd=workplace)
         done += 1
     assert done
+
+
+@pytest.mark.slow
+def test_conversion(command):
+    """Runs the commands of "Weights from elsewhere" on a small network."""
+    write_torch_file(command.folder / "market_bot_R50.pth", small_state())
+    for words in doc.shell_lines(TEXTS["weights.md"]):
+        module, arguments = doc.module_of(words)
+        command(module.removeprefix("keras_reid."), *arguments, cwd=command.folder)
+    assert (command.folder / "served" / "savedmodel" / "float32" / "parity.json").is_file()
 
 
 def test_every_option_of_fastreid_has_one_row():
@@ -146,6 +160,14 @@ def test_measured_numbers():
         for cell, value in zip(cells, values, strict=True):
             digits = len(cell.partition(".")[2])
             assert float(cell) == pytest.approx(value, abs=0.51 * 10**-digits)
+
+
+def test_results_of_the_tasks():
+    """The page contains the table that the command prints."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "tasks.py"), "--only", "table"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed.count("\n") > 6
+    assert printed in RECIPES
 
 
 def test_measured_sizes():
