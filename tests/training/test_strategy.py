@@ -76,13 +76,19 @@ def assert_same_training(found, name):
 
 
 @pytest.mark.medium
-def test_two_devices_train_as_one_across_the_end_of_freezing_and_warm_up(tmp_path):
-    assert_same_training(on_two_devices(tmp_path, "whole")["whole"], "whole")
+def test_two_devices_train_as_one_also_across_the_end_of_freezing_and_warm_up(tmp_path):
+    found = on_two_devices(tmp_path, "whole", "own gradients")
+    for name in found:
+        assert_same_training(found[name], name)
 
 
 @pytest.fixture(scope="module")
 def devices(tmp_path_factory):
-    names = [name for name in (*replicas.CASES, *replicas.SPECIAL) if name not in ("whole", "follow")]
+    names = [
+        name
+        for name in (*replicas.CASES, *replicas.SPECIAL)
+        if name not in ("whole", "own gradients", "follow")
+    ]
     return on_two_devices(tmp_path_factory.mktemp("devices"), *names)
 
 
