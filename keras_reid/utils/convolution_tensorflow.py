@@ -86,9 +86,7 @@ def _to_input_product(case, dy, kernel, shape):
     apart = tf.reshape(rows, (size[0], size[1], 1, size[2], case.channels))
     apart = tf.pad(apart, [[0, 0], [0, 0], [0, stride - 1], [0, 0], [0, (stride - 1) * case.channels]])
     spread = tf.reshape(apart, (size[0], size[1] * stride, size[2] * stride, case.channels))
-    spread = spread[:, : shape[1], : shape[2]]
-    missing = shape - tf.shape(spread)
-    return tf.pad(spread, tf.stack([tf.zeros_like(missing), missing], axis=1))
+    return spread[:, : shape[1], : shape[2]]
 
 
 def _to_kernel(case, x, dy):
