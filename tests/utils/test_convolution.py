@@ -29,13 +29,12 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(SWITCH, raising=False)
 
-    def forget():
-        convolution_tensorflow.fastest.cache_clear()
-        convolution_tensorflow._choices.cache_clear()
-
-    forget()
+    remembering = (convolution_tensorflow.fastest, convolution_tensorflow._choices)
+    for function in remembering:
+        function.cache_clear()
     yield tmp_path / "keras_reid"
-    forget()
+    for function in remembering:
+        function.cache_clear()
 
 
 def choose(monkeypatch, to_input="own", to_kernel="own"):
@@ -104,6 +103,8 @@ def made(kind, policy="float32", **arguments):
         padding="same",
         dtype=policy,
         kernel_initializer=keras.initializers.RandomNormal(0.1, seed=1),
+        # In half precision, the sum over all positions is rounded differently in any other order.
+        use_bias=policy == "float32",
         **arguments,
     )
     layer.build((None, None, None, 32))
@@ -128,7 +129,7 @@ def test_a_layer_trains_with_the_chosen_ways_as_with_those_of_tensorflow(
     found = gradients(made(Conv2D, policy, kernel_size=size), x, **options)
     plain = made(keras.layers.Conv2D, policy, kernel_size=size)
     expected = gradients(Plain(plain), x)
-    assert len(found) == len(expected) == 4
+    assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == other.dtype
         assert relative_error(one, other) < tolerance
@@ -183,7 +184,7 @@ def test_it_can_be_switched_off(monkeypatch):
     assert "IdentityN" not in operations(layer, True)
     monkeypatch.setenv(SWITCH, "fast")
     with pytest.raises(UserError, match=r"KERAS_REID_CONVOLUTIONS must be plain .* Received: 'fast'"):
-        operations(layer, True)
+        layer(tensors(CASES[0])[0], training=True)
 
 
 @pytest.mark.parametrize(
