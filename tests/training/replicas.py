@@ -65,10 +65,7 @@ CASES = {
     # Convolutions with gradients that are not TensorFlow's own.
     "own gradients": {
         "own": True,
-        "synchronized": False,
         "losses": lambda: [keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
-        # The statistics of normalisations are each replica's, so they must not learn.
-        "compile": {"freeze_backbone_steps": STEPS, "freeze_layers": ["norm1", "norm2"]},
     },
     "regularized": {
         "regularizer": 0.1,
