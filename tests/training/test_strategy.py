@@ -20,7 +20,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Sums are added in another order.
 TOLERANCE = 1e-6
 # An IBN's mean of squares is rounded more, which Adam's first steps enlarge (1.7e-6 was seen).
-TOLERANCES = {"ibn": 1e-5, "own gradients": 1e-5, "statistics of each part": 1e-5}
+# Adam moves a weight by up to 0.01 a step whatever its gradient: of 13824 weights with small ones, one was 2.6e-5 off.
+TOLERANCES = {"own gradients": 1e-4, "ibn": 1e-5, "statistics of each part": 1e-5}
 
 
 def run(kind, output, *names, environment=None):
