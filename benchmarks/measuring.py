@@ -15,6 +15,7 @@ import numpy as np
 
 from keras_reid.utils import command_line
 from keras_reid.utils.files import written_aside
+from keras_reid.utils.processor import processor_name
 
 MACHINE = ("device", "cores", "machine", "tensorflow", "keras", "date")
 
@@ -36,15 +37,6 @@ def machine():
         "keras": keras.__version__,
         "date": datetime.date.today().isoformat(),
     }
-
-
-def processor_name():
-    """The processor's name from Linux, or from Python."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def in_own_process(function, *arguments):

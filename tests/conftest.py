@@ -52,6 +52,8 @@ def configuration(tmp_path_factory):
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CONFIG_HOME", str(shared / "configuration"))
+        # Measuring which gradient of a convolution is fastest takes time; `utils/test_convolution.py` does it.
+        patch.setenv("KERAS_REID_CONVOLUTIONS", "plain")
         yield shared / "configuration"
 
 

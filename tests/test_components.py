@@ -19,6 +19,7 @@ PACKAGES = ("layers", "heads", "losses", "backbones")
 ARGUMENTS = {
     "ArcSoftmax": {"num_classes": 5, "scale": 30, "margin": 0.3},
     "AttentionPooling2D": {"channel_wise": True},
+    "BatchNormalization": {"momentum": 0.8, "epsilon": 1e-4},
     "BNNeckHead": {
         "num_classes": 5,
         "classifier": keras_reid.layers.CircleSoftmax(5, 32, 0.2),
@@ -29,6 +30,7 @@ ARGUMENTS = {
     "CameraEmbedding": {"num_cameras": 6, "scale": 2.0},
     "ChannelGate": {"reduction": 4},
     "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
+    "Conv2D": {"filters": 8, "kernel_size": 3},
     "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
     "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_reid.layers import IBN, GroupedConv2D, NonLocal2D
+from keras_reid.layers import IBN, BatchNormalization, Conv2D, GroupedConv2D, NonLocal2D
 from keras_reid.layers.initializers import normal_over_filters
 
 # Float32 numbers in a vector register of AVX-512. The gradient of a strided 1×1 convolution over fewer channels, such
@@ -45,7 +45,7 @@ class LayerBuilder:
                 1, strides=stride, data_format="channels_last", name=f"{name}.every", dtype=self.dtype
             )(x)
             stride = 1
-        kind = layers.Conv2D if groups == 1 else GroupedConv2D
+        kind = Conv2D if groups == 1 else GroupedConv2D
         return kind(
             filters,
             kernel,
@@ -85,7 +85,7 @@ class LayerBuilder:
         """Batch normalisation, or instance-batch normalisation."""
         if ibn:
             return IBN(name=name, dtype=self.dtype)(x)
-        return layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype)(x)
+        return BatchNormalization(name=name, dtype=self.dtype)(x)
 
     def max_pool(self, x, name, padding):
         """The maximum of 3×3 with stride 2 over a map whose values are ≥ 0, so that padding with zeros never wins."""

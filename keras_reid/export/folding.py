@@ -6,19 +6,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_reid.layers import GroupedConv2D, NeckNormalization
+from keras_reid.layers import BatchNormalization, Conv2D, GroupedConv2D, NeckNormalization
 from keras_reid.utils.keras_internals import layers_within
 from keras_reid.utils.replaced_calls import replaced_calls
 
 # By their exact class: a subclass may do anything with its kernel before it is applied.
 _KERNELS = {
     keras.layers.Conv2D: "kernel",
+    Conv2D: "kernel",
     GroupedConv2D: "kernel",
     keras.layers.DepthwiseConv2D: "kernel",
     keras.layers.SeparableConv2D: "pointwise_kernel",
     keras.layers.Dense: "kernel",
 }
-_NORMS = (keras.layers.BatchNormalization, NeckNormalization)
+_NORMS = (keras.layers.BatchNormalization, BatchNormalization, NeckNormalization)
 
 
 class Folding:

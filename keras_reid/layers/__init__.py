@@ -1,7 +1,9 @@
 """Layers: poolings, classification layers with margins, and building blocks of backbones."""
 
+from keras_reid.layers.batch_normalization import BatchNormalization
 from keras_reid.layers.camera_embedding import CameraEmbedding
 from keras_reid.layers.channel_gate import ChannelGate
+from keras_reid.layers.convolution import Conv2D
 from keras_reid.layers.grouped_convolution import GroupedConv2D
 from keras_reid.layers.ibn import IBN
 from keras_reid.layers.margin import ArcSoftmax, CircleSoftmax, CosSoftmax, LinearClassifier
@@ -24,10 +26,12 @@ __all__ = [
     "ArcSoftmax",
     "AttentionPooling2D",
     "AverageMaxPooling2D",
+    "BatchNormalization",
     "CameraEmbedding",
     "ChannelGate",
     "CircleSoftmax",
     "ClippedAveragePooling2D",
+    "Conv2D",
     "CosSoftmax",
     "GeMPooling2D",
     "GroupedConv2D",

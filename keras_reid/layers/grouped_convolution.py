@@ -3,13 +3,16 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.convolution import Conv2D
+from keras_reid.utils.convolution import grouped_convolution, has_grouped_kernels
+
 # Input channels of one dense convolution. Fewer waste vector units; more waste products with zeros. Measured on CPUs
 # for the shapes of ResNeXt, 32 is best or nearly best in every stage.
 _DENSE_CHANNELS = 32
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
-class GroupedConv2D(keras.layers.Conv2D):
+class GroupedConv2D(Conv2D):
     """Grouped convolution built from dense ones, so that it runs, trains and exports wherever a plain convolution does.
 
     The channels form `groups` parts, and each part of the output sees only the corresponding part of the input. Weights
@@ -17,6 +20,7 @@ class GroupedConv2D(keras.layers.Conv2D):
     on a CPU takes seconds for the gradient of a single layer, and gives exporters a graph that contains XLA.
 
     Neighbouring groups with few channels are computed as one dense convolution whose kernel is zero between the groups.
+    In training on a GPU, TensorFlow's grouped kernel does it, which multiplies no zeros.
 
     Args:
         filters: Channels of the output, a multiple of `groups`.
@@ -44,11 +48,20 @@ class GroupedConv2D(keras.layers.Conv2D):
         super().__init__(filters, kernel_size, groups=groups, **kwargs)
 
     def convolution_op(self, inputs, kernel):
+        return self._by_part(super().convolution_op, inputs, kernel)
+
+    def convolution_for_training(self, inputs, kernel):
+        if self.groups > 1 and has_grouped_kernels():
+            return grouped_convolution(inputs, kernel, self.strides, self.padding, self.dilation_rate)
+        return self._by_part(super().convolution_for_training, inputs, kernel)
+
+    def _by_part(self, convolve, inputs, kernel):
+        """Convolves each part of the channels with its part of the kernel."""
         axis = -1 if self.data_format == "channels_last" else 1
         merged = self._merged(kernel.shape[2])
         parts = self.groups // merged
         outputs = [
-            super(GroupedConv2D, self).convolution_op(part, _block_diagonal(part_kernel, merged))
+            convolve(part, _block_diagonal(part_kernel, merged))
             for part, part_kernel in zip(
                 ops.split(inputs, parts, axis=axis), ops.split(kernel, parts, axis=-1), strict=True
             )

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.batch_normalization import BatchNormalization
 from keras_reid.layers.initializers import uniform_over_inputs
 from keras_reid.layers.numerics import at_least_float32
 
@@ -49,7 +50,7 @@ class NonLocal2D(keras.layers.Layer):
         self.theta = self._convolution(self.inter_channels, "theta")
         self.phi = self._convolution(self.inter_channels, "phi")
         self.g = self._convolution(self.inter_channels, "g")
-        self.norm = keras.layers.BatchNormalization(
+        self.norm = BatchNormalization(
             momentum=self.momentum,
             epsilon=self.epsilon,
             gamma_initializer="zeros",

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.convolution import Conv2D
 from keras_reid.layers.initializers import normal_over_filters
 
 
@@ -46,7 +47,7 @@ class PatchEmbedding(keras.layers.Layer):
         self.dim = dim
         self.patch_size = positive_pair("PatchEmbedding", "patch_size", patch_size)
         self.stride = positive_pair("PatchEmbedding", "stride", stride)
-        self.projection = keras.layers.Conv2D(
+        self.projection = Conv2D(
             dim,
             self.patch_size,
             strides=self.stride,

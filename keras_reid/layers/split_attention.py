@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_reid.layers.batch_normalization import BatchNormalization
 from keras_reid.layers.grouped_convolution import GroupedConv2D
 from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.numerics import at_least_float32, softmax
@@ -80,7 +81,7 @@ class SplitAttention(keras.layers.Layer):
         self.fc2 = self._dense(filters * radix, "fc2")
 
     def _norm(self, name):
-        return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, name=name, dtype=self.dtype_policy)
+        return BatchNormalization(name=name, dtype=self.dtype_policy)
 
     def _dense(self, units, name):
         return keras.layers.Dense(
@@ -104,7 +105,7 @@ class SplitAttention(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         each_split = (-1, self.radix, self.filters)
-        x = ops.relu(self.bn0(self.conv(inputs), training=training))
+        x = ops.relu(self.bn0(self.conv(inputs, training=training), training=training))
         averages = ops.reshape(ops.mean(at_least_float32(x), axis=(1, 2)), each_split)
         hidden = ops.relu(self.bn1(self.fc1(ops.sum(averages, axis=1)), training=training))
         scores = ops.reshape(at_least_float32(self.fc2(hidden)), each_split)

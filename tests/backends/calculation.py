@@ -9,8 +9,8 @@ import keras_reid  # noqa: F401 (registers the components)
 def calculate(case):
     """All numbers of a component by name: outputs, running statistics after them, gradients.
 
-    The gradients are those of the sum of all outputs and statistics, each number with a factor of its own, to all
-    float inputs and trainable variables.
+    The gradients are those of the sum of all outputs, each number with a factor of its own, to all float inputs and
+    trainable variables. Running statistics are constants in training, whatever an operation knows of them.
 
     Args:
         case: `config` of the component, `inputs` (of a loss: labels and predictions), `calls`, the keyword
@@ -37,17 +37,17 @@ def _calculate(component, case, call):
             inputs[i] = x
         inputs = keras.tree.pack_sequence_as(case["inputs"], inputs)
         if isinstance(component, keras.losses.Loss):
-            return [component(*inputs)]
+            return [component(*inputs)], []
         outputs, others = component.stateless_call(trainable, others, inputs, **case["calls"][call])
-        return [x for x in keras.tree.flatten(outputs) + others if _is_float(x)]
+        return [[x for x in found if _is_float(x)] for found in (keras.tree.flatten(outputs), others)]
 
     def number_and_outputs(differentiated, others):
-        outputs = outputs_of(*differentiated, others)
+        outputs, statistics = outputs_of(*differentiated, others)
         total = 0.0
         for x in outputs:
             factors = np.cos(np.arange(np.prod(x.shape, dtype=int))).reshape(x.shape)
             total += keras.ops.sum(x * keras.ops.convert_to_tensor(factors, x.dtype))
-        return total, outputs
+        return total, [*outputs, *statistics]
 
     differentiated = [[flat[i] for i in floats], case["trainable"]]
     run = _with_gradients if case["gradients"] else _without_gradients

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 from keras_reid.layers import GroupedConv2D
+from keras_reid.utils import convolution_tensorflow
 from tests.harness import randomize, run_layer_test
 
 
@@ -82,3 +83,23 @@ def test_bad_groups():
         GroupedConv2D(9, 3, groups=4)
     with pytest.raises(ValueError, match=r"channels must be evenly divisible by the number of groups"):
         GroupedConv2D(8, 3, groups=4).build((None, 4, 4, 10))
+
+
+@pytest.mark.parametrize("arguments", [{"strides": 2}, {"dilation_rate": 2, "padding": "same"}], ids=str)
+def test_training_on_a_gpu_uses_the_grouped_kernel(arguments, monkeypatch):
+    """Which gives the same on a CPU with oneDNN."""
+    layer = GroupedConv2D(64, 3, groups=4, **arguments)
+    layer.build((None, 7, 5, 64))
+    randomize(layer)
+    expected = layer(images(64), training=True)
+    monkeypatch.setattr(convolution_tensorflow, "has_gpu", lambda: True)
+
+    def convolutions(training):
+        function = tf.function(lambda x: layer(x, training=training))
+        graph = function.get_concrete_function(tf.TensorSpec((2, 7, 5, 64))).graph
+        return [operation for operation in graph.get_operations() if operation.type == "Conv2D"]
+
+    (one,) = convolutions(training=True)
+    assert one.inputs[1].shape == layer.kernel.shape
+    assert len(convolutions(training=False)) == 2  # what is exported must run anywhere
+    np.testing.assert_allclose(layer(images(64), training=True), expected, rtol=1e-4, atol=1e-4)

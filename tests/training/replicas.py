@@ -4,21 +4,25 @@ python -m tests.training.replicas mirrored OUTPUT.pickle CASE …
 TF_CONFIG=… python -m tests.training.replicas workers OUTPUT.pickle CASE …
 """
 
+import os
 import pathlib
 import pickle
 import re
 import sys
+from unittest import mock
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_reid.heads import BNNeckHead
-from keras_reid.layers import IBN, GeMPooling2D
+from keras_reid.layers import IBN, BatchNormalization, Conv2D, GeMPooling2D
 from keras_reid.losses import CrossEntropy, TripletLoss
 from keras_reid.models import ReIDModel
 from keras_reid.training import Adam, strategy
 from keras_reid.training.synchronized import synchronize_batch_norm
+from keras_reid.utils import convolution_tensorflow
+from keras_reid.utils.convolution import SWITCH
 from keras_reid.utils.workers import this_worker
 
 SIZE = (16, 8)
@@ -58,6 +62,11 @@ CASES = {
         "synchronized": False,
         "compile": {"losses_over_replicas": True},
     },
+    # Convolutions with gradients that are not TensorFlow's own.
+    "own gradients": {
+        "own": True,
+        "losses": lambda: [keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
+    },
     "regularized": {
         "regularizer": 0.1,
         "losses": lambda: [keras.losses.SparseCategoricalCrossentropy(from_logits=True)],
@@ -93,7 +102,19 @@ def infinite_gradient(y_true, y_pred):
     return keras.losses.sparse_categorical_crossentropy(y_true, same(y_pred), from_logits=True)
 
 
-def make_backbone(regularizer=None, ibn=False):
+def make_backbone(regularizer=None, ibn=False, own=False):
+    if own:
+        return keras.Sequential(
+            [
+                keras.Input((*SIZE, 3)),
+                Conv2D(32, 3, strides=2, use_bias=False, name="conv1"),
+                BatchNormalization(name="norm1"),
+                Conv2D(48, 3, padding="same", use_bias=False, name="conv2"),
+                BatchNormalization(name="norm2"),
+                Conv2D(32, 1, use_bias=False, name="conv3"),
+            ],
+            name="tiny",
+        )
     regularizer = None if regularizer is None else keras.regularizers.L2(regularizer)
     return keras.Sequential(
         [
@@ -115,7 +136,7 @@ def make_model(chosen=None, case=None):
     case = case or {}
     keras.utils.set_random_seed(3)
     with strategy.scope(chosen):
-        backbone = make_backbone(case.get("regularizer"), case.get("ibn", False))
+        backbone = make_backbone(case.get("regularizer"), case.get("ibn", False), case.get("own", False))
         model = ReIDModel(backbone, GeMPooling2D(), BNNeckHead(4), image_size=SIZE)
         if case.get("synchronized", True):
             synchronize_batch_norm(model)
@@ -134,6 +155,19 @@ def batches(index=0, count=1, steps=STEPS):
 
 def train(chosen=None, name="whole", steps=STEPS):
     """Weights, optimizer state and logs of one case, as arrays by name."""
+    if not CASES[name].get("own"):
+        return _train(chosen, name, steps)
+    ways = mock.patch.object(
+        convolution_tensorflow,
+        "fastest",
+        lambda case, *_: ("rotated", "product" if case.pointwise else "own"),
+    )
+    with mock.patch.dict(os.environ), ways:
+        os.environ.pop(SWITCH, None)
+        return _train(chosen, name, steps)
+
+
+def _train(chosen, name, steps):
     model = make_model(chosen, CASES[name])
     before = state(model)
     data = strategy.distribute(chosen, lambda index, count: batches(index, count, steps))

@@ -20,7 +20,8 @@ ROOT = pathlib.Path(__file__).parents[2]
 # Sums are added in another order.
 TOLERANCE = 1e-6
 # An IBN's mean of squares is rounded more, which Adam's first steps enlarge (1.7e-6 was seen).
-TOLERANCES = {"ibn": 1e-5, "statistics of each part": 1e-5}
+# Adam moves a weight by up to 0.01 a step whatever its gradient: of 13824 weights with small ones, one was 2.6e-5 off.
+TOLERANCES = {"own gradients": 1e-4, "ibn": 1e-5, "statistics of each part": 1e-5}
 
 
 def run(kind, output, *names, environment=None):
@@ -76,13 +77,19 @@ def assert_same_training(found, name):
 
 
 @pytest.mark.medium
-def test_two_devices_train_as_one_across_the_end_of_freezing_and_warm_up(tmp_path):
-    assert_same_training(on_two_devices(tmp_path, "whole")["whole"], "whole")
+def test_two_devices_train_as_one_also_across_the_end_of_freezing_and_warm_up(tmp_path):
+    found = on_two_devices(tmp_path, "whole", "own gradients")
+    for name in found:
+        assert_same_training(found[name], name)
 
 
 @pytest.fixture(scope="module")
 def devices(tmp_path_factory):
-    names = [name for name in (*replicas.CASES, *replicas.SPECIAL) if name not in ("whole", "follow")]
+    names = [
+        name
+        for name in (*replicas.CASES, *replicas.SPECIAL)
+        if name not in ("whole", "own gradients", "follow")
+    ]
     return on_two_devices(tmp_path_factory.mktemp("devices"), *names)
 
 

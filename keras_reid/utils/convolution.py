@@ -1,0 +1,69 @@
+"""A convolution whose gradients are computed in the fastest way the processor knows."""
+
+import keras
+from keras import ops
+
+# An environment variable: "plain" leaves all gradients to TensorFlow.
+SWITCH = "KERAS_REID_CONVOLUTIONS"
+
+
+def convolution_for_training(inputs, kernel, strides=(1, 1), padding="valid", dilation_rate=(1, 1)):
+    """A 2D convolution, with gradients that are the usual ones within rounding.
+
+    On some processors, TensorFlow's gradient towards the input takes four times as long as the convolution. There are
+    other ways to compute it: as a convolution of the outputs' gradient with the rotated kernel, or for a kernel of
+    1×1 as a matrix product. Which way is fastest is measured once for each kind of convolution and machine, and kept in
+    the user's cache (`keras_reid.utils.measured_choices`), so that all processes choose the same. TensorFlow's own
+    gradients stay where they are the fastest, on GPUs, in float16, and everywhere with the environment variable
+    `KERAS_REID_CONVOLUTIONS=plain`. On other backends this is `keras.ops.conv`.
+
+    Args:
+        inputs: `(batch, height, width, channels)`.
+        kernel: `(kernel height, kernel width, channels, filters)`.
+        strides: rows and columns from one position to the next. Defaults to (1, 1).
+        padding: "valid" or "same". Defaults to "valid".
+        dilation_rate: rows and columns from one pixel under the kernel to the next. Defaults to (1, 1).
+
+    Returns:
+        `(batch, new height, new width, filters)`.
+
+    Example:
+        >>> outputs = convolution_for_training(keras.ops.ones((1, 5, 5, 2)), keras.ops.ones((3, 3, 2, 4)))
+        >>> keras.ops.shape(outputs)
+        (1, 3, 3, 4)
+    """
+    if keras.backend.backend() == "tensorflow":
+        from keras_reid.utils import convolution_tensorflow
+
+        found = convolution_tensorflow.convolution_for_training(
+            inputs, kernel, strides, padding, dilation_rate
+        )
+        if found is not None:
+            return found
+    return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
+
+
+def has_grouped_kernels():
+    """Whether the library has fast kernels for grouped convolutions here: on TensorFlow with a GPU."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    from keras_reid.utils import convolution_tensorflow
+
+    return convolution_tensorflow.has_gpu()
+
+
+def grouped_convolution(inputs, kernel, strides=(1, 1), padding="valid", dilation_rate=(1, 1)):
+    """A grouped convolution by the library's own kernel, where `has_grouped_kernels()`.
+
+    Args:
+        inputs: `(batch, height, width, groups · channels)`.
+        kernel: `(kernel height, kernel width, channels, filters)`, `filters` a multiple of the groups.
+        strides: as for `convolution_for_training`, and so are `padding` and `dilation_rate`.
+
+    Example:
+        >>> if has_grouped_kernels():
+        ...     outputs = grouped_convolution(keras.ops.ones((1, 5, 5, 4)), keras.ops.ones((3, 3, 2, 6)))
+    """
+    from keras_reid.utils import convolution_tensorflow
+
+    return convolution_tensorflow.grouped_convolution(inputs, kernel, strides, padding, dilation_rate)
