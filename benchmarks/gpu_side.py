@@ -34,7 +34,7 @@ def make_model(name, size, smallest):
     backbone = kind(**{**arguments, **(kind.smallest if smallest else {})}, input_shape=(*size, 3))
     if name == "mgn":
         return models.ReIDModel(
-            backbone, layers.IdentityPooling2D(), heads.MultiGranularityHeads(CLASSES), image_size=size
+            backbone, keras.layers.Identity(), heads.MultiGranularityHeads(CLASSES), image_size=size
         )
     pooling = layers.IdentityPooling2D() if name == "vit" else keras.layers.GlobalAveragePooling2D()
     return models.ReIDModel(backbone, pooling, heads.BNNeckHead(CLASSES), image_size=size)
