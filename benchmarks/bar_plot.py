@@ -24,17 +24,19 @@ class Bars:
         unit: what the values are.
         groups: `(name, {series: value})` pairs; the bars of a series have one colour in all groups.
         digits: decimals of the written values.
+        series: names of series, in the order of their colours; those of the groups if not given.
     """
 
     title: str
     unit: str
     groups: tuple
     digits: int = 1
+    series: tuple = ()
 
     @property
     def legend(self):
         """A line for each series."""
-        return [Line(name, ()) for name in self._series()]
+        return [Line(name, ()) for name in self._order()]
 
     @property
     def height(self):
@@ -43,7 +45,7 @@ class Bars:
 
     def shapes(self, width, height):
         """What to draw on paper of this size, in pixels."""
-        series = self._series()
+        order = self._order()
         left = _EDGE + 8 + _LETTER * max(len(name) for name, _ in self.groups)
         axis = Axis(self.unit, 0.0, max(value for _, values in self.groups for value in values.values()))
         top = _GAP
@@ -52,7 +54,7 @@ class Bars:
             middle = top + _BAR * len(values) / 2 + 4
             shapes.append(Shape("text", "strong", ((left - 8, middle),), text=name, anchor="end"))
             for one, value in values.items():
-                number = series.index(one)
+                number = order.index(one)
                 right = left + axis.place(value) * (width - _ROOM - left)
                 corners = ((left, top), (right, top), (right, top + _BAR - 3), (left, top + _BAR - 3))
                 shapes.append(Shape("area", "area", corners, number))
@@ -63,8 +65,8 @@ class Bars:
             top += _GAP
         return shapes
 
-    def _series(self):
-        return list(dict.fromkeys(one for _, values in self.groups for one in values))
+    def _order(self):
+        return list(self.series or dict.fromkeys(one for _, values in self.groups for one in values))
 
 
 def draw_bars(path, title, charts):

@@ -112,7 +112,11 @@ def assert_same_losses(model, tolerance=1e-4):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.slow if name in LARGE else pytest.mark.medium) for name in NETWORKS]
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in LARGE else pytest.mark.medium)
+        for name in NETWORKS
+    ],
 )
 def test_every_family_of_network_trains_under_xla(name):
     pooling = layers.IdentityPooling2D() if name == "ViT" else None
@@ -136,7 +140,9 @@ def three_maps():
     "backbone",
     [
         pytest.param(three_maps, marks=pytest.mark.medium),
-        pytest.param(lambda: backbones.MultiGranularityResNet(50, width=4), marks=pytest.mark.slow, id="whole"),
+        pytest.param(
+            lambda: backbones.MultiGranularityResNet(50, width=4), marks=pytest.mark.slow, id="whole"
+        ),
     ],
 )
 def test_mgn_trains_under_xla(backbone):
