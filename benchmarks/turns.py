@@ -73,14 +73,15 @@ class Side:
         """Ends the process, whatever it does."""
         self._process.kill()
         self._process.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
+        self._process.stdout.close()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.kill()
-        self._process.stdin.close()
-        self._process.stdout.close()
 
 
 def answer(functions):
