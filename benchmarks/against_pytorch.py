@@ -217,7 +217,9 @@ def grouped(rows):
 def draw(path, rows):
     """Draws the seconds of every mode, a chart for each work and size."""
     charts = [
-        bar_plot.Bars(name, f"seconds, batch {BATCH}; {instructions}", (("", order(values)),), 2, MODES["train"])
+        bar_plot.Bars(
+            name, f"seconds, batch {BATCH}; {instructions}", (("", order(values)),), 2, MODES["train"]
+        )
         for name, instructions, values in grouped(rows)
     ]
     bar_plot.draw_bars(path, f"keras_reid and PyTorch, {rows[0]['device']}, {rows[0]['cores']} cores", charts)
