@@ -35,8 +35,8 @@ class Bars:
 
     @property
     def legend(self):
-        """A line for each series."""
-        return [Line(name, ()) for name in self._order()]
+        """A line for each series, with the number of its colour."""
+        return [(number, Line(name, ())) for number, name in enumerate(self._order())]
 
     @property
     def height(self):
