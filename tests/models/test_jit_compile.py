@@ -79,7 +79,8 @@ def logs_of_steps(model, compile_it):
     Also gives the trained weights of each.
     """
     images = np.random.default_rng(0).integers(0, 256, (len(IDENTITIES), *SIZE, 3), "uint8")
-    start, logs, weights = [np.array(variable) for variable in model.variables], [], []
+    start, untrained = ([np.array(v) for v in kind] for kind in (model.variables, model.trainable_variables))
+    logs, weights = [], []
     for jit_compile in (True, False):
         compile_it(jit_compile)
         assert model.jit_compile is jit_compile
@@ -90,7 +91,7 @@ def logs_of_steps(model, compile_it):
         steps = [model.train_function(batches) for _ in range(STEPS)]
         logs.append([{name: float(value) for name, value in step.items()} for step in steps])
         weights.append([np.array(variable) for variable in model.trainable_variables])
-    assert any(np.any(one != two) for one, two in zip(weights[0], start, strict=False))
+    assert any(np.any(one != two) for one, two in zip(weights[0], untrained, strict=True))
     return logs, weights
 
 
