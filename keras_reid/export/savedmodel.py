@@ -36,7 +36,7 @@ def export_savedmodel(
     | `metadata` | `rows`, uint8 `(n,)`, with any values | `metadata`: JSON, as in `assets/metadata.json`; `threshold` |
 
     As Keras' own artefacts, it also has `serve`, a function of the loaded object: images, uint8 or float32 0–255
-    `(n, height, width, 3)` → embeddings, `tf.saved_model.load("served").serve(images)`.
+    `(n, height, width, 3)` → embeddings. Keep that object: its variables go with it.
 
     `embedding` is float32 `(n, dim)`, L2-normalised: `x / max(|x|, 1e-12)`. `metadata` is string `(n,)` and
     `threshold` float32 `(n,)`, both with the same value n times. The threshold is the calibrated distance below which

@@ -161,7 +161,7 @@ class ReIDModel(TrainingModel):
 
         | format | writes | images | how to call it |
         |---|---|---|---|
-        | `"tf_saved_model"` | a folder | uint8, float32 | `tf.saved_model.load(folder).serve(images)`, and signatures |
+        | `"tf_saved_model"` | a folder | uint8, float32 | `serve(images)` of the loaded object, and signatures |
         | `"onnx"` | a file | uint8 | input `images`, output `embedding`; the metadata is in the file |
         | `"litert"` | a `.tflite` file | uint8 | the signature `pixels`: `images` → `embedding` |
 
@@ -184,7 +184,10 @@ class ReIDModel(TrainingModel):
             ParityError: the artefact's embeddings differ from the model's.
 
         Example:
-            >>> model.export("model.onnx", format="onnx")  # doctest: +SKIP
+            >>> model.export("exported")  # doctest: +SKIP
+            >>> artefact = tf.saved_model.load("exported")  # doctest: +SKIP
+            >>> artefact.serve(images).shape  # doctest: +SKIP
+            TensorShape([8, 512])
         """
         from keras_reid.export.keras_call import export_model
 

@@ -28,7 +28,8 @@ form, path, images, answers = sys.argv[1:]
 images = np.load(images)
 if form == "tf_saved_model":
     import tensorflow as tf
-    embed = tf.saved_model.load(path).serve
+    artefact = tf.saved_model.load(path)
+    embed = artefact.serve
 elif form == "onnx":
     import onnxruntime
     session = onnxruntime.InferenceSession(path)
@@ -104,6 +105,7 @@ def test_embeds_the_same_in_another_process(form, make, tmp_path):
 
 
 @pytest.mark.medium
+@pytest.mark.filterwarnings("ignore:In the future `np.object`")  # how Keras makes tf2onnx work with NumPy 2
 @pytest.mark.parametrize(
     ("form", "options"),
     [
