@@ -61,7 +61,7 @@ def test_one_loss_a_list_and_a_dict_are_the_same():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         {"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": True}},
     ],
-    ids=str,
+    ids=["name", "class name", "short name", "function", "class", "object", "config"],
 )
 def test_keras_cross_entropy_by_any_of_its_names_is_that_of_the_logits(identifier):
     ((name, loss),) = [(term.name, term.loss) for term in terms_of(identifier)]
