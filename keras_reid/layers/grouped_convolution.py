@@ -1,7 +1,11 @@
 """Grouped convolution."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_reid.utils.hints import Tensor
 
 # Input channels of one dense convolution. Fewer waste vector units; more waste products with zeros. Measured on CPUs
 # for the shapes of ResNeXt, 32 is best or nearly best in every stage.
@@ -40,10 +44,12 @@ class GroupedConv2D(keras.layers.Conv2D):
     Source: Xie et al., "Aggregated residual transformations for deep neural networks", 2017.
     """
 
-    def __init__(self, filters, kernel_size, groups=1, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(filters, kernel_size, groups=groups, **kwargs)
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         axis = -1 if self.data_format == "channels_last" else 1
         merged = self._merged(kernel.shape[2])
         parts = self.groups // merged
