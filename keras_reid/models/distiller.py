@@ -1,6 +1,8 @@
 """Knowledge distillation."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -11,6 +13,7 @@ from keras_reid.models.function_loss import FunctionLoss
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
 from keras_reid.models.training_model import TrainingModel
+from keras_reid.utils.hints import Tensor
 
 
 class Distiller(TrainingModel):
@@ -61,14 +64,14 @@ class Distiller(TrainingModel):
 
     def __init__(
         self,
-        student,
-        teachers=(),
-        logit_loss="js",
-        pkt_weight=1.0,
-        logit_weight=1.0,
-        ema_momentum=None,
-        name="distiller",
-    ):
+        student: ReIDModel,
+        teachers: str | os.PathLike[str] | keras.Model | Sequence[str | os.PathLike[str] | keras.Model] = (),
+        logit_loss: str | Callable[[Tensor, Tensor], Tensor] | None = "js",
+        pkt_weight: float = 1.0,
+        logit_weight: float = 1.0,
+        ema_momentum: float | None = None,
+        name: str = "distiller",
+    ) -> None:
         if not isinstance(student, ReIDModel):
             raise ValueError(f"student must be a ReIDModel. Received: {student!r}")
         for argument, value in (("pkt_weight", pkt_weight), ("logit_weight", logit_weight)):
@@ -99,39 +102,45 @@ class Distiller(TrainingModel):
         self.built = True
 
     @property
-    def backbone(self):
+    def backbone(self) -> keras.Model:
         """The student's."""
         return self.student.backbone
 
     @property
-    def pooling(self):
+    def pooling(self) -> keras.layers.Layer:
         """The student's."""
         return self.student.pooling
 
     @property
-    def head(self):
+    def head(self) -> keras.layers.Layer:
         """The student's."""
         return self.student.head
 
     @property
-    def metadata(self):
+    def metadata(self) -> dict[str, Any]:
         """The student's."""
         return self.student.metadata
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """The student's `(height, width)` in pixels."""
         return self.student.image_size
 
     @property
-    def training_state(self):
+    def training_state(self) -> list[keras.Variable]:
         follower = self._teaching.follower
         return [*super().training_state, *(follower.state_variables if follower else ())]
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """The student is built."""
 
-    def compile(self, optimizer="adam", losses=(), loss_weights=None, **kwargs):
+    def compile(  # type: ignore[override]
+        self,
+        optimizer: str | keras.Optimizer = "adam",
+        losses: Callable[[Tensor, Tensor], Tensor] | Iterable[Callable[[Tensor, Tensor], Tensor]] = (),
+        loss_weights: Iterable[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """As `ReIDModel.compile`, with the student's own losses."""
         losses = [losses] if callable(losses) else list(losses)
         weights = [1.0] * len(losses) if loss_weights is None else list(loss_weights)
@@ -147,14 +156,20 @@ class Distiller(TrainingModel):
             **kwargs,
         )
 
-    def compute_outputs(self, images, labels=None, training=False, cameras=None):
+    def compute_outputs(
+        self,
+        images: Tensor | dict[str, Tensor],
+        labels: Tensor | None = None,
+        training: bool = False,
+        cameras: Tensor | None = None,
+    ) -> dict[str, Any]:
         """The student's."""
         return self.student.compute_outputs(images, labels=labels, training=training, cameras=cameras)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor | dict[str, Tensor], training: bool = False) -> Tensor:
         return self.student(images, training=training)
 
-    def teacher_outputs(self, images, labels):
+    def teacher_outputs(self, images: Tensor, labels: Tensor | dict[str, Any]) -> list[dict[str, Any]]:
         outputs = list(labels.get("teachers", ())) if isinstance(labels, dict) else []
         teachers = self._teaching.teachers
         if self._teaching.follower:
@@ -167,11 +182,11 @@ class Distiller(TrainingModel):
             )
         return outputs
 
-    def after_update(self):
+    def after_update(self) -> None:
         if self._teaching.follower:
             self._teaching.follower.follow(self.optimizer.iterations)
 
-    def save(self, filepath, overwrite=True, **kwargs):
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
         """Saves the student alone, as a `ReIDModel`."""
         self.student.save(filepath, overwrite=overwrite, **kwargs)
 
@@ -184,7 +199,7 @@ class _Teaching:
         self.follower = None
 
 
-def check_teacher(teacher, student, losses):
+def check_teacher(teacher: Any, student: ReIDModel, losses: Iterable[keras.Loss]) -> None:
     """Refuses a teacher that a student cannot learn from.
 
     Args:

@@ -1,9 +1,13 @@
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
 import keras
 from keras import ops
 
 from keras_reid.layers.margin import without_margin
 from keras_reid.models.inputs import known_cameras, preprocessing
 from keras_reid.models.training_model import TrainingModel
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -48,15 +52,15 @@ class ReIDModel(TrainingModel):
 
     def __init__(
         self,
-        backbone,
-        pooling,
-        head,
-        image_size=None,
-        pixel_mean=None,
-        pixel_std=None,
-        metadata=None,
-        **kwargs,
-    ):
+        backbone: keras.Model,
+        pooling: keras.layers.Layer,
+        head: keras.layers.Layer,
+        image_size: Sequence[int] | None = None,
+        pixel_mean: Sequence[float] | None = None,
+        pixel_std: Sequence[float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Without autocasting, mixed precision would round pixels to 11 bits before they are normalised.
         super().__init__(autocast=False, **kwargs)
         self.backbone = backbone
@@ -74,26 +78,32 @@ class ReIDModel(TrainingModel):
         self.built = True
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """`(height, width)` in pixels."""
         return tuple(self.metadata["image_size"])
 
     @property
-    def embedding_dim(self):
+    def embedding_dim(self) -> int:
         """Length of an embedding."""
         return int(self(keras.Input((*self.image_size, 3))).shape[-1])
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """Everything is built by the constructor."""
 
-    def normalize(self, images):
+    def normalize(self, images: Tensor) -> Tensor:
         """`(images − mean) / std` in float32, whatever the precision of the layers."""
         images = ops.cast(images, "float32")
         mean = ops.convert_to_tensor(self.metadata["pixel_mean"], "float32")
         std = ops.convert_to_tensor(self.metadata["pixel_std"], "float32")
         return ops.cast((images - mean) / std, self.compute_dtype)
 
-    def compute_outputs(self, images, labels=None, training=False, cameras=None):
+    def compute_outputs(
+        self,
+        images: Tensor | dict[str, Tensor],
+        labels: Tensor | None = None,
+        training: bool = False,
+        cameras: Tensor | None = None,
+    ) -> dict[str, Any]:
         """The head's outputs: a dict with `logits`, `scores`, `feature` and `embedding`."""
         if isinstance(images, dict):
             images, cameras = images["images"], images["cameras"]
@@ -107,11 +117,11 @@ class ReIDModel(TrainingModel):
         features = self.backbone(inputs, training=training)
         return self.head(self.pooling(features), labels=labels, training=training)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor | dict[str, Tensor], training: bool = False) -> Tensor:
         with without_margin():
             return ops.cast(self.compute_outputs(images, training=training)["embedding"], "float32")
 
-    def fuse(self):
+    def fuse(self) -> Self:
         """A copy for deployment, whose backbone has made its parallel branches one convolution (as `RepVGG` can).
 
         Raises:
@@ -128,7 +138,7 @@ class ReIDModel(TrainingModel):
             getattr(fused, part).set_weights(getattr(self, part).get_weights())
         return fused
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         metadata = dict(self.metadata)
         return {
             **super().get_config(),
@@ -142,7 +152,7 @@ class ReIDModel(TrainingModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for part in ("backbone", "pooling", "head"):
             config[part] = keras.saving.deserialize_keras_object(config[part])
