@@ -190,7 +190,11 @@ def arguments_of(cls):
         return ARGUMENTS[cls.__name__]
     parameters = inspect.signature(cls.__init__).parameters
     hints = typing.get_type_hints(cls.__init__)
-    return {name: _another(hint, parameters[name].default) for name, hint in hints.items()}
+    return {
+        name: _another(hint, parameters[name].default)
+        for name, hint in hints.items()
+        if name not in ("name", "dtype", "reduction", "kwargs", "return")
+    }
 
 
 def _another(hint, default):

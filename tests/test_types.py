@@ -7,12 +7,18 @@ import pytest
 from tests.test_architecture import modules, room
 
 TYPED = (
+    "backbones",
     "checkpoints",
     "data",
     "embedding",
     "evaluation",
     "gallery",
+    "heads",
+    "layers",
+    "losses",
+    "models",
     "recipes",
+    "training",
     "tuning",
     "utils",
     "visualization",

@@ -1,13 +1,14 @@
 """Models of `keras.applications`, `keras_hub` and users as backbones."""
 
 import copy
-from typing import Literal
+from typing import Any, Literal, Self
 
 import keras
 from keras import ops
 
 from keras_reid.backbones.feature_map import find_feature_map
 from keras_reid.backbones.preprocessing import PIXEL_SCALES, recognize_preprocessing
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -73,9 +74,9 @@ class KerasBackbone(keras.Model):
         model: keras.Model,
         layer: str | None = None,
         preprocessing: Literal["raw", "tf", "torch", "caffe"] | None = None,
-        name=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         if not isinstance(model, keras.Model):
             raise ValueError(
@@ -91,7 +92,7 @@ class KerasBackbone(keras.Model):
         # The part of the model up to its feature map.
         self.layer = layer
         self.preprocessing = preprocessing or recognize_preprocessing(model)
-        self.pixel_mean, self.pixel_std = PIXEL_SCALES.get(self.preprocessing, (None, None))
+        self.pixel_mean, self.pixel_std = PIXEL_SCALES.get(self.preprocessing, (None, None))  # type: ignore[arg-type]
         self.channels = self.feature_layer = None
         if getattr(model, "inputs", None):
             _check_images(model)
@@ -107,7 +108,7 @@ class KerasBackbone(keras.Model):
         self.model = model
         self.built = self.feature_layer is not None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         # A subclassed model tells what it gives, and creates its weights, in a symbolic pass.
         feature_map = self.model(keras.Input(input_shape[1:]))
         shape = getattr(feature_map, "shape", feature_map)
@@ -118,16 +119,16 @@ class KerasBackbone(keras.Model):
             )
         self.channels = shape[-1]
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor, training: bool = False) -> Tensor:
         self._check_size(images)
         if self.preprocessing == "caffe":
             images = ops.flip(images, axis=-1)
         return self.model(images, training=training)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return self.model.compute_output_shape(input_shape)
 
-    def compute_output_spec(self, images, training=False):
+    def compute_output_spec(self, images: Tensor, training: bool = False) -> Tensor:
         self._check_size(images)
         # A call hands `training` on only where the model's own takes it.
         return self.model(images, training=training)
@@ -143,7 +144,7 @@ class KerasBackbone(keras.Model):
                 "`input_shape=(None, None, 3)` and without its top."
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "model": keras.saving.serialize_keras_object(self.model),
@@ -152,7 +153,7 @@ class KerasBackbone(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         # Keras takes the config of a functional model apart while it reads it.
         model = keras.saving.deserialize_keras_object(copy.deepcopy(config["model"]), custom_objects)
         return cls(**{**config, "model": model})

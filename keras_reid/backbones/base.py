@@ -1,12 +1,14 @@
 """What the backbones share."""
 
 import difflib
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import keras
+import numpy as np
 
 from keras_reid.checkpoints import load_pretrained
+from keras_reid.utils.hints import Shape, Tensor
 
 
 class Backbone(keras.Model):
@@ -39,17 +41,17 @@ class Backbone(keras.Model):
 
     def __init__(
         self,
-        inputs,
-        outputs,
+        inputs: Tensor | dict[str, Tensor],
+        outputs: Tensor | Sequence[Tensor],
         *,
-        own,
-        input_shape,
-        dtype,
-        name=None,
-        pretrained=None,
-        published_name=None,
-        **kwargs,
-    ):
+        own: dict[str, Any],
+        input_shape: Shape,
+        dtype: keras.DTypePolicy,
+        name: str | None = None,
+        pretrained: str | None = None,
+        published_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(inputs=inputs, outputs=outputs, name=name, **kwargs)
         for key, value in own.items():
             setattr(self, key, value)
@@ -60,7 +62,7 @@ class Backbone(keras.Model):
             load_pretrained(self, pretrained, published_name)
 
     @classmethod
-    def from_preset(cls, name, **kwargs):
+    def from_preset(cls, name: str, **kwargs: Any) -> Self:
         """A network of `presets` with its published weights, as `pretrained="imagenet"` fetches them.
 
         Args:
@@ -83,11 +85,11 @@ class Backbone(keras.Model):
             )
         return cls(**{**cls.presets[name], "pretrained": "imagenet", **kwargs})
 
-    def adapt_checkpoint(self, state):
+    def adapt_checkpoint(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """A published state dict as this network's: `{name: array}` → `{name: array}`, where they differ."""
         return state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = {
             **{key: getattr(self, key) for key in self._own_arguments},
             "input_shape": list(self.image_shape),
@@ -101,7 +103,7 @@ class Backbone(keras.Model):
         return config
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         config = dict(config)
         trainable = config.pop("trainable", True)
         frozen = config.pop("frozen_layers", ())
@@ -115,26 +117,26 @@ class Backbone(keras.Model):
         return model
 
 
-def policy(dtype):
+def policy(dtype: str | keras.DTypePolicy | None) -> keras.DTypePolicy:
     """The dtype policy that a backbone's `dtype` argument stands for."""
     return keras.dtype_policies.get(dtype or keras.config.dtype_policy())
 
 
-def check_choice(owner, argument, value, choices):
+def check_choice(owner: str, argument: str, value: Any, choices: Collection[Any]) -> None:
     """Raises ValueError unless `value` is one of `choices`."""
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
         raise ValueError(f"`{argument}` of {owner} must be one of {listed}. Received: {argument}={value!r}")
 
 
-def check_width(owner, width, divisor=1, least=1):
+def check_width(owner: str, width: int, divisor: int = 1, least: int = 1) -> None:
     """Raises ValueError unless `width` is an integer of at least `least` and a multiple of `divisor`."""
     if not isinstance(width, int) or width < max(least, divisor) or width % divisor:
         rule = f"a positive multiple of {divisor}" if divisor > 1 else f"an integer of at least {least}"
         raise ValueError(f"`width` of {owner} must be {rule}. Received: width={width!r}")
 
 
-def check_image_shape(owner, input_shape):
+def check_image_shape(owner: str, input_shape: Shape) -> None:
     """Raises ValueError unless `input_shape` is (height, width, channels) with known channels."""
     if len(input_shape) != 3 or input_shape[-1] is None:
         raise ValueError(

@@ -1,10 +1,13 @@
 """Layers of a convolutional network as PyTorch's networks have them, added to a functional graph."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from keras_reid.layers import IBN, BatchNormalization, Conv2D, GroupedConv2D, NonLocal2D
 from keras_reid.layers.initializers import normal_over_filters
+from keras_reid.utils.hints import Tensor
 
 # Float32 numbers in a vector register of AVX-512. The gradient of a strided 1×1 convolution over fewer channels, such
 # as the first of RepVGG, writes beyond its memory there (oneDNN in TensorFlow 2.21), and the process crashes or hangs.
@@ -23,14 +26,24 @@ class LayerBuilder:
         dtype: The dtype policy of all layers.
     """
 
-    def __init__(self, dtype):
+    def __init__(self, dtype: keras.DTypePolicy) -> None:
         self.dtype = dtype
 
-    def initializer(self):
+    def initializer(self) -> keras.initializers.Initializer:
         """What the kernels of convolutions start from."""
         return normal_over_filters()
 
-    def convolution(self, x, filters, kernel, name, stride=1, groups=1, dilation=1, use_bias=False):
+    def convolution(
+        self,
+        x: Tensor,
+        filters: int,
+        kernel: int,
+        name: str,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
+        use_bias: bool = False,
+    ) -> Tensor:
         """A `kernel` × `kernel` convolution that keeps height and width, except for the stride."""
         padding = "same"
         if stride > 1 and kernel > 1:
@@ -60,7 +73,7 @@ class LayerBuilder:
             dtype=self.dtype,
         )(x)
 
-    def depthwise(self, x, kernel, name, stride=1):
+    def depthwise(self, x: Tensor, kernel: int, name: str, stride: int = 1) -> Tensor:
         """A convolution of each channel by itself."""
         padding = "same"
         if stride > 1:
@@ -81,28 +94,30 @@ class LayerBuilder:
             dtype=self.dtype,
         )(x)
 
-    def norm(self, x, name, ibn=False):
+    def norm(self, x: Tensor, name: str, ibn: bool = False) -> Tensor:
         """Batch normalisation, or instance-batch normalisation."""
         if ibn:
             return IBN(name=name, dtype=self.dtype)(x)
         return BatchNormalization(name=name, dtype=self.dtype)(x)
 
-    def max_pool(self, x, name, padding):
+    def max_pool(
+        self, x: Tensor, name: str, padding: int | tuple[tuple[int, int], tuple[int, int]]
+    ) -> Tensor:
         """The maximum of 3×3 with stride 2 over a map whose values are ≥ 0, so that padding with zeros never wins."""
         x = layers.ZeroPadding2D(padding, data_format="channels_last", name=f"{name}.pad", dtype=self.dtype)(
             x
         )
         return layers.MaxPooling2D(3, strides=2, data_format="channels_last", name=name, dtype=self.dtype)(x)
 
-    def non_local(self, x, stage, index, count, last):
+    def non_local(self, x: Tensor, stage: int, index: int, count: int, last: int) -> Tensor:
         """A non-local block, where block number `index` is one of the `last` of a stage's `count`; else nothing."""
         position = index - (count - last)
         if position < 0:
             return x
         return NonLocal2D(name=f"NL_{stage}.{position}", dtype=self.dtype)(x)
 
-    def relu(self, x, name):
+    def relu(self, x: Tensor, name: str) -> Tensor:
         return layers.ReLU(name=name, dtype=self.dtype)(x)
 
-    def add(self, tensors, name):
+    def add(self, tensors: Sequence[Tensor], name: str) -> Tensor:
         return layers.Add(name=name, dtype=self.dtype)(tensors)

@@ -4,10 +4,12 @@ import difflib
 
 import keras
 
+from keras_reid.utils.hints import Tensor
+
 _GLOBAL_POOLING = (keras.layers.GlobalAveragePooling2D, keras.layers.GlobalMaxPooling2D)
 
 
-def find_feature_map(model, layer=None):
+def find_feature_map(model: keras.Model, layer: str | None = None) -> tuple[Tensor, str]:
     """The last feature map in a functional or sequential model, before it is pooled or classified.
 
     An output that is a map already is taken as it is. Otherwise every tensor is followed from the images on: what a
@@ -44,7 +46,7 @@ def find_feature_map(model, layer=None):
                 if id(tensor) not in on_the_way:
                     maps[id(tensor)] = (tensor, node.operation.name)
                 on_the_way.add(id(tensor))
-            elif not maps and getattr(node.operation, "weights", ()):
+            elif not maps and getattr(node.operation, "weights", ()):  # type: ignore[arg-type]
                 tokens = tokens or (tensor, node.operation.name)
         if any(id(tensor) in on_the_way for tensor in node.output_tensors):
             on_the_way.update(id(tensor) for tensor in node.input_tensors)

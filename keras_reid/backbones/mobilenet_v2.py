@@ -1,8 +1,10 @@
 """MobileNetV2: a light network of inverted residual blocks."""
 
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import keras
+import numpy as np
 from keras import layers
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
@@ -66,13 +68,13 @@ class MobileNetV2(Backbone):
 
     def __init__(
         self,
-        width: Literal[0.1, 0.25, 0.35, 0.5, 0.75, 1.0] = 1.0,
+        width: Literal[0.1, 0.25, 0.35, 0.5, 0.75, 1.0] = 1.0,  # type: ignore[valid-type]
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("MobileNetV2", "width", width, self.widths)
         check_image_shape("MobileNetV2", input_shape)
@@ -103,7 +105,7 @@ class MobileNetV2(Backbone):
             **kwargs,
         )
 
-    def adapt_checkpoint(self, state):
+    def adapt_checkpoint(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """torchvision's names as FastReID's; a state dict that has these already stays as it is."""
         from keras_reid.checkpoints.torchvision_names import mobilenet_v2_name
 

@@ -1,9 +1,11 @@
 """The three-branch ResNet of the multiple granularity network."""
 
 import re
-from typing import ClassVar, Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 import keras
+import numpy as np
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
 from keras_reid.backbones.residual import BLOCKS, RESNET_PRESETS, ResidualBuilder, published_name
@@ -67,10 +69,10 @@ class MultiGranularityResNet(Backbone):
         width: int = 64,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("MultiGranularityResNet", "depth", depth, self.depths)
         check_choice("MultiGranularityResNet", "last_stride", last_stride, (1, 2))
@@ -112,7 +114,7 @@ class MultiGranularityResNet(Backbone):
             **kwargs,
         )
 
-    def adapt_checkpoint(self, state):
+    def adapt_checkpoint(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """A plain ResNet's weights with those of the branches three times."""
         adapted = {}
         for name, value in state.items():

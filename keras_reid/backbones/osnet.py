@@ -1,6 +1,6 @@
 """OSNet: a light network whose every block sees several scales."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 from keras import layers
@@ -67,14 +67,14 @@ class OSNet(Backbone):
 
     def __init__(
         self,
-        width: Literal[0.25, 0.5, 0.75, 1.0] = 1.0,
+        width: Literal[0.25, 0.5, 0.75, 1.0] = 1.0,  # type: ignore[valid-type]
         ibn: bool = False,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("OSNet", "width", width, self.widths)
         check_image_shape("OSNet", input_shape)

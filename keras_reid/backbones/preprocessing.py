@@ -26,7 +26,7 @@ _ORIGINS = (
 )
 
 
-def recognize_preprocessing(model):
+def recognize_preprocessing(model: keras.Model) -> str | None:
     """The name of the pixels that a model wants, one of `PIXEL_SCALES`, where that is certain; else None.
 
     Certain is a model whose first layer brings pixels of 0–255 to its own scale, and one whose layers are named as

@@ -1,6 +1,6 @@
 """RepVGG, and its fused form."""
 
-from typing import ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import keras
 import numpy as np
@@ -81,10 +81,10 @@ class RepVGG(Backbone):
         width: int = 64,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("RepVGG", "variant", variant, _VARIANTS)
         check_choice("RepVGG", "last_stride", last_stride, (1, 2))
@@ -117,7 +117,7 @@ class RepVGG(Backbone):
             **kwargs,
         )
 
-    def fuse(self):
+    def fuse(self) -> Self:
         """The same function as a `RepVGG` with `fused=True`; a copy if it is one already.
 
         `kernel = γ3/σ3 · K3 + pad(γ1/σ1 · K1) + γ0/σ0 · identity`, `bias = Σ β − γ µ/σ`, in float64, with the

@@ -1,7 +1,12 @@
 """The residual blocks of ResNet and ResNeXt."""
 
+from collections.abc import Callable, Collection, Iterable
+
+import keras
+
 from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.layers import SqueezeExcite
+from keras_reid.utils.hints import Tensor
 
 EXPANSION = 4  # a bottleneck block gives four times the channels it works in
 # After how many of the last blocks of stages 1 to 4 non-local blocks follow, in most networks of bottlenecks.
@@ -15,7 +20,7 @@ RESNET_PRESETS = {
 }
 
 
-def published_name(network, width, ibn=False, squeeze_excite=False):
+def published_name(network: str, width: int, ibn: bool = False, squeeze_excite: bool = False) -> str:
     """What the weights are called that `network` (as "resnet50") starts from with these options."""
     name = f"{'se_' if squeeze_excite else ''}{network}{'_ibn_a' if ibn else ''}"
     return name if width == 64 else f"{name} of width {width}"
@@ -38,15 +43,15 @@ class ResidualBuilder(LayerBuilder):
 
     def __init__(
         self,
-        dtype,
-        depth,
-        ibn_stages=(),
-        squeeze_excite=False,
-        groups=1,
-        group_width=None,
-        width=64,
-        pool_padding=((0, 1), (0, 1)),
-    ):
+        dtype: keras.DTypePolicy,
+        depth: int,
+        ibn_stages: Collection[int] = (),
+        squeeze_excite: bool = False,
+        groups: int = 1,
+        group_width: int | None = None,
+        width: int = 64,
+        pool_padding: int | tuple[tuple[int, int], tuple[int, int]] = ((0, 1), (0, 1)),
+    ) -> None:
         super().__init__(dtype)
         self.depth = depth
         self.ibn_stages = ibn_stages
@@ -56,13 +61,21 @@ class ResidualBuilder(LayerBuilder):
         self.width = width
         self.pool_padding = pool_padding
 
-    def stem(self, images):
+    def stem(self, images: Tensor) -> Tensor:
         """7×7 with stride 2, then the maximum of 3×3 with stride 2."""
         x = self.convolution(images, self.width, 7, "conv1", stride=2)
         x = self.norm(x, "bn1")
         return self.max_pool(self.relu(x, "relu"), "maxpool", self.pool_padding)
 
-    def stage(self, x, stage, stride, blocks=None, non_local=0, name=None):
+    def stage(
+        self,
+        x: Tensor,
+        stage: int,
+        stride: int,
+        blocks: Iterable[int] | None = None,
+        non_local: int = 0,
+        name: Callable[..., str] | None = None,
+    ) -> Tensor:
         """The blocks of a stage.
 
         Args:
@@ -81,7 +94,7 @@ class ResidualBuilder(LayerBuilder):
             x = self.non_local(x, stage, index, count, non_local)
         return x
 
-    def basic(self, inputs, stage, stride, name):
+    def basic(self, inputs: Tensor, stage: int, stride: int, name: str) -> Tensor:
         """3×3, 3×3."""
         channels = self.width * 2 ** (stage - 1)
         x = self.convolution(inputs, channels, 3, f"{name}.conv1", stride=stride)
@@ -91,7 +104,7 @@ class ResidualBuilder(LayerBuilder):
         x = self.norm(x, f"{name}.bn2")
         return self._finish(x, inputs, stride, name)
 
-    def bottleneck(self, inputs, stage, stride, name):
+    def bottleneck(self, inputs: Tensor, stage: int, stride: int, name: str) -> Tensor:
         """1×1, 3×3 with the stride, 1×1 to four times the channels."""
         channels = self.group_width * self.groups * 2 ** (stage - 1)
         x = self.convolution(inputs, channels, 1, f"{name}.conv1")

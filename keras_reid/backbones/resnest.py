@@ -1,6 +1,6 @@
 """ResNeSt."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 from keras import layers
@@ -71,10 +71,10 @@ class ResNeSt(Backbone):
         width: int = 64,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("ResNeSt", "depth", depth, self.depths)
         check_choice("ResNeSt", "last_stride", last_stride, (1, 2))

@@ -1,6 +1,6 @@
 """ResNet with the options that re-identification asks for."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 
@@ -72,10 +72,10 @@ class ResNet(Backbone):
         width: int = 64,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("ResNet", "depth", depth, self.depths)
         check_choice("ResNet", "last_stride", last_stride, (1, 2))

@@ -1,6 +1,6 @@
 """ResNeXt with the options that re-identification asks for."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import keras
 
@@ -75,10 +75,10 @@ class ResNeXt(Backbone):
         width: int = 64,
         pretrained: str | None = None,
         input_shape: ImageShape = (None, None, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("ResNeXt", "depth", depth, self.depths)
         check_choice("ResNeXt", "last_stride", last_stride, (1, 2))

@@ -1,6 +1,7 @@
 """Vision transformer."""
 
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 import keras
 import numpy as np
@@ -79,10 +80,10 @@ class ViT(Backbone):
         width: int = 768,
         pretrained: str | None = None,
         input_shape: Annotated[tuple[int, int, int], Late("image_shape")] = (256, 128, 3),
-        name=None,
-        dtype=None,
-        **kwargs,
-    ):
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs: Any,
+    ) -> None:
         # Validation.
         check_choice("ViT", "depth", depth, self.depths)
         blocks, head, mlp_ratio = _SIZES[depth]
@@ -155,9 +156,9 @@ class ViT(Backbone):
         )
 
     @property
-    def grid(self):
+    def grid(self) -> tuple[int, int]:
         """`(rows, columns)` of patches."""
         return self.get_layer("patch_embed").grid
 
-    def adapt_checkpoint(self, state):
+    def adapt_checkpoint(self, state: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         return adapt_vit(state, self)

@@ -1,12 +1,13 @@
 """BN-neck head."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 
 from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.layers import NeckNormalization
 from keras_reid.utils.arguments import NoField, NumClasses
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -62,8 +63,8 @@ class BNNeckHead(Head):
         metric_feature: MetricFeature = "before",
         embedding_dim: int | None = None,
         reduction_activation: NoField[Literal["relu", "leaky_relu"] | None] = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         if reduction_activation not in self.activations or (reduction_activation and embedding_dim is None):
             raise ValueError(
@@ -72,7 +73,7 @@ class BNNeckHead(Head):
             )
         self.embedding_dim = embedding_dim if embedding_dim is None else self.checked_dim(embedding_dim)
         self.reduction_activation = reduction_activation
-        self.reduce = None if embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
+        self.reduce = None if self.embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
         self.reduce_norm = None
         if reduction_activation is not None:
             self.reduce_norm = keras.layers.BatchNormalization(
@@ -80,7 +81,7 @@ class BNNeckHead(Head):
             )
         self.neck = NeckNormalization(name="neck", dtype=self.inner_dtype)
 
-    def build_embedding(self, input_shape):
+    def build_embedding(self, input_shape: Shape) -> Shape:
         shape = tuple(input_shape)
         if self.reduce is not None:
             self.reduce.build(shape)
@@ -90,7 +91,7 @@ class BNNeckHead(Head):
         self.neck.build(shape)
         return shape
 
-    def embed(self, pooled, training):
+    def embed(self, pooled: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         reduced = pooled if self.reduce is None else self.reduce(pooled)
         if self.reduce_norm is None:
             return pooled, self.neck(reduced, training=training)
@@ -99,7 +100,7 @@ class BNNeckHead(Head):
         reduced = keras.ops.leaky_relu(reduced, negative_slope=slope)
         return reduced, self.neck(reduced, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "embedding_dim": self.embedding_dim,

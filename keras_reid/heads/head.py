@@ -1,7 +1,7 @@
 """What the heads share."""
 
 import inspect
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import keras
 from keras import ops
@@ -10,6 +10,7 @@ from keras_reid.layers import LinearClassifier
 from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.margin import without_margin
 from keras_reid.utils.arguments import NumClasses, Part
+from keras_reid.utils.hints import Shape, Tensor
 
 Classifier = Annotated[keras.layers.Layer | None, Part(LinearClassifier, facts=("num_classes",))]
 MetricFeature = Literal["before", "after"]
@@ -27,8 +28,8 @@ class Head(keras.layers.Layer):
         num_classes: NumClasses,
         classifier: Classifier = None,
         metric_feature: MetricFeature = "before",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         # A head costs nothing beside a backbone: it computes in float32 at least, whatever the policy, for exact
         # distances. Keras would cast the inputs to the policy's type.
         super().__init__(autocast=False, **kwargs)
@@ -69,11 +70,11 @@ class Head(keras.layers.Layer):
         return classifier
 
     @property
-    def inner_dtype(self):
+    def inner_dtype(self) -> str:
         """Type of the head's own layers: at least float32."""
         return keras.backend.result_type(self.variable_dtype, "float32")
 
-    def checked_dim(self, embedding_dim):
+    def checked_dim(self, embedding_dim: int) -> int:
         if embedding_dim < 1:
             raise ValueError(
                 f"`embedding_dim` of {type(self).__name__} must be a positive number of dimensions. "
@@ -81,18 +82,18 @@ class Head(keras.layers.Layer):
             )
         return int(embedding_dim)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         embedding_shape = self.build_embedding(input_shape)
         if not self.classifier.built:
             self.classifier.build(embedding_shape)
 
-    def build_embedding(self, input_shape):
+    def build_embedding(self, input_shape: Shape) -> Shape:
         raise NotImplementedError
 
-    def embed(self, pooled, training):
+    def embed(self, pooled: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def call(self, inputs, labels=None, training=False):
+    def call(self, inputs: Tensor, labels: Tensor | None = None, training: bool = False) -> dict[str, Tensor]:
         pooled = ops.cast(inputs, self.inner_dtype)
         before, embedding = self.embed(pooled, training)
         if labels is None:
@@ -108,7 +109,7 @@ class Head(keras.layers.Layer):
             "embedding": embedding,
         }
 
-    def reduction(self, units, name):
+    def reduction(self, units: int, name: str) -> keras.layers.Dense:
         """A 1×1 convolution of the pooled feature: a dense layer without bias."""
         return keras.layers.Dense(
             units,
@@ -118,7 +119,7 @@ class Head(keras.layers.Layer):
             dtype=self.inner_dtype,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -127,13 +128,13 @@ class Head(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         config["classifier"] = keras.saving.deserialize_keras_object(config["classifier"])
         return cls(**config)
 
 
-def another(config):
+def another(config: dict[str, Any] | None) -> Any:
     """A new layer from a serialised one, with weights and a name of its own."""
     if config is not None:
         config = {**config, "config": {**config["config"], "name": None}}

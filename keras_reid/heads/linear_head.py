@@ -1,9 +1,12 @@
 """Linear head."""
 
+from typing import Any
+
 import keras
 
 from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.utils.arguments import NumClasses
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -41,20 +44,20 @@ class LinearHead(Head):
         classifier: Classifier = None,
         metric_feature: MetricFeature = "before",
         embedding_dim: int | None = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         self.embedding_dim = embedding_dim if embedding_dim is None else self.checked_dim(embedding_dim)
-        self.reduce = None if embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
+        self.reduce = None if self.embedding_dim is None else self.reduction(self.embedding_dim, "reduce")
 
-    def build_embedding(self, input_shape):
+    def build_embedding(self, input_shape: Shape) -> Shape:
         if self.reduce is None:
             return tuple(input_shape)
         self.reduce.build(input_shape)
         return (input_shape[0], self.embedding_dim)
 
-    def embed(self, pooled, training):
+    def embed(self, pooled: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         return pooled, pooled if self.reduce is None else self.reduce(pooled)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "embedding_dim": self.embedding_dim}

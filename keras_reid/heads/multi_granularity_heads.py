@@ -1,6 +1,7 @@
 """Heads of the multiple granularity network."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
 
 import keras
 from keras import ops
@@ -9,6 +10,7 @@ from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.heads.head import Classifier, MetricFeature, another
 from keras_reid.layers import GeMPooling2D
 from keras_reid.utils.arguments import NoField, NumClasses, Part
+from keras_reid.utils.hints import Shape, Tensor
 
 _STRIPS = (0, 2, 3)  # into how many strips each branch's map is divided, besides being taken whole
 
@@ -65,8 +67,8 @@ class MultiGranularityHeads(keras.layers.Layer):
         embedding_dim: int = 256,
         reduction_activation: NoField[Literal["relu", "leaky_relu"] | None] = None,
         pooling: Annotated[keras.layers.Layer | None, Part(GeMPooling2D)] = None,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.num_classes = num_classes
         self.metric_feature = metric_feature
@@ -93,7 +95,7 @@ class MultiGranularityHeads(keras.layers.Layer):
         ]
         self.poolings = [another(self.pooling_config) for _ in self.names]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Shape]) -> None:
         if len(input_shape) != len(_STRIPS) or any(len(shape) != 4 for shape in input_shape):
             raise ValueError(
                 "MultiGranularityHeads needs a list of three feature maps (batch, height, width, channels). "
@@ -111,7 +113,9 @@ class MultiGranularityHeads(keras.layers.Layer):
             pooling.build((batch, None, width, channels))
             head.build((batch, channels))
 
-    def call(self, inputs, labels=None, training=False):
+    def call(
+        self, inputs: Sequence[Tensor], labels: Tensor | None = None, training: bool = False
+    ) -> dict[str, Any]:
         parts = list(inputs)
         for features, strips in zip(inputs, _STRIPS, strict=True):
             parts += _strips(features, strips)
@@ -131,7 +135,7 @@ class MultiGranularityHeads(keras.layers.Layer):
             "embedding": ops.concatenate([output["embedding"] for output in outputs], axis=-1),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -143,7 +147,7 @@ class MultiGranularityHeads(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for part in ("classifier", "pooling"):
             config[part] = keras.saving.deserialize_keras_object(config[part])

@@ -1,6 +1,6 @@
 """Head for images that show a part of the body, or one that is partly hidden."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 import keras
 from keras import ops
@@ -9,6 +9,7 @@ from keras_reid.heads.bnneck_head import BNNeckHead
 from keras_reid.heads.head import Classifier, MetricFeature, another
 from keras_reid.layers.numerics import softmax
 from keras_reid.utils.arguments import NumClasses
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -73,8 +74,8 @@ class PartialHead(keras.layers.Layer):
         embedding_dim: int | None = None,
         windows: tuple[tuple[int, int], ...] = ((2, 2), (4, 2), (6, 2), (8, 2)),
         window_pooling: Literal["max", "average"] = "max",
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         self.num_classes = num_classes
         self.metric_feature = metric_feature
@@ -103,14 +104,14 @@ class PartialHead(keras.layers.Layer):
         )
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         batch, _, _, channels = input_shape
         _sides(input_shape, *self.windows[0])
         self.whole.build((batch, channels))
         self.foreground.build((batch, channels))
         self.occlusion.build((batch, None, channels))
 
-    def call(self, inputs, labels=None, training=False):
+    def call(self, inputs: Tensor, labels: Tensor | None = None, training: bool = False) -> dict[str, Any]:
         inputs = ops.cast(inputs, self.whole.inner_dtype)
         vectors = [self._vectors(inputs, *window) for window in self.windows]
         maps = ops.concatenate(vectors, axis=1)
@@ -142,7 +143,7 @@ class PartialHead(keras.layers.Layer):
         _, height, width, channels = pooled.shape
         return ops.reshape(pooled, (-1, height * width, channels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_classes": self.num_classes,
@@ -154,7 +155,7 @@ class PartialHead(keras.layers.Layer):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         config["classifier"] = keras.saving.deserialize_keras_object(config["classifier"])
         return cls(**config)

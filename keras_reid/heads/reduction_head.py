@@ -1,11 +1,12 @@
 """Reduction head."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import keras
 
 from keras_reid.heads.head import Classifier, Head, MetricFeature
 from keras_reid.utils.arguments import InExperiments, NumClasses
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -46,8 +47,8 @@ class ReductionHead(Head):
         metric_feature: MetricFeature = "before",
         embedding_dim: Annotated[int | None, InExperiments(512)] = None,
         dropout: float = 0.5,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(num_classes, classifier, metric_feature, **kwargs)
         if not 0 <= dropout < 1:
             raise ValueError(
@@ -61,15 +62,15 @@ class ReductionHead(Head):
         self.dropout = keras.layers.Dropout(self.dropout_rate, name="dropout", dtype=self.inner_dtype)
         self.reduce = self.reduction(self.embedding_dim, "reduce")
 
-    def build_embedding(self, input_shape):
+    def build_embedding(self, input_shape: Shape) -> Shape:
         self.transform = self.reduction(input_shape[-1], "transform")
         for layer in (self.transform, self.norm, self.dropout, self.reduce):
             layer.build(input_shape)
         return (input_shape[0], self.embedding_dim)
 
-    def embed(self, pooled, training):
+    def embed(self, pooled: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         x = keras.ops.relu(self.norm(self.transform(pooled), training=training))
         return pooled, self.reduce(self.dropout(x, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "embedding_dim": self.embedding_dim, "dropout": self.dropout_rate}

@@ -1,9 +1,12 @@
 """Batch normalisation of feature maps."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.utils.batch_norm import normalize_over_batch
+from keras_reid.utils.hints import Tensor
 
 _FUSED = ("float16", "bfloat16", "float32")
 
@@ -35,10 +38,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Source: Ioffe and Szegedy, "Batch normalization", 2015.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
-    def call(self, inputs, training=None, mask=None):
+    def call(self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None) -> Tensor:
         if not (training and self.trainable) or mask is not None or not self._is_plain(inputs):
             return super().call(inputs, training=training, mask=mask)
         channels = (inputs.shape[-1],)

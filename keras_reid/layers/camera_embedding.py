@@ -1,9 +1,12 @@
 """A learnt embedding for each camera."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 from keras_reid.utils.labels import whole_numbers
 
 
@@ -41,7 +44,7 @@ class CameraEmbedding(keras.layers.Layer):
     # In checkpoints, its weights belong directly to the network.
     checkpoint_name = ""
 
-    def __init__(self, num_cameras, scale=3.0, **kwargs):
+    def __init__(self, num_cameras: int, scale: float = 3.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(num_cameras, int) or num_cameras < 1:
             raise ValueError(
@@ -50,7 +53,7 @@ class CameraEmbedding(keras.layers.Layer):
         self.num_cameras = num_cameras
         self.scale = float(scale)
 
-    def build(self, tokens_shape, cameras_shape=None):
+    def build(self, tokens_shape: Shape, cameras_shape: Shape | None = None) -> None:
         self.embeddings = self.add_weight(
             name="embeddings",
             shape=(self.num_cameras, 1, tokens_shape[-1]),
@@ -58,7 +61,7 @@ class CameraEmbedding(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, tokens, cameras):
+    def call(self, tokens: Tensor, cameras: Tensor) -> Tensor:
         embeddings = at_least_float32(self.embeddings)
         cameras, _ = whole_numbers(cameras, tokens, "CameraEmbedding")
         numbers = ops.arange(self.num_cameras, dtype=cameras.dtype)
@@ -69,11 +72,11 @@ class CameraEmbedding(keras.layers.Layer):
         return tokens + ops.cast(self.scale * offset, tokens.dtype)
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {"sie_embed": self.embeddings}
 
-    def compute_output_shape(self, tokens_shape, cameras_shape=None):
+    def compute_output_shape(self, tokens_shape: Shape, cameras_shape: Shape | None = None) -> Shape:
         return tokens_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_cameras": self.num_cameras, "scale": self.scale}

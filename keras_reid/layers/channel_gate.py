@@ -38,5 +38,5 @@ class ChannelGate(SqueezeExcite):
         )
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {"fc1": self.squeeze, "fc2": self.excite}

@@ -1,9 +1,12 @@
 """Convolution."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.utils.convolution import convolution_for_training
+from keras_reid.utils.hints import Tensor
 
 
 # The class has the name of Keras' own, because `.keras` files name the weights of a layer by its class.
@@ -31,10 +34,10 @@ class Conv2D(keras.layers.Conv2D):
     Source: LeCun et al., "Backpropagation applied to handwritten zip code recognition", 1989.
     """
 
-    def __init__(self, filters, kernel_size, **kwargs):
+    def __init__(self, filters: int, kernel_size: int | tuple[int, int], **kwargs: Any) -> None:
         super().__init__(filters, kernel_size, **{"data_format": "channels_last", **kwargs})
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         if not training or self.data_format != "channels_last":
             return super().call(inputs)
         outputs = self.convolution_for_training(inputs, self.kernel)
@@ -42,6 +45,6 @@ class Conv2D(keras.layers.Conv2D):
             outputs = ops.add(outputs, self.bias)
         return outputs if self.activation is None else self.activation(outputs)
 
-    def convolution_for_training(self, inputs, kernel):
+    def convolution_for_training(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         """What `call` does in training before bias and activation."""
         return convolution_for_training(inputs, kernel, self.strides, self.padding, self.dilation_rate)

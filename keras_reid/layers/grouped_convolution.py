@@ -1,10 +1,13 @@
 """Grouped convolution."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.convolution import Conv2D
 from keras_reid.utils.convolution import grouped_convolution, has_grouped_kernels
+from keras_reid.utils.hints import Tensor
 
 # Input channels of one dense convolution. Fewer waste vector units; more waste products with zeros. Measured on CPUs
 # for the shapes of ResNeXt, 32 is best or nearly best in every stage.
@@ -44,13 +47,15 @@ class GroupedConv2D(Conv2D):
     Source: Xie et al., "Aggregated residual transformations for deep neural networks", 2017.
     """
 
-    def __init__(self, filters, kernel_size, groups=1, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int | tuple[int, int], groups: int = 1, **kwargs: Any
+    ) -> None:
         super().__init__(filters, kernel_size, groups=groups, **kwargs)
 
-    def convolution_op(self, inputs, kernel):
+    def convolution_op(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         return self._by_part(super().convolution_op, inputs, kernel)
 
-    def convolution_for_training(self, inputs, kernel):
+    def convolution_for_training(self, inputs: Tensor, kernel: Tensor) -> Tensor:
         if self.groups > 1 and has_grouped_kernels():
             return grouped_convolution(inputs, kernel, self.strides, self.padding, self.dilation_rate)
         return self._by_part(super().convolution_for_training, inputs, kernel)

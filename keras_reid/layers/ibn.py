@@ -1,9 +1,12 @@
 """Instance-batch normalisation."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -31,7 +34,7 @@ class IBN(keras.layers.Layer):
     Source: Pan et al., "Two at once: enhancing learning and generalization capacities via IBN-Net", 2018.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.momentum = float(momentum)
         self.epsilon = float(epsilon)
@@ -41,7 +44,7 @@ class IBN(keras.layers.Layer):
         )
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         if channels < 2:
             raise ValueError(
@@ -53,7 +56,7 @@ class IBN(keras.layers.Layer):
         self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros", autocast=False)
         self.batch_norm.build((*input_shape[:-1], channels - self.instance_channels))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         x = at_least_float32(inputs)
         half = self.instance_channels
         mean, variance = ops.moments(x, axes=(1, 2), keepdims=True)
@@ -94,11 +97,11 @@ class IBN(keras.layers.Layer):
         return ops.broadcast_to(mean, shape), ops.broadcast_to(variance, shape)
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {"IN.weight": self.gamma, "IN.bias": self.beta, "BN": self.batch_norm}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "momentum": self.momentum, "epsilon": self.epsilon}

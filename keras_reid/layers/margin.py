@@ -4,12 +4,15 @@ import contextlib
 import contextvars
 import math
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
 from keras_reid.utils.arguments import NumClasses
+from keras_reid.utils.hints import Shape, Tensor
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 # Floor of sin²: bounds the gradient of the sine at cos = ±1 by 1000, and shifts the logit there by at most
@@ -20,7 +23,7 @@ _needs_no_logits = contextvars.ContextVar("needs_no_logits", default=False)
 
 
 @contextlib.contextmanager
-def without_margin():
+def without_margin() -> Iterator[None]:
     """Within it a margin layer may be called without labels in training mode: nobody trains on its logits."""
     token = _needs_no_logits.set(True)
     try:
@@ -41,7 +44,7 @@ class ClassificationLayer(keras.layers.Layer):
     cosine = True
     has_margin = True
 
-    def __init__(self, num_classes, scale, **kwargs):
+    def __init__(self, num_classes: int, scale: float, **kwargs: Any) -> None:
         # The features are taken as they come: casting them to half precision first would defeat the float32
         # inside.
         super().__init__(autocast=False, **kwargs)
@@ -56,7 +59,7 @@ class ClassificationLayer(keras.layers.Layer):
         self.scale = float(scale)
         self.input_spec = keras.layers.InputSpec(ndim=2)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.kernel = self.add_weight(
             name="kernel",
             shape=(input_shape[-1], self.num_classes),
@@ -64,7 +67,7 @@ class ClassificationLayer(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, features, labels=None, training=False):
+    def call(self, features: Tensor, labels: Tensor | None = None, training: bool = False) -> Tensor:
         if labels is None and training and self.has_margin and not _needs_no_logits.get():
             warnings.warn(
                 f"{type(self).__name__} is called in training mode without labels: it trains WITHOUT its margin. Give "
@@ -85,11 +88,11 @@ class ClassificationLayer(keras.layers.Layer):
             similarities = nan_where_not(right, self.apply_margin(similarities, is_target))
         return self.scale * similarities
 
-    def apply_margin(self, similarities, is_target):
+    def apply_margin(self, similarities: Tensor, is_target: Tensor) -> Tensor:
         """Similarities `(batch, num_classes)` as training wants them; `is_target` marks each row's class."""
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_classes": self.num_classes, "scale": self.scale}
 
 
@@ -123,7 +126,7 @@ class LinearClassifier(ClassificationLayer):
     cosine = False
     has_margin = False
 
-    def __init__(self, num_classes: NumClasses, scale: float = 1.0, **kwargs):
+    def __init__(self, num_classes: NumClasses, scale: float = 1.0, **kwargs: Any) -> None:
         super().__init__(num_classes, scale, **kwargs)
 
 
@@ -159,16 +162,18 @@ class CosSoftmax(ClassificationLayer):
     Source: Wang et al., "CosFace: large margin cosine loss for deep face recognition", 2018.
     """
 
-    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs):
+    def __init__(
+        self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, scale, **kwargs)
         if margin < 0:
             raise ValueError(f"`margin` of CosSoftmax must not be negative. Received: margin={margin}")
         self.margin = float(margin)
 
-    def apply_margin(self, similarities, is_target):
+    def apply_margin(self, similarities: Tensor, is_target: Tensor) -> Tensor:
         return ops.where(is_target, similarities - self.margin, similarities)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin}
 
 
@@ -209,7 +214,9 @@ class ArcSoftmax(ClassificationLayer):
     Source: Deng et al., "ArcFace: additive angular margin loss for deep face recognition", 2019.
     """
 
-    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.5, **kwargs):
+    def __init__(
+        self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.5, **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, scale, **kwargs)
         if not 0 <= margin <= math.pi:
             raise ValueError(
@@ -217,12 +224,12 @@ class ArcSoftmax(ClassificationLayer):
             )
         self.margin = float(margin)
 
-    def apply_margin(self, similarities, is_target):
+    def apply_margin(self, similarities: Tensor, is_target: Tensor) -> Tensor:
         sine = ops.sqrt(ops.maximum(1.0 - ops.square(similarities), _SMALLEST_SQUARED_SINE))
         shifted = similarities * math.cos(self.margin) - sine * math.sin(self.margin)
         return ops.where(is_target, shifted, similarities)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin}
 
 
@@ -260,17 +267,19 @@ class CircleSoftmax(ClassificationLayer):
     Source: Sun et al., "Circle loss: a unified perspective of pair similarity optimization", 2020.
     """
 
-    def __init__(self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs):
+    def __init__(
+        self, num_classes: NumClasses, scale: float = 64.0, margin: float = 0.35, **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, scale, **kwargs)
         if not 0 <= margin <= 1:
             raise ValueError(f"`margin` of CircleSoftmax must be from 0 to 1. Received: margin={margin}")
         self.margin = float(margin)
 
-    def apply_margin(self, similarities, is_target):
+    def apply_margin(self, similarities: Tensor, is_target: Tensor) -> Tensor:
         constant = ops.stop_gradient(similarities)
         positive = ops.relu(1.0 + self.margin - constant) * (similarities - (1.0 - self.margin))
         negative = ops.relu(constant + self.margin) * (similarities - self.margin)
         return ops.where(is_target, positive, negative)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin}

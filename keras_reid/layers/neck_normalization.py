@@ -1,5 +1,7 @@
 """The batch normalisation of a BN-neck."""
 
+from typing import Any
+
 import keras
 
 
@@ -27,10 +29,10 @@ class NeckNormalization(keras.layers.BatchNormalization):
     Source: Luo et al., "Bag of tricks and a strong baseline for deep person re-identification", 2019.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
 
-    def add_weight(self, *args, name=None, **kwargs):
+    def add_weight(self, *args: Any, name: str | None = None, **kwargs: Any) -> keras.Variable:
         # Create it as a non-trainable variable: switching it off later would be undone by `layer.trainable = True`.
         if name == "beta":
             kwargs["trainable"] = False

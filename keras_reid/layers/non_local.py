@@ -1,11 +1,14 @@
 """Non-local block."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.batch_normalization import BatchNormalization
 from keras_reid.layers.initializers import uniform_over_inputs
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -38,7 +41,9 @@ class NonLocal2D(keras.layers.Layer):
     Source: Wang et al., "Non-local neural networks", 2018, in the form of FastReID's `Non_local`.
     """
 
-    def __init__(self, inter_channels=1, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(
+        self, inter_channels: int = 1, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if inter_channels < 1:
             raise ValueError(
@@ -67,14 +72,14 @@ class NonLocal2D(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (self.theta, self.phi, self.g):
             layer.build(input_shape)
         self.w = self._convolution(input_shape[-1], "w")
         self.w.build((*input_shape[:-1], self.inter_channels))
         self.norm.build(input_shape)
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         batch, height, width = ops.shape(inputs)[:3]
         flat = (batch, height * width, self.inter_channels)
         theta, phi, g = (
@@ -86,13 +91,13 @@ class NonLocal2D(keras.layers.Layer):
         return self.norm(self.w(y), training=training) + inputs
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {"g": self.g, "theta": self.theta, "phi": self.phi, "W.0": self.w, "W.1": self.norm}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "inter_channels": self.inter_channels,

@@ -1,10 +1,13 @@
 """Turns an image into tokens."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.convolution import Conv2D
 from keras_reid.layers.initializers import normal_over_filters
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -40,7 +43,13 @@ class PatchEmbedding(keras.layers.Layer):
     # In checkpoints, the names of the class token and the positions have no prefix.
     checkpoint_name = ""
 
-    def __init__(self, dim, patch_size=(16, 16), stride=(16, 16), **kwargs):
+    def __init__(
+        self,
+        dim: int,
+        patch_size: tuple[int, int] = (16, 16),
+        stride: tuple[int, int] = (16, 16),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(dim, int) or dim < 1:
             raise ValueError(f"`dim` of PatchEmbedding must be a positive integer. Received: dim={dim!r}")
@@ -58,7 +67,7 @@ class PatchEmbedding(keras.layers.Layer):
         )
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.grid = self._grid(input_shape)
         self.input_spec = keras.layers.InputSpec(shape=(None, *input_shape[1:]))
         self.projection.build(input_shape)
@@ -83,25 +92,25 @@ class PatchEmbedding(keras.layers.Layer):
         sizes = zip(size, self.patch_size, self.stride, strict=True)
         return tuple((pixels - patch) // stride + 1 for pixels, patch, stride in sizes)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         batch = ops.shape(inputs)[0]
         patches = ops.reshape(self.projection(inputs), (batch, self.grid[0] * self.grid[1], self.dim))
         class_token = ops.broadcast_to(self.class_token, (batch, 1, self.dim))
         return ops.concatenate([class_token, patches], axis=1) + self.positions
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {
             "patch_embed.proj": self.projection,
             "cls_token": self.class_token,
             "pos_embed": self.positions,
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         rows, columns = self._grid(input_shape)
         return (input_shape[0], 1 + rows * columns, self.dim)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dim": self.dim,
@@ -110,7 +119,7 @@ class PatchEmbedding(keras.layers.Layer):
         }
 
 
-def positive_pair(owner, argument, value):
+def positive_pair(owner: str, argument: str, value: Any) -> tuple[int, int]:
     """`value` as a tuple; raises ValueError unless it is two positive integers."""
     if (
         isinstance(value, (tuple, list))

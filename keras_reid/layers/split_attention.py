@@ -1,5 +1,7 @@
 """Split attention."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,6 +9,7 @@ from keras_reid.layers.batch_normalization import BatchNormalization
 from keras_reid.layers.grouped_convolution import GroupedConv2D
 from keras_reid.layers.initializers import normal_over_filters
 from keras_reid.layers.numerics import at_least_float32, softmax
+from keras_reid.utils.hints import Shape, Tensor
 
 _SMALLEST_HIDDEN = 32
 
@@ -43,7 +46,15 @@ class SplitAttention(keras.layers.Layer):
     Source: Zhang et al., "ResNeSt: split-attention networks", 2020, with cardinality 1.
     """
 
-    def __init__(self, filters, kernel_size=3, radix=2, dilation_rate=1, reduction=4, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        radix: int = 2,
+        dilation_rate: int = 1,
+        reduction: int = 4,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         arguments = {
             "filters": filters,
@@ -88,7 +99,7 @@ class SplitAttention(keras.layers.Layer):
             units, kernel_initializer=normal_over_filters(), name=name, dtype=self.dtype_policy
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         batch, height, width, channels = input_shape
         if channels % self.radix:
             raise ValueError(
@@ -103,7 +114,7 @@ class SplitAttention(keras.layers.Layer):
         self.bn1.build((batch, hidden))
         self.fc2.build((batch, hidden))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         each_split = (-1, self.radix, self.filters)
         x = ops.relu(self.bn0(self.conv(inputs, training=training), training=training))
         averages = ops.reshape(ops.mean(at_least_float32(x), axis=(1, 2)), each_split)
@@ -115,13 +126,13 @@ class SplitAttention(keras.layers.Layer):
         return sum(attention[:, r, None, None, :] * split for r, split in enumerate(splits))
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {name: getattr(self, name) for name in ("conv", "bn0", "fc1", "bn1", "fc2")}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -1,9 +1,12 @@
 """Squeeze-and-excitation."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.initializers import uniform_over_inputs
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -28,7 +31,7 @@ class SqueezeExcite(keras.layers.Layer):
     Source: Hu, Shen, Sun, "Squeeze-and-excitation networks", 2018.
     """
 
-    def __init__(self, reduction=16, **kwargs):
+    def __init__(self, reduction: int = 16, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if reduction < 1:
             raise ValueError(
@@ -37,7 +40,7 @@ class SqueezeExcite(keras.layers.Layer):
         self.reduction = int(reduction)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         hidden = max(1, channels // self.reduction)
         self.squeeze = self._dense(hidden, "relu", "squeeze")
@@ -55,16 +58,16 @@ class SqueezeExcite(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         gate = self.excite(self.squeeze(ops.mean(inputs, axis=(1, 2))))
         return inputs * gate[:, None, None, :]
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {"fc.0": self.squeeze, "fc.2": self.excite}
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "reduction": self.reduction}

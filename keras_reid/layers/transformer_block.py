@@ -1,9 +1,12 @@
 """A block of a vision transformer."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -42,16 +45,16 @@ class TransformerBlock(keras.layers.Layer):
 
     def __init__(
         self,
-        num_heads,
-        mlp_ratio=4.0,
-        qkv_bias=True,
-        scale=None,
-        dropout=0.0,
-        attention_dropout=0.0,
-        drop_path=0.0,
-        epsilon=1e-6,
-        **kwargs,
-    ):
+        num_heads: int,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        scale: float | None = None,
+        dropout: float = 0.0,
+        attention_dropout: float = 0.0,
+        drop_path: float = 0.0,
+        epsilon: float = 1e-6,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if not isinstance(num_heads, int) or num_heads < 1:
             raise ValueError(
@@ -95,7 +98,7 @@ class TransformerBlock(keras.layers.Layer):
             dtype=self.dtype_policy,
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         if channels % self.num_heads:
             raise ValueError(
@@ -111,7 +114,7 @@ class TransformerBlock(keras.layers.Layer):
             layer.build(input_shape)
         self.contract.build((*input_shape[:-1], hidden))
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
         attended = self._attention(self.attention_norm(inputs), training)
         x = inputs + self.stochastic_depth(attended, training=training)
         hidden = ops.gelu(self.expand(self.mlp_norm(x)), approximate=False)
@@ -119,7 +122,7 @@ class TransformerBlock(keras.layers.Layer):
         return x + self.stochastic_depth(self.drop(hidden, training=training), training=training)
 
     def _attention(self, x, training):
-        batch, tokens, channels = *ops.shape(x)[:2], x.shape[-1]
+        (batch, tokens), channels = ops.shape(x)[:2], x.shape[-1]
         head = channels // self.num_heads
         qkv = ops.reshape(self.qkv(x), (batch, tokens, 3, self.num_heads, head))
         query, key, value = ops.unstack(ops.transpose(qkv, (2, 0, 3, 1, 4)), 3)
@@ -133,7 +136,7 @@ class TransformerBlock(keras.layers.Layer):
         return self.drop(attended, training=training)
 
     @property
-    def checkpoint_parts(self):
+    def checkpoint_parts(self) -> dict[str, keras.layers.Layer | keras.Variable]:
         return {
             "norm1": self.attention_norm,
             "attn.qkv": self.qkv,
@@ -143,10 +146,10 @@ class TransformerBlock(keras.layers.Layer):
             "mlp.fc2": self.contract,
         }
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

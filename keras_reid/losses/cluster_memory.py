@@ -1,6 +1,6 @@
 """A softmax over a memory with one feature for each cluster."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import keras
 from keras import ops
@@ -8,6 +8,7 @@ from keras import ops
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
 from keras_reid.losses.label_loss import NEVER, LabelLoss, check_rank, check_whole, kept_variable
 from keras_reid.utils.arguments import Late
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
@@ -67,10 +68,10 @@ class ClusterMemoryLoss(LabelLoss):
         max_clusters: Annotated[int, Late("num_clusters")],
         temperature: float = 0.05,
         momentum: float = 0.1,
-        reduction="sum_over_batch_size",
-        name="cluster_memory_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "cluster_memory_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         check_whole(self, dim=dim, max_clusters=max_clusters)
         if not temperature > 0:
@@ -91,10 +92,10 @@ class ClusterMemoryLoss(LabelLoss):
         )
 
     @property
-    def state_variables(self):
+    def state_variables(self) -> list[keras.Variable]:
         return [self._rows, self._clusters]
 
-    def fill(self, features):
+    def fill(self, features: Tensor) -> None:
         """Puts one feature for each cluster, `(clusters, dim)`, into the memory, normalised; what was there goes.
 
         Raises:
@@ -113,10 +114,10 @@ class ClusterMemoryLoss(LabelLoss):
         self._rows.assign(ops.pad(l2_normalize(features), [(0, self.max_clusters - len(features)), (0, 0)]))
         self._clusters.assign(len(features))
 
-    def labels_below(self, classes):
+    def labels_below(self, classes: int | None) -> int:
         return int(self._clusters.numpy())
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         if y_pred.shape[1] != self.dim:
             raise ValueError(
@@ -149,7 +150,7 @@ class ClusterMemoryLoss(LabelLoss):
         moved = self.momentum * rows + (1 - self.momentum) * sums[:, :-1] / ops.maximum(counts, 1.0)
         self._rows.assign(ops.where(counts > 0, l2_normalize(moved), rows))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "dim": self.dim,

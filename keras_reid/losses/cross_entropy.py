@@ -1,12 +1,13 @@
 """Cross-entropy with label smoothing."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import keras
 from keras import ops
 
 from keras_reid.losses.label_loss import LabelLoss, check_rank
 from keras_reid.utils.arguments import InExperiments
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 
@@ -51,10 +52,10 @@ class CrossEntropy(LabelLoss):
         self,
         label_smoothing: Annotated[float | Literal["adaptive"], InExperiments(0.1)] = 0.0,
         alpha: float = 0.2,
-        reduction="sum_over_batch_size",
-        name="cross_entropy",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "cross_entropy",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if label_smoothing != "adaptive" and (
             isinstance(label_smoothing, str) or not 0 <= label_smoothing < 1
@@ -68,10 +69,10 @@ class CrossEntropy(LabelLoss):
         self.label_smoothing = label_smoothing
         self.alpha = float(alpha)
 
-    def labels_below(self, classes):
+    def labels_below(self, classes: int | None) -> int | None:
         return classes
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         classes = y_pred.shape[-1]
         labels, right = class_numbers(y_true, y_pred, "CrossEntropy", classes)
@@ -90,5 +91,5 @@ class CrossEntropy(LabelLoss):
             losses = losses * (ops.cast(ops.shape(losses)[0], losses.dtype) / ops.maximum(nonzero, 1.0))
         return nan_where_not(right, losses)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "label_smoothing": self.label_smoothing, "alpha": self.alpha}

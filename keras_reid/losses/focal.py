@@ -1,9 +1,12 @@
 """Focal loss."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.losses.label_loss import LabelLoss, check_rank
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
 # Floor of 1 − p: with an exponent below 1 the weight's slope at 1 − p = 0 would be infinite. Far below what
@@ -49,10 +52,10 @@ class FocalLoss(LabelLoss):
         self,
         alpha: float = 0.25,
         gamma: float = 2.0,
-        reduction="sum_over_batch_size",
-        name="focal_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "focal_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if not alpha > 0:
             raise ValueError(f"`alpha` of FocalLoss must be positive. Received: alpha={alpha}")
@@ -64,10 +67,10 @@ class FocalLoss(LabelLoss):
         self.alpha = float(alpha)
         self.gamma = float(gamma)
 
-    def labels_below(self, classes):
+    def labels_below(self, classes: int | None) -> int | None:
         return classes
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         classes = y_pred.shape[-1]
         labels, right = class_numbers(y_true, y_pred, "FocalLoss", classes)
@@ -76,5 +79,5 @@ class FocalLoss(LabelLoss):
         miss = ops.maximum(-ops.expm1(log_p), _SMALLEST_MISS)
         return nan_where_not(right, -self.alpha * ops.power(miss, self.gamma) * log_p)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha, "gamma": self.gamma}

@@ -1,13 +1,17 @@
 """What the losses share."""
 
+from collections.abc import Callable
+
 import keras
 from keras import ops
+
+from keras_reid.utils.hints import Tensor
 
 # Stands for −∞ where a pair does not count: finite, so that no product or difference with it becomes NaN.
 NEVER = -1e9
 
 
-def check_rank(loss, y_pred):
+def check_rank(loss: keras.losses.Loss, y_pred: Tensor) -> None:
     """Raises ValueError unless `y_pred` is a matrix with one row a sample."""
     if len(y_pred.shape) != 2:
         raise ValueError(
@@ -16,7 +20,7 @@ def check_rank(loss, y_pred):
         )
 
 
-def check_one_a_row(loss, y_true, y_pred):
+def check_one_a_row(loss: keras.losses.Loss, y_true: Tensor, y_pred: Tensor) -> None:
     """Raises ValueError where a teacher's rows are not the student's: one row would be compared with all."""
     expected, received = y_pred.shape[0], y_true.shape[0]
     if None not in (expected, received) and expected != received:
@@ -26,7 +30,7 @@ def check_one_a_row(loss, y_true, y_pred):
         )
 
 
-def check_whole(loss, **arguments):
+def check_whole(loss: keras.losses.Loss, **arguments: float) -> None:
     """Raises ValueError unless each argument is a positive whole number."""
     for name, value in arguments.items():
         if not value > 0 or int(value) != value:
@@ -35,7 +39,13 @@ def check_whole(loss, **arguments):
             )
 
 
-def kept_variable(loss, name, shape, dtype="float32", initializer="zeros"):
+def kept_variable(
+    loss: keras.losses.Loss,
+    name: str,
+    shape: tuple[int, ...],
+    dtype: str = "float32",
+    initializer: str | Callable[..., Tensor] = "zeros",
+) -> keras.Variable:
     """What a loss keeps from one step to the next."""
     # Of several devices each has the same memory; that of the first one's batch, unless the batch is gathered.
     return keras.Variable(
@@ -58,7 +68,7 @@ class LabelLoss(keras.losses.Loss):
     sample is NaN, and the gradients of the others are what they would be.
     """
 
-    def labels_below(self, classes):
+    def labels_below(self, classes: int | None) -> int | None:
         """Labels are from 0 up to, not including, this number; None for any whole numbers.
 
         Args:
@@ -66,7 +76,7 @@ class LabelLoss(keras.losses.Loss):
         """
         return None
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def __call__(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None) -> Tensor:
         if sample_weight is not None:
             _check_weights(self, sample_weight, y_pred)
         return _WithLabels(self, y_true)(y_pred, y_pred, sample_weight)
@@ -94,7 +104,7 @@ def _check_weights(loss, sample_weight, y_pred):
         )
 
 
-def same_and_other(labels):
+def same_and_other(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Masks `(batch, batch)` of the pairs of one identity, a sample with itself included, and of two."""
     same = ops.expand_dims(labels, 1) == ops.expand_dims(labels, 0)
     return same, ops.logical_not(same)

@@ -1,11 +1,12 @@
 """Distance between the class scores of a teacher and of a student."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
 from keras_reid.losses.label_loss import check_one_a_row, check_rank
+from keras_reid.utils.hints import Tensor
 
 KINDS = ("l1", "js", "kl")
 
@@ -58,10 +59,10 @@ class LogitDistillationLoss(keras.losses.Loss):
         self,
         kind: Literal["l1", "js", "kl"] = "js",
         temperature: float = 16.0,
-        reduction="sum_over_batch_size",
-        name="logit_distillation",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "logit_distillation",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if kind not in KINDS:
             raise ValueError(
@@ -74,7 +75,7 @@ class LogitDistillationLoss(keras.losses.Loss):
         self.kind = kind
         self.temperature = float(temperature)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         if len(y_true.shape) != 2 or y_true.shape[-1] != y_pred.shape[-1]:
             raise ValueError(
@@ -91,5 +92,5 @@ class LogitDistillationLoss(keras.losses.Loss):
         weight = p if self.kind == "kl" else 0.5 * (p - ops.exp(log_q))
         return self.temperature**2 * ops.sum(weight * (log_p - log_q), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "temperature": self.temperature}

@@ -1,6 +1,6 @@
 """A pairwise loss over a memory of past batches."""
 
-from typing import Annotated
+from typing import Annotated, Any, Self
 
 import keras
 from keras import ops
@@ -9,6 +9,7 @@ from keras_reid.layers.numerics import l2_normalize
 from keras_reid.losses.label_loss import LabelLoss, check_rank, check_whole, kept_variable
 from keras_reid.losses.pairwise import CosFaceLoss, PairwiseLoss
 from keras_reid.utils.arguments import Late, Part
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 
@@ -71,10 +72,10 @@ class MemoryLoss(LabelLoss):
         dim: Annotated[int, Late("feature_dim")],
         loss: Annotated[PairwiseLoss | None, Part(CosFaceLoss, {"margin": 0.25, "scale": 32.0})] = None,
         size: int = 8192,
-        reduction="sum_over_batch_size",
-        name="memory_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "memory_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         check_whole(self, dim=dim, size=size)
         loss = CosFaceLoss(margin=0.25, scale=32.0) if loss is None else loss
@@ -90,15 +91,15 @@ class MemoryLoss(LabelLoss):
         self._next = kept_variable(self, "next", (), "int32")
 
     @property
-    def state_variables(self):
+    def state_variables(self) -> list[keras.Variable]:
         return [self._features, self._identities, self._filled, self._next]
 
-    def reset(self):
+    def reset(self) -> None:
         """Empties the memory."""
         for variable in self.state_variables:
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         rows, columns = y_pred.shape
         if columns != self.dim:
@@ -140,10 +141,10 @@ class MemoryLoss(LabelLoss):
             variable.assign(ops.scatter_update(variable, ops.expand_dims(places, 1), values))
         self._next.assign(ops.mod(self._next + ops.shape(features)[0], self.size))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         loss = keras.saving.serialize_keras_object(self.loss)
         return {**super().get_config(), "dim": self.dim, "loss": loss, "size": self.size}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**{**config, "loss": keras.saving.deserialize_keras_object(config["loss"])})

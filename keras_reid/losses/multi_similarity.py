@@ -1,10 +1,13 @@
 """Multi-similarity loss."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.losses.label_loss import NEVER
 from keras_reid.losses.pairwise import PairwiseLoss
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -52,10 +55,10 @@ class MultiSimilarityLoss(PairwiseLoss):
         beta: float = 50.0,
         base: float = 0.5,
         epsilon: float = 0.1,
-        reduction="sum_over_batch_size",
-        name="multi_similarity_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "multi_similarity_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         for argument, value in (("alpha", alpha), ("beta", beta)):
             if not value > 0:
@@ -70,7 +73,7 @@ class MultiSimilarityLoss(PairwiseLoss):
         self.alpha, self.beta = float(alpha), float(beta)
         self.base, self.epsilon = float(base), float(epsilon)
 
-    def of_pairs(self, similarities, positives, negatives):
+    def of_pairs(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         constant = ops.stop_gradient(similarities)
         least_positive = ops.min(ops.where(positives, constant, -NEVER), axis=1, keepdims=True)
         largest_negative = ops.max(ops.where(negatives, constant, NEVER), axis=1, keepdims=True)
@@ -83,7 +86,7 @@ class MultiSimilarityLoss(PairwiseLoss):
             + ops.softplus(ops.logsumexp(negative, axis=1)) / self.beta
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "alpha": self.alpha,

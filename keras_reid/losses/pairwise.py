@@ -1,10 +1,13 @@
 """Losses of the cosine similarities of all pairs in a batch."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
 from keras_reid.losses.label_loss import NEVER, LabelLoss, check_rank, same_and_other
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 
@@ -16,7 +19,7 @@ class PairwiseLoss(LabelLoss):
 
     reads = "feature"
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         features = l2_normalize(y_pred)
         similarities = ops.matmul(features, ops.transpose(features))
@@ -26,7 +29,7 @@ class PairwiseLoss(LabelLoss):
         losses = self.of_pairs(similarities, ops.logical_and(same, ops.logical_not(itself)), other)
         return nan_where_not(right, losses)
 
-    def of_pairs(self, similarities, positives, negatives):
+    def of_pairs(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """The loss `(rows,)` of cosine similarities `(rows, columns)` and the masks of the pairs that count."""
         raise NotImplementedError
 
@@ -37,7 +40,14 @@ class _ProductLoss(PairwiseLoss):
     Subclasses give the two exponents in `exponents(similarities)`.
     """
 
-    def __init__(self, margin, scale, reduction, name, dtype):
+    def __init__(
+        self,
+        margin: float,
+        scale: float,
+        reduction: str | None,
+        name: str,
+        dtype: str | keras.DTypePolicy | None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if margin < 0:
             raise ValueError(
@@ -48,16 +58,16 @@ class _ProductLoss(PairwiseLoss):
         self.margin = float(margin)
         self.scale = float(scale)
 
-    def exponents(self, similarities):
+    def exponents(self, similarities: Tensor) -> tuple[Tensor, Tensor]:
         raise NotImplementedError
 
-    def of_pairs(self, similarities, positives, negatives):
+    def of_pairs(self, similarities: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         positive, negative = self.exponents(similarities)
         positive = ops.where(positives, positive, NEVER)
         negative = ops.where(negatives, negative, NEVER)
         return ops.softplus(ops.logsumexp(positive, axis=1) + ops.logsumexp(negative, axis=1))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "margin": self.margin, "scale": self.scale}
 
 
@@ -96,13 +106,13 @@ class CircleLoss(_ProductLoss):
         self,
         margin: float = 0.25,
         scale: float = 128.0,
-        reduction="sum_over_batch_size",
-        name="circle_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "circle_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(margin, scale, reduction, name, dtype)
 
-    def exponents(self, similarities):
+    def exponents(self, similarities: Tensor) -> tuple[Tensor, Tensor]:
         constant = ops.stop_gradient(similarities)
         weight_positive = ops.relu(1.0 + self.margin - constant)
         weight_negative = ops.relu(constant + self.margin)
@@ -146,11 +156,11 @@ class CosFaceLoss(_ProductLoss):
         self,
         margin: float = 0.25,
         scale: float = 128.0,
-        reduction="sum_over_batch_size",
-        name="cosface_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "cosface_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(margin, scale, reduction, name, dtype)
 
-    def exponents(self, similarities):
+    def exponents(self, similarities: Tensor) -> tuple[Tensor, Tensor]:
         return -self.scale * similarities, self.scale * (similarities + self.margin)

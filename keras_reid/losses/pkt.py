@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize
 from keras_reid.losses.label_loss import NEVER, check_one_a_row, check_rank
+from keras_reid.utils.hints import Tensor
 
 # Floor of a similarity in [0, 1], near float32's rounding: opposite features have a probability above 0.
 _SMALLEST_SIMILARITY = 1e-7
@@ -50,10 +51,12 @@ class PKTLoss(keras.losses.Loss):
     reads, target = "embedding", "teacher"
     in_experiments = None  # its weight is all that there is to choose: Distillation.pkt_weight
 
-    def __init__(self, reduction="sum", name="pkt", dtype=None):
+    def __init__(
+        self, reduction: str | None = "sum", name: str = "pkt", dtype: str | keras.DTypePolicy | None = None
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         if len(y_true.shape) != 2:
             raise ValueError(

@@ -1,12 +1,13 @@
 """Triplet loss with mining inside the batch."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import l2_normalize, softmax
 from keras_reid.losses.label_loss import NEVER, LabelLoss, check_rank, same_and_other
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import nan_where_not, whole_numbers
 
 # Floor of a squared distance: the root's gradient at 0 would be infinite; below the floor it is 0.
@@ -60,10 +61,10 @@ class TripletLoss(LabelLoss):
         margin: float = 0.3,
         mining: Literal["hard", "weighted"] = "hard",
         normalize: bool = False,
-        reduction="sum_over_batch_size",
-        name="triplet_loss",
-        dtype=None,
-    ):
+        reduction: str | None = "sum_over_batch_size",
+        name: str = "triplet_loss",
+        dtype: str | keras.DTypePolicy | None = None,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         if margin < 0:
             raise ValueError(
@@ -78,7 +79,7 @@ class TripletLoss(LabelLoss):
         self.mining = mining
         self.normalize = bool(normalize)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         check_rank(self, y_pred)
         distances = cosine_distances(y_pred) if self.normalize else euclidean_distances(y_pred)
         labels, right = whole_numbers(y_true, y_pred, "TripletLoss")
@@ -93,7 +94,7 @@ class TripletLoss(LabelLoss):
         losses = ops.relu(excess + self.margin) if self.margin > 0 else ops.softplus(excess)
         return nan_where_not(right, ops.where(ops.any(other, axis=1), losses, 0.0))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "margin": self.margin,
@@ -102,7 +103,7 @@ class TripletLoss(LabelLoss):
         }
 
 
-def euclidean_distances(x):
+def euclidean_distances(x: Tensor) -> Tensor:
     """Distances `(batch, batch)` between the rows of `x`."""
     # Distances do not change when all rows move together; near the origin the difference of large squares
     # loses least.
@@ -112,7 +113,7 @@ def euclidean_distances(x):
     return ops.sqrt(ops.maximum(squared * _off_diagonal(x), _SMALLEST_SQUARED_DISTANCE))
 
 
-def cosine_distances(x):
+def cosine_distances(x: Tensor) -> Tensor:
     """`2 − 2 cos` between the rows of `x`, `(batch, batch)`."""
     x = l2_normalize(x)
     return (2.0 - 2.0 * ops.matmul(x, ops.transpose(x))) * _off_diagonal(x)

@@ -1,11 +1,15 @@
 """Model files from strangers: absurd sizes, and weights that are not numbers."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import math
 import warnings
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import keras
@@ -14,6 +18,9 @@ import numpy as np
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.keras_internals import before_each_variable
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # Sides in pixels. At the limit an image of float32 takes 200 MB; those of re-identification have 64 to 512.
 _MOST_PIXELS = 4096
 # A model has about the size of its file. Room for variables that are not stored, and for compressed files.
@@ -21,7 +28,7 @@ _MOST_GROWTH, _ROOM = 4, 2**28
 _WEIGHTS = "model.weights.h5"
 
 
-def check_sizes(file, config):
+def check_sizes(file: Path, config: Mapping[str, Any]) -> None:
     """Refuses a model whose images are of absurd size, before anything is built.
 
     Args:
@@ -49,7 +56,7 @@ def _is_size(size):
 
 
 @contextlib.contextmanager
-def bounded_weights(file):
+def bounded_weights(file: Path) -> Iterator[None]:
     """While a model is built from a file: refuses it before its weights take much more memory than the file holds.
 
     Args:
@@ -121,7 +128,7 @@ def _stored_bytes(file, archive):
     return total
 
 
-def check_weights(file, model):
+def check_weights(file: Path, model: keras.Model) -> None:
     """Refuses weights that are NaN, which make every embedding NaN, and warns of infinite ones. Reads each weight once.
 
     Args:

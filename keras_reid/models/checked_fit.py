@@ -1,5 +1,7 @@
 """`fit` that checks labels and callbacks before the first step."""
 
+from typing import Any
+
 import keras
 
 from keras_reid.training.schedules import beside_warm_up
@@ -11,16 +13,16 @@ class CheckedFit(keras.Model):
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
-        verbose="auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        **kwargs,
-    ):
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """As `keras.Model.fit`.
 
         Labels in arrays are checked before the first step. In a data set, a batch with a label that is not a class
@@ -53,7 +55,7 @@ class CheckedFit(keras.Model):
             **kwargs,
         )
 
-    def evaluate(self, x=None, y=None, *args, **kwargs):
+    def evaluate(self, x: Any = None, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """As `keras.Model.evaluate`. Labels in arrays are checked first, as by `fit`."""
         self._check_labels(y)
         return super().evaluate(x, y, *args, **kwargs)

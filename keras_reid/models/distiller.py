@@ -1,6 +1,8 @@
 """Knowledge distillation."""
 
 import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,6 +14,7 @@ from keras_reid.models.given_losses import Term
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
 from keras_reid.models.training_model import TrainingModel
+from keras_reid.utils.hints import Tensor
 
 
 class Distiller(TrainingModel):
@@ -62,14 +65,14 @@ class Distiller(TrainingModel):
 
     def __init__(
         self,
-        student,
-        teachers=(),
-        logit_loss="js",
-        pkt_weight=1.0,
-        logit_weight=1.0,
-        ema_momentum=None,
-        name="distiller",
-    ):
+        student: ReIDModel,
+        teachers: str | os.PathLike[str] | keras.Model | Sequence[str | os.PathLike[str] | keras.Model] = (),
+        logit_loss: str | Callable[[Tensor, Tensor], Tensor] | None = "js",
+        pkt_weight: float = 1.0,
+        logit_weight: float = 1.0,
+        ema_momentum: float | None = None,
+        name: str = "distiller",
+    ) -> None:
         if not isinstance(student, ReIDModel):
             raise ValueError(f"student must be a ReIDModel. Received: {student!r}")
         for argument, value in (("pkt_weight", pkt_weight), ("logit_weight", logit_weight)):
@@ -100,51 +103,57 @@ class Distiller(TrainingModel):
         self.build((None, *student.image_size, 3))
 
     @property
-    def backbone(self):
+    def backbone(self) -> keras.Model:
         """The student's."""
         return self.student.backbone
 
     @property
-    def pooling(self):
+    def pooling(self) -> keras.layers.Layer:
         """The student's."""
         return self.student.pooling
 
     @property
-    def head(self):
+    def head(self) -> keras.layers.Layer:
         """The student's."""
         return self.student.head
 
     @property
-    def metadata(self):
+    def metadata(self) -> dict[str, Any]:
         """The student's."""
         return self.student.metadata
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """The student's `(height, width)` in pixels."""
         return self.student.image_size
 
     @property
-    def training_state(self):
+    def training_state(self) -> list[keras.Variable]:
         follower = self._teaching.follower
         return [*super().training_state, *(follower.state_variables if follower else ())]
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """The student is built."""
 
     @property
-    def further_terms(self):
+    def further_terms(self) -> list[Term]:
         """What the student learns of its teachers, besides its own losses."""
         return [Term(loss.name, loss, float(weight), loss.reads) for loss, weight in self._teaching.terms]
 
-    def compute_outputs(self, images, labels=None, training=False, cameras=None):
+    def compute_outputs(
+        self,
+        images: Tensor | dict[str, Tensor],
+        labels: Tensor | None = None,
+        training: bool = False,
+        cameras: Tensor | None = None,
+    ) -> dict[str, Any]:
         """The student's."""
         return self.student.compute_outputs(images, labels=labels, training=training, cameras=cameras)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor | dict[str, Tensor], training: bool = False) -> Tensor:
         return self.student(images, training=training)
 
-    def teacher_outputs(self, images, labels):
+    def teacher_outputs(self, images: Tensor, labels: Tensor | dict[str, Any]) -> list[dict[str, Any]]:
         outputs = list(labels.get("teachers", ())) if isinstance(labels, dict) else []
         teachers = self._teaching.teachers
         if self._teaching.follower:
@@ -157,15 +166,22 @@ class Distiller(TrainingModel):
             )
         return outputs
 
-    def after_update(self):
+    def after_update(self) -> None:
         if self._teaching.follower:
             self._teaching.follower.follow(self.optimizer.iterations)
 
-    def save(self, filepath, overwrite=True, **kwargs):
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True, **kwargs: Any) -> None:
         """Saves the student alone, as a `ReIDModel`."""
         self.student.save(filepath, overwrite=overwrite, **kwargs)
 
-    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Exports the student: `ReIDModel.export`."""
         self.student.export(filepath, format, verbose, input_signature, **kwargs)
 
@@ -178,7 +194,7 @@ class _Teaching:
         self.follower = None
 
 
-def check_teacher(teacher, student, losses):
+def check_teacher(teacher: Any, student: ReIDModel, losses: Iterable[keras.Loss]) -> None:
     """Refuses a teacher that a student cannot learn from.
 
     Args:

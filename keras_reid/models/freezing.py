@@ -3,6 +3,8 @@
 import difflib
 import inspect
 import re
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 
 import keras
 
@@ -23,13 +25,13 @@ class Freezing:
         ValueError: as `find_layers`.
     """
 
-    def __init__(self, model, patterns):
+    def __init__(self, model: keras.Model, patterns: Sequence[str]) -> None:
         self.layers = find_layers(model, patterns)
         frozen = {id(variable) for layer in self.layers for variable in layer.trainable_variables}
         self.learning = [variable for variable in model.trainable_variables if id(variable) not in frozen]
 
 
-def find_layers(model, patterns):
+def find_layers(model: keras.Model, patterns: Sequence[str]) -> list[keras.layers.Layer]:
     """The layers of a `ReIDModel` that patterns name.
 
     A layer's name is its path with dots: `backbone.layer1.0.conv1`, `pooling`, `head.neck`. Within the backbone it may
@@ -70,7 +72,7 @@ def find_layers(model, patterns):
     ]
 
 
-def inference_mode(layers):
+def inference_mode(layers: Iterable[keras.layers.Layer]) -> AbstractContextManager[None]:
     """A context in which these layers and all within them compute as in inference, whatever `training` says.
 
     Dropout and the like are off, and batch normalisation uses and keeps its moving statistics. `layer.trainable` would

@@ -1,5 +1,7 @@
 """Models from disk, with errors that say what to do."""
 
+import os
+
 import keras
 
 from keras_reid.models.checked_file import bounded_weights, check_sizes, check_weights
@@ -13,7 +15,7 @@ from keras_reid.utils.own_code import execute, is_known, refusal, source_of_run,
 _KNOWN_PACKAGES = {"builtins", "keras", "keras_hub", "keras_reid"}
 
 
-def load_model(run_or_model, trust_code=False):
+def load_model(run_or_model: str | os.PathLike[str], trust_code: bool = False) -> ReIDModel:
     """Loads a trained model for inference: its optimizer and losses are left in the file.
 
     A model of a run may have its own classes, which the run's experiment.py registers. That file is executed only

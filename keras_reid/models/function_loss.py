@@ -1,6 +1,11 @@
 """A user's function as a loss."""
 
+from collections.abc import Callable
+from typing import Any, Self
+
 import keras
+
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -12,7 +17,9 @@ class FunctionLoss(keras.Loss):
     Keras.
     """
 
-    def __init__(self, function, name=None, **kwargs):
+    def __init__(
+        self, function: Callable[[Tensor, Tensor], Tensor], name: str | None = None, **kwargs: Any
+    ) -> None:
         if not callable(function):
             raise ValueError(
                 f"a loss must be a keras.Loss or a function of y_true and y_pred. Received: {function!r}"
@@ -23,12 +30,12 @@ class FunctionLoss(keras.Loss):
             if hasattr(function, attribute):
                 setattr(self, attribute, getattr(function, attribute))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return self.function(y_true, y_pred)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "function": keras.saving.serialize_keras_object(self.function)}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         return cls(**{**config, "function": keras.saving.deserialize_keras_object(config["function"])})

@@ -2,7 +2,8 @@
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import keras
 
@@ -42,7 +43,9 @@ class Term:
     reads: str
 
 
-def terms_of(losses, loss_weights=None):
+def terms_of(
+    losses: Any, loss_weights: float | Sequence[float] | Mapping[str, float] | None = None
+) -> list[Term]:
     """The terms that a user's losses stand for.
 
     Args:
@@ -70,7 +73,7 @@ def terms_of(losses, loss_weights=None):
     ]
 
 
-def as_loss(given, key=None):
+def as_loss(given: Any, key: str | None = None) -> keras.Loss:
     """A `keras.Loss` of what Keras calls an identifier: an object, a class, a function, a name or a config.
 
     `"sparse_categorical_crossentropy"`, by name, class or function, is that of logits.
@@ -112,7 +115,7 @@ def as_loss(given, key=None):
     return found if isinstance(found, keras.Loss) else FunctionLoss(found)
 
 
-def distinct(names):
+def distinct(names: Iterable[str]) -> list[str]:
     """`["triplet", "triplet"]` → `["triplet", "triplet_2"]`."""
     seen = {}
     result = []
@@ -122,14 +125,14 @@ def distinct(names):
     return result
 
 
-def combined(*groups):
+def combined(*groups: Iterable[Term]) -> list[Term]:
     """Terms of several origins as one list, with names that are all different."""
     terms = [term for group in groups for term in group]
     names = distinct([term.name for term in terms])
     return [dataclasses.replace(term, name=name) for term, name in zip(terms, names, strict=True)]
 
 
-def losses_config(terms):
+def losses_config(terms: Sequence[Term]) -> list[Any] | dict[str, Any]:
     """What `terms_of` makes the same terms of, JSON-able: a list, or a dict where the names are the user's."""
     configs = [keras.saving.serialize_keras_object(term.loss) for term in terms]
     names = distinct([term.loss.name for term in terms])

@@ -1,14 +1,25 @@
 """What a `ReIDModel` is given: images with their preprocessing, and labels."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
 from keras import ops
 
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import integers, whole_numbers
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
 
 
-def preprocessing(backbone, metadata, image_size=None, pixel_mean=None, pixel_std=None):
+def preprocessing(
+    backbone: keras.Model,
+    metadata: Mapping[str, Any],
+    image_size: Sequence[int] | None = None,
+    pixel_mean: Sequence[float] | None = None,
+    pixel_std: Sequence[float] | None = None,
+) -> dict[str, Any]:
     """`{"image_size", "pixel_mean", "pixel_std"}`, JSON-able.
 
     What no argument says, the metadata do; what they do not, the backbone (mean and deviation, where it knows them);
@@ -31,7 +42,7 @@ def preprocessing(backbone, metadata, image_size=None, pixel_mean=None, pixel_st
     }
 
 
-def identities_of(labels):
+def identities_of(labels: Tensor | dict[str, Tensor] | None) -> Tensor:
     """The identity labels of a batch, `{"identity": (batch,), ...}` or simply `(batch,)`, as int32 or int64."""
     if isinstance(labels, dict):
         if "identity" not in labels:
@@ -44,12 +55,12 @@ def identities_of(labels):
     return integers(labels, "identity labels")
 
 
-def cameras_of(labels):
+def cameras_of(labels: Tensor | dict[str, Tensor] | None) -> Tensor | None:
     """The cameras of a batch `(batch,)`, or None where the labels do not hold them."""
     return labels.get("camera") if isinstance(labels, dict) else None
 
 
-def known_cameras(cameras, images, num_cameras):
+def known_cameras(cameras: Tensor, images: Tensor, num_cameras: int) -> Tensor:
     """Cameras `(batch,)` as int32, −1 for each that is not one of the `num_cameras` of the training."""
     cameras, right = whole_numbers(cameras, images, "cameras")
     right = ops.logical_and(right, ops.logical_and(cameras >= 0, cameras < num_cameras))

@@ -1,6 +1,8 @@
 """The loss terms of a compiled model: who reads what, how they add up, and what is logged."""
 
 import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +10,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_reid.losses.label_loss import LabelLoss
-from keras_reid.models.given_losses import combined
+from keras_reid.models.given_losses import Term, combined
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import check_labels, known_values
 
 _EXACT_BELOW = 2**24  # in float32
@@ -32,7 +35,13 @@ class LossTerms:
         accuracy: whether the accuracy of the scores is tracked.
     """
 
-    def __init__(self, own, further=(), over_replicas=False, accuracy=True):
+    def __init__(
+        self,
+        own: Sequence[Term],
+        further: Sequence[Term] = (),
+        over_replicas: bool = False,
+        accuracy: bool = True,
+    ) -> None:
         self.own = own
         self.terms = terms = combined(own, further)
         if not terms:
@@ -47,21 +56,21 @@ class LossTerms:
         self._accuracy = keras.metrics.Mean(name="accuracy")
 
     @property
-    def trackers(self):
+    def trackers(self) -> list[keras.metrics.Metric]:
         """The metrics: a running mean for each weighted term, and the accuracy of the scores (without margin)."""
         return [*self._means, *([self._accuracy] if self.accuracy else [])]
 
     @property
-    def state_variables(self):
+    def state_variables(self) -> list[keras.Variable]:
         """Variables that losses keep from step to step, such as a memory of features."""
         return [variable for loss in self.losses for variable in getattr(loss, "state_variables", ())]
 
-    def labels_below(self, classes):
+    def labels_below(self, classes: int | None) -> int | None:
         """Identities must be below this for all losses, with a head of that many classes; None for any numbers."""
         limits = [loss.labels_below(classes) for loss in self.losses if isinstance(loss, LabelLoss)]
         return min((limit for limit in limits if limit is not None), default=None)
 
-    def check_labels(self, labels, classes):
+    def check_labels(self, labels: Any, classes: int | None) -> None:
         """Raises ValueError for what `fit` was given, if it is an array with a label that a loss cannot use."""
         labels = labels.get("identity") if isinstance(labels, dict) else labels
         known = None if labels is None else known_values(labels)
@@ -78,7 +87,7 @@ class LossTerms:
                 )
 
     @contextlib.contextmanager
-    def storing_nothing(self):
+    def storing_nothing(self) -> Iterator[None]:
         """Within the block no loss puts the batch into its memory: for images that are not trained on."""
         storing = [loss for loss in self.losses if getattr(loss, "storing", False)]
         for loss in storing:
@@ -90,11 +99,17 @@ class LossTerms:
                 loss.storing = True
 
     @property
-    def taught(self):
+    def taught(self) -> list[str]:
         """What losses read of a teacher: names of outputs of a head."""
         return list(dict.fromkeys(term.reads for term in self.terms if _has_teacher(term.loss)))
 
-    def values(self, identities, outputs, sample_weight=None, teachers=()):
+    def values(
+        self,
+        identities: Tensor,
+        outputs: Mapping[str, Any],
+        sample_weight: Tensor | None = None,
+        teachers: Sequence[Mapping[str, Any]] = (),
+    ) -> list[Tensor]:
         """The weighted terms, a list of float32 (); their sum is the loss.
 
         `teachers` holds the outputs of each, at least what is in `taught`: a loss is the mean over them.
@@ -143,7 +158,14 @@ class LossTerms:
             values_of_terms.append(sum(values[1:], values[0]) * (weight / len(values)))
         return values_of_terms
 
-    def update(self, values, identities, outputs, count, replicas=1):
+    def update(
+        self,
+        values: Sequence[Tensor],
+        identities: Tensor,
+        outputs: Mapping[str, Any],
+        count: Tensor,
+        replicas: int = 1,
+    ) -> None:
         """Adds the terms and the accuracy of a batch of `count` images to the running means.
 
         A term is this replica's share of the batch's value; what is logged is the mean of such values over batches.

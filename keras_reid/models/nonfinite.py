@@ -1,11 +1,13 @@
 """A training step whose loss is not finite changes nothing; the first one is remembered."""
 
 import dataclasses
+from collections.abc import Callable, Iterable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.labels import NO_LABELS, of_several, range_in_words
 
 # Images of a replica that are remembered; a variable must have a fixed size.
@@ -35,7 +37,7 @@ class NonFinite:
     labels_below: int | None = None
 
     @property
-    def wrong_label(self):
+    def wrong_label(self) -> str | None:
         """Says which label of the batch is not a class, with its row; None if all are classes."""
         labels = np.asarray(self.identities)
         wrong = np.isin(labels, NO_LABELS)
@@ -53,7 +55,7 @@ class NonFinite:
         )
 
     @property
-    def culprits(self):
+    def culprits(self) -> list[str]:
         """Names of the terms that are not finite."""
         return [name for name, value in self.terms.items() if not np.isfinite(value)]
 
@@ -70,7 +72,7 @@ class FiniteGuard:
         labels_below: a function that gives what identities must be below, or None.
     """
 
-    def __init__(self, names, labels_below=lambda: None):
+    def __init__(self, names: Iterable[str], labels_below: Callable[[], int | None] = lambda: None) -> None:
         self.labels_below = labels_below
         self.names = [*names, REGULARIZATION, GRADIENT]
         # Each replica writes its own copy, which aggregation NONE (the default) allows.
@@ -80,7 +82,15 @@ class FiniteGuard:
         self._identities = tf.Variable(tf.zeros((_MOST_IMAGES,), tf.int64), trainable=False)
         self._count = tf.Variable(0, trainable=False)
 
-    def apply(self, optimizer, gradients, variables, values, regularization, identities):
+    def apply(
+        self,
+        optimizer: keras.Optimizer,
+        gradients: Iterable[Tensor],
+        variables: Sequence[keras.Variable],
+        values: Iterable[Tensor],
+        regularization: Tensor,
+        identities: Tensor,
+    ) -> None:
         """Updates the variables, or remembers why not. Called in the training step, on every replica.
 
         Args:
@@ -122,7 +132,7 @@ class FiniteGuard:
         self._identities.assign(tf.pad(identities, [[0, _MOST_IMAGES - count]]))
         self._count.assign(count)
 
-    def found(self, strategy):
+    def found(self, strategy: tf.distribute.Strategy) -> NonFinite | None:
         """The `NonFinite` that is remembered, or None. Waits for the running step to end."""
         step = int(self._step.numpy())
         if step < 0:

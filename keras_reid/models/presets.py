@@ -6,10 +6,11 @@ import os
 
 from keras_reid import backbones
 from keras_reid.models.from_disk import load_model
+from keras_reid.models.reid_model import ReIDModel
 from keras_reid.utils.errors import UserError
 
 
-def load_preset(name_or_path, trust_code=False):
+def load_preset(name_or_path: str | os.PathLike[str], trust_code: bool = False) -> ReIDModel:
     """The model that `ReIDModel.from_preset` returns.
 
     Args:

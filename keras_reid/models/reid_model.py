@@ -1,9 +1,14 @@
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
 import keras
 from keras import ops
 
 from keras_reid.layers.margin import without_margin
 from keras_reid.models.inputs import known_cameras, preprocessing
 from keras_reid.models.training_model import TrainingModel
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -49,15 +54,15 @@ class ReIDModel(TrainingModel):
 
     def __init__(
         self,
-        backbone,
-        pooling,
-        head,
-        image_size=None,
-        pixel_mean=None,
-        pixel_std=None,
-        metadata=None,
-        **kwargs,
-    ):
+        backbone: keras.Model,
+        pooling: keras.layers.Layer,
+        head: keras.layers.Layer,
+        image_size: Sequence[int] | None = None,
+        pixel_mean: Sequence[float] | None = None,
+        pixel_std: Sequence[float] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
         if getattr(pooling, "data_format", "channels_last") != "channels_last":
             raise ValueError(
                 "pooling must take feature maps with channels last, (batch, height, width, channels). Received: "
@@ -80,26 +85,32 @@ class ReIDModel(TrainingModel):
         self.build((None, *self.image_size, 3))
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """`(height, width)` in pixels."""
         return tuple(self.metadata["image_size"])
 
     @property
-    def embedding_dim(self):
+    def embedding_dim(self) -> int:
         """Length of an embedding."""
         return int(self(keras.Input((*self.image_size, 3))).shape[-1])
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Any = None) -> None:
         """The constructor has built everything; Keras notes the shape."""
 
-    def normalize(self, images):
+    def normalize(self, images: Tensor) -> Tensor:
         """`(images − mean) / std` in float32, whatever the precision of the layers."""
         images = ops.cast(images, "float32")
         mean = ops.convert_to_tensor(self.metadata["pixel_mean"], "float32")
         std = ops.convert_to_tensor(self.metadata["pixel_std"], "float32")
         return ops.cast((images - mean) / std, self.compute_dtype)
 
-    def compute_outputs(self, images, labels=None, training=False, cameras=None):
+    def compute_outputs(
+        self,
+        images: Tensor | dict[str, Tensor],
+        labels: Tensor | None = None,
+        training: bool = False,
+        cameras: Tensor | None = None,
+    ) -> dict[str, Any]:
         """The head's outputs: a dict with `logits`, `scores`, `feature` and `embedding`."""
         if isinstance(images, dict):
             images, cameras = images["images"], images["cameras"]
@@ -113,11 +124,11 @@ class ReIDModel(TrainingModel):
         features = self.backbone(inputs, training=training)
         return self.head(self.pooling(features), labels=labels, training=training)
 
-    def call(self, images, training=False):
+    def call(self, images: Tensor | dict[str, Tensor], training: bool = False) -> Tensor:
         with without_margin():
             return ops.cast(self.compute_outputs(images, training=training)["embedding"], "float32")
 
-    def fuse(self):
+    def fuse(self) -> Self:
         """A copy for deployment, whose backbone has made its parallel branches one convolution (as `RepVGG` can).
 
         Raises:
@@ -135,7 +146,7 @@ class ReIDModel(TrainingModel):
         return fused
 
     @classmethod
-    def from_preset(cls, name_or_path, trust_code=False):
+    def from_preset(cls, name_or_path: str | os.PathLike[str], trust_code: bool = False) -> Self:
         """A trained model, ready for inference, by its path.
 
         Args:
@@ -153,7 +164,14 @@ class ReIDModel(TrainingModel):
 
         return load_preset(name_or_path, trust_code)
 
-    def export(self, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        format: str = "tf_saved_model",
+        verbose: bool | None = None,
+        input_signature: Any = None,
+        **kwargs: Any,
+    ) -> Any:
         """Writes the model for inference without this package, as `keras.Model.export` does.
 
         Every artefact gives embeddings of length 1, in float32 `(n, dim)`, for images of the model's size, RGB 0–255,
@@ -193,7 +211,7 @@ class ReIDModel(TrainingModel):
 
         export_model(self, filepath, format, verbose, input_signature, **kwargs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         metadata = dict(self.metadata)
         return {
             **super().get_config(),
@@ -207,7 +225,7 @@ class ReIDModel(TrainingModel):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         for part in ("backbone", "pooling", "head"):
             config[part] = keras.saving.deserialize_keras_object(config[part])

@@ -1,6 +1,9 @@
 """A teacher that is the moving average of its student."""
 
+import keras
 from keras import ops
+
+from keras_reid.utils.hints import Tensor
 
 
 class SelfTeacher:
@@ -16,7 +19,7 @@ class SelfTeacher:
         momentum: in [0, 1).
     """
 
-    def __init__(self, student, momentum):
+    def __init__(self, student: keras.Model, momentum: float) -> None:
         self.momentum = momentum
         self.model = type(student).from_config(student.get_config())
         self.model.set_weights(student.get_weights())
@@ -27,11 +30,11 @@ class SelfTeacher:
         ]
 
     @property
-    def state_variables(self):
+    def state_variables(self) -> list[keras.Variable]:
         """What a checkpoint needs."""
         return [mine for mine, _ in self._pairs]
 
-    def follow(self, step):
+    def follow(self, step: Tensor) -> None:
         """Moves it towards the student.
 
         Args:

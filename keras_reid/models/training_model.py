@@ -1,17 +1,22 @@
 """How a model of several losses is trained."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_reid.models.checked_fit import CheckedFit
 from keras_reid.models.freezing import Freezing, inference_mode
-from keras_reid.models.given_losses import losses_config, terms_of
+from keras_reid.models.given_losses import Term, losses_config, terms_of
 from keras_reid.models.inputs import cameras_of, identities_of
 from keras_reid.models.loss_terms import LossTerms
-from keras_reid.models.nonfinite import FiniteGuard
+from keras_reid.models.nonfinite import FiniteGuard, NonFinite
 from keras_reid.training.schedules import WarmUp
 from keras_reid.training.strategy import over_workers
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.keras_internals import (
     BuiltByItsConstructor,
     compiled_metrics,
@@ -35,30 +40,30 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
     - gradients of zero would still move weights, through L2, weight decay and the optimizer's moments.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.freeze_backbone_steps = 0
-        self._terms = None
-        self._guard = None
-        self._freezing = None
-        self._predict = None
+        self._terms: LossTerms | Any = None
+        self._guard: FiniteGuard | Any = None
+        self._freezing: Freezing | Any = None
+        self._predict: Any = None
 
     def compile(
         self,
-        optimizer="adam",
-        losses=(),
-        loss_weights=None,
-        warmup_steps=0,
-        warmup_factor=0.1,
-        warmup_kind="linear",
-        freeze_backbone_steps=0,
-        freeze_layers=("backbone",),
-        losses_over_replicas=False,
-        metrics=None,
-        weighted_metrics=None,
-        loss=None,
-        **kwargs,
-    ):
+        optimizer: str | keras.Optimizer = "adam",
+        losses: Any = (),
+        loss_weights: float | Sequence[float] | Mapping[str, float] | None = None,
+        warmup_steps: int = 0,
+        warmup_factor: float = 0.1,
+        warmup_kind: Literal["linear", "exponential", "constant"] = "linear",
+        freeze_backbone_steps: int = 0,
+        freeze_layers: Sequence[str] = ("backbone",),
+        losses_over_replicas: bool = False,
+        metrics: Sequence[Any] | None = None,
+        weighted_metrics: Sequence[Any] | None = None,
+        loss: Any = None,
+        **kwargs: Any,
+    ) -> None:
         """Prepares training.
 
         What a loss gets: `y_true` is the identities `(batch,)`, be the labels an array or a dict with `"identity"`.
@@ -167,12 +172,12 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         self._compile_arguments = arguments
 
     @property
-    def further_terms(self):
+    def further_terms(self) -> list[Term]:
         """Terms of the loss besides those that `compile` is given."""
-        return ()
+        return []
 
     @property
-    def classes(self):
+    def classes(self) -> int | None:
         """Number of classes of the head, or None."""
         return getattr(self.head, "num_classes", None)
 
@@ -190,10 +195,10 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         metrics.build(keras.KerasTensor((None,), "int32"), scores)
         return list(metrics.result())
 
-    def get_build_config(self):
+    def get_build_config(self) -> dict[str, Any] | None:
         """None: the constructor builds everything."""
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         if self._terms is None:
             return {}
         return {
@@ -203,28 +208,28 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
             **self._compile_arguments,
         }
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[keras.metrics.Metric]:
         if self._terms is None:
             return []
         compiled = compiled_metrics(self)
         return [loss_tracker(self), *self._terms.trackers, *([] if compiled is None else [compiled])]
 
     @property
-    def training_state(self):
+    def training_state(self) -> list[keras.Variable]:
         """Variables of the losses (their `state_variables`), which a checkpoint also needs."""
         return [] if self._terms is None else self._terms.state_variables
 
     @property
-    def losses_by_name(self):
+    def losses_by_name(self) -> dict[str, keras.Loss]:
         """The losses that it was compiled with, by the names under which they are logged."""
         return {} if self._terms is None else dict(zip(self._terms.names, self._terms.losses, strict=True))
 
     @property
-    def nonfinite(self):
+    def nonfinite(self) -> NonFinite | None:
         """The first step since `compile` whose loss or gradient was not finite and whose update was therefore left out.
 
         A `NonFinite` with `step`, `learning_rate`, `terms`, `culprits` and `identities`, or None. Reading it waits for
@@ -232,14 +237,14 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         """
         return None if self._guard is None else self._guard.found(self.distribute_strategy)
 
-    def check_compiled(self):
+    def check_compiled(self) -> None:
         """Raises ValueError before `compile`."""
         if self._terms is None:
             raise ValueError("compile(optimizer, loss=...) must be called before fit.")
 
-    def make_train_function(self, force=False):
+    def make_train_function(self, force: bool = False) -> None:
         """Called by `fit`: the step that it runs, full or frozen by the number of updates that are done."""
-        if self.train_function is not None and not force:
+        if self.train_function is not None and not force:  # type: ignore[has-type]
             return
         self.check_compiled()
         full = compiled_step(self, self.train_step)
@@ -254,11 +259,11 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
 
         self.train_function = full_or_frozen
 
-    def train_step(self, data):
+    def train_step(self, data: Any) -> dict[str, Tensor]:
         """One update of everything that is trainable."""
         return self._step(data, self.trainable_variables)
 
-    def frozen_train_step(self, data):
+    def frozen_train_step(self, data: Any) -> dict[str, Tensor]:
         """One update of what is not in `freeze_layers`; these run in inference mode, and nothing of them changes."""
         with inference_mode(self._freezing.layers):
             return self._step(data, self._freezing.learning)
@@ -284,14 +289,14 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         self._update_metrics(identities, outputs, terms, loss, sample_weight)
         return over_workers({**self.get_metrics_result(), "learning_rate": learning_rate})
 
-    def teacher_outputs(self, images, labels):
+    def teacher_outputs(self, images: Tensor, labels: Tensor | dict[str, Any]) -> Sequence[dict[str, Any]]:
         """What the losses whose `target` is "teacher" compare with: a head's outputs for each teacher."""
         return ()
 
-    def after_update(self):
+    def after_update(self) -> None:
         """Called in the training step, on every replica, when the optimizer is done."""
 
-    def test_step(self, data):
+    def test_step(self, data: Any) -> dict[str, Tensor]:
         images, labels, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         identities = identities_of(labels)
         outputs = self.compute_outputs(images, identities, training=False, cameras=cameras_of(labels))
@@ -301,7 +306,7 @@ class TrainingModel(BuiltByItsConstructor, CheckedFit):
         self._update_metrics(identities, outputs, terms, sum(terms), sample_weight)
         return over_workers(self.get_metrics_result())
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Tensor) -> np.ndarray:
         """As Keras' own; under a strategy on one device of this process, so that one worker can do it alone.
 
         Keras 3.15 would give every replica the whole batch, and wait for the other workers.

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_reid.utils.keras_internals import layers_within
 
 
-def precise_batch_norm(model, batches, steps):
+def precise_batch_norm(model: keras.Model, batches: tf.data.Dataset, steps: int) -> None:
     """Replaces the moving statistics of batch normalisation by plain averages over batches, for the weights as now.
 
     Moving averages lag behind the weights and weigh the last batches most. Of each batch b its mean μ_b and its

@@ -1,11 +1,27 @@
 """Keras' `fit` from any step on."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from keras_reid.training.callbacks.averaged import inner_optimizer
 
+if TYPE_CHECKING:
+    from keras_reid.training.callbacks.checkpoints import Position
 
-def fit_from(model, batches_from, position, epochs, steps_per_epoch, callbacks=(), renewed=False):
+
+def fit_from(
+    model: keras.Model,
+    batches_from: Callable[[int, int], Any],
+    position: Position | tuple[int, int],
+    epochs: int,
+    steps_per_epoch: int,
+    callbacks: Iterable[keras.callbacks.Callback] = (),
+    renewed: bool = False,
+) -> bool:
     """`model.fit` that begins in the middle of an epoch, where `Checkpoints.restore` says.
 
     Keras' `fit` begins with an epoch. So the rest of a begun epoch is a separate `fit` with the same callbacks. It

@@ -1,6 +1,9 @@
 """Several devices, on one machine or several."""
 
 import contextlib
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import Any, Literal
 
 import keras
 import tensorflow as tf
@@ -8,10 +11,11 @@ from keras import ops
 
 from keras_reid.data.samplers.sharding import check_sharding
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.workers import this_worker
 
 
-def choose_strategy(devices=None):
+def choose_strategy(devices: int | Literal["all"] | None = None) -> tf.distribute.Strategy | None:
     """The `tf.distribute` strategy for the devices that are asked for.
 
     With the environment variable `TF_CONFIG` of several workers it is `MultiWorkerMirroredStrategy`, with all GPUs of
@@ -55,12 +59,12 @@ def choose_strategy(devices=None):
     return tf.distribute.MirroredStrategy([device.name for device in available[:count]])
 
 
-def scope(strategy):
+def scope(strategy: tf.distribute.Strategy | None) -> AbstractContextManager[Any]:
     """What a model and its optimizer and losses are made and compiled in."""
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
-def check_replicas(strategy, sampler):
+def check_replicas(strategy: tf.distribute.Strategy | None, sampler: Any) -> None:
     """Refuses a sampler whose batches cannot be shared out among the replicas of a strategy with whole identities.
 
     Raises:
@@ -70,7 +74,9 @@ def check_replicas(strategy, sampler):
         check_sharding(sampler, strategy.num_replicas_in_sync)
 
 
-def distribute(strategy, make_batches):
+def distribute(
+    strategy: tf.distribute.Strategy | None, make_batches: Callable[[int, int], tf.data.Dataset]
+) -> Any:
     """Batches of which each replica gets its part: replica r the r-th of as many equal ones, in the order of the batch.
 
     Args:
@@ -97,7 +103,9 @@ def distribute(strategy, make_batches):
     return strategy.distribute_datasets_from_function(of_worker)
 
 
-def from_chief(strategy, variables, *numbers):
+def from_chief(
+    strategy: tf.distribute.Strategy | None, variables: Iterable[Any], *numbers: int
+) -> tuple[int, ...]:
     """Gives the variables of every worker the values that the chief's have, as after it has read a checkpoint.
 
     Every worker must call it. Of one process, nothing changes.
@@ -128,7 +136,8 @@ def from_chief(strategy, variables, *numbers):
     for variable in variables:
         value = tf.convert_to_tensor(variable)
         values.append(value if value.dtype.is_floating else tf.cast(value, tf.int64))
-    values = [strategy.experimental_local_results(value)[0] for value in strategy.run(chosen, args=(values,))]
+    local: Any = strategy
+    values = [local.experimental_local_results(value)[0] for value in local.run(chosen, args=(values,))]
     for variable, value in zip(variables, values[len(numbers) :], strict=True):
         variable.assign(tf.cast(value, variable.dtype))
     return tuple(int(value) for value in values[: len(numbers)])
@@ -143,16 +152,16 @@ class StopTogether(keras.callbacks.Callback):
         strategy: as `choose_strategy` gives it.
     """
 
-    def __init__(self, strategy):
+    def __init__(self, strategy: tf.distribute.Strategy | None) -> None:
         super().__init__()
         self.strategy = strategy
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         (stop,) = from_chief(self.strategy, (), int(self.model.stop_training))
         self.model.stop_training = bool(stop)
 
 
-def over_workers(metrics):
+def over_workers(metrics: dict[str, Tensor]) -> dict[str, Tensor]:
     """What a step of Keras' `fit` returns: with several workers, Keras 3.15 takes the mean of rows, not of scalars."""
     if not _several_workers(tf.distribute.get_strategy()):
         return metrics

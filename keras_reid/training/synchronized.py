@@ -5,7 +5,7 @@ import keras
 from keras_reid.utils.keras_internals import layers_within
 
 
-def synchronize_batch_norm(model, synchronized=True):
+def synchronize_batch_norm(model: keras.Model, synchronized: bool = True) -> None:
     """Lets every batch normalisation of a model take its statistics of the whole batch instead of its replica's part.
 
     Of Keras' `BatchNormalization` and its subclasses, wherever they are in the model, and of the batch half of an

@@ -5,17 +5,21 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from keras_reid.data.pipeline import test_batches
 from keras_reid.data.pixel_cache import digest_of
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import written_aside
 from keras_reid.utils.full_disk import free_bytes, megabytes, reserve
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.progress import progress
 
 OUTPUTS = ("scores", "embedding")
@@ -45,10 +49,10 @@ class TeacherOutputs:
         >>> distiller = Distiller(student)  # doctest: +SKIP
     """
 
-    def __init__(self, arrays):
+    def __init__(self, arrays: Iterable[Mapping[str, NDArray[np.float32]]]) -> None:
         self.arrays = list(arrays)
 
-    def __call__(self, places):
+    def __call__(self, places: Tensor) -> dict[str, tuple[dict[str, Tensor], ...]]:
         """`{"teachers": ({output: float32 (batch, numbers)}, …)}` of the images with these numbers, also in a graph."""
         return {
             "teachers": tuple(
@@ -58,7 +62,14 @@ class TeacherOutputs:
         }
 
     @classmethod
-    def of(cls, teachers, paths, folder, outputs=OUTPUTS, batch_size=64):
+    def of(
+        cls,
+        teachers: Iterable[keras.Model],
+        paths: Sequence[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        outputs: Sequence[str] = OUTPUTS,
+        batch_size: int = 64,
+    ) -> Self:
         """The outputs of teachers, read where they were computed before.
 
         Args:
@@ -72,7 +83,7 @@ class TeacherOutputs:
             UserError: if the disk is too small or an image cannot be read.
         """
         paths = [str(path) for path in paths]
-        images = digest_of(paths)
+        images = digest_of(paths)  # type: ignore[arg-type]
         arrays = []
         for number, teacher in enumerate(teachers, 1):
             start = f"{_digest(teacher)[:20]}-{images[:20]}"
@@ -83,7 +94,7 @@ class TeacherOutputs:
             arrays.append({name: np.load(file, mmap_mode="r") for name, file in files.items()})
         return cls(arrays)
 
-    def accuracies(self, identities):
+    def accuracies(self, identities: NDArray[Any]) -> list[float]:
         """For each teacher the fraction of the images whose highest score is that of their identity.
 
         A teacher that was trained on these images recognises most of them; if it does not, its classes are others, or

@@ -1,9 +1,12 @@
 """Attention pooling."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, softmax
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -33,12 +36,12 @@ class AttentionPooling2D(keras.layers.Layer):
     normalised the weights.
     """
 
-    def __init__(self, channel_wise: bool = False, **kwargs):
+    def __init__(self, channel_wise: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.channel_wise = bool(channel_wise)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         # No bias: the softmax over positions would cancel it.
         self.kernel = self.add_weight(
@@ -48,14 +51,14 @@ class AttentionPooling2D(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = at_least_float32(inputs)
         x = ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
         weights = softmax(ops.matmul(x, ops.cast(self.kernel, x.dtype)), axis=1)
         return ops.cast(ops.sum(weights * x, axis=1), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "channel_wise": self.channel_wise}

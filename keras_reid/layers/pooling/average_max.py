@@ -1,9 +1,12 @@
 """Average plus maximum pooling."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -25,13 +28,13 @@ class AverageMaxPooling2D(keras.layers.Layer):
     Source: FastReID, `AdaptiveAvgMaxPool`.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = at_least_float32(inputs)
         return ops.cast(ops.mean(x, axis=(1, 2)) + ops.max(x, axis=(1, 2)), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])

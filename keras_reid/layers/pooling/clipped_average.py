@@ -1,9 +1,12 @@
 """Average pooling clipped to the range from 0 to 1."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -30,13 +33,13 @@ class ClippedAveragePooling2D(keras.layers.Layer):
 
     cuts_negatives = True
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         average = ops.mean(at_least_float32(inputs), axis=(1, 2))
         return ops.cast(ops.clip(average, 0.0, 1.0), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])

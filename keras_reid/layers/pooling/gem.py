@@ -1,9 +1,12 @@
 """Generalised-mean pooling."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -38,7 +41,7 @@ class GeMPooling2D(keras.layers.Layer):
     in_experiments = "GeM"
     cuts_negatives = True
 
-    def __init__(self, p: float = 3.0, learnable: bool = True, epsilon: float = 1e-6, **kwargs):
+    def __init__(self, p: float = 3.0, learnable: bool = True, epsilon: float = 1e-6, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not p > 0:
             raise ValueError(
@@ -53,7 +56,7 @@ class GeMPooling2D(keras.layers.Layer):
         self.epsilon = float(epsilon)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.p = self.add_weight(
             name="p",
             shape=(1,),
@@ -62,7 +65,7 @@ class GeMPooling2D(keras.layers.Layer):
             autocast=False,
         )
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         x = at_least_float32(inputs)
         p = ops.cast(self.p, x.dtype)
         power = p * ops.log(ops.maximum(x, self.epsilon))
@@ -70,10 +73,10 @@ class GeMPooling2D(keras.layers.Layer):
         log_mean = ops.logsumexp(power, axis=(1, 2)) - ops.log(positions)
         return ops.cast(ops.exp(log_mean / p), self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "p": self.initial_p,

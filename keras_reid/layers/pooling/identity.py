@@ -1,7 +1,11 @@
 """Pooling of a map with a single position."""
 
+from typing import Any
+
 import keras
 from keras import ops
+
+from keras_reid.utils.hints import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -26,16 +30,16 @@ class IdentityPooling2D(keras.layers.Layer):
     Source: FastReID's pooling `Identity`, which its vision transformer needs.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         _check(inputs.shape)
         # With the batch size instead of -1, a map with more positions cannot be reshaped.
         return ops.reshape(inputs, (ops.shape(inputs)[0], inputs.shape[-1]))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
         _check(input_shape)
         return (input_shape[0], input_shape[-1])
 

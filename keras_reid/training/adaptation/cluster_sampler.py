@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.samplers import draw_batches
 from keras_reid.utils.errors import UserError
@@ -34,7 +35,9 @@ class ClusterSampler:
     labels: np.ndarray
     steps: int
 
-    def __call__(self, identities, cameras, *, seed, epoch):
+    def __call__(
+        self, identities: NDArray[Any], cameras: NDArray[Any], *, seed: int, epoch: int
+    ) -> NDArray[np.int32]:
         """As of `keras_reid.data.samplers`; the identities are not looked at."""
         places = np.flatnonzero(self.labels >= 0)
         clusters = self.labels[places]

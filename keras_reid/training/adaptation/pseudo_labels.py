@@ -3,6 +3,7 @@
 import importlib.util
 
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.evaluation.rerank import jaccard_neighbors
 from keras_reid.utils.errors import UserError
@@ -11,7 +12,7 @@ OUTLIER = -1
 _REMEDY = "adaptation needs scikit-learn, {}: pip install 'keras_reid[adaptation]'"
 
 
-def check_installed():
+def check_installed() -> None:
     """Checks that scikit-learn is installed, without importing it.
 
     Raises:
@@ -21,7 +22,9 @@ def check_installed():
         raise UserError(_REMEDY.format("not installed here"))
 
 
-def pseudo_labels(embeddings, eps=0.6, min_samples=4, k1=30, k2=6):
+def pseudo_labels(
+    embeddings: NDArray[np.float32], eps: float = 0.6, min_samples: int = 4, k1: int = 30, k2: int = 6
+) -> NDArray[np.int32]:
     """The cluster of each image, by DBSCAN on the Jaccard distance of its k-reciprocal neighbours.
 
     An image with at least `min_samples` images (itself counted) within `eps` is a core; cores within `eps` of each

@@ -1,9 +1,14 @@
 """The target's training images, and what they count as in the present epoch."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from keras_reid.data.pipeline import test_batches
 from keras_reid.embedding import check_finite, embed_paths, l2_normalize
@@ -12,6 +17,9 @@ from keras_reid.training.adaptation.cluster_sampler import ClusterSampler
 from keras_reid.training.adaptation.pseudo_labels import OUTLIER, pseudo_labels
 from keras_reid.training.precise_batch_norm import precise_batch_norm
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
 
 _OUTLIER = "outlier"  # comes after the numbers of the clusters
 
@@ -55,17 +63,17 @@ class Target(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        sampler,
-        make_batches,
-        steps_per_epoch=None,
-        embedded_at_once=128,
-        statistics=True,
-        eps=0.6,
-        min_samples=4,
-        k1=30,
-        k2=6,
-    ):
+        dataset: ReIDDataset,
+        sampler: Any,
+        make_batches: Callable[..., tuple[Any, Any]],
+        steps_per_epoch: int | None = None,
+        embedded_at_once: int = 128,
+        statistics: bool = True,
+        eps: float = 0.6,
+        min_samples: int = 4,
+        k1: int = 30,
+        k2: int = 6,
+    ) -> None:
         super().__init__()
         size = getattr(sampler, "batch_size", None)
         if not size:
@@ -77,19 +85,27 @@ class Target(keras.callbacks.Callback):
         self.dataset, self.sampler, self.make_batches, self.batch_size = dataset, sampler, make_batches, size
         self.steps_per_epoch = steps_per_epoch or max(1, len(self.paths) // size)
         self.embedded_at_once, self.statistics = embedded_at_once, statistics
-        self.clustering = {"eps": eps, "min_samples": min_samples, "k1": k1, "k2": k2}
-        self._epoch, self._labels = None, None
+        self.clustering: dict[str, Any] = {"eps": eps, "min_samples": min_samples, "k1": k1, "k2": k2}
+        self._epoch: int | None = None
+        self._labels: NDArray[np.int32] | Any = None
 
     @property
-    def names(self):
+    def names(self) -> list[str]:
         """Of the clusters, by their numbers: as many as there can be at most."""
         most = max(1, len(self.paths) // self.clustering["min_samples"])
         return [f"cluster {number}" for number in range(most)]
 
-    def check(self):
+    def check(self) -> None:
         """Does nothing: there are no batches before there are clusters."""
 
-    def start(self, model, epoch, step=0, epochs=None, part=None):
+    def start(
+        self,
+        model: keras.Model,
+        epoch: int,
+        step: int = 0,
+        epochs: int | None = None,
+        part: tuple[int, int] | None = None,
+    ) -> Any:
         """The batches of an epoch from a step on; clusters first, unless those of this epoch are known.
 
         Args:
@@ -117,15 +133,15 @@ class Target(keras.callbacks.Callback):
         )
         return batches
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if logs is not None:
             logs |= {"clusters": int(self._labels.max()) + 1, "outliers": self._outliers()}
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {"epoch": self._epoch, "labels": None if self._labels is None else self._labels.tolist()}
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self._epoch = state["epoch"]
         self._labels = None if state["labels"] is None else np.array(state["labels"], np.int32)
@@ -169,7 +185,7 @@ class Target(keras.callbacks.Callback):
         )
 
 
-def cluster_memory(model):
+def cluster_memory(model: keras.Model) -> ClusterMemoryLoss:
     """The one `ClusterMemoryLoss` of a compiled model.
 
     Raises:

@@ -1,8 +1,18 @@
 """The best model of a run, and when to stop looking for a better one."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.files import write_json
+
+if TYPE_CHECKING:
+    import keras
+
+    from keras_reid.evaluation.evaluator import DatasetEvaluation
 
 
 class BestModel:
@@ -20,18 +30,25 @@ class BestModel:
     with a checkpoint count.
     """
 
-    def __init__(self, directory, save, patience=0):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        save: Callable[[keras.Model, Path, int], Any],
+        patience: int = 0,
+    ) -> None:
         self.directory = Path(directory)
         self.save = save
         self.patience = patience
-        self.epoch, self.value, self.since = None, None, 0
+        self.epoch: int | None = None
+        self.value: float | None = None
+        self.since = 0
 
     @property
-    def exhausted(self):
+    def exhausted(self) -> bool:
         """Whether `patience` evaluations have passed since the best one."""
         return bool(self.patience) and self.since >= self.patience
 
-    def consider(self, model, epoch, evaluations):
+    def consider(self, model: keras.Model, epoch: int, evaluations: Mapping[str, DatasetEvaluation]) -> None:
         """Keeps the model if it is the best so far.
 
         Args:
@@ -57,10 +74,10 @@ class BestModel:
         }
         write_json(self.directory / "best.json", content)
 
-    def state(self):
+    def state(self) -> dict[str, Any]:
         """For a checkpoint."""
         return {"epoch": self.epoch, "value": self.value, "since": self.since}
 
-    def restore(self, state):
+    def restore(self, state: dict[str, Any]) -> None:
         """From a checkpoint."""
         self.epoch, self.value, self.since = state["epoch"], state["value"], state["since"]

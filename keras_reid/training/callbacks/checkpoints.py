@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
 import time
 import zipfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -30,7 +32,7 @@ class Position(NamedTuple):
     epochs: int = 0
     steps: int = 0
 
-    def __str__(self):
+    def __str__(self) -> str:
         """`"epoch 3"`, or `"epoch 3 and 12 steps"`."""
         return f"epoch {self.epochs}" + (f" and {self.steps} steps" if self.steps else "")
 
@@ -62,7 +64,15 @@ class Checkpoints(keras.callbacks.Callback):
         >>> model.fit(batches, initial_epoch=position.epochs, callbacks=[checkpoints])
     """
 
-    def __init__(self, directory, every=1, minutes=0, fingerprint="", also=None, stop=lambda: False):
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        every: int = 1,
+        minutes: float = 0,
+        fingerprint: str = "",
+        also: Mapping[str, Any] | None = None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__()
         self.directory = Path(directory)
         self.every = every
@@ -71,12 +81,12 @@ class Checkpoints(keras.callbacks.Callback):
         self.also = also or {}
         self.stop = stop
         self._resumed = Position()
-        self._means = None
+        self._means: list[np.ndarray] | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         self._saved_at = time.monotonic()
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._offset = epoch, 0
         if epoch == self._resumed.epochs:
             self._offset = self._resumed.steps
@@ -86,7 +96,7 @@ class Checkpoints(keras.callbacks.Callback):
                     variable.assign(value)
             self._means = None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if batch + 1 >= (self.params["steps"] or 0):
             return  # the epoch's end comes next
         stop = self.stop()
@@ -95,7 +105,7 @@ class Checkpoints(keras.callbacks.Callback):
             if stop:
                 raise Terminated(Position(self._epoch, self._offset + batch + 1))
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         done, stop = epoch + 1, self.stop()
         last = done == self.params["epochs"] or self.model.stop_training
         late = self.minutes and time.monotonic() - self._saved_at >= 60 * self.minutes
@@ -104,7 +114,7 @@ class Checkpoints(keras.callbacks.Callback):
         if stop:
             raise Terminated(Position(done))
 
-    def save(self, model, position):
+    def save(self, model: keras.Model, position: Position | tuple[int, int]) -> None:
         """Saves the state of a model at a `Position`.
 
         Raises:
@@ -132,7 +142,7 @@ class Checkpoints(keras.callbacks.Callback):
         entry = {"file": file.name, "epochs_done": position.epochs, "steps_done": position.steps}
         try:
             with written_aside(file) as aside:
-                np.savez(aside, **arrays)
+                np.savez(aside, **arrays)  # type: ignore[arg-type]
                 entry["sha256"] = _digest(aside)
             others = [other for other in self._entries() or () if other["file"] != file.name]
             entries = [entry, *others[: KEPT - 1]]
@@ -148,7 +158,7 @@ class Checkpoints(keras.callbacks.Callback):
                 other.unlink(missing_ok=True)
         self._saved_at = time.monotonic()
 
-    def check_room(self, model):
+    def check_room(self, model: keras.Model) -> None:
         """Refuses to begin where not even one checkpoint of a model finds room.
 
         Raises:
@@ -158,7 +168,7 @@ class Checkpoints(keras.callbacks.Callback):
         if free_bytes(self.directory) < needed:
             raise UserError(self._full(needed))
 
-    def restore(self, model):
+    def restore(self, model: keras.Model) -> Position:
         """Puts the newest whole checkpoint into a compiled model.
 
         Returns:
@@ -204,7 +214,7 @@ class Checkpoints(keras.callbacks.Callback):
             raise UserError(f"no checkpoint in {self.directory} is whole; start a new run without --resume")
         return Position()
 
-    def kept(self):
+    def kept(self) -> str:
         """A sentence that names the newest checkpoint, for the error that stops a training."""
         candidates = self._candidates()
         if not candidates:

@@ -1,8 +1,10 @@
 """One JSON line an epoch."""
 
 import json
+import os
 import time
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,11 +20,11 @@ class MetricsLog(keras.callbacks.Callback):
         file: path, usually `metrics.jsonl`.
     """
 
-    def __init__(self, file):
+    def __init__(self, file: str | os.PathLike[str]) -> None:
         super().__init__()
         self.file = Path(file)
 
-    def keep(self, epochs_done):
+    def keep(self, epochs_done: int) -> None:
         """Removes the lines after the given epoch, and a last line that was cut off."""
         if not self.file.is_file():
             return
@@ -37,10 +39,10 @@ class MetricsLog(keras.callbacks.Callback):
         with written_aside(self.file) as aside:
             aside.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._start = time.monotonic()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         record = {
             "epoch": epoch + 1,
             "step": int(self.model.optimizer.iterations.numpy()),

@@ -1,10 +1,18 @@
 """Training that has diverged is stopped, and says where."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from keras_reid.training.callbacks.checkpoints import ADVICE
 from keras_reid.training.callbacks.state import divergence, wrong_label
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.training.callbacks.checkpoints import Checkpoints
 
 
 class NaNGuard(keras.callbacks.Callback):
@@ -27,15 +35,17 @@ class NaNGuard(keras.callbacks.Callback):
         >>> model.fit(batches, callbacks=[NaNGuard(), Checkpoints("checkpoints")])
     """
 
-    def __init__(self, checkpoints=None, names=None, every=10):
+    def __init__(
+        self, checkpoints: Checkpoints | None = None, names: Sequence[str] | None = None, every: int = 10
+    ) -> None:
         super().__init__()
         self.checkpoints, self.names, self.every = checkpoints, names, every
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if (batch + 1) % self.every == 0:
             self._check(logs, variables=False)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._check(logs, variables=True)
 
     def _check(self, logs, variables):

@@ -4,6 +4,7 @@ import resource
 import shutil
 import sys
 import time
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -24,16 +25,17 @@ class ProgressLine(keras.callbacks.Callback):
         steps_per_epoch: of a whole epoch, where a resumed run begins in the middle of one.
     """
 
-    def __init__(self, batch_size, steps_per_epoch=None):
+    def __init__(self, batch_size: int, steps_per_epoch: int | None = None) -> None:
         super().__init__()
         self.batch_size, self.steps_per_epoch = batch_size, steps_per_epoch
         self.live = sys.stdout.isatty()
-        self._start, self._steps, self._drawn = None, 0, 0.0
+        self._start: float | None = None
+        self._steps, self._drawn = 0, 0.0
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._epoch, self._epoch_start, self._epoch_steps, self._batch = epoch, time.monotonic(), 0, -1
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
         steps, self._batch = batch - self._batch, batch
         if self._start is None:
@@ -46,7 +48,7 @@ class ProgressLine(keras.callbacks.Callback):
             width = shutil.get_terminal_size().columns - 1
             print(f"\r{self._line(logs, now)[:width]}\033[K", end="", flush=True)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         now = time.monotonic()
         start, end = ("\r", "\033[K\n") if self.live else ("", "\n")
         print(f"{start}{self._line(logs, now)}", end=end, flush=True)

@@ -2,13 +2,14 @@
 
 import operator
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_reid.data.sample import Sample
 from keras_reid.evaluation import Features, evaluate, print_table
-from keras_reid.evaluation.retrieval_result import METRICS
+from keras_reid.evaluation.retrieval_result import METRICS, RetrievalResult
 from keras_reid.training.callbacks.averaged import averaged_weights
 from keras_reid.utils.errors import UserError
 
@@ -63,16 +64,16 @@ class RetrievalEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        query,
-        gallery=None,
-        every=1,
-        metric="cosine",
-        protocol=None,
-        batch_size=128,
-        image_size=None,
-        embedding_model=None,
-        verbose=0,
-    ):
+        query: Any,
+        gallery: Any = None,
+        every: int = 1,
+        metric: str = "cosine",
+        protocol: str | None = None,
+        batch_size: int = 128,
+        image_size: tuple[int, int] | None = None,
+        embedding_model: keras.Model | None = None,
+        verbose: int = 0,
+    ) -> None:
         super().__init__()
         for name, value in (("every", every), ("batch_size", batch_size)):
             if not isinstance(value, int) or value < 1:
@@ -88,14 +89,14 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         self._parts = {name: _reader(name, part, batch_size, image_size) for name, part in given.items()}
         self.every, self.metric, self.protocol = every, metric, protocol
         self.embedding_model, self.verbose = embedding_model, verbose
-        self.last = None
+        self.last: RetrievalResult | None = None
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         for images, _ in self._parts["query"](self._source):
             self._embed(images)  # an error now, not after an epoch
             break
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         last = epoch + 1 == self.params["epochs"]
         if not last and (epoch + 1) % self.every:
             return
@@ -106,7 +107,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         if self.verbose:
             print_table({f"epoch {epoch + 1}": self.last})
 
-    def evaluate(self):
+    def evaluate(self) -> RetrievalResult:
         """The `RetrievalResult` of the model as it is now."""
         parts = [self._embedded(name) for name in self._parts]
         identities = _numbers([part[1] for part in parts])
@@ -119,7 +120,8 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         if len(found) == 1:
             return evaluate(found[0], found[0], self.metric, protocol="leave_one_out")
         protocol = self.protocol or ("all" if cameras[0] is None else "cross_camera")
-        return evaluate(*found, self.metric, protocol=protocol)
+        query, gallery = found
+        return evaluate(query, gallery, self.metric, protocol=protocol)
 
     @property
     def _source(self):

@@ -1,10 +1,20 @@
 """Retrieval metrics on the test sets of a run."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
 import keras
 
 from keras_reid.evaluation import EvaluationSettings, Evaluator, print_table
 from keras_reid.evaluation.retrieval_result import METRICS
 from keras_reid.training.callbacks.averaged import averaged_weights
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.evaluation.evaluator import DatasetEvaluation
+    from keras_reid.training.callbacks.best_model import BestModel
 
 
 class RunEvaluation(keras.callbacks.Callback):
@@ -26,18 +36,25 @@ class RunEvaluation(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, datasets, every=10, metric="cosine", batch_size=128, flip=False, best=None, before_last=None
-    ):
+        self,
+        datasets: Iterable[ReIDDataset],
+        every: int = 10,
+        metric: str = "cosine",
+        batch_size: int = 128,
+        flip: bool = False,
+        best: BestModel | None = None,
+        before_last: Callable[[keras.Model], Any] | None = None,
+    ) -> None:
         super().__init__()
         self.datasets, self.every = list(datasets), every
         self.settings = EvaluationSettings(metric=metric, batch_size=batch_size, flip=flip)
         self.best, self.before_last = best, before_last
-        self.last = None
+        self.last: dict[str, DatasetEvaluation] | None = None
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.last = None  # its weights are not those that the epoch will leave
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         done = epoch + 1
         last = done == self.params["epochs"]
         if not last and not (self.every and done % self.every == 0):
@@ -63,7 +80,7 @@ class RunEvaluation(keras.callbacks.Callback):
         if self.best:
             self.best.consider(self.model, done, evaluations)
 
-    def evaluate(self, model):
+    def evaluate(self, model: keras.Model) -> dict[str, DatasetEvaluation]:
         """Evaluates now, prints the table, and returns the evaluations by name."""
         evaluator = Evaluator(model, self.settings)
         self.last = {dataset.name: evaluator.run(dataset) for dataset in self.datasets}

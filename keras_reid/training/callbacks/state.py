@@ -1,17 +1,24 @@
 """The state of a training run: its variables, and whether it has diverged."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.training.callbacks.averaged import inner_optimizer
 from keras_reid.utils.keras_internals import learning_rate_source
 
+if TYPE_CHECKING:
+    import keras
+
 RATE = "rate"  # of a warm-up
 _VARIABLES, _IDENTITIES = 3, 16  # that a message names
 
 
-def training_variables(model):
+def training_variables(model: keras.Model) -> Iterator[tuple[str, Any]]:
     """Names and variables of a compiled model; the position makes names distinct, as Keras' paths need not be."""
     kinds = {
         "model": model.variables,
@@ -24,12 +31,17 @@ def training_variables(model):
             yield f"{kind}/{index:04d}", variable
 
 
-def wrong_label(model):
+def wrong_label(model: keras.Model) -> str | None:
     """Says which label of a batch is not a class, if that is why its loss was not finite; otherwise None."""
     return getattr(getattr(model, "nonfinite", None), "wrong_label", None)
 
 
-def divergence(model, logs=None, variables=True, names=None):
+def divergence(
+    model: keras.Model,
+    logs: dict[str, Any] | None = None,
+    variables: bool = True,
+    names: Sequence[str] | None = None,
+) -> str | None:
     """Says in words how a training has diverged; None if it has not.
 
     Args:
@@ -43,7 +55,7 @@ def divergence(model, logs=None, variables=True, names=None):
     if hasattr(model, "nonfinite"):
         if model.nonfinite is not None:
             return _sentence(model.nonfinite, names)
-    elif "loss" in (logs or {}) and not math.isfinite(float(logs["loss"])):
+    elif logs and "loss" in logs and not math.isfinite(float(logs["loss"])):
         return (
             f"the loss is {float(logs['loss'])} at or before step {int(model.optimizer.iterations.numpy())}"
         )

@@ -1,10 +1,18 @@
 """TensorBoard."""
 
+from __future__ import annotations
+
+import os
 import time
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 class TensorBoardLog(keras.callbacks.Callback):
@@ -23,15 +31,16 @@ class TensorBoardLog(keras.callbacks.Callback):
         batch_size: images in a batch, for the speed.
     """
 
-    def __init__(self, directory, every=50, batch_size=1):
+    def __init__(self, directory: str | os.PathLike[str], every: int = 50, batch_size: int = 1) -> None:
         super().__init__()
         self.directory, self.every, self.batch_size = directory, every, batch_size
         self._writer = None
 
-    def on_train_begin(self, logs=None):
-        self._step, self._time = None, None
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        self._step: int | None = None
+        self._time: float | Any = None
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if not self.every or (batch + 1) % self.every:
             return
         step, now = int(self.model.optimizer.iterations.numpy()), time.monotonic()
@@ -42,26 +51,26 @@ class TensorBoardLog(keras.callbacks.Callback):
         self._step, self._time = step, now
         self._write({f"step/{name}": value for name, value in numbers.items()}, step)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._step = None  # what comes between epochs does not count for the speed
         self._write(
             {name if "/" in name else f"epoch/{name}": value for name, value in (logs or {}).items()},
             epoch + 1,
         )
 
-    def image(self, name, picture, step=0):
+    def image(self, name: str, picture: ArrayLike | Image.Image, step: int = 0) -> None:
         """Writes a picture, uint8 `(height, width, 3)` or a `PIL.Image`."""
         with self.writer.as_default():
             tf.summary.image(name, np.asarray(picture)[None], step=step)
 
     @property
-    def writer(self):
+    def writer(self) -> tf.summary.SummaryWriter:
         """The `tf.summary` writer, made when first needed."""
         if self._writer is None:
             self._writer = tf.summary.create_file_writer(str(self.directory))
         return self._writer
 
-    def close(self):
+    def close(self) -> None:
         """Writes out what is buffered."""
         if self._writer is not None:
             self._writer.close()

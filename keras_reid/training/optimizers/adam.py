@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -9,6 +10,7 @@ from keras import ops
 from keras_reid.training.optimizers import kernels
 from keras_reid.training.optimizers.parameter_rule import ParameterRule
 from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.keras_internals import adam_moments
 
 
@@ -53,13 +55,13 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
         l2: float = 0.0,
         rules: Sequence[ParameterRule] = (),
         epsilon: float = 1e-8,
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         if kwargs.pop("amsgrad", False):
             raise ValueError("amsgrad is not supported by this Adam; use keras.optimizers.Adam.")
         super().__init__(learning_rate, l2, rules, epsilon=epsilon, **kwargs)
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -68,7 +70,13 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
             for _ in variables
         ]
 
-    def move(self, gradients, variables, rates, indices):
+    def move(
+        self,
+        gradients: Sequence[Tensor],
+        variables: Sequence[keras.Variable],
+        rates: Tensor,
+        indices: Sequence[int],
+    ) -> None:
         means, squares = zip(*(adam_moments(self, index) for index in indices), strict=True)
         updates = [self._updates[index] for index in indices]
         one = ops.convert_to_tensor(1.0, "float32")
@@ -77,12 +85,21 @@ class Adam(RuledOptimizer, keras.optimizers.Adam):
         counts = ops.stack([ops.cast(count, "float32") for count in updates])
         dtype = keras.backend.standardize_dtype(variables[0].dtype)
         if kernels.one_operation(dtype):
-            betas = [kernels.as_the_kernel_has_it(beta, dtype) for beta in (self.beta_1, self.beta_2)]
-            first, second = (_correction(beta, counts) for beta in betas)
+            beta_1, beta_2 = (
+                kernels.as_the_kernel_has_it(beta, dtype) for beta in (self.beta_1, self.beta_2)
+            )
+            first, second = _correction(beta_1, counts), _correction(beta_2, counts)
             roots = ops.sqrt(second)
             # rate/first · m/(√v/root + ε) is rate/first · root · m/(√v + ε · root).
             kernels.adam(
-                variables, means, squares, rates / first * roots, *betas, self.epsilon * roots, gradients
+                variables,
+                means,
+                squares,
+                rates / first * roots,
+                beta_1,
+                beta_2,
+                self.epsilon * roots,
+                gradients,
             )
             return
         rates = ops.unstack(ops.cast(rates / _correction(self.beta_1, counts), dtype))

@@ -4,21 +4,34 @@ Adam written in `keras.ops` takes some 40 operations a variable. ResNet-50 has 1
 decides how long the graph of a training step takes to build and to optimise.
 """
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 
+from keras_reid.utils.hints import Tensor
 
-def one_operation(dtype):
+
+def one_operation(dtype: str) -> bool:
     """Whether variables can be updated by the kernels here: on TensorFlow, in a dtype that holds β₂ = 0.999."""
     return keras.backend.backend() == "tensorflow" and dtype in ("float32", "float64")
 
 
-def as_the_kernel_has_it(beta, dtype):
+def as_the_kernel_has_it(beta: float, dtype: str) -> float:
     """β rounded to `dtype`, which is what the kernel subtracts from 1: the bias correction has to use the same."""
     return float(np.dtype(dtype).type(beta))
 
 
-def adam(variables, means, squares, rates, beta_1, beta_2, epsilons, gradients):
+def adam(
+    variables: Sequence[keras.Variable],
+    means: Sequence[keras.Variable],
+    squares: Sequence[keras.Variable],
+    rates: Tensor,
+    beta_1: float,
+    beta_2: float,
+    epsilons: Tensor,
+    gradients: Sequence[Tensor],
+) -> None:
     """`m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `w ← w − rate · m/(√v + ε)`.
 
     The kernel corrects the bias itself, by β₁ᵗ and β₂ᵗ. They are 0 here, since its 1 − β₂ᵗ would lose half the digits
@@ -53,7 +66,14 @@ def adam(variables, means, squares, rates, beta_1, beta_2, epsilons, gradients):
         )
 
 
-def momentum(variables, buffers, rates, momentum, gradients, nesterov):
+def momentum(
+    variables: Sequence[keras.Variable],
+    buffers: Sequence[keras.Variable],
+    rates: Tensor,
+    momentum: float,
+    gradients: Sequence[Tensor],
+    nesterov: bool,
+) -> None:
     """`b ← μb + g`, `w ← w − rate · b`; with Nesterov's momentum `w ← w − rate · (g + μb)`.
 
     Args:

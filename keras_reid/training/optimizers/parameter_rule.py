@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Iterable
 
 # By the last part of a variable's path. The offset of a normalisation is a bias, as in PyTorch, where it has that name.
 BIASES = r"(^|/)(bias|beta)$"
@@ -54,7 +55,9 @@ class Settings:
     weight_decay: float
 
 
-def settings_of(paths, rules, l2, weight_decay):
+def settings_of(
+    paths: list[str], rules: Iterable[ParameterRule], l2: float, weight_decay: float
+) -> list[Settings]:
     """The `Settings` of each variable, by its path.
 
     Raises:
@@ -79,6 +82,6 @@ def _settings(path, rules, l2, weight_decay):
     return Settings(factor, l2, weight_decay)
 
 
-def check_not_negative(name, value):
+def check_not_negative(name: str, value: float | None) -> None:
     if value is not None and not value >= 0:
         raise ValueError(f"{name} must be 0 or more. Received: {value!r}")

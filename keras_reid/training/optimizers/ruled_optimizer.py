@@ -1,13 +1,15 @@
 """What Adam and SGD share: L2 in the gradient, and rules for single variables."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Self, TypeAlias
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
 from keras_reid.training.optimizers.parameter_rule import ParameterRule, check_not_negative, settings_of
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.keras_internals import (
     DecaysInUpdateStep,
     UpdatesTogether,
@@ -15,10 +17,11 @@ from keras_reid.utils.keras_internals import (
     variable_index,
 )
 
-LearningRate = float | LearningRateSchedule
+LearningRate: TypeAlias = float | LearningRateSchedule
+_Optimizer: Any = object  # for mypy: what Keras' optimizer gives, which comes after this mixin
 
 
-class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
+class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep, _Optimizer):
     """A mixin before a Keras optimizer; a subclass gives `move(gradients, variables, rates, indices)`.
 
     What differs from variable to variable only by numbers is computed for all of them in one vector: the graph of a
@@ -29,15 +32,21 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
     device under a distribution strategy.
     """
 
-    def __init__(self, learning_rate, l2=0.0, rules=(), **kwargs):
+    def __init__(
+        self,
+        learning_rate: LearningRate,
+        l2: float = 0.0,
+        rules: Iterable[ParameterRule | Mapping[str, Any]] = (),
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, **kwargs)
         check_not_negative("l2", l2)
         check_not_negative("weight_decay", self.weight_decay)
         self.l2 = float(l2)
         self.rules = tuple(ParameterRule(**rule) if isinstance(rule, Mapping) else rule for rule in rules)
-        self._paths = None
+        self._paths: list[str] | Any = None
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         paths = [getattr(variable, "path", variable.name) for variable in variables]
@@ -50,10 +59,12 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
             for one, variable in zip(settings, variables, strict=True)
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor) -> None:
         self.update_together([gradient], [variable], learning_rate)
 
-    def update_together(self, gradients, variables, learning_rate):
+    def update_together(
+        self, gradients: Sequence[Tensor], variables: Sequence[keras.Variable], learning_rate: Tensor
+    ) -> None:
         by_dtype = {}
         for gradient, variable in zip(gradients, variables, strict=True):
             by_dtype.setdefault(keras.backend.standardize_dtype(variable.dtype), []).append(
@@ -61,7 +72,7 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
             )
         rate = ops.cast(learning_rate, "float32")
         for dtype, pairs in by_dtype.items():
-            self._update_alike(dtype, *zip(*pairs, strict=True), rate)
+            self._update_alike(dtype, *zip(*pairs, strict=True), rate)  # type: ignore[call-arg]
 
     def _update_alike(self, dtype, gradients, variables, rate):
         """Updates variables of one dtype."""
@@ -83,7 +94,13 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
                     self.assign_sub(variable, variable * share)
         self.move(gradients, variables, rates, indices)
 
-    def move(self, gradients, variables, rates, indices):
+    def move(
+        self,
+        gradients: Sequence[Tensor],
+        variables: Sequence[keras.Variable],
+        rates: Tensor,
+        indices: Sequence[int],
+    ) -> None:
         """Moves variables of one dtype.
 
         Args:
@@ -94,13 +111,13 @@ class RuledOptimizer(UpdatesTogether, DecaysInUpdateStep):
         """
         raise NotImplementedError
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         rules = [dataclasses.asdict(rule) for rule in self.rules]
         paths = list(self._paths) if self.rules and self._paths else None
         return {**super().get_config(), "l2": self.l2, "rules": rules, "paths": paths}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Self:
         config = dict(config)
         paths = config.pop("paths", None)
         optimizer = super().from_config(config, custom_objects)

@@ -1,6 +1,7 @@
 """SGD with weight decay as L2 in the gradient."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -8,6 +9,7 @@ from keras import ops
 from keras_reid.training.optimizers import kernels
 from keras_reid.training.optimizers.parameter_rule import ParameterRule
 from keras_reid.training.optimizers.ruled_optimizer import LearningRate, RuledOptimizer
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -44,11 +46,17 @@ class SGD(RuledOptimizer, keras.optimizers.SGD):
         learning_rate: LearningRate = 0.01,
         l2: float = 0.0,
         rules: Sequence[ParameterRule] = (),
-        **kwargs,
-    ):
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate, l2, rules, **kwargs)
 
-    def move(self, gradients, variables, rates, indices):
+    def move(
+        self,
+        gradients: Sequence[Tensor],
+        variables: Sequence[keras.Variable],
+        rates: Tensor,
+        indices: Sequence[int],
+    ) -> None:
         dtype = keras.backend.standardize_dtype(variables[0].dtype)
         if self.momentum and kernels.one_operation(dtype):
             buffers = [self.momentums[index] for index in indices]

@@ -1,5 +1,7 @@
 """Keras' callbacks that set the learning rate, together with a warm-up."""
 
+from collections.abc import Iterable
+
 import keras
 from keras.callbacks import LearningRateScheduler, ReduceLROnPlateau
 from keras.optimizers.schedules import LearningRateSchedule
@@ -10,7 +12,9 @@ from keras_reid.utils.keras_internals import learning_rate_source
 _SETTING = (LearningRateScheduler, ReduceLROnPlateau)
 
 
-def beside_warm_up(optimizer, callbacks):
+def beside_warm_up(
+    optimizer: keras.Optimizer, callbacks: Iterable[keras.callbacks.Callback]
+) -> list[keras.callbacks.Callback]:
     """Callbacks for `fit`, of which those of Keras that set the learning rate go with a warm-up.
 
     `ReduceLROnPlateau` and `LearningRateScheduler` then read and set the rate that the warm-up rises to; what the steps

@@ -1,10 +1,13 @@
 """Cosine after a delay."""
 
 import math
+from typing import Any
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
+
+from keras_reid.utils.hints import Tensor
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -40,7 +43,7 @@ class CosineAfterDelay(LearningRateSchedule):
         total_steps: float,
         floor: float = 0.0,
         interval: float = 1,
-    ):
+    ) -> None:
         super().__init__()
         if not 0 <= delay_steps < total_steps:
             raise ValueError(
@@ -54,7 +57,7 @@ class CosineAfterDelay(LearningRateSchedule):
         self.learning_rate, self.floor = float(learning_rate), float(floor)
         self.delay_steps, self.total_steps, self.interval = delay_steps, total_steps, interval
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(step, "float32")
         if self.interval != 1:
             step = ops.floor(step / self.interval) * self.interval
@@ -63,7 +66,7 @@ class CosineAfterDelay(LearningRateSchedule):
         wave = ops.square(ops.sin(math.pi / 2 * left))
         return self.floor + (self.learning_rate - self.floor) * wave
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "delay_steps": self.delay_steps,

@@ -1,14 +1,19 @@
 """The learning rate of an optimizer over its steps."""
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 from keras.optimizers.schedules import LearningRateSchedule
+from numpy.typing import NDArray
 
 from keras_reid.training.schedules.warm_up import SettableRate
 from keras_reid.utils.keras_internals import learning_rate_source
 
 
-def learning_rates(optimizer, steps):
+def learning_rates(optimizer: keras.Optimizer, steps: Sequence[int] | NDArray[Any]) -> NDArray[np.float32]:
     """The learning rates with which a compiled optimizer makes its updates.
 
     Args:

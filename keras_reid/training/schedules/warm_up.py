@@ -1,11 +1,12 @@
 """Warm-up of a learning rate."""
 
-from typing import Literal
+from typing import Any, Literal, Self
 
 import keras
 from keras import ops
 from keras.optimizers.schedules import LearningRateSchedule
 
+from keras_reid.utils.hints import Tensor
 from keras_reid.utils.keras_internals import batch_counter, learning_rate_source
 
 WARMUP_KINDS = ("linear", "exponential", "constant")
@@ -54,7 +55,7 @@ class WarmUp(LearningRateSchedule):
         factor: float = 0.1,
         kind: Literal["linear", "exponential", "constant"] = "linear",
         batches_per_update: int = 1,
-    ):
+    ) -> None:
         super().__init__()
         if steps < 0 or int(steps) != steps:
             raise ValueError(f"warmup_steps must be a whole number of steps, 0 or more. Received: {steps!r}")
@@ -75,7 +76,13 @@ class WarmUp(LearningRateSchedule):
         self.batches_per_update = int(batches_per_update)
 
     @classmethod
-    def apply(cls, optimizer, steps, factor=0.1, kind="linear"):
+    def apply(
+        cls,
+        optimizer: keras.Optimizer,
+        steps: int,
+        factor: float = 0.1,
+        kind: Literal["linear", "exponential", "constant"] = "linear",
+    ) -> keras.Optimizer:
         """Puts a warm-up on an optimizer's learning rate, and returns the optimizer.
 
         Never twice: one that already has a warm-up (loaded from a file, or compiled before) gets this one instead.
@@ -98,7 +105,7 @@ class WarmUp(LearningRateSchedule):
             optimizer.learning_rate = warm_up if callable(rate) else SettableRate(warm_up, inner)
         return optimizer
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         step = ops.cast(ops.floor_divide(step, self.batches_per_update), "float32")
         rate = self.learning_rate(step) if callable(self.learning_rate) else self.learning_rate
         if not self.steps:
@@ -112,7 +119,7 @@ class WarmUp(LearningRateSchedule):
             factor = ops.where(progress < 1.0, self.factor, 1.0)
         return rate * factor
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         rate = self.learning_rate
         if isinstance(rate, LearningRateSchedule):
             rate = keras.optimizers.schedules.serialize(rate)
@@ -127,7 +134,7 @@ class WarmUp(LearningRateSchedule):
         }
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         config = dict(config)
         if isinstance(config["learning_rate"], dict):
             config["learning_rate"] = keras.optimizers.schedules.deserialize(config["learning_rate"])
@@ -147,7 +154,7 @@ class SettableRate:
         optimizer: whose updates it counts.
     """
 
-    def __init__(self, schedule, optimizer):
+    def __init__(self, schedule: WarmUp, optimizer: keras.Optimizer) -> None:
         self.schedule, self.optimizer = schedule, optimizer
         # Not tracked by the optimizer, whose variables stay those of the files that are there.
         schedule.learning_rate = self._rate = keras.Variable(
@@ -160,14 +167,14 @@ class SettableRate:
         self.without_factor = False
 
     @property
-    def state_variables(self):
+    def state_variables(self) -> list[keras.Variable]:
         """What a checkpoint needs."""
         return [self._rate]
 
-    def __call__(self):
+    def __call__(self) -> Tensor:
         return self._rate if self.without_factor else self.schedule(batch_counter(self.optimizer))
 
-    def assign(self, value):
+    def assign(self, value: float | Tensor) -> None:
         """Called by Keras where somebody sets `optimizer.learning_rate`."""
         updates = int(self.optimizer.iterations.numpy())
         if updates < self.schedule.steps and not self.without_factor:
@@ -180,9 +187,9 @@ class SettableRate:
             )
         self._rate.assign(value)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return self.schedule.get_config()
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> WarmUp:
         return WarmUp.from_config(config)
