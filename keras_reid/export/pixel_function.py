@@ -1,11 +1,13 @@
 """The computation that every format contains: from pixels to embeddings of length 1."""
 
+from typing import Any
+
 import tensorflow as tf
 
 _EPSILON = 1e-12  # least L2 norm, so that an embedding of zeros stays zero
 
 
-def pixel_function(model):
+def pixel_function(model: Any) -> tf.types.experimental.PolymorphicFunction:
     """Makes a `tf.function` from pixels to embeddings for a model that is ready for deployment.
 
     The function takes `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size. It returns a dict with
