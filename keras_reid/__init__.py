@@ -6,6 +6,7 @@ or after this package), the layers, losses and models are registered with it, so
 """
 
 import importlib
+from typing import Any
 
 from keras_reid.utils import keras_internals, moved
 
@@ -33,13 +34,13 @@ _SUBMODULES = (
 __all__ = [*_SUBMODULES, "__version__"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _SUBMODULES:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
 
 

@@ -8,11 +8,16 @@ from tests.test_architecture import modules, room
 
 TYPED = (
     "checkpoints",
+    "commands",
     "data",
     "embedding",
     "evaluation",
+    "experiment",
+    "export",
     "gallery",
     "recipes",
+    "run",
+    "serving",
     "tuning",
     "utils",
     "visualization",
@@ -26,7 +31,7 @@ def public_functions(node, prefix=""):
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
             yield from public_functions(child, f"{prefix}{child.name}.")
-        elif isinstance(child, ast.FunctionDef) and (
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and (
             not child.name.startswith("_") or child.name in _CALLED_BY_SYNTAX
         ):
             yield prefix + child.name, child
