@@ -6,6 +6,7 @@ or after this package), the layers, losses and models are registered with it, so
 """
 
 import importlib
+from typing import Any
 
 from keras_reid.utils import keras_internals, moved
 from keras_reid.utils.errors import UserError
@@ -40,13 +41,13 @@ _INNER = {"adaptation": "training.adaptation"}
 __all__ = [*_SUBMODULES, *_INNER, "UserError", "__version__"]
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _SUBMODULES or name in _INNER:
         return importlib.import_module(f"{__name__}.{_INNER.get(name, name)}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted(__all__)
 
 

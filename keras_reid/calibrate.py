@@ -62,7 +62,7 @@ class Calibrate:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Calibrate, arguments, prog="keras-reid calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
@@ -96,7 +96,7 @@ def main(arguments):
     calibration = calibrate(
         *features,
         settings.metric,
-        protocol=dataset.protocol,
+        protocol=dataset.protocol,  # type: ignore[arg-type]
         flip=settings.flip,
         dataset=dataset.name,
         memory=memory,
@@ -114,8 +114,8 @@ def main(arguments):
     print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
     model.metadata.update(entries)
     # Features of the run's own test set are those that its report needs, unless an option changed them.
-    own = experiment is not None and not (options.dataset or options.root or options.protocol)
-    same = own and settings.flip == experiment.evaluation.flip and not options.skip_unreadable
+    own = None if options.dataset or options.root or options.protocol else experiment
+    same = own is not None and settings.flip == own.evaluation.flip and not options.skip_unreadable
     _renew_report(options, file, model, {dataset.name: features} if same else {})
 
 

@@ -35,7 +35,7 @@ class Convert:
     listed"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(Convert, arguments, prog="keras-reid convert")
     if options.output.suffix != ".keras":
         raise UserError(f"--output must be a file that ends in .keras. Received: {options.output}")

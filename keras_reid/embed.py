@@ -37,7 +37,7 @@ class Embed:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Embed, arguments, prog="keras-reid embed", config=(tyro.conf.FlagCreatePairsOff,)
     )

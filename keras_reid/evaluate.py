@@ -76,7 +76,7 @@ class Evaluate:
     """JSON file to write; by default evaluation.json in the run directory, or next to the model"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Evaluate, arguments, prog="keras-reid evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )

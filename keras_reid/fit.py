@@ -47,7 +47,7 @@ class Fit:
     """train nothing: print every field of the experiment as KEY = VALUE, with the keys that --KEY VALUE takes"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     if arguments and Path(arguments[0]).suffix == ".py" and {"-h", "--help"} & set(arguments):
         override(load_experiment(arguments[0]), ["--help"], program=f"keras-reid fit {arguments[0]}")
     fit, overrides = command_line.parse(

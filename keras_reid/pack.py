@@ -27,7 +27,7 @@ class Pack:
     """approximate size of a TFRecord file, in megabytes"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(Pack, arguments, prog="keras-reid pack")
     if options.shard_megabytes <= 0:
         raise UserError(f"--shard-megabytes must be above 0. Received: {options.shard_megabytes}")

@@ -1,11 +1,14 @@
 """`keras-reid ranked_list RUN --query QUERY`: what a model finds for one query."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -15,6 +18,9 @@ from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
 
 _MOST_MISSED = 20  # are printed
 
@@ -45,7 +51,7 @@ class RankedList:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         RankedList,
         arguments,
@@ -76,15 +82,16 @@ def main(arguments):
     settings = (experiment.evaluation if experiment else Evaluation()).embedding_settings()
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     query, gallery = Evaluator(model, settings).features(dataset)
-    paths = [[sample.path for sample in part] for part in (dataset.query, dataset.gallery)]
+    queries, images = ([sample.path for sample in part] for part in (dataset.query, dataset.gallery))
     (found,) = ranked_lists(
-        *paths,
+        queries,
+        images,
         query,
         gallery,
         [position],
         top=options.top,
         metric=settings.metric,
-        protocol=dataset.protocol,
+        protocol=dataset.protocol,  # type: ignore[arg-type]
         camera_names=camera_names(dataset),
     )
     _print(found)
@@ -95,7 +102,9 @@ def main(arguments):
     print(f"written to {output}")
 
 
-def find_query(tests, query, test_set=None):
+def find_query(
+    tests: Sequence[ReIDDataset], query: str, test_set: str | None = None
+) -> tuple[ReIDDataset, int]:
     """The test set that has a query, and the query's position in it.
 
     Args:

@@ -1,6 +1,7 @@
 """`keras-reid report RUN [RUN …]`: the report of a run, or a comparison of several."""
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,7 @@ class Report:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Report, arguments, prog="keras-reid report", config=(tyro.conf.FlagCreatePairsOff,)
     )
@@ -61,7 +62,7 @@ def main(arguments):
     print(f"comparison: {write_comparison([run.path for run in runs], output)}")
 
 
-def finished_run(path):
+def finished_run(path: str | os.PathLike[str]) -> RunDirectory:
     """The `RunDirectory` at a path, which must hold a finished run.
 
     Raises:

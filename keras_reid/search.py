@@ -57,7 +57,7 @@ class Search:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Search, arguments, prog="keras-reid search", config=(tyro.conf.FlagCreatePairsOff,)
     )

@@ -57,7 +57,7 @@ class Sweep:
     """continue the newest sweep of this experiment: unfinished and failed trials, and those that have not begun"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     if arguments and Path(arguments[0]).suffix == ".py" and {"-h", "--help"} & set(arguments):
         arguments = ["--help"]
     sweep, overrides = command_line.parse(

@@ -36,7 +36,7 @@ class Verify:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Verify, arguments, prog="keras-reid verify", config=(tyro.conf.FlagCreatePairsOff,)
     )

@@ -9,15 +9,20 @@ from tests.test_architecture import modules, room
 TYPED = (
     "backbones",
     "checkpoints",
+    "commands",
     "data",
     "embedding",
     "evaluation",
+    "experiment",
+    "export",
     "gallery",
     "heads",
     "layers",
     "losses",
     "models",
     "recipes",
+    "run",
+    "serving",
     "training",
     "tuning",
     "utils",
@@ -32,7 +37,7 @@ def public_functions(node, prefix=""):
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef) and not child.name.startswith("_"):
             yield from public_functions(child, f"{prefix}{child.name}.")
-        elif isinstance(child, ast.FunctionDef) and (
+        elif isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)) and (
             not child.name.startswith("_") or child.name in _CALLED_BY_SYNTAX
         ):
             yield prefix + child.name, child

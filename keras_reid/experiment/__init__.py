@@ -1,6 +1,7 @@
 """Experiments: what a run consists of, described before anything is built. Importing this imports no Keras."""
 
 import importlib
+from typing import Any
 
 from keras_reid.experiment import components
 from keras_reid.experiment.component import Component, build
@@ -39,7 +40,7 @@ __all__ += components.__all__
 _IN_RUN = ("build_model", "compile_model")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _IN_RUN:
         moved.warn(f"{__name__}.{name}", f"keras_reid.run.{name}")
         return getattr(importlib.import_module("keras_reid.run"), name)

@@ -3,7 +3,7 @@
 import dataclasses
 import importlib
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Component:
     fixed: ClassVar[Mapping[str, str]] = {}
 
     @property
-    def needs(self):
+    def needs(self) -> list[str]:
         """The facts without which it cannot be built, those of its parts included."""
         parts = (_needs(getattr(self, name), facts) for name, facts in self.parts.items())
         return sorted({*self.late.values(), *(fact for part in parts for fact in part)})
 
-    def build(self, **facts):
+    def build(self, **facts: Any) -> Any:
         """The component itself.
 
         Raises:
@@ -82,7 +82,7 @@ class Head(Component):
     takes: ClassVar[Literal["vector", "map", "maps"]] = "vector"
 
 
-def build(component, **facts):
+def build(component: Any, **facts: Any) -> Any:
     """What an experiment's field stands for.
 
     A description is built. A finished object (a Keras layer, model, loss or optimizer) is taken as it is. Any other

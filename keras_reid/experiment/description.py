@@ -2,15 +2,16 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from keras_reid.experiment.keys import is_description, type_name
 
 
-def as_dict(value):
+def as_dict(value: Any) -> Any:
     """An experiment as plain JSON-able values: descriptions as `{"type": name, fields}`, own components by name."""
     if is_description(value):
         fields = {field.name: as_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -34,7 +35,7 @@ def as_dict(value):
     return type_name(value)
 
 
-def changed(value):
+def changed(value: Any) -> Any:
     """As `as_dict`, without the fields that have their defaults: what a reader has to know of an experiment.
 
     Example:
@@ -57,7 +58,7 @@ def changed(value):
     return {"type": type(value).__name__, **fields}
 
 
-def differences(before, now, key=""):
+def differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
     """The dotted keys under which two experiments, as `as_dict` gives them and JSON brings them back, differ."""
     # Where no seed is given to a layer, Keras draws another one in each process.
     if key.endswith(".config.seed"):

@@ -1,9 +1,13 @@
 """How an experiment's model is tested, during and after training."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.evaluation import EvaluationSettings
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,11 @@ class Evaluation:
     """test images in TensorBoard's embedding projector; 0 writes no projector"""
 
     @property
-    def embedding_metric(self):
+    def embedding_metric(self) -> Literal["cosine", "euclidean"]:
         """The distance between embeddings; the metric dsr needs one too."""
         return "cosine" if self.metric == "dsr" else self.metric
 
-    def settings(self):
+    def settings(self) -> "EvaluationSettings":
         """The `EvaluationSettings` of the final test.
 
         Raises:
@@ -52,12 +56,12 @@ class Evaluation:
             named="evaluation.{}".format,
         )
 
-    def embedding_settings(self):
+    def embedding_settings(self) -> "EvaluationSettings":
         """The same for embeddings alone; a run with dsr reports these metrics as well."""
         return replace(self.settings(), metric=self.embedding_metric, dsr_lambda=None)
 
 
-def check_evaluation(evaluation, tested):
+def check_evaluation(evaluation: Evaluation, tested: Sequence[Any]) -> None:
     """Refuses settings that do not go together, and a share of DSR that is missing or chosen on the test.
 
     Args:
@@ -83,6 +87,6 @@ def check_evaluation(evaluation, tested):
         )
 
 
-def cosine_entry(name):
+def cosine_entry(name: str) -> str:
     """The name under which `metrics.json` holds the metrics of embeddings alone, if the metric is DSR."""
     return f"{name} (cosine)"

@@ -21,6 +21,7 @@ import sys
 import textwrap
 import types
 import typing
+from collections.abc import Iterator
 from pathlib import Path
 
 import keras_reid
@@ -81,7 +82,7 @@ ROOMS = {
 }
 
 
-def generated():
+def generated() -> Iterator[tuple[Path, str]]:
     """`(file, text)` of every file as it should be.
 
     The packages come first: they must be up to date before what they hand on can be imported and described.
@@ -91,7 +92,7 @@ def generated():
     yield from ((folder / f"{name}.py", descriptions_text(name)) for name in ROOMS)
 
 
-def package_text(folder):
+def package_text(folder: Path) -> str:
     """The `__init__` of a package: its docstring as it is, and the components of its modules and sub-packages."""
     package = ".".join((ROOT.name, *folder.relative_to(ROOT).parts))
     source = (folder / "__init__.py").read_text(encoding="utf-8")
@@ -125,7 +126,7 @@ def _exported(init):
     return [name for path in sorted(init.parent.glob("[!_]*.py")) for name in _registered(path)]
 
 
-def descriptions_text(room):
+def descriptions_text(room: str) -> str:
     """The module of descriptions of a room."""
     room, file = ROOMS[room], ROOT / "experiment" / "components" / f"{room}.py"
     described = [
@@ -138,7 +139,7 @@ def descriptions_text(room):
     described.sort(key=lambda one: (bool(_parts(one[1])), one[0]))
     inner = {part.component for _, cls, _ in described for part in _parts(cls).values()}
     elsewhere = inner - {cls for _, cls, _ in described}
-    texts = [_class(name, "Pooling", *values, []) for name, values in room.keras_own.items()]
+    texts = [_class(name, "Pooling", *values, []) for name, values in room.keras_own.items()]  # type: ignore[call-arg]
     texts += [_description(*one) for one in described]
     names = [*room.keras_own, *(name for name, _, _ in described)]
     head = [
@@ -199,7 +200,10 @@ def _parts(cls):
 
 def _class(name, base, builds, summary, attributes, fields):
     body = [_docstring(f"{summary}\n\nBuilds `{builds}`."), f'builds: ClassVar[str] = "{builds}"']
-    body += [f"{key}: ClassVar[{type(value).__name__}] = {value!r}" for key, value in attributes.items()]
+    for key, value in attributes.items():
+        # A word is one of those that the base class lists.
+        kind = f"Literal[{value!r}]" if isinstance(value, str) else type(value).__name__
+        body.append(f"{key}: ClassVar[{kind}] = {value!r}")
     body += fields
     return f"@dataclass(frozen=True)\nclass {name}({base}):\n" + textwrap.indent("\n".join(body), "    ")
 
@@ -233,12 +237,12 @@ class Argument:
     marks: tuple
     default: typing.Any
 
-    def mark(self, kind):
+    def mark(self, kind: type) -> typing.Any:
         """The mark of a kind; None if there is none."""
         return next((mark for mark in self.marks if isinstance(mark, kind)), None)
 
 
-def arguments_of(cls):
+def arguments_of(cls: typing.Any) -> list[Argument]:
     """The arguments of a constructor, without those that Keras gives to all of its kind.
 
     Raises:
@@ -262,7 +266,7 @@ def arguments_of(cls):
     return arguments
 
 
-def type_source(hint):
+def type_source(hint: typing.Any) -> str:
     """A type as it is written in Python.
 
     Raises:
@@ -285,9 +289,9 @@ def type_source(hint):
     )
 
 
-def argument_helps(cls):
+def argument_helps(cls: type) -> dict[str, str]:
     """`{argument: help}`, from `Args:` in the docstring of a class, without the sentence on the default."""
-    section = re.search(r"^Args:\n((?: .*\n|\n)*)", inspect.getdoc(cls) + "\n", re.MULTILINE)
+    section = re.search(r"^Args:\n((?: .*\n|\n)*)", (inspect.getdoc(cls) or "") + "\n", re.MULTILINE)
     if section is None:
         return {}
     entries = re.findall(r"^ {4}(\w[\w, ]*): (.*(?:\n {5,}.*)*)", section[1], re.MULTILINE)
@@ -320,7 +324,7 @@ class Generate:
     """write nothing; fail if a file is out of date"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(Generate, arguments, prog="python -m keras_reid.experiment.generate")
     stale = [
         (file, text)

@@ -1,21 +1,26 @@
 """Dotted keys, such as `model.pooling.p`: an experiment changed by them, and written out as them."""
 
+from __future__ import annotations
+
 import dataclasses
 import difflib
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
 
-def change(experiment, changes):
+
+def change(experiment: Experiment, changes: Mapping[str, Any]) -> Experiment:
     """A copy of an experiment with new values for some keys; see `Experiment.with_changes`."""
     return _changed(experiment, changes, (), experiment)
 
 
-def value_at(experiment, key):
+def value_at(experiment: Experiment, key: str) -> Any:
     """What stands in an experiment under a key that it has."""
     value = experiment
     for name in key.split("."):
@@ -23,7 +28,7 @@ def value_at(experiment, key):
     return value
 
 
-def lines(experiment):
+def lines(experiment: Experiment) -> list[str]:
     """An experiment as `KEY = VALUE`, one line for each key that the command line can set to VALUE.
 
     Lines that begin with # say what the command line cannot set: `# KEY: TYPE` for a component, above its own keys, or
@@ -37,13 +42,13 @@ def lines(experiment):
     return list(_lines(experiment, ()))
 
 
-def type_name(value):
+def type_name(value: Any) -> str:
     """Under which name an object of the user's own is written down: a function's or a class's, or that of its class."""
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
 
 
-def is_description(value):
+def is_description(value: Any) -> bool:
     """Whether a value has fields: an experiment, a section of it, or a component; not the class of one."""
     return dataclasses.is_dataclass(value) and not isinstance(value, type)
 

@@ -1,6 +1,8 @@
 """Experiments from files, changed from the command line."""
 
+import os
 import traceback
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.own_code import execute
 
 
-def load_experiment(file, source=None):
+def load_experiment(file: str | os.PathLike[str], source: bytes | None = None) -> Experiment:
     """The `experiment` that a Python file defines.
 
     Args:
@@ -51,7 +53,7 @@ def load_experiment(file, source=None):
     return experiment
 
 
-def override(experiment, arguments, program="fit FILE"):
+def override(experiment: Experiment, arguments: Sequence[str], program: str = "fit FILE") -> Experiment:
     """The experiment with `--KEY VALUE` arguments applied.
 
     Args:
@@ -75,7 +77,13 @@ def override(experiment, arguments, program="fit FILE"):
     )
 
 
-def resolve(file, arguments, smoke_run=False, seed=None, source=None):
+def resolve(
+    file: str | os.PathLike[str],
+    arguments: Sequence[str],
+    smoke_run: bool = False,
+    seed: int | None = None,
+    source: bytes | None = None,
+) -> tuple[Experiment, list[str]]:
     """The experiment that a file, `--KEY VALUE` arguments and the flags of `fit` ask for.
 
     `source` is the file's bytes, where they have been read already.

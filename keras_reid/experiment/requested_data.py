@@ -1,12 +1,23 @@
 """The test sets that a command is asked to read: those of a run, of a benchmark, or of an experiment file."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from keras_reid.experiment.loading import load_experiment
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
-def requested_experiment(dataset, run, trust_code=False):
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Data, Experiment
+
+
+def requested_experiment(
+    dataset: str | None, run: RunDirectory | None, trust_code: bool = False
+) -> Experiment | None:
     """The experiment whose settings a command begins with.
 
     Args:
@@ -25,7 +36,12 @@ def requested_experiment(dataset, run, trust_code=False):
     return run.experiment(trust_code) if run else None
 
 
-def requested_data(dataset, experiment, root=None, skip_unreadable=False):
+def requested_data(
+    dataset: str | None,
+    experiment: Experiment | None,
+    root: Path | None = None,
+    skip_unreadable: bool = False,
+) -> Data:
     """What to read, as `read_datasets` takes it.
 
     Args:

@@ -1,15 +1,20 @@
 """The folder of a run: its name, and what a later command needs to know of how it was made."""
 
+from __future__ import annotations
+
 import itertools
 import json
+import os
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Self
 
 from keras_reid.experiment.description import as_dict, differences
 from keras_reid.experiment.loading import resolve
-from keras_reid.experiment.schema import RUNS
+from keras_reid.experiment.schema import RUNS, Experiment
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.utils.full_disk import writing
@@ -28,15 +33,22 @@ class RunDirectory:
         path: the folder.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._lock = None
+        self._lock: Lock | None = None
 
-    def __truediv__(self, name):
+    def __truediv__(self, name: str) -> Path:
         return self.path / name
 
     @classmethod
-    def create(cls, experiment, file, arguments=(), smoke=False, seed=None):
+    def create(
+        cls,
+        experiment: Experiment,
+        file: str | os.PathLike[str],
+        arguments: Sequence[str] = (),
+        smoke: bool = False,
+        seed: int | None = None,
+    ) -> Self:
         """A new folder for a run, which is held: `runs/NAME`, or NAME-2, NAME-3 … where that is taken; a smoke run
         replaces it. The hash of the experiment file is noted, so that later commands may execute the copy.
 
@@ -64,7 +76,7 @@ class RunDirectory:
         return run
 
     @classmethod
-    def of(cls, experiment):
+    def of(cls, experiment: Experiment) -> list[Self]:
         """Every run of an experiment, the newest first."""
         pattern = re.compile(re.escape(experiment.name) + r"(-\d+)?")
         runs = [
@@ -74,7 +86,7 @@ class RunDirectory:
         return sorted(runs, key=lambda run: (run / "experiment.json").stat().st_mtime, reverse=True)
 
     @classmethod
-    def unfinished(cls, experiment):
+    def unfinished(cls, experiment: Experiment) -> Self | None:
         """The newest unfinished run of an experiment, or None if it never began.
 
         Raises:
@@ -97,7 +109,7 @@ class RunDirectory:
             )
         return run
 
-    def hold(self):
+    def hold(self) -> None:
         """Makes this process the one that writes to the run, until `release` or the end of the process, however it ends
         (see `Lock`, also for network file systems).
 
@@ -114,29 +126,29 @@ class RunDirectory:
                 "(it saves a checkpoint on SIGTERM), then repeat the command"
             ) from None
 
-    def release(self):
+    def release(self) -> None:
         """Lets others write to the run."""
         if self._lock is not None:
             self._lock.release(remove=True)
             self._lock = None
 
-    def description(self):
+    def description(self) -> dict[str, Any]:
         """The resolved experiment as written when the run began."""
         return read_json(self / "experiment.json")
 
-    def has_begun(self):
+    def has_begun(self) -> bool:
         """Whether anything was trained."""
         return (self / "checkpoints").exists()
 
-    def remove(self):
+    def remove(self) -> None:
         """Removes the folder with all that is in it."""
         shutil.rmtree(self.path)
 
-    def is_finished(self):
+    def is_finished(self) -> bool:
         """Whether the final metrics are there."""
         return (self / "metrics.json").is_file()
 
-    def note_code(self, file):
+    def note_code(self, file: str | os.PathLike[str]) -> None:
         """Notes the experiment file that the user trains with, so that later commands may execute the run's copy of it.
 
         It must be the same as the copy, which it need not be when a run is resumed. Says in one line if it cannot be
@@ -150,12 +162,12 @@ class RunDirectory:
                 file=sys.stderr,
             )
 
-    def may_execute(self, trust_code=False):
+    def may_execute(self, trust_code: bool = False) -> bool:
         """Whether the run's experiment file may be executed; see `keras_reid.utils.own_code`."""
         file = self / "experiment.py"
         return trust_code or (file.is_file() and is_known(file.read_bytes()))
 
-    def command(self):
+    def command(self) -> dict[str, Any]:
         """What `fit` was called with: a dict of `file`, `arguments`, `smoke` and `seed`.
 
         Raises:
@@ -173,7 +185,7 @@ class RunDirectory:
             raise UserError(f"{file}: must hold the arguments, smoke and seed that `fit` was called with")
         return command
 
-    def experiment(self, trust_code=False):
+    def experiment(self, trust_code: bool = False) -> Experiment:
         """The experiment as it was run: the copied file with the same arguments. The file is executed.
 
         Args:
@@ -187,7 +199,7 @@ class RunDirectory:
         return resolve(file, command["arguments"], command["smoke"], command["seed"], source)[0]
 
 
-def find_run(path):
+def find_run(path: str | os.PathLike[str]) -> RunDirectory | None:
     """The `RunDirectory` that a path names, or in which the model file lies that it names; else None."""
     path = Path(path)
     folder = path if path.is_dir() else path.parent

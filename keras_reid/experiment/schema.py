@@ -118,7 +118,7 @@ class Distillation:
     """folder for the teachers' outputs for plain images, which later runs use again"""
 
     @property
-    def wanted(self):
+    def wanted(self) -> bool:
         """Whether there is any teacher."""
         return bool(self.teachers) or self.ema_momentum is not None
 
@@ -147,7 +147,7 @@ class Adaptation:
     """steps between two clusterings; None: as many as show each training image once"""
 
     @property
-    def wanted(self):
+    def wanted(self) -> bool:
         """Whether there is a source."""
         return self.source is not None
 
@@ -183,7 +183,7 @@ class Experiment:
     adaptation: Adaptation = Adaptation()
     evaluation: Evaluation = Evaluation()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not re.fullmatch(r"[\w.+-]+", self.name):
             raise UserError(
                 f"name must consist of letters, digits and . _ + -, as it names a folder. Received: {self.name!r}"
@@ -219,7 +219,7 @@ class Experiment:
             ("evaluation.projector_images", self.evaluation.projector_images, 0),
             ("model.image_size", min(self.model.image_size), 1),
         ):
-            if value < least:
+            if value < least:  # type: ignore[operator]
                 raise UserError(f"{key} must be {least} or more. Received: {value}")
         if not 0 < self.adaptation.eps < 1:
             raise UserError(
@@ -233,7 +233,7 @@ class Experiment:
             )
         check_evaluation(self.evaluation, self.data.test_datasets or (self.data.dataset,))
 
-    def with_changes(self, changes):
+    def with_changes(self, changes: Mapping[str, Any]) -> "Experiment":
         """A copy with other values, named by the keys that the command line has.
 
         Args:

@@ -1,20 +1,23 @@
 """The smallest run of an experiment that still crosses every room."""
 
 from dataclasses import dataclass, fields, is_dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.data.samplers import BalancedIdentitySampler, IdentitySampler
 from keras_reid.data.synthetic import Synthetic
 from keras_reid.experiment.components import SGD, Adam, Backbone, Cosine
 from keras_reid.experiment.keys import value_at
-from keras_reid.experiment.schema import RUNS
+from keras_reid.experiment.schema import RUNS, Experiment
+
+if TYPE_CHECKING:
+    from keras_reid.models.reid_model import ReIDModel
 
 IMAGE_SIZE = (64, 32)
 # The tiny set has 48 training images: two batches of 24, so an epoch is two steps.
 BATCH = {"identities_per_batch": 8, "images_per_identity": 3}
 
 
-def smoke(experiment):
+def smoke(experiment: Experiment) -> tuple[Experiment, list[str]]:
     """The experiment on the `tiny` synthetic set, with random weights, small images, a shallow backbone and two steps.
 
     Returns:
@@ -91,7 +94,7 @@ class Untrained:
     model: Any
 
 
-def untrained_teacher():
+def untrained_teacher() -> "ReIDModel":
     """A small `ReIDModel` with random weights for the 8 training identities of the tiny set."""
     from keras_reid import backbones, heads, layers, models
 

@@ -34,7 +34,7 @@ class Export:
     """a run directory (runs/NAME) or a .keras file"""
     output: pathlib.Path
     """folder for the artefacts"""
-    format: tuple[Literal[tuple(FORMATS)], ...] = ("savedmodel",)
+    format: tuple[Literal[tuple(FORMATS)], ...] = ("savedmodel",)  # type: ignore[valid-type]
     """savedmodel (TensorFlow and TensorFlow Serving) takes image bytes or pixels and returns L2-normalised embeddings;
     the others take pixels: onnx (ONNX Runtime), litert (phones and small computers), tensorrt (NVIDIA GPUs), tftrt (a
     SavedModel with TensorRT inside)"""
@@ -55,7 +55,7 @@ class Export:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Export, arguments, prog="keras-reid export", config=(tyro.conf.FlagCreatePairsOff,)
     )

@@ -1,6 +1,10 @@
 """The model for deployment: inference only, one precision, without anything the embedding does not need."""
 
+from __future__ import annotations
+
 import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -10,11 +14,14 @@ from keras_reid.export.folding import Folding, add_offset, folded
 from keras_reid.utils.keras_internals import is_autocast, layers_within
 from keras_reid.utils.replaced_calls import replaced_calls
 
+if TYPE_CHECKING:
+    from keras_reid.models.reid_model import ReIDModel
+
 # The dtype policy of the backbone's layers, and the type in which matrices and kernels are stored.
 _PRECISIONS = {"float32": ("float32", tf.float32), "bfloat16": ("mixed_bfloat16", tf.bfloat16)}
 
 
-def deployable(model, dtype="float32"):
+def deployable(model: ReIDModel, dtype: str = "float32") -> Deployable:
     """Prepares a model for inference: fuses parallel branches, folds batch normalisations, drops the classifier.
 
     - The branches of `RepVGG` become one convolution.
@@ -65,7 +72,7 @@ class Deployable:
         folded: names of the batch normalisations that were folded into another layer.
     """
 
-    def __init__(self, model, dtype):
+    def __init__(self, model: ReIDModel, dtype: str) -> None:
         self._model = model
         self._policy, self._stored = _PRECISIONS[dtype]
         self.image_size = model.image_size
@@ -92,7 +99,7 @@ class Deployable:
         self._exact = {id(variable) for part in (model.pooling, model.head) for variable in part.variables}
         self.variables = [*self._offsets.values(), *(stored for _, stored in self._values)]
 
-    def __call__(self, images):
+    def __call__(self, images: tf.Tensor) -> tf.Tensor:
         with contextlib.ExitStack() as stack:
             stack.enter_context(computing_in(self._model, self._policy))
             stack.enter_context(replaced_calls(self._offsets, self._adding_offset))
@@ -140,7 +147,7 @@ class Deployable:
 
 
 @contextlib.contextmanager
-def computing_in(model, backbone_policy):
+def computing_in(model: ReIDModel, backbone_policy: str) -> Iterator[None]:
     """Inside the block, all layers compute with the given policy, and pooling and head in float32."""
     policies = {layer: layer.dtype_policy for layer in layers_within(model)}
     exact = {layer for part in (model.pooling, model.head) for layer in layers_within(part)}

@@ -1,6 +1,7 @@
 """Which batch normalisations are part of the convolution before them, and what that convolution becomes."""
 
 import contextlib
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -35,17 +36,17 @@ class Folding:
         >>> folding.pairs()  # doctest: +SKIP
     """
 
-    def __init__(self, model):
+    def __init__(self, model: keras.Model) -> None:
         self.layers = [layer for layer in layers_within(model) if type(layer) in (*_KERNELS, *_NORMS)]
         self._calls = {}
 
     @contextlib.contextmanager
-    def watching(self):
+    def watching(self) -> Iterator[None]:
         """Records the calls of these layers."""
         with replaced_calls(self.layers, self._recorder):
             yield
 
-    def pairs(self):
+    def pairs(self) -> list[tuple[keras.Layer, keras.Layer]]:
         """`[(linear layer, normalisation)]` in the order of their calls; the graph must still exist."""
         once = {layer: calls[0] for layer, calls in self._calls.items() if len(calls) == 1}
         makers = {id(call["output"]): layer for layer, call in once.items() if type(layer) in _KERNELS}
@@ -77,7 +78,9 @@ class Folding:
         return recorded
 
 
-def folded(linear, norm):
+def folded(
+    linear: keras.Layer, norm: keras.Layer
+) -> tuple[list[tuple[keras.Variable, np.ndarray]], np.ndarray]:
     """What a pair computes: `kernel · γ/σ` and `(bias − µ) · γ/σ + β`, in float64.
 
     Returns:
@@ -114,7 +117,7 @@ def _numpy(variable):
     return keras.ops.convert_to_numpy(variable).astype("float64")
 
 
-def add_offset(inputs, offset):
+def add_offset(inputs: tf.Tensor, offset: tf.Tensor) -> tf.Tensor:
     """As a convolution's bias, which runtimes and converters make part of it."""
     return (
         tf.nn.bias_add(inputs, tf.cast(offset, inputs.dtype))

@@ -1,9 +1,18 @@
 """The formats, with the module that writes each one and its precisions. Does not import TensorFlow."""
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,11 +37,13 @@ class Format:
     early: str | None = None
     int8_needs_images: bool = False
 
-    def check(self, precision, options):
+    def check(self, precision: str, options: Any) -> None:
         if self.early:
             importlib.import_module(f"keras_reid.export.{self.early}").check(precision, options)
 
-    def write(self, model, folder, precision, context):
+    def write(
+        self, model: ReIDModel, folder: str | os.PathLike[str], precision: str, context: ExportContext
+    ) -> dict[str, Any]:
         module = importlib.import_module(f"keras_reid.export.{self.module}")
         return module.write(model, folder, precision, context)
 
@@ -78,7 +89,7 @@ FORMATS = {
 }
 
 
-def check_combinations(formats, precisions):
+def check_combinations(formats: Sequence[str], precisions: Sequence[str]) -> None:
     """Raises an error that names each precision that a format does not support.
 
     Raises:

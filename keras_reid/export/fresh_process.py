@@ -31,12 +31,12 @@ class _Without:
         return getattr(self.finder, name)
 
 
-def hide():
+def hide() -> None:
     """Makes importing Keras or this package fail from now on."""
     sys.meta_path[:] = map(_Without, sys.meta_path)
 
 
-def write_answers(runner, artefact, folder, *signatures):
+def write_answers(runner: str, artefact: str, folder: str | pathlib.Path, *signatures: str) -> None:
     import numpy as np
 
     folder = pathlib.Path(folder)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pathlib
+from collections.abc import Mapping
 
 from keras_reid.utils.errors import UserError
 
@@ -11,7 +12,7 @@ PARITY = "parity.json"
 _AT_ONCE = 2**20  # bytes
 
 
-def file_hashes(folder):
+def file_hashes(folder: str | os.PathLike[str]) -> dict[str, str]:
     """SHA-256 of every file in a folder except `parity.json`, which stores them. Time: reading the files.
 
     Args:
@@ -31,7 +32,7 @@ def file_hashes(folder):
     return hashes
 
 
-def known_hashes(folder):
+def known_hashes(folder: str | os.PathLike[str]) -> dict[str, str] | None:
     """The hashes in an artefact's `parity.json`; None if it was exported before hashes were recorded.
 
     Raises:
@@ -54,7 +55,7 @@ def known_hashes(folder):
     return hashes
 
 
-def check_names(folder, hashes):
+def check_names(folder: str | os.PathLike[str], hashes: Mapping[str, str]) -> None:
     """Checks that an artefact has exactly the files that were verified.
 
     Raises:
@@ -69,7 +70,9 @@ def check_names(folder, hashes):
         )
 
 
-def copy_checked(source, target, hashes):
+def copy_checked(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], hashes: Mapping[str, str] | None
+) -> None:
     """Copies an artefact and checks the copied bytes against the hashes. Time: one copy.
 
     Args:

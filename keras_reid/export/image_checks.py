@@ -12,7 +12,7 @@ _HEADER = 32  # bytes in which PNG and BMP state their size
 _PNG_END = b"IEND\xaeB`\x82"  # the last chunk: name and checksum
 
 
-def checked_images(contents, max_bytes, max_megapixels):
+def checked_images(contents: tf.Tensor, max_bytes: int, max_megapixels: float) -> tf.Tensor:
     """Returns the files unchanged if all of them may be decoded; otherwise fails and names the first bad row.
 
     The size in pixels is read from the header (JPEG: frame header, PNG: IHDR, BMP), so that a small file that claims to

@@ -7,7 +7,7 @@ from keras_reid.data.image_limits import MOST_SCANS, MOST_SEGMENTS
 _START_OF_SCAN, _END = 0xDA, 0xD9
 
 
-def jpeg_scans(contents, wanted):
+def jpeg_scans(contents: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
     """Counts the scans of JPEG files, up to `MOST_SCANS + 1`.
 
     First, all scan markers in the bytes are counted, which takes a tenth of the time of decoding. Other segments, such

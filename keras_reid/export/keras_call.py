@@ -1,7 +1,10 @@
 """`model.export(…)`: Keras' call, answered by the verified exporters where they apply."""
 
+from __future__ import annotations
+
 import os
 import pathlib
+from typing import Any
 
 import keras
 from keras import ops
@@ -18,7 +21,14 @@ _OURS = {"tf_saved_model": "savedmodel", "onnx": "onnx", "litert": "litert"}
 _SUFFIX = ".tflite"  # as Keras asks for
 
 
-def export_model(model, filepath, format="tf_saved_model", verbose=None, input_signature=None, **kwargs):
+def export_model(
+    model: Any,
+    filepath: str | os.PathLike[str],
+    format: str = "tf_saved_model",
+    verbose: bool | None = None,
+    input_signature: Any = None,
+    **kwargs: Any,
+) -> None:
     """Writes a model for inference, as `ReIDModel.export` describes.
 
     Args:

@@ -1,16 +1,26 @@
 """LiteRT (TensorFlow Lite): a model from pixels to embeddings, for phones and small computers."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import logging
+import os
 import pathlib
 import tempfile
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.optional import find, require
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def check(precision, options):
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
+
+
+def check(precision: str, options: Any) -> None:
     """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
@@ -19,7 +29,9 @@ def check(precision, options):
     find("litert", "ai_edge_litert")
 
 
-def write(model, folder, precision, context):
+def write(
+    model: ReIDModel, folder: str | os.PathLike[str], precision: str, context: ExportContext
+) -> dict[str, Any]:
     """Writes `model.tflite`, `metadata.json` and `parity.json`, as the command does. See `Format`.
 
     Args:
@@ -49,7 +61,12 @@ def write(model, folder, precision, context):
     )
 
 
-def export_litert(model, file, precision="float32", calibration=None):
+def export_litert(
+    model: ReIDModel,
+    file: str | os.PathLike[str],
+    precision: str = "float32",
+    calibration: np.ndarray | None = None,
+) -> None:
     """Writes a model as LiteRT, from pixels to embeddings of length 1, with `metadata.json` next to it.
 
     The signature `pixels` takes `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size, with n of at least
@@ -69,6 +86,9 @@ def export_litert(model, file, precision="float32", calibration=None):
         precision: "float32", "float16" or "int8".
         calibration: for int8, typical pixels, uint8 `(images, height, width, 3)`; their activations set the scales.
 
+    Raises:
+        UserError: int8 without `calibration`.
+
     Example:
         >>> export_litert(model, "model.tflite", "float16")  # doctest: +SKIP
     """
@@ -76,8 +96,10 @@ def export_litert(model, file, precision="float32", calibration=None):
 
     from keras_reid.export.deployable import deployable
     from keras_reid.export.pixel_function import pixel_function
+    from keras_reid.export.quantized import check_calibration
     from keras_reid.export.savedmodel import serving_metadata
 
+    check_calibration(precision, calibration)
     lean = deployable(model)
     module = tf.Module()
     module.kept, module.pixels = lean.variables, pixel_function(lean)

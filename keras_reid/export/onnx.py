@@ -1,15 +1,25 @@
 """ONNX: a model from pixels to embeddings, for ONNX Runtime, OpenVINO, TensorRT and others."""
 
+from __future__ import annotations
+
 import json
 import logging
+import os
+from typing import TYPE_CHECKING, Any
 
 import keras_reid
 from keras_reid.utils.optional import find, require
 
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
+
 OPSET = 17
 
 
-def check(precision, options):
+def check(precision: str, options: Any) -> None:
     """Checks, before the model is loaded, that the format can be written; `options` are the command's.
 
     Raises:
@@ -18,7 +28,9 @@ def check(precision, options):
     find("onnx", "onnx", "tf2onnx", "onnxslim", "onnxruntime")
 
 
-def write(model, folder, precision, context):
+def write(
+    model: ReIDModel, folder: str | os.PathLike[str], precision: str, context: ExportContext
+) -> dict[str, Any]:
     """Writes `model.onnx` and `parity.json`, as the command does. See `Format`.
 
     Args:
@@ -45,7 +57,12 @@ def write(model, folder, precision, context):
     )
 
 
-def export_onnx(model, file, precision="float32", calibration=None):
+def export_onnx(
+    model: ReIDModel,
+    file: str | os.PathLike[str],
+    precision: str = "float32",
+    calibration: np.ndarray | None = None,
+) -> None:
     """Writes a model as ONNX, opset 17, from pixels to embeddings of length 1.
 
     The input is `images`, uint8 `(n, height, width, 3)`, RGB, in the model's size, with n of at least 1. The output is
@@ -65,11 +82,14 @@ def export_onnx(model, file, precision="float32", calibration=None):
         calibration: for int8, typical pixels, uint8 `(images, height, width, 3)`; their activations set the scales.
 
     Raises:
-        UserError: a package is missing.
+        UserError: a package is missing, or int8 has no `calibration`.
 
     Example:
         >>> export_onnx(model, "model.onnx", "float16")  # doctest: +SKIP
     """
+    from keras_reid.export.quantized import check_calibration
+
+    check_calibration(precision, calibration)
     onnx, tf2onnx, onnxslim = require("onnx", "onnx", "tf2onnx", "onnxslim")
     from keras_reid.export.deployable import deployable
     from keras_reid.export.pixel_function import pixel_function
@@ -84,7 +104,7 @@ def export_onnx(model, file, precision="float32", calibration=None):
     elif precision == "int8":
         from keras_reid.export.onnx_int8 import to_int8
 
-        program = to_int8(program, calibration)
+        program = to_int8(program, calibration)  # type: ignore[arg-type]
     _stamp(program, model)
     onnx.checker.check_model(program, full_check=True)
     onnx.save(program, str(file))

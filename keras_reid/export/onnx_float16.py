@@ -1,8 +1,15 @@
 """float16 for the parts of an ONNX model that tolerate it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import onnx
 
 # The expensive operations: always in float16.
 _HEAVY = {"Conv", "ConvTranspose", "MatMul", "Gemm"}
@@ -35,7 +42,7 @@ _LIGHT = {
 }
 
 
-def to_float16(program):
+def to_float16(program: onnx.ModelProto) -> onnx.ModelProto:
     """A copy of an ONNX model with weights and convolutions in float16, typed throughout.
 
     Convolutions and dense layers become float16, and so do the operations between them that round no more than they do:

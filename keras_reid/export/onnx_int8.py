@@ -1,13 +1,20 @@
 """int8 for the convolutions and dense layers of an ONNX model."""
 
+from __future__ import annotations
+
 import pathlib
 import tempfile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    import onnx
 
 _BATCH = 16  # images
 _QUANTIZED = ("Conv", "Gemm", "MatMul")
 
 
-def to_int8(program, pixels):
+def to_int8(program: onnx.ModelProto, pixels: np.ndarray) -> onnx.ModelProto:
     """A copy of an ONNX model whose convolutions and dense layers compute in int8 (QDQ nodes).
 
     Scales are symmetric, because TensorRT requires it: one for each output channel of a weight, and one for each

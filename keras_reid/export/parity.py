@@ -8,6 +8,8 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,14 +34,14 @@ _NORM = 0.01  # allowed difference in length where the cosine is what counts
 
 
 def verify(
-    images,
-    directory,
-    runner="savedmodel",
-    precision="float32",
-    signatures=("serving_default", "pixels"),
-    facts=None,
-    tolerance=TOLERANCE,
-):
+    images: TestImages,
+    directory: str | os.PathLike[str],
+    runner: str = "savedmodel",
+    precision: str = "float32",
+    signatures: Sequence[str] = ("serving_default", "pixels"),
+    facts: Mapping[str, Any] | None = None,
+    tolerance: float = TOLERANCE,
+) -> dict[str, Any]:
     """Compares an artefact with its model, and writes `parity.json` with the hashes of its files next to it.
 
     The artefact runs in a new process that cannot import Keras or this package, on batches of 1, 7 and 32 test images.
@@ -98,7 +100,7 @@ def verify(
     return parity
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of the packages that made an artefact."""
     return {
         "keras_reid": keras_reid.__version__,

@@ -1,7 +1,12 @@
 """The images on which an artefact is compared with its model: real images and noise."""
 
+from __future__ import annotations
+
 import dataclasses
 import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +19,9 @@ from keras_reid.embedding import l2_normalize
 from keras_reid.export.deployable import computing_in
 from keras_reid.export.parity_error import ParityError
 from keras_reid.utils.keras_internals import layers_within
+
+if TYPE_CHECKING:
+    from keras_reid.models.reid_model import ReIDModel
 
 # Two single images (one JPEG, one PNG), a batch of 7 and a batch of 32.
 BATCHES = ((0, 1), (1, 2), (2, 9), (9, 41))
@@ -40,7 +48,7 @@ class TestImages:
     real: int = 0
 
 
-def test_images(model, paths=()):  # noqa: PT028 (no test)
+def test_images(model: ReIDModel, paths: Sequence[str | os.PathLike[str]] = ()) -> TestImages:  # noqa: PT028 (no test)
     """Makes 41 images of several sizes, JPEG and PNG, half of them noise, with the model's own embeddings.
 
     Args:
@@ -72,7 +80,7 @@ def test_images(model, paths=()):  # noqa: PT028 (no test)
     return TestImages(encoded, pixels, expected, len(chosen))
 
 
-test_images.__test__ = False
+test_images.__test__ = False  # type: ignore[attr-defined]
 
 
 def _predict(model, pixels):
@@ -85,7 +93,7 @@ def _predict(model, pixels):
     return np.concatenate(parts)
 
 
-def generated_images(image_size):
+def generated_images(image_size: tuple[int, int]) -> list[bytes]:
     """Encoded images, alternately JPEG and PNG: smooth ones with edges, like photographs, and noise."""
     rng = np.random.default_rng(_SEED)
     height, width = image_size

@@ -1,12 +1,32 @@
 """What all formats that take pixels share, from calibration to parity.json."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.export import quantized
 from keras_reid.export.parity import verify
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def write_artefact(model, folder, precision, context, runner, export, load, facts):
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
+
+
+def write_artefact(
+    model: ReIDModel,
+    folder: str | os.PathLike[str],
+    precision: str,
+    context: ExportContext,
+    runner: str,
+    export: Callable[[pathlib.Path, np.ndarray | None], None],
+    load: Callable[[pathlib.Path], Any],
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
     """Writes and verifies an artefact; for int8, also calibrates before and measures mAP after.
 
     Args:

@@ -1,11 +1,13 @@
 """The computation that every format contains: from pixels to embeddings of length 1."""
 
+from typing import Any
+
 import tensorflow as tf
 
 EPSILON = 1e-12  # least L2 norm, so that an embedding of zeros stays zero
 
 
-def pixel_function(model, dtype=tf.uint8):
+def pixel_function(model: Any, dtype: tf.DType = tf.uint8) -> tf.types.experimental.PolymorphicFunction:
     """Makes a `tf.function` from pixels to embeddings for a model that is ready for deployment.
 
     The function takes `images`, `(n, height, width, 3)`, RGB 0–255, in the model's size. It returns a dict with

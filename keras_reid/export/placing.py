@@ -5,6 +5,7 @@ import errno
 import os
 import pathlib
 import stat
+from collections.abc import Iterator
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import folder_beside
@@ -13,7 +14,7 @@ OCCUPIED = {errno.ENOTEMPTY, errno.EEXIST}  # errors of `rename` if the target i
 
 
 @contextlib.contextmanager
-def put_in_place(target, marker):
+def put_in_place(target: str | os.PathLike[str], marker: str) -> Iterator[pathlib.Path]:
     """Yields the path of a new folder, which becomes `target` if the block succeeds; otherwise nothing is left.
 
     The block must create the folder. The earlier content of `target` stays until the block succeeds. If it fails,
@@ -40,7 +41,7 @@ def put_in_place(target, marker):
 
 
 @contextlib.contextmanager
-def made_aside(target):
+def made_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """`folder_beside`, but with a one-line error if the parent folder cannot be written to."""
     with contextlib.ExitStack() as stack:
         try:
@@ -50,7 +51,7 @@ def made_aside(target):
         yield aside
 
 
-def check_target(target, marker):
+def check_target(target: str | os.PathLike[str], marker: str) -> None:
     """Raises the error that `put_in_place` would raise for this target, before the long work starts."""
     while not _is_replaceable(target, marker):
         pass

@@ -1,12 +1,22 @@
 """What int8 also needs: typical images, and proof that retrieval has not become worse."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.export.parity_error import ParityError
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
 
 CALIBRATION_IMAGES = 128
 MOST_LOSS = 0.5  # points of mAP
@@ -16,7 +26,9 @@ NO_IMAGES = (
 )
 
 
-def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
+def calibration_pixels(
+    paths: Sequence[str | os.PathLike[str]], image_size: tuple[int, int], most: int = CALIBRATION_IMAGES
+) -> np.ndarray:
     """Pixels of up to 128 evenly chosen images, whose activations set the int8 scales.
 
     Args:
@@ -43,7 +55,22 @@ def calibration_pixels(paths, image_size, most=CALIBRATION_IMAGES):
     return np.concatenate([np.asarray(images) for images in test_batches(chosen, tuple(image_size), 32)])
 
 
-def map_loss(artefact, model, test_sets, exact=None):
+def check_calibration(precision: str, calibration: np.ndarray | None) -> None:
+    """Checks that int8 has typical pixels, before the model is converted.
+
+    Raises:
+        UserError: it has none.
+    """
+    if precision == "int8" and calibration is None:
+        raise UserError(
+            "int8 needs `calibration`, typical pixels, uint8 (images, height, width, 3), to choose its scales: "
+            "keras_reid.export.quantized.calibration_pixels reads them from image files. Received: None"
+        )
+
+
+def map_loss(
+    artefact: Any, model: ReIDModel, test_sets: Sequence[ReIDDataset], exact: dict[int, float] | None = None
+) -> dict[str, Any]:
     """Compares the mAP of an artefact with the model's on test sets, for `parity.json`.
 
     Cost: both embed every query and gallery image; only the artefact does if `exact` already has the model's mAP.
@@ -91,7 +118,13 @@ def map_loss(artefact, model, test_sets, exact=None):
     return {"map_loss": losses}
 
 
-def add_map_loss(parity, folder, artefact, model, context):
+def add_map_loss(
+    parity: dict[str, Any],
+    folder: str | os.PathLike[str],
+    artefact: Any,
+    model: ReIDModel,
+    context: ExportContext,
+) -> None:
     """Adds `map_loss` on the context's test sets to `parity`, in place, and to the file `parity.json`."""
     parity |= map_loss(artefact, model, context.test_sets, context.exact_map)
     write_json(pathlib.Path(folder) / "parity.json", parity)

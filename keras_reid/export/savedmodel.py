@@ -1,8 +1,13 @@
 """SavedModel: a model as a TensorFlow program, from the bytes of an image to its embedding."""
 
+from __future__ import annotations
+
 import json
+import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -17,15 +22,18 @@ from keras_reid.export.parity import verify
 from keras_reid.export.pixel_function import pixel_function
 from keras_reid.export.warmup import write_warmup
 
+if TYPE_CHECKING:
+    from keras_reid.models.reid_model import ReIDModel
+
 
 def export_savedmodel(
-    model,
-    directory,
-    precision="float32",
-    batch_sizes=ExportContext.batch_sizes,
-    max_image_bytes=ExportContext.max_image_bytes,
-    max_megapixels=ExportContext.max_megapixels,
-):
+    model: ReIDModel,
+    directory: str | os.PathLike[str],
+    precision: str = "float32",
+    batch_sizes: Sequence[int] = ExportContext.batch_sizes,
+    max_image_bytes: int = ExportContext.max_image_bytes,
+    max_megapixels: float = ExportContext.max_megapixels,
+) -> None:
     """Writes a model as a SavedModel that needs neither Keras nor this package.
 
     | signature | input | output |
@@ -74,7 +82,9 @@ def export_savedmodel(
         write_warmup(directory, model.image_size, batch_sizes)
 
 
-def write(model, folder, precision, context):
+def write(
+    model: ReIDModel, folder: str | os.PathLike[str], precision: str, context: ExportContext
+) -> dict[str, Any]:
     """Writes and verifies a SavedModel, as `keras_reid.export.formats` describes."""
     export_savedmodel(
         model, folder, precision, context.batch_sizes, context.max_image_bytes, context.max_megapixels
@@ -82,7 +92,7 @@ def write(model, folder, precision, context):
     return verify(context.images, folder, precision=precision)
 
 
-def serving_metadata(model):
+def serving_metadata(model: Any) -> dict[str, Any]:
     """How the artefact describes itself: the model's metadata, the length of an embedding, versions."""
     return {
         **model.metadata,

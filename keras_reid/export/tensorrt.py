@@ -1,8 +1,13 @@
 """TensorRT: a model from pixels to embeddings, for NVIDIA GPUs."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import json
 import multiprocessing
+import pathlib
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.export import onnx
 from keras_reid.export.hashes import copy_checked, file_hashes, known_hashes
@@ -16,10 +21,14 @@ from keras_reid.export.tensorrt_builder import (
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 
+if TYPE_CHECKING:
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
+
 _OF_THE_ONNX = ("map_loss", "map_loss_not_measured", "calibration_images")  # entries that parity.json copies
 
 
-def check(precision, options):
+def check(precision: str, options: Any) -> None:
     """Checks, before the model is loaded, that an engine can be verified and calibrated; `options` are the command's.
 
     Raises:
@@ -29,7 +38,7 @@ def check(precision, options):
     _refuse_unless_allowed(options)
 
 
-def write(model, folder, precision, context):
+def write(model: ReIDModel, folder: pathlib.Path, precision: str, context: ExportContext) -> dict[str, Any]:
     """Writes `model.onnx`, `model.engine`, `engine.json` and `parity.json`, as the command does. See `Format`.
 
     The ONNX file is verified first, as in its own format; if the same command has already exported one, it is copied.
@@ -110,7 +119,7 @@ def _write_onnx(model, folder, precision, context):
     return json.loads((folder / "parity.json").read_text(encoding="utf-8"))
 
 
-def profile(batch_sizes):
+def profile(batch_sizes: Iterable[int]) -> tuple[int, int, int]:
     """`(1, middle, largest)` of the batch sizes that a server will use.
 
     Example:
@@ -121,7 +130,7 @@ def profile(batch_sizes):
     return 1, sizes[len(sizes) // 2], sizes[-1]
 
 
-def in_own_process(function, *arguments):
+def in_own_process(function: Callable[..., Any], *arguments: Any) -> Any:
     """Calls `function(*arguments)` in a new process, which can still choose the visible GPUs."""
     with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(function, *arguments).result()

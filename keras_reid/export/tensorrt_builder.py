@@ -1,15 +1,22 @@
 """Builds a TensorRT engine from an ONNX file. Imports neither TensorFlow nor Keras."""
 
+from __future__ import annotations
+
 import hashlib
 import importlib
 import os
 import pathlib
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.export.tensorrt_calibrator import image_calibrator, keep
 from keras_reid.export.tensorrt_model import Cuda, quiet_logger
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 # TensorRT for servers and data centres; TensorRT for RTX, which can also build without a GPU.
 PACKAGES = ("tensorrt", "tensorrt_rtx")
@@ -18,7 +25,7 @@ PACKAGES = ("tensorrt", "tensorrt_rtx")
 _TURING = "SM75"
 
 
-def find_tensorrt():
+def find_tensorrt() -> Any:
     """The module `tensorrt`, or `tensorrt_rtx`, or None."""
     for package in PACKAGES:
         try:
@@ -28,12 +35,12 @@ def find_tensorrt():
     return None
 
 
-def is_typed(trt):
+def is_typed(trt: Any) -> bool:
     """Whether networks are strongly typed (the ONNX file alone sets all types), as from version 10 on."""
     return trt.__name__ == "tensorrt_rtx" or int(trt.__version__.partition(".")[0]) >= 10
 
 
-def find_gpu():
+def find_gpu() -> tuple[str | None, tuple[int, ...] | None, str | None]:
     """`(name, compute capability, None)` of the first GPU, or `(None, None, reason)` if there is none.
 
     Call it in a separate process if CUDA_VISIBLE_DEVICES hides the GPU from TensorFlow.
@@ -46,7 +53,15 @@ def find_gpu():
     return cuda.name, cuda.compute_capability, None
 
 
-def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=None, facts=None):
+def build_engine(
+    onnx_file: str | os.PathLike[str],
+    engine_file: str | os.PathLike[str],
+    precision: str,
+    batches: tuple[int, int, int],
+    pixels: np.ndarray | None = None,
+    trt: Any = None,
+    facts: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
     """Builds an engine and writes it, with `engine.json` next to it: versions, GPU, batches, layers.
 
     - TensorRT 10 and later, and TensorRT for RTX: the network is strongly typed, so the ONNX file sets the precision.
@@ -124,7 +139,7 @@ def build_engine(onnx_file, engine_file, precision, batches, pixels=None, trt=No
     return told
 
 
-def trtexec_command(image_size, precision, batches):
+def trtexec_command(image_size: tuple[int, int], precision: str, batches: tuple[int, int, int]) -> str:
     """The command that builds the same engine from `model.onnx` with TensorRT 10 or later.
 
     Example:

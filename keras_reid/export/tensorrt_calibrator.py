@@ -1,14 +1,23 @@
 """int8 scales from TensorRT's own calibration, for versions before 10."""
 
+from __future__ import annotations
+
 import contextlib
+import os
 import pathlib
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from keras_reid.utils.files import written_aside
 
+if TYPE_CHECKING:
+    from keras_reid.export.tensorrt_model import Cuda
 
-def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
+
+def image_calibrator(
+    trt: Any, pixels: np.ndarray, cache_file: str | os.PathLike[str], cuda: Cuda | None, batch: int = 16
+) -> Any:
     """An `IInt8EntropyCalibrator2` on images, with a cache.
 
     TensorRT runs the network in float32 on one batch after another, and chooses the scales by the entropy of the
@@ -56,7 +65,7 @@ def image_calibrator(trt, pixels, cache_file, cuda, batch=16):
     return ImageCalibrator()
 
 
-def keep(file, content):
+def keep(file: str | os.PathLike[str], content: bytes) -> None:
     """Writes a cache completely or not at all: half a cache would be misread, a missing one only costs time."""
     with contextlib.suppress(OSError), written_aside(file) as aside:
         aside.write_bytes(content)

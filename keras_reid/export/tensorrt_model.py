@@ -3,8 +3,10 @@
 import ctypes
 import importlib
 import json
+import os
 import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +39,7 @@ class TensorRTModel:
         (8, 2048)
     """
 
-    def __init__(self, engine):
+    def __init__(self, engine: str | os.PathLike[str]) -> None:
         engine = pathlib.Path(engine)
         self.metadata = json.loads(engine.with_name("engine.json").read_text(encoding="utf-8"))
         package = self.metadata["package"]
@@ -67,7 +69,7 @@ class TensorRTModel:
         self._context.set_tensor_address("images", self._images)
         self._context.set_tensor_address("embedding", self._embeddings)
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> np.ndarray:
         """Maps uint8 `(n, height, width, 3)`, RGB, to float32 `(n, dim)`, L2-normalised; any n works.
 
         Raises:
@@ -109,7 +111,7 @@ class Cuda:
         RuntimeError: there is no driver or no GPU.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             self._driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
         except OSError:
@@ -130,29 +132,29 @@ class Cuda:
             numbers.append(number.value)
         self.name, self.compute_capability, self.stream = name.value.decode(), tuple(numbers), stream.value
 
-    def make_current(self):
+    def make_current(self) -> None:
         """Sets the context of the calling thread; only the constructor's thread has one already."""
         self._call("cuCtxSetCurrent", self._context)
 
-    def allocate(self, size):
+    def allocate(self, size: int) -> int:
         """Allocates `size` bytes on the GPU until the process ends; returns their address."""
         address = ctypes.c_uint64()
         self._call("cuMemAlloc_v2", ctypes.byref(address), ctypes.c_size_t(size))
         return address.value
 
-    def copy_in(self, address, array):
+    def copy_in(self, address: int, array: np.ndarray) -> None:
         """Copies an array to the GPU, in stream order."""
         self._call(
             "cuMemcpyHtoDAsync_v2", *self._transfer(ctypes.c_uint64(address), array.ctypes, array.nbytes)
         )
 
-    def copy_out(self, array, address):
+    def copy_out(self, array: np.ndarray, address: int) -> None:
         """Copies from the GPU into an array, in stream order; the array is complete after `wait`."""
         self._call(
             "cuMemcpyDtoHAsync_v2", *self._transfer(array.ctypes, ctypes.c_uint64(address), array.nbytes)
         )
 
-    def wait(self):
+    def wait(self) -> None:
         """Waits until the stream has finished."""
         self._call("cuStreamSynchronize", ctypes.c_void_p(self.stream))
 
@@ -171,7 +173,7 @@ class Cuda:
             raise RuntimeError(f"CUDA: {function}: {(text.value or b'unknown error').decode()} ({code})")
 
 
-def quiet_logger(trt, messages):
+def quiet_logger(trt: Any, messages: list[str]) -> Any:
     """A TensorRT logger that appends errors to a list and ignores everything else."""
 
     class Logger(trt.ILogger):

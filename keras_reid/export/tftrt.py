@@ -1,11 +1,20 @@
 """TF-TRT: explains where to convert, because this package cannot."""
 
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, NoReturn
+
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.export.context import ExportContext
+    from keras_reid.models.reid_model import ReIDModel
 
 _FLAGS = {"float32": "FP32", "float16": "FP16", "int8": "INT8 --calibration-images FOLDER"}
 
 
-def check(precision, options):
+def check(precision: str, options: Any) -> NoReturn:
     """Always raises an error: this package needs TensorFlow 2.21, but 2.17 was the last version with TensorRT.
 
     A container with TensorFlow 2.17 converts the exported SavedModel instead, with `serving/tftrt/convert.py`, which
@@ -23,6 +32,8 @@ def check(precision, options):
     )
 
 
-def write(model, folder, precision, context):
+def write(
+    model: ReIDModel, folder: str | os.PathLike[str], precision: str, context: ExportContext
+) -> NoReturn:
     """Always raises an error, as `check` does."""
     check(precision, None)

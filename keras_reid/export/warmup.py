@@ -1,16 +1,21 @@
 """Warm-up requests that TensorFlow Serving sends through a model before it serves traffic."""
 
+import os
 import pathlib
+from collections.abc import Sequence
+from typing import Any
 
 from keras_reid.utils.optional import find, require
 
 
-def check(precision, options):
+def check(precision: str, options: Any) -> None:
     """Checks, before the model is loaded, that warm-up requests can be written."""
     find("serving", "tensorflow_serving")
 
 
-def write_warmup(directory, image_size, batch_sizes):
+def write_warmup(
+    directory: str | os.PathLike[str], image_size: tuple[int, int], batch_sizes: Sequence[int]
+) -> None:
     """Writes `assets.extra/tf_serving_warmup_requests`, with one request of bytes and one of pixels per batch size.
 
     A signature's first run with a new batch size takes many times as long as later runs. TensorFlow Serving reads this

@@ -1,15 +1,18 @@
 """The data of a run: what an experiment describes, read and checked, and the training batches."""
 
+from __future__ import annotations
+
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from keras_reid.data.dataset import ReIDDataset
 from keras_reid.data.overlaps import check_contents
 from keras_reid.data.samplers import draw_batches
 from keras_reid.data.unreadable import check_images
-from keras_reid.experiment.schema import Experiment
+from keras_reid.experiment.schema import Data, Experiment
 from keras_reid.utils.errors import UserError
 
 
@@ -21,7 +24,9 @@ class Datasets:
     tests: list
 
 
-def read_datasets(data, train=True, identities=True, protocol=None):
+def read_datasets(
+    data: Data, train: bool = True, identities: bool = True, protocol: str | None = None
+) -> tuple[ReIDDataset | None, list[ReIDDataset]]:
     """The training set and the test sets that an experiment's `data` describes, with every image checked.
 
     Args:
@@ -43,7 +48,9 @@ def read_datasets(data, train=True, identities=True, protocol=None):
     return datasets.train, datasets.tests
 
 
-def list_images(data, train=True, identities=True, protocol=None):
+def list_images(
+    data: Data, train: bool = True, identities: bool = True, protocol: str | None = None
+) -> Datasets:
     """The first half of `read_datasets`, which takes seconds: no image is decoded.
 
     Returns:
@@ -71,7 +78,7 @@ def list_images(data, train=True, identities=True, protocol=None):
     return Datasets(read[id(data.dataset)] if train else None, tests)
 
 
-def check_datasets(datasets, skip_unreadable, identities=True):
+def check_datasets(datasets: Datasets, skip_unreadable: bool, identities: bool = True) -> Datasets:
     """The second half of `read_datasets`: every image is decoded, which takes a while.
 
     Returns:
@@ -85,7 +92,7 @@ def check_datasets(datasets, skip_unreadable, identities=True):
     return Datasets(train, tests)
 
 
-def read_dataset(reader, root, protocol=None):
+def read_dataset(reader: Any, root: str | os.PathLike[str], protocol: str | None = None) -> ReIDDataset:
     """One `ReIDDataset`, with its statistics printed, and no image decoded; with another protocol, if one is given.
 
     Raises:
@@ -123,7 +130,7 @@ class IdentityBatches:
     """whether the batches of an epoch depend on what was learnt before it"""
 
     @classmethod
-    def of(cls, experiment, dataset):
+    def of(cls, experiment: Experiment, dataset: ReIDDataset) -> Self:
         """The batches that an experiment describes, with its cache filled.
 
         Raises:
@@ -136,12 +143,12 @@ class IdentityBatches:
         return cls(experiment, dataset, None if cache is None else PixelCache.of(paths, cache))
 
     @cached_property
-    def names(self):
+    def names(self) -> list[str]:
         """Of the labels, by their numbers."""
         return self.dataset.train_labels()[2]
 
     @property
-    def classes(self):
+    def classes(self) -> int:
         """How many identities the head tells apart."""
         return len(self.names)
 
@@ -152,15 +159,15 @@ class IdentityBatches:
         return draw_batches(self.experiment.data.sampler, *labels, seed=seed, epoch=0).shape
 
     @property
-    def steps_per_epoch(self):
+    def steps_per_epoch(self) -> int:
         return self._shape[0]
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """Images of a step."""
         return self._shape[1]
 
-    def check(self):
+    def check(self) -> None:
         """Makes the first batches, so that mistakes in them show before the model is built.
 
         Raises:
@@ -168,7 +175,14 @@ class IdentityBatches:
         """
         self.start(None, 0)
 
-    def start(self, model, epoch, step=0, epochs=None, part=None):
+    def start(
+        self,
+        model: Any,
+        epoch: int,
+        step: int = 0,
+        epochs: int | None = None,
+        part: tuple[int, int] | None = None,
+    ) -> Any:
         """A `tf.data.Dataset` of the batches from any step on.
 
         Args:
@@ -189,7 +203,15 @@ class IdentityBatches:
             )[0]
         return self._made[wanted]
 
-    def make(self, dataset, sampler, first_epoch, first_step, epochs, part):
+    def make(
+        self,
+        dataset: ReIDDataset,
+        sampler: Any,
+        first_epoch: int,
+        first_step: int,
+        epochs: int,
+        part: tuple[int, int],
+    ) -> Any:
         """`train_batches` of a data set with the same images, prepared as the experiment says."""
         from keras_reid.data.pipeline import train_batches
 

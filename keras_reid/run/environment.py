@@ -1,14 +1,21 @@
 """What the numbers of a run depend on besides its experiment: it is set up, and written down."""
 
+from __future__ import annotations
+
 import datetime
 import hashlib
 import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.experiment.schema import Experiment
 
 # Beginnings of environment variables' names.
 _FLAGS = (
@@ -25,7 +32,7 @@ _FLAGS = (
 )
 
 
-def set_up(experiment):
+def set_up(experiment: Experiment) -> Any:
     """Sets devices, precision and seed as an experiment says, before anything is computed.
 
     Returns:
@@ -52,7 +59,7 @@ def set_up(experiment):
     return strategy
 
 
-def write_environment(file, seed, data_fingerprint):
+def write_environment(file: str | os.PathLike[str], seed: int, data_fingerprint: str) -> None:
     """Writes, or adds to, `environment.json`: seed, data fingerprint, and for each process that worked on the run its
     time, versions, git revision and machine.
 
@@ -70,7 +77,7 @@ def write_environment(file, seed, data_fingerprint):
     write_json(file, {"seed": seed, "data_fingerprint": data_fingerprint, "sessions": [*sessions, session]})
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Versions of what the numbers depend on."""
     import keras
     import numpy as np
@@ -87,7 +94,7 @@ def versions():
     }
 
 
-def git_revision(folder="."):
+def git_revision(folder: str | os.PathLike[str] = ".") -> dict[str, Any] | None:
     """`{"revision": "3f2a…", "modified": False}` of the git repository that a folder is in; None if it is in none.
 
     `modified` says whether a tracked file differs from the revision.
@@ -99,7 +106,7 @@ def git_revision(folder="."):
         return None
 
 
-def machine():
+def machine() -> dict[str, Any]:
     """Processor, cores, GPUs, how TensorFlow was built, and the environment variables that steer it."""
     import tensorflow as tf
 
@@ -117,7 +124,7 @@ def machine():
     }
 
 
-def fingerprint(dataset):
+def fingerprint(dataset: ReIDDataset) -> str:
     """Changes with the training images (their names and sizes in bytes) or their labels, with which a resumed run would
     not be the same run. It does not read the images."""
     digest = hashlib.sha256()

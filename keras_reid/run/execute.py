@@ -1,7 +1,10 @@
 """A run from its beginning to its end."""
 
+from __future__ import annotations
+
 import contextlib
 import sys
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.run.data import IdentityBatches, check_datasets, list_images
 from keras_reid.run.environment import set_up
@@ -12,10 +15,16 @@ from keras_reid.run.train import follow, train
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Experiment
+
 _TERMINATED = 128 + 15  # as a shell says of a process that SIGTERM ended
 
 
-def run(experiment, directory, resume=False, trust_code=False):
+def run(
+    experiment: Experiment, directory: RunDirectory | None, resume: bool = False, trust_code: bool = False
+) -> dict[str, dict[str, Any]]:
     """Trains and evaluates an experiment and writes its results to a run directory.
 
     The final metrics and `model.keras` are those of the last epoch; `best.keras` and `best.json` are those of the best
@@ -48,6 +57,7 @@ def run(experiment, directory, resume=False, trust_code=False):
         stages.load(datasets, trust_code)
     datasets = check_datasets(datasets, experiment.data.skip_unreadable, stages.labelled)
 
+    assert datasets.train is not None  # as it was asked for
     with _said_in_words(directory):
         batches = stages.batches(IdentityBatches.of(experiment, datasets.train))
         if not resume:

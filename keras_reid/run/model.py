@@ -1,15 +1,23 @@
 """From descriptions to Keras objects, once the data is known."""
 
+from __future__ import annotations
+
 import dataclasses
 import inspect
 import re
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.experiment.component import Backbone, Component, Head, Pooling, build
 from keras_reid.run.environment import versions
 from keras_reid.utils.errors import UserError, reason
 
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.experiment.schema import Experiment
+    from keras_reid.models.reid_model import ReIDModel
 
-def build_backbone(experiment):
+
+def build_backbone(experiment: Experiment) -> Any:
     """The backbone of an experiment; fetches its pretrained weights, if it starts from any.
 
     Raises:
@@ -22,7 +30,7 @@ def build_backbone(experiment):
     return _build("model.backbone", settings.backbone, facts)
 
 
-def build_model(experiment, num_classes, backbone=None):
+def build_model(experiment: Experiment, num_classes: int, backbone: Any = None) -> ReIDModel:
     """The compiled-to-be `ReIDModel` of an experiment.
 
     Args:
@@ -87,7 +95,7 @@ def _check_pooling(settings):
         )
 
 
-def check_saving(model, experiment):
+def check_saving(model: Any, experiment: Experiment) -> None:
     """Refuses a model with parts of the user's own that could not be saved, before it is trained.
 
     Raises:
@@ -115,7 +123,9 @@ def _is_described(part):
     )
 
 
-def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
+def compile_model(
+    model: Any, experiment: Experiment, steps_per_epoch: float, most_clusters: int | None = None
+) -> Any:
     """Compiles a model as the experiment says.
 
     Args:
@@ -175,7 +185,7 @@ def compile_model(model, experiment, steps_per_epoch, most_clusters=None):
     return model
 
 
-def build_logit_loss(description):
+def build_logit_loss(description: Any) -> Any:
     """The loss that `Experiment.distillation.logit_loss` describes; None for none.
 
     Raises:
@@ -231,7 +241,9 @@ def _line(error):
     return " ".join(reason(error).split())
 
 
-def make_model(experiment, stages, strategy, dataset, backbone, batches):
+def make_model(
+    experiment: Experiment, stages: Any, strategy: Any, dataset: ReIDDataset, backbone: Any, batches: Any
+) -> Any:
     """The compiled model of a run.
 
     Args:

@@ -1,12 +1,30 @@
 """The report of a finished run, made again: because it is asked for, or because its model was calibrated."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from keras_reid.experiment.evaluation_settings import cosine_entry
 from keras_reid.utils.files import read_json
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Experiment
 
 _SAME = 1e-3  # of a metric: what rounding on another processor may change
 
 
-def report_again(run, experiment, model, tests, output=None, features=None):
+def report_again(
+    run: RunDirectory,
+    experiment: Experiment,
+    model: Any,
+    tests: Sequence[ReIDDataset],
+    output: str | os.PathLike[str] | None = None,
+    features: Mapping[str, Any] | None = None,
+) -> None:
     """Evaluates the model of a run on the run's test sets, and writes the report.
 
     Args:

@@ -1,14 +1,33 @@
 """What a run leaves behind when it is done: the model, the report, the metrics."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 from keras_reid.experiment.description import changed
 from keras_reid.utils.files import write_json, written_aside
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.evaluation.evaluator import DatasetEvaluation
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Experiment
 
 # Pairs of a query and a gallery image that are compared for ROC and histogram at the end of a training: about a
 # minute of two cores at 2048 dimensions; Market-1501 has a third of it, MSMT17 five times as many.
 _MOST_PAIRS = 2e8
 
 
-def write_results(experiment, directory, stages, model, tests, evaluations):
+def write_results(
+    experiment: Experiment,
+    directory: RunDirectory,
+    stages: Any,
+    model: Any,
+    tests: Sequence[ReIDDataset],
+    evaluations: Mapping[str, DatasetEvaluation],
+) -> dict[str, dict[str, Any]]:
     """Saves the trained model, and writes its report and its metrics.
 
     Args:
@@ -35,7 +54,7 @@ def write_results(experiment, directory, stages, model, tests, evaluations):
     return metrics
 
 
-def save_model(model, file, epoch=None):
+def save_model(model: Any, file: str | os.PathLike[str], epoch: int | None = None) -> None:
     """Saves a model without its optimizer, which would triple its size; of a `Distiller` the student.
 
     Args:
@@ -55,7 +74,13 @@ def save_model(model, file, epoch=None):
         bare.save(aside)
 
 
-def write_pages(experiment, directory, model, tests, evaluations):
+def write_pages(
+    experiment: Experiment,
+    directory: RunDirectory,
+    model: Any,
+    tests: Sequence[ReIDDataset],
+    evaluations: Mapping[str, DatasetEvaluation],
+) -> None:
     """Writes the report, its ranked lists as pictures, and what TensorBoard's projector shows.
 
     ROC and histogram of a test set with more than 2 · 10⁸ pairs are left to `keras-reid report`.
@@ -69,7 +94,15 @@ def write_pages(experiment, directory, model, tests, evaluations):
         write_projector(directory / "tensorboard", dataset, evaluation.query, evaluation.gallery, images)
 
 
-def write_run_report(model, experiment, directory, tests, evaluations, most_pairs=None, output=None):
+def write_run_report(
+    model: Any,
+    experiment: Experiment,
+    directory: str | os.PathLike[str],
+    tests: Sequence[ReIDDataset],
+    evaluations: Mapping[str, DatasetEvaluation],
+    most_pairs: float | None = None,
+    output: str | os.PathLike[str] | None = None,
+) -> None:
     """Writes the report of a run, and its ranked lists as pictures; prints where.
 
     Args:

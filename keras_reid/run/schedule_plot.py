@@ -1,6 +1,10 @@
 """The learning rate of an experiment, drawn and printed before it is trained."""
 
+from __future__ import annotations
+
+import os
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -8,10 +12,13 @@ from keras_reid.experiment.components import Backbone
 from keras_reid.run.data import read_dataset
 from keras_reid.run.model import build_model, compile_model
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.schema import Experiment
+
 _POINTS = 4000
 
 
-def plot_schedule(experiment, path):
+def plot_schedule(experiment: Experiment, path: str | os.PathLike[str]) -> None:
     """Draws the learning rate of an experiment over its steps, and prints it at some epochs.
 
     The rate comes from the optimizer of the compiled model, so the picture shows what training uses. The data set is
@@ -35,7 +42,7 @@ def plot_schedule(experiment, path):
     labels = dataset.train_labels()
     batches = len(draw_batches(experiment.data.sampler, *labels, seed=experiment.training.seed, epoch=0))
     if isinstance(experiment.model.backbone, Backbone):
-        backbone = replace(experiment.model.backbone, pretrained=None)
+        backbone = replace(experiment.model.backbone, pretrained=None)  # type: ignore[call-arg]
         experiment = replace(experiment, model=replace(experiment.model, backbone=backbone))
     model = compile_model(build_model(experiment, len(labels[2])), experiment, batches)
 

@@ -1,11 +1,13 @@
 """Mean and spread of the metrics over several seeds."""
 
+import os
 import statistics
+from collections.abc import Mapping
 
 from keras_reid.utils.files import write_json
 
 
-def print_spread(results):
+def print_spread(results: Mapping[int, Mapping[str, Mapping[str, float]]]) -> None:
     """A table of mean and standard deviation over the seeds, in percent."""
     import rich.console
     import rich.table
@@ -24,7 +26,9 @@ def print_spread(results):
     rich.console.Console().print(table)
 
 
-def write_spread(file, results):
+def write_spread(
+    file: str | os.PathLike[str], results: Mapping[int, Mapping[str, Mapping[str, float]]]
+) -> None:
     """The metrics of each seed, as in its metrics.json, and their mean and standard deviation, as fractions."""
     from keras_reid.evaluation.metric_tables import COLUMNS
 

@@ -1,5 +1,9 @@
 """A run in its directory, as `fit` is asked for it: a new one, or one that goes on."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 from keras_reid.experiment.loading import resolve
 from keras_reid.experiment.run_directory import RunDirectory
 from keras_reid.utils import command_line
@@ -8,7 +12,14 @@ from keras_reid.utils.files import read_json
 from keras_reid.utils.workers import this_worker
 
 
-def run_in_directory(file, arguments, smoke, seed, resume, trust_code):
+def run_in_directory(
+    file: str | os.PathLike[str],
+    arguments: Sequence[str],
+    smoke: bool,
+    seed: int | None,
+    resume: bool,
+    trust_code: bool,
+) -> dict[str, dict[str, Any]]:
     """Runs an experiment file and writes the results to `runs/NAME`, which no other process may write to meanwhile.
 
     Args:
@@ -39,7 +50,7 @@ def run_in_directory(file, arguments, smoke, seed, resume, trust_code):
     new = directory is None and chief
     if new:
         directory = RunDirectory.create(experiment, file, arguments, smoke, seed)
-    elif chief:
+    elif directory is not None:
         directory.note_code(file)
     try:
         command_line.load_tensorflow()
@@ -47,7 +58,7 @@ def run_in_directory(file, arguments, smoke, seed, resume, trust_code):
 
         return run(experiment, directory, resume, trust_code)
     except UserError:
-        if new and not directory.has_begun():
+        if new and directory is not None and not directory.has_begun():
             directory.remove()  # so that the corrected command has the name
         raise
     finally:

@@ -1,15 +1,34 @@
 """The training of a run, in the chief and in the other workers."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.run.environment import fingerprint, write_environment
 from keras_reid.run.results import save_model
 from keras_reid.utils.workers import this_worker
 
+if TYPE_CHECKING:
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Experiment
+    from keras_reid.run.data import Datasets
+    from keras_reid.training.callbacks import RunEvaluation
 
-def train(experiment, directory, resume, strategy, model, datasets, batches, stage_callbacks):
+
+def train(
+    experiment: Experiment,
+    directory: RunDirectory,
+    resume: bool,
+    strategy: Any,
+    model: Any,
+    datasets: Datasets,
+    batches: Any,
+    stage_callbacks: Mapping[str, Any],
+) -> RunEvaluation:
     """Trains the model of a run, with all that watches, tests and keeps it.
 
     Args:
@@ -33,6 +52,7 @@ def train(experiment, directory, resume, strategy, model, datasets, batches, sta
         f"{model.count_params():,} parameters, {batches.classes or 'no'} classes, {training.epochs} epochs "
         f"of {batches.steps_per_epoch} steps, {batches.batch_size} images a step; results in {directory.path}"
     )
+    assert datasets.train is not None  # what is trained on
     data = fingerprint(datasets.train)
     best = callbacks.BestModel(directory.path, save_model, training.patience)
     retrieval = callbacks.RunEvaluation(
@@ -92,7 +112,7 @@ def train(experiment, directory, resume, strategy, model, datasets, batches, sta
     return retrieval
 
 
-def follow(experiment, strategy, model, batches):
+def follow(experiment: Experiment, strategy: Any, model: Any, batches: Any) -> None:
     """What another worker than the chief does: it trains with the chief until that ends, and waits while it evaluates.
 
     Writes nothing.

@@ -37,7 +37,7 @@ class Publish:
     verified would go unnoticed"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Publish,
         arguments,
@@ -51,7 +51,12 @@ def main(arguments):
     )
 
 
-def publish(export, model, version=None, allow_unchecked=False):
+def publish(
+    export: str | os.PathLike[str],
+    model: str | os.PathLike[str],
+    version: int | None = None,
+    allow_unchecked: bool = False,
+) -> pathlib.Path:
     """Copies an export to `model/VERSION` and returns that folder.
 
     If several calls run at the same time, each gets its own version, in the order in which they finish. If several name

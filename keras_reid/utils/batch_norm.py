@@ -1,10 +1,14 @@
 """Batch normalisation in training, in one operation where the backend has it."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 from keras import ops
 
 
-def normalize_over_batch(inputs, gamma, beta, epsilon):
+def normalize_over_batch(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
     """Normalises a feature map with the statistics of its batch.
 
     `y = (x - μ) / sqrt(σ² + ε) · γ + β`, with the mean μ and the biased variance σ² over batch, height and width.

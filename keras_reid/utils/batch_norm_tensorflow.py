@@ -1,9 +1,13 @@
 """TensorFlow's part of `keras_reid.utils.batch_norm`."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import tensorflow as tf
 
 
-def normalize_over_batch(inputs, gamma, beta, epsilon):
+def normalize_over_batch(inputs: Any, gamma: Any, beta: Any, epsilon: float) -> tuple[Any, Any, Any]:
     """As `keras_reid.utils.batch_norm.normalize_over_batch`."""
     unused = tf.zeros((0,), tf.float32)
     outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(

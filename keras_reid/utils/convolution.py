@@ -1,5 +1,10 @@
 """A convolution whose gradients are computed in the fastest way the processor knows."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -7,7 +12,13 @@ from keras import ops
 SWITCH = "KERAS_REID_CONVOLUTIONS"
 
 
-def convolution_for_training(inputs, kernel, strides=(1, 1), padding="valid", dilation_rate=(1, 1)):
+def convolution_for_training(
+    inputs: Any,
+    kernel: Any,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
     """A 2D convolution, with gradients that are the usual ones within rounding.
 
     On some processors, TensorFlow's gradient towards the input takes four times as long as the convolution. There are
@@ -43,7 +54,7 @@ def convolution_for_training(inputs, kernel, strides=(1, 1), padding="valid", di
     return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
 
 
-def has_grouped_kernels():
+def has_grouped_kernels() -> bool:
     """Whether the library has fast kernels for grouped convolutions here: on TensorFlow with a GPU."""
     if keras.backend.backend() != "tensorflow":
         return False
@@ -52,7 +63,13 @@ def has_grouped_kernels():
     return convolution_tensorflow.has_gpu()
 
 
-def grouped_convolution(inputs, kernel, strides=(1, 1), padding="valid", dilation_rate=(1, 1)):
+def grouped_convolution(
+    inputs: Any,
+    kernel: Any,
+    strides: Sequence[int] = (1, 1),
+    padding: str = "valid",
+    dilation_rate: Sequence[int] = (1, 1),
+) -> Any:
     """A grouped convolution by the library's own kernel, where `has_grouped_kernels()`.
 
     Args:

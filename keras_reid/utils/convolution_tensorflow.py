@@ -1,9 +1,12 @@
 """TensorFlow's part of `keras_reid.utils.convolution`: ways to compute the gradients, and the fastest of them."""
 
+from __future__ import annotations
+
 import functools
 import math
 import os
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -30,22 +33,22 @@ class Case(NamedTuple):
     padding: str  # "SAME" or "VALID"
 
     @property
-    def kernel(self):
+    def kernel(self) -> tuple[int, ...]:
         """The shape of the kernel."""
         return self[:4]
 
     @property
-    def strides(self):
+    def strides(self) -> list[int]:
         """As TensorFlow takes them."""
         return [1, self.stride, self.stride, 1]
 
     @property
-    def pointwise(self):
+    def pointwise(self) -> bool:
         """Whether it multiplies the channels of each pixel with a matrix."""
         return self.height == self.width == 1
 
 
-def ways_to_input(case):
+def ways_to_input(case: Case) -> dict[str, Callable[..., Any]]:
     """Ways to compute the gradient towards the input.
 
     Returns:
@@ -59,7 +62,7 @@ def ways_to_input(case):
     return ways
 
 
-def ways_to_kernel(case):
+def ways_to_kernel(case: Case) -> dict[str, Callable[..., Any]]:
     """Ways to compute the gradient towards the kernel: as `ways_to_input`, with `way(case, x, dy)`."""
     return {"own": _to_kernel} | (
         {"product": _to_kernel_product} if case.pointwise and case.stride == 1 else {}
@@ -101,7 +104,9 @@ def _rows(x):
     return tf.reshape(x, (-1, x.shape[-1]))
 
 
-def convolution_for_training(inputs, kernel, strides, padding, dilation_rate):
+def convolution_for_training(
+    inputs: Any, kernel: Any, strides: Sequence[int], padding: str, dilation_rate: Sequence[int]
+) -> Any:
     """As `keras_reid.utils.convolution.convolution_for_training`; None where TensorFlow's own gradients are fastest."""
     inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
     case = case_of(inputs, kernel, strides, padding, dilation_rate)
@@ -129,7 +134,9 @@ def _convolution(case, to_input, to_kernel, inputs, kernel):
     return convolve(inputs, kernel)
 
 
-def case_of(inputs, kernel, strides, padding, dilation_rate):
+def case_of(
+    inputs: Any, kernel: Any, strides: Sequence[int], padding: str, dilation_rate: Sequence[int]
+) -> Case | None:
     """The `Case`, or None where TensorFlow's own gradients stay unasked: on GPUs, if they are wanted, and so on."""
     if _switched_off() or has_gpu():
         return None
@@ -149,12 +156,14 @@ def case_of(inputs, kernel, strides, padding, dilation_rate):
     return Case(height, width, channels, filters, strides[0], "SAME" if same else "VALID")
 
 
-def has_gpu():
+def has_gpu() -> bool:
     """Whether TensorFlow sees a GPU."""
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def grouped_convolution(inputs, kernel, strides, padding, dilation_rate):
+def grouped_convolution(
+    inputs: Any, kernel: Any, strides: Sequence[int], padding: str, dilation_rate: Sequence[int]
+) -> Any:
     """As `keras_reid.utils.convolution.grouped_convolution`: `keras.ops.conv` would compile it with XLA."""
     inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
     return tf.nn.conv2d(inputs, kernel, list(strides), padding.upper(), dilations=list(dilation_rate))
@@ -169,7 +178,7 @@ def _switched_off():
     return value == "plain"
 
 
-def typical_map(shape):
+def typical_map(shape: Any) -> tuple[int, int]:
     """Height and width, powers of 2, that stand for all maps of about as many positions as this `shape`."""
     positions = _USUAL_POSITIONS if None in shape[1:3] else shape[1] * shape[2]
     width = min(max(2 ** round(math.log2(max(positions, 1) / 2) / 2), 4), _LARGEST_MAP)
@@ -177,7 +186,7 @@ def typical_map(shape):
 
 
 @functools.cache
-def fastest(case, height, width, dtype):
+def fastest(case: Case, height: int, width: int, dtype: Any) -> Any:
     """The names of the fastest ways towards the input and towards the kernel, on maps of this size."""
     tensors = functools.cache(functools.partial(_tensors, case, height, width, dtype))
     what = f"{case.height}x{case.width} {case.channels}-{case.filters} stride {case.stride} {case.padding.lower()}"

@@ -1,5 +1,7 @@
 """Which of several ways to compute the same is fastest on this machine: measured once, then remembered."""
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
@@ -8,6 +10,8 @@ import pathlib
 import threading
 import time
 import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
@@ -35,7 +39,7 @@ class MeasuredChoices:
         'formula'
     """
 
-    def __init__(self, name, machine):
+    def __init__(self, name: str, machine: Any) -> None:
         self.machine = machine
         digest = hashlib.sha256(json.dumps(machine, sort_keys=True).encode()).hexdigest()[:12]
         self.path = _cache_folder() / f"{name}-{digest}.json"
@@ -43,7 +47,7 @@ class MeasuredChoices:
         self._unwritable = False
         self._turn = threading.RLock()
 
-    def fastest(self, question, make_ways):
+    def fastest(self, question: str, make_ways: Callable[[], Mapping[str, Callable[[], Any]]]) -> str:
         """The name of the fastest way.
 
         Args:

@@ -1,10 +1,12 @@
 """What computes: the name of the processor."""
 
+from __future__ import annotations
+
 import pathlib
 import platform
 
 
-def processor_name():
+def processor_name() -> str:
     """The processor's name from Linux, or from Python.
 
     Example:

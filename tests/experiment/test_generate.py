@@ -84,7 +84,7 @@ def test_what_the_marks_do():
 
 
 def test_attributes_of_the_class_reach_the_description():
-    assert 'takes: ClassVar[str] = "map"' in generate.descriptions_text("heads")
+    assert 'takes: ClassVar[Literal["map"]] = "map"' in generate.descriptions_text("heads")
     assert "cuts_negatives: ClassVar[bool] = True" in generate.descriptions_text("pooling")
     assert "takes" not in generate._description("LinearHead", heads.LinearHead, "Head")
 

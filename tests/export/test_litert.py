@@ -92,6 +92,12 @@ def test_int8_needs_images(model, tmp_path):
         litert.write(model, tmp_path / "int8", "int8", context(model))
 
 
+def test_int8_without_pixels_is_refused_before_anything_is_converted(tmp_path):
+    with pytest.raises(UserError, match=r"int8 needs `calibration`, typical pixels.* Received: None"):
+        litert.export_litert(None, tmp_path / "model.tflite", "int8")
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_missing_package_is_named_with_its_extra(model, tmp_path, monkeypatch):
     import sys
 

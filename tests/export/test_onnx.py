@@ -159,6 +159,12 @@ def two_convolutions():
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
 
 
+def test_int8_without_pixels_is_refused_before_anything_is_converted(tmp_path):
+    with pytest.raises(UserError, match=r"int8 needs `calibration`, typical pixels.* Received: None"):
+        export_onnx(None, tmp_path / "model.onnx", "int8")
+    assert not any(tmp_path.iterdir())
+
+
 def test_int8_leaves_the_first_convolution_and_the_biases_alone():
     exact, quantised = two_convolutions(), to_int8(two_convolutions(), pixels(20))
     made_by = {name: node.op_type for node in quantised.graph.node for name in node.output}

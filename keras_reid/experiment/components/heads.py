@@ -125,7 +125,7 @@ class MultiGranularityHeads(Head):
     """
 
     builds: ClassVar[str] = "keras_reid.heads.MultiGranularityHeads"
-    takes: ClassVar[str] = "maps"
+    takes: ClassVar[Literal["maps"]] = "maps"
     late: ClassVar[dict] = {"num_classes": "num_classes"}
     parts: ClassVar[dict] = {"classifier": ("num_classes",), "pooling": ()}
     classifier: Any = LinearClassifier()
@@ -146,7 +146,7 @@ class PartialHead(Head):
     """
 
     builds: ClassVar[str] = "keras_reid.heads.PartialHead"
-    takes: ClassVar[str] = "map"
+    takes: ClassVar[Literal["map"]] = "map"
     late: ClassVar[dict] = {"num_classes": "num_classes"}
     parts: ClassVar[dict] = {"classifier": ("num_classes",)}
     classifier: Any = LinearClassifier()

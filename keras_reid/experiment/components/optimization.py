@@ -6,7 +6,7 @@ schedules count epochs instead of steps.
 
 import math
 from dataclasses import dataclass, fields
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from keras_reid.experiment.component import Component
 
@@ -60,10 +60,10 @@ class _Optimizer(Component):
     """updates after which the weights become their average; none waits for the end"""
 
     @property
-    def needs(self):
+    def needs(self) -> list[str]:
         return [] if self.head_learning_rate_factor == 1 else ["head_pattern"]
 
-    def build(self, head_pattern=None):
+    def build(self, head_pattern: str | None = None) -> Any:  # type: ignore[override]
         """The optimizer.
 
         Args:
@@ -115,7 +115,7 @@ class _Schedule(Component):
     warmup_kind: Literal["linear", "exponential", "constant"] = "linear"
     """how it rises"""
 
-    def warmup_epochs(self, steps_per_epoch):
+    def warmup_epochs(self, steps_per_epoch: float) -> int:
         """Epochs that the warm-up touches."""
         return math.ceil(self.warmup_steps / steps_per_epoch)
 
@@ -124,7 +124,7 @@ class _Schedule(Component):
 class Constant(_Schedule):
     """The learning rate stays as it is after the warm-up."""
 
-    def build(self, learning_rate, steps_per_epoch, epochs):
+    def build(self, learning_rate: float, steps_per_epoch: float, epochs: int) -> float:  # type: ignore[override]
         return learning_rate
 
 
@@ -142,7 +142,7 @@ class MultiStep(_Schedule):
     delay_epochs: int = 0
     """first epochs that the original's counting leaves out; by epochs, the milestones themselves say where they are"""
 
-    def marks(self, steps_per_epoch, epochs):
+    def marks(self, steps_per_epoch: float, epochs: int) -> dict[int, str]:
         """`{epoch: what happens at its start}`, epochs from 0."""
         not_counted = 0
         if self.counting == "original":
@@ -150,7 +150,7 @@ class MultiStep(_Schedule):
             not_counted = max(self.warmup_epochs(steps_per_epoch), self.delay_epochs + 1) - 1
         return {milestone + not_counted: "milestone" for milestone in sorted(self.milestones)}
 
-    def build(self, learning_rate, steps_per_epoch, epochs):
+    def build(self, learning_rate: float, steps_per_epoch: float, epochs: int) -> Any:  # type: ignore[override]
         if self.delay_epochs < 0 or (self.delay_epochs and self.counting != "original"):
             raise ValueError(
                 "delay_epochs of MultiStep must be 0 or more, and 0 unless counting is 'original': by epochs, "
@@ -178,11 +178,11 @@ class Cosine(_Schedule):
     """epochs: from the end of the delay to the end of training, changing at every step; original, as in FastReID:
     changing once an epoch, and the warm-up's epochs belong to the delay"""
 
-    def marks(self, steps_per_epoch, epochs):
+    def marks(self, steps_per_epoch: float, epochs: int) -> dict[int, str]:
         """`{epoch: what happens at its start}`, epochs from 0."""
         return {self._span(steps_per_epoch, epochs)[0]: "cosine begins"}
 
-    def build(self, learning_rate, steps_per_epoch, epochs):
+    def build(self, learning_rate: float, steps_per_epoch: float, epochs: int) -> Any:  # type: ignore[override]
         from keras_reid.training import CosineAfterDelay
 
         first, last = self._span(steps_per_epoch, epochs)

@@ -1,11 +1,18 @@
 """An ONNX model, run by ONNX Runtime on the CPU."""
 
+from __future__ import annotations
+
 import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import onnxruntime
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def load(artefact):
+
+def load(artefact: str) -> Callable[[str, list[bytes], np.ndarray], np.ndarray]:
     session = onnxruntime.InferenceSession(
         str(pathlib.Path(artefact) / "model.onnx"), providers=["CPUExecutionProvider"]
     )

@@ -1,11 +1,21 @@
 """Adaptation: a trained model goes on with images of another domain, whose identities nobody knows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from keras_reid.run.stages.stage import Stage
 from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.workers import this_worker
+
+if TYPE_CHECKING:
+    from keras_reid.experiment import schema
+    from keras_reid.experiment.schema import Experiment
+    from keras_reid.models.reid_model import ReIDModel
+    from keras_reid.run.data import Datasets
 
 
 class Adaptation(Stage):
@@ -17,20 +27,20 @@ class Adaptation(Stage):
     labelled = False
 
     @staticmethod
-    def wanted(experiment):
+    def wanted(experiment: Experiment) -> bool:
         return experiment.adaptation.wanted
 
-    def check(self):
+    def check(self) -> None:
         from keras_reid.training.adaptation import check_installed
 
         check_installed()
         _check_together(self.experiment)
         check_trained("adaptation.source", self.experiment.adaptation.source)
 
-    def load(self, datasets, trust_code):
+    def load(self, datasets: Datasets, trust_code: bool) -> None:
         self._source = load_source(self.experiment.adaptation, trust_code)
 
-    def batches(self, batches):
+    def batches(self, batches: Any) -> Any:
         from keras_reid.training.adaptation import Target
 
         settings = self.experiment.adaptation
@@ -48,24 +58,24 @@ class Adaptation(Stage):
         )
         return self._target
 
-    def prepare(self, model):
+    def prepare(self, model: Any) -> Any:
         start_from(model, self._source, self.experiment)
         return model
 
-    def callbacks(self, model):
+    def callbacks(self, model: Any) -> dict[str, Any]:
         from keras_reid.training.adaptation import cluster_memory
 
         cluster_memory(model)  # rejects other losses
         return {"target": self._target}
 
 
-def load_source(settings, trust_code=False):
+def load_source(settings: schema.Adaptation, trust_code: bool = False) -> ReIDModel:
     """The `ReIDModel` that an adaptation starts from."""
     (source,) = load_trained("adaptation.source", [settings.source], trust_code)
     return source
 
 
-def start_from(model, source, experiment):
+def start_from(model: ReIDModel, source: ReIDModel, experiment: Experiment) -> None:
     """Gives a model the weights of the source, all but those of the classifier, which is put out of use.
 
     Args:

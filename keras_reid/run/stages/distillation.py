@@ -1,35 +1,48 @@
 """Distillation: the model learns from teachers too."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.run.model import build_logit_loss, check_saving
 from keras_reid.run.stages.stage import Stage
 from keras_reid.run.stages.trained_models import check_trained, load_trained, name_of
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.experiment import schema
+    from keras_reid.experiment.schema import Experiment
+    from keras_reid.models.distiller import Distiller
+    from keras_reid.models.reid_model import ReIDModel
+    from keras_reid.run.data import Datasets
+    from keras_reid.training.teacher_outputs import TeacherOutputs
+
 
 class Distillation(Stage):
     """Puts the model into a `Distiller`, with what its teachers give for each image."""
 
     @staticmethod
-    def wanted(experiment):
+    def wanted(experiment: Experiment) -> bool:
         return experiment.distillation.wanted
 
-    def check(self):
+    def check(self) -> None:
         check_teachers(self.experiment.distillation)
 
-    def load(self, datasets, trust_code):
+    def load(self, datasets: Datasets, trust_code: bool) -> None:
         self._teachers = load_teachers(self.experiment.distillation, trust_code)
 
-    def batches(self, batches):
+    def batches(self, batches: Any) -> Any:
         self._outputs = plain_outputs(self.experiment.distillation, self._teachers, batches.dataset)
         return replace(batches, more_labels=self._outputs)
 
-    def prepare(self, model):
+    def prepare(self, model: Any) -> Any:
         return with_teachers(model, self.experiment, self._teachers, self._outputs)
 
 
-def check_teachers(settings):
+def check_teachers(settings: schema.Distillation) -> None:
     """Checks that the files of the teachers exist, without loading them.
 
     Args:
@@ -42,7 +55,7 @@ def check_teachers(settings):
         check_trained("distillation.teachers", teacher)
 
 
-def load_teachers(settings, trust_code=False):
+def load_teachers(settings: schema.Distillation, trust_code: bool = False) -> list[ReIDModel]:
     """The teachers as `ReIDModel`s. Loading them does not advance the global seed.
 
     Raises:
@@ -52,7 +65,9 @@ def load_teachers(settings, trust_code=False):
     return load_trained("distillation.teachers", settings.teachers, trust_code)
 
 
-def plain_outputs(settings, teachers, dataset):
+def plain_outputs(
+    settings: schema.Distillation, teachers: Sequence[ReIDModel], dataset: ReIDDataset
+) -> TeacherOutputs | None:
     """What teachers give for the plain training images, a `TeacherOutputs`; None where they see the augmented ones.
 
     Says how many of the images each teacher recognises.
@@ -75,7 +90,9 @@ def plain_outputs(settings, teachers, dataset):
     return outputs
 
 
-def with_teachers(student, experiment, teachers, outputs):
+def with_teachers(
+    student: ReIDModel, experiment: Experiment, teachers: Sequence[ReIDModel], outputs: TeacherOutputs | None
+) -> Distiller:
     """The student within a `Distiller`.
 
     Args:

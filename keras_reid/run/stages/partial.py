@@ -1,37 +1,51 @@
 """Partial images: the share of DSR is chosen on validation data; its results stand next to those of the embeddings."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-from keras_reid.experiment.evaluation_settings import cosine_entry
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from keras_reid.experiment.evaluation_settings import Evaluation, cosine_entry
 from keras_reid.experiment.loading import load_experiment
 from keras_reid.experiment.requested_data import requested_data
 from keras_reid.run.stages.stage import Stage
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.data.sample import Sample
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Data, Experiment
+    from keras_reid.run.data import Datasets
 
 
 class Partial(Stage):
     """Tests by the embeddings and by DSR, which compares local features."""
 
     @staticmethod
-    def wanted(experiment):
+    def wanted(experiment: Experiment) -> bool:
         return experiment.evaluation.metric == "dsr"
 
-    def load(self, datasets, trust_code):
+    def load(self, datasets: Datasets, trust_code: bool) -> None:
         self._validation = None
         if self.experiment.evaluation.dsr_validation is not None:
             self._validation = read_validation(
                 self.experiment.data, self.experiment.evaluation.dsr_validation
             )
+            assert datasets.train is not None  # what is trained on
             tested = [sample for test in datasets.tests for sample in (*test.query, *test.gallery)]
             check_held_out(self._validation, {"tested on": tested, "trained on": datasets.train.train})
 
-    def prepare(self, model):
+    def prepare(self, model: Any) -> Any:
         from keras_reid.evaluation.dsr.feature_maps import map_model
 
         map_model(model)  # raises if there is no map, before the training
         return model
 
-    def finish(self, directory, model, tests, results):
+    def finish(
+        self, directory: RunDirectory, model: Any, tests: Sequence[ReIDDataset], results: dict[str, Any]
+    ) -> dict[str, Any]:
         from keras_reid.run.results import save_model
 
         both = with_dsr(model, tests, results, self.experiment.evaluation, self._validation)
@@ -39,7 +53,7 @@ class Partial(Stage):
         return both
 
 
-def read_validation(data, reader):
+def read_validation(data: Data, reader: Any) -> ReIDDataset:
     """The set on which the share of DSR is chosen, with every image checked.
 
     Args:
@@ -55,7 +69,7 @@ def read_validation(data, reader):
     return validation
 
 
-def check_held_out(validation, others):
+def check_held_out(validation: ReIDDataset, others: Mapping[str, Sequence[Sample]]) -> None:
     """Rejects validation data that are seen in training or tested on.
 
     Args:
@@ -75,7 +89,13 @@ def check_held_out(validation, others):
             )
 
 
-def with_dsr(model, tests, results, settings, validation=None):
+def with_dsr(
+    model: Any,
+    tests: Sequence[ReIDDataset],
+    results: Mapping[str, Any],
+    settings: Evaluation,
+    validation: ReIDDataset | None = None,
+) -> dict[str, Any]:
     """The results of a run whose metric is DSR; prints them as a table.
 
     Args:
@@ -91,7 +111,7 @@ def with_dsr(model, tests, results, settings, validation=None):
     from keras_reid.evaluation import evaluate_dsr, print_table
 
     if validation is None:
-        share = settings.dsr_lambda
+        share: float = settings.dsr_lambda  # type: ignore[assignment]  # one of the two is given
     else:
         share = _choose_share(model, validation, settings.batch_size)
     model.metadata["dsr_lambda"] = share
@@ -103,7 +123,7 @@ def with_dsr(model, tests, results, settings, validation=None):
     return both
 
 
-def share_of_dsr(options, model, validation, tests):
+def share_of_dsr(options: Any, model: Any, validation: Data | None, tests: Sequence[ReIDDataset]) -> float:
     """The share of DSR for `evaluate`: as given, chosen on validation data, or what the model's metadata hold.
 
     Args:
@@ -125,7 +145,7 @@ def share_of_dsr(options, model, validation, tests):
     return _choose_share(model, validation, options.batch_size)
 
 
-def validation_data(options, data):
+def validation_data(options: Any, data: Data) -> Data:
     """What `evaluate --dsr-validation` names: an `Experiment.data` with its reader as `dataset`.
 
     Args:

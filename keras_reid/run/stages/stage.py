@@ -1,5 +1,16 @@
 """The methods of a stage."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from keras_reid.data.dataset import ReIDDataset
+    from keras_reid.experiment.run_directory import RunDirectory
+    from keras_reid.experiment.schema import Experiment
+    from keras_reid.run.data import Datasets
+
 
 class Stage:
     """A part of a run that only some experiments ask for.
@@ -14,22 +25,22 @@ class Stage:
     labelled = True
     """whether the identities of the training images may be used"""
 
-    def __init__(self, experiment):
+    def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
 
     @staticmethod
-    def wanted(experiment):
+    def wanted(experiment: Experiment) -> bool:
         """Whether an experiment asks for this stage."""
         raise NotImplementedError
 
-    def check(self):
+    def check(self) -> None:
         """Rejects settings that do not go together, and files that do not exist, before anything is read.
 
         Raises:
             UserError: naming the field.
         """
 
-    def load(self, datasets, trust_code):
+    def load(self, datasets: Datasets, trust_code: bool) -> None:
         """Loads the models and the data that the stage needs in addition to those of every run.
 
         Args:
@@ -40,11 +51,11 @@ class Stage:
             UserError: naming the field.
         """
 
-    def batches(self, batches):
+    def batches(self, batches: Any) -> Any:
         """The training batches, given those of the data set's identities."""
         return batches
 
-    def prepare(self, model):
+    def prepare(self, model: Any) -> Any:
         """The model that is compiled, given the `ReIDModel` of the experiment, or what another stage made of it.
 
         Raises:
@@ -52,7 +63,7 @@ class Stage:
         """
         return model
 
-    def callbacks(self, model):
+    def callbacks(self, model: Any) -> dict[str, Any]:
         """Callbacks of the training by name. Under that name checkpoints keep what their `state()` gives.
 
         Args:
@@ -63,7 +74,9 @@ class Stage:
         """
         return {}
 
-    def finish(self, directory, model, tests, results):
+    def finish(
+        self, directory: RunDirectory, model: Any, tests: Sequence[ReIDDataset], results: dict[str, Any]
+    ) -> dict[str, Any]:
         """The results, given those of the embeddings.
 
         Args:

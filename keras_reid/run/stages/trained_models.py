@@ -1,9 +1,13 @@
 """Trained models that an experiment starts from or learns from."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import random
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.experiment.schema import Experiment
 from keras_reid.experiment.smoke import Untrained
@@ -11,8 +15,11 @@ from keras_reid.run.model import build_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
 
+if TYPE_CHECKING:
+    from keras_reid.models.reid_model import ReIDModel
 
-def check_trained(field, model):
+
+def check_trained(field: str, model: Any) -> None:
     """Checks that the file of a trained model exists, without loading it.
 
     Args:
@@ -30,7 +37,7 @@ def check_trained(field, model):
                 raise UserError(f"{model}: there is no such file.")
 
 
-def load_trained(field, models, trust_code=False):
+def load_trained(field: str, models: Iterable[Any], trust_code: bool = False) -> list[ReIDModel]:
     """The `ReIDModel`s that an experiment names. Loading them does not advance the global seed.
 
     Args:
@@ -49,7 +56,7 @@ def load_trained(field, models, trust_code=False):
         random.setstate(before)
 
 
-def name_of(model):
+def name_of(model: Any) -> str:
     """What a model's metadata say of another that it learnt from."""
     if isinstance(model, (str, os.PathLike)):
         return str(model)

@@ -46,7 +46,7 @@ class Embed:
     """PEM file of certificate authorities to trust instead of the system's"""
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(Embed, arguments, prog="python -m keras_reid.serving.client")
     if options.images and (options.output is None or options.output.suffix != ".npz"):
         raise UserError(f"--output must be a file that ends in .npz. Received: {options.output}")

@@ -2,9 +2,12 @@
 
 import concurrent.futures
 import json
+import os
 import pathlib
 import re
 import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 
@@ -43,18 +46,18 @@ class Client:
 
     def __init__(
         self,
-        url,
-        model="reid",
+        url: str,
+        model: str = "reid",
         *,
-        version=None,
-        label=None,
-        batch_size=32,
-        in_flight=4,
-        timeout=30.0,
-        retries=4,
-        headers=None,
-        ca=None,
-    ):
+        version: int | None = None,
+        label: str | None = None,
+        batch_size: int = 32,
+        in_flight: int = 4,
+        timeout: float = 30.0,
+        retries: int = 4,
+        headers: Mapping[str, str] | None = None,
+        ca: str | os.PathLike[str] | None = None,
+    ) -> None:
         for name, value, least in (
             ("batch_size", batch_size, 1),
             ("in_flight", in_flight, 1),
@@ -78,7 +81,11 @@ class Client:
         self.url, self.batch_size, self.in_flight, self.retries = url, batch_size, in_flight, retries
         self._transport = _transport(url, model, version, label, in_flight, timeout, dict(headers or {}), ca)
 
-    def embed(self, images, advance=lambda n: None):
+    def embed(
+        self,
+        images: np.ndarray | Iterable[str | bytes | pathlib.Path],
+        advance: Callable[[int], object] = lambda n: None,
+    ) -> np.ndarray:
         """Embeddings of images, float32 `(n, dim)` of unit length, in the order of the images.
 
         A request that the server rejects is repeated image by image. So the error names the faulty image, and a good
@@ -108,19 +115,19 @@ class Client:
                 raise
         return np.concatenate(parts)
 
-    def metadata(self):
+    def metadata(self) -> dict[str, Any]:
         """The model's metadata: `embedding_dim`, `image_size`, `threshold`, and `calibration` if it has one."""
         return json.loads(self._ask("metadata", {"rows": np.zeros(1, np.uint8)}, "metadata").item())
 
-    def threshold(self):
+    def threshold(self) -> float | None:
         """The distance below which two images count as the same identity; None if not calibrated."""
         return self.metadata().get("threshold")
 
-    def status(self):
+    def status(self) -> list[dict[str, Any]]:
         """The versions on the server: dicts of `version`, `state` (`"AVAILABLE"` if it can be used) and `error`."""
         return with_retries(self._transport.status, self.retries)
 
-    def check_available(self):
+    def check_available(self) -> None:
         """Raises a `ServingError` that lists the server's versions, unless one is available."""
         versions = self.status()
         if not any(entry["state"] == "AVAILABLE" for entry in versions):
@@ -129,13 +136,13 @@ class Client:
             )
             raise ServingError(f"{self.url}: no version of the model is available. {known or 'It has none.'}")
 
-    def close(self):
+    def close(self) -> None:
         self._transport.close()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, signature, inputs, output):

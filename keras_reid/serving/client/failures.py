@@ -2,6 +2,8 @@
 
 import random
 import time
+from collections.abc import Callable
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
@@ -24,12 +26,12 @@ class Unavailable(ServingError):
         pause: seconds until the next try, if the server asked for a pause.
     """
 
-    def __init__(self, message, pause=None):
+    def __init__(self, message: str, pause: float | None = None) -> None:
         super().__init__(message)
         self.pause = pause
 
 
-def with_retries(call, retries, sleep=time.sleep):
+def with_retries(call: Callable[[], Any], retries: int, sleep: Callable[[float], object] = time.sleep) -> Any:
     """Returns `call()`, repeating it after each `Unavailable`, at most `retries` times.
 
     The pauses are `0.2 · 2^k` seconds, at most 10, times a random factor between 0.5 and 1, so that clients that failed

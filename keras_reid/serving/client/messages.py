@@ -6,6 +6,9 @@ and TensorFlow Serving's model.proto, predict.proto and get_model_status.proto. 
 left out; readers skip them. The tests compare these messages with the official classes.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
@@ -70,7 +73,7 @@ PredictRequest, PredictResponse = _CLASSES["PredictRequest"], _CLASSES["PredictR
 StatusRequest, StatusResponse = _CLASSES["StatusRequest"], _CLASSES["StatusResponse"]
 
 
-def to_tensor(value):
+def to_tensor(value: np.ndarray | Sequence[bytes]) -> Any:
     """Converts a list of bytes or a uint8 array to a message."""
     if isinstance(value, np.ndarray):
         dtype, shape = _UINT8, value.shape
@@ -80,7 +83,7 @@ def to_tensor(value):
     return Tensor(dtype=dtype, tensor_shape={"dim": [{"size": n} for n in shape]}, **content)
 
 
-def from_tensor(tensor):
+def from_tensor(tensor: Any) -> np.ndarray:
     """Converts a message to an array of float32 or bytes.
 
     Raises:

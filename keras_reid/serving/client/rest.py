@@ -2,6 +2,9 @@
 
 import base64
 import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import urllib3
@@ -24,19 +27,32 @@ class RestTransport:
         ca: PEM file of certificate authorities to trust instead of the system's.
     """
 
-    def __init__(self, url, model, version, label, connections, timeout, headers, ca):
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        version: int | None,
+        label: str | None,
+        connections: int,
+        timeout: float,
+        headers: Mapping[str, str],
+        ca: str | os.PathLike[str] | None,
+    ) -> None:
         self.url, self.model = url.rstrip("/"), f"/v1/models/{model}"
         self.choice = f"/versions/{version}" if version is not None else f"/labels/{label}" if label else ""
         self.timeout = timeout
+        trusted: dict[str, Any] = {"ca_certs": str(ca)} if ca else {}
         self.pool = urllib3.PoolManager(
             maxsize=connections,
             block=True,
             retries=False,
             headers={"Content-Type": "application/json", **headers},
-            **({"ca_certs": str(ca)} if ca else {}),
+            **trusted,
         )
 
-    def predict(self, signature, inputs, output):
+    def predict(
+        self, signature: str, inputs: Mapping[str, np.ndarray | Sequence[bytes]], output: str
+    ) -> np.ndarray:
         """The named output of a signature: an array of float32, or an object array of bytes.
 
         Pixels are sent as decimal numbers, about four bytes each, because JSON has no better form.
@@ -53,7 +69,7 @@ class RestTransport:
         except (KeyError, TypeError, ValueError) as error:
             raise ServingError(f"{self.url}: the answer has no array {output!r}: {error}") from None
 
-    def status(self):
+    def status(self) -> list[dict[str, Any]]:
         """The versions that the server knows: dicts of `version`, `state` and `error`."""
         answer = self._ask("GET", f"{self.model}{self.choice}")
         return [
@@ -65,7 +81,7 @@ class RestTransport:
             for entry in answer.get("model_version_status", ())
         ]
 
-    def close(self):
+    def close(self) -> None:
         self.pool.clear()
 
     def _ask(self, method, path, body=None):

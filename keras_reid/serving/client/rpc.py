@@ -1,11 +1,19 @@
 """gRPC transport: binary messages over HTTP/2, with many requests on one connection."""
 
+from __future__ import annotations
+
+import os
 import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from keras_reid.serving.client import messages
 from keras_reid.serving.client.failures import Refused, ServingError, Unavailable
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _ANY_SIZE = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
 _REFUSALS = (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION)
@@ -24,7 +32,17 @@ class GrpcTransport:
         ca: PEM file of certificate authorities to trust instead of gRPC's own.
     """
 
-    def __init__(self, target, secure, model, version, label, timeout, headers, ca):
+    def __init__(
+        self,
+        target: str,
+        secure: bool,
+        model: str,
+        version: int | None,
+        label: str | None,
+        timeout: float,
+        headers: Mapping[str, str],
+        ca: str | os.PathLike[str] | None,
+    ) -> None:
         self.target, self.timeout = target, timeout
         self.headers = [(name.lower(), value) for name, value in headers.items()]
         self.spec = messages.ModelSpec(name=model, version_label=label or "")
@@ -39,7 +57,9 @@ class GrpcTransport:
         self._predict = self._method("PredictionService/Predict", messages.PredictResponse)
         self._status = self._method("ModelService/GetModelStatus", messages.StatusResponse)
 
-    def predict(self, signature, inputs, output):
+    def predict(
+        self, signature: str, inputs: Mapping[str, np.ndarray | Sequence[bytes]], output: str
+    ) -> np.ndarray:
         """The named output of a signature: an array of float32, or an object array of bytes."""
         request = messages.PredictRequest(model_spec=self.spec, output_filter=[output])
         request.model_spec.signature_name = signature
@@ -51,7 +71,7 @@ class GrpcTransport:
         except (StopIteration, ValueError) as error:
             raise ServingError(f"{self.target}: the answer has no array {output!r}: {error}") from None
 
-    def status(self):
+    def status(self) -> list[dict[str, Any]]:
         """The versions that the server knows: dicts of `version`, `state` and `error`."""
         answer = self._ask(self._status, messages.StatusRequest(model_spec=self.spec))
         return [
@@ -63,7 +83,7 @@ class GrpcTransport:
             for entry in answer.model_version_status
         ]
 
-    def close(self):
+    def close(self) -> None:
         self.channel.close()
 
     def _method(self, name, answer):

@@ -1,10 +1,13 @@
 """Counts requests, limits their number, and tracks their progress."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import time
+from collections.abc import AsyncIterator, Iterator
 
-from keras_reid.serving.server.metrics import UNKNOWN
+from keras_reid.serving.server.metrics import UNKNOWN, Metrics
 from keras_reid.serving.server.serving_error import ServingError
 
 _SMALL = 1 << 20  # bytes; smaller bodies do not count towards the limit of bytes
@@ -13,12 +16,12 @@ _SMALL = 1 << 20  # bytes; smaller bodies do not count towards the limit of byte
 class Request:
     """A request in progress: its entry in the metrics, and the place it takes."""
 
-    def __init__(self, admission):
+    def __init__(self, admission: Admission) -> None:
         self._admission, self.model = admission, UNKNOWN
         self._has_place = self._arriving = False
         self._size = 0
 
-    def enter(self, size):
+    def enter(self, size: int) -> None:
         """Takes a place once the whole request has arrived, so that slow senders take none.
 
         Args:
@@ -28,13 +31,13 @@ class Request:
         self._has_place = self._arriving = True
         self._size = size
 
-    def arrived(self):
+    def arrived(self) -> None:
         """Marks the request as decoded, so that no batch waits for its rows any longer."""
         if self._arriving:
             self._arriving = False
             self._admission.arriving -= 1
 
-    def leave(self):
+    def leave(self) -> None:
         self.arrived()
         if self._has_place:
             self._has_place = False
@@ -54,12 +57,12 @@ class Admission:
         arriving: active requests that are still being decoded and may soon add rows to a batch.
     """
 
-    def __init__(self, max_concurrent, max_bytes, metrics):
+    def __init__(self, max_concurrent: int, max_bytes: int, metrics: Metrics) -> None:
         self._max, self._max_bytes, self._metrics = max_concurrent, max_bytes, metrics
         self.active = self.arriving = self._bytes = 0
 
     @contextlib.contextmanager
-    def count(self, protocol, method):
+    def count(self, protocol: str, method: str) -> Iterator[Request]:
         """Yields a `Request` and counts it with the status code of the block."""
         request, start, code = Request(self), time.perf_counter(), "INTERNAL"
         try:
@@ -76,7 +79,7 @@ class Admission:
             self._metrics.requests.labels(protocol, method, request.model, code).inc()
             self._metrics.seconds.labels(protocol, method).observe(time.perf_counter() - start)
 
-    def take(self, size):
+    def take(self, size: int) -> None:
         """Takes a place for a request with a body of `size` bytes; called by `Request`."""
         if self.active >= self._max:
             raise ServingError(
@@ -93,7 +96,7 @@ class Admission:
         self.arriving += 1
         self._metrics.active.set(self.active)
 
-    def release(self, size):
+    def release(self, size: int) -> None:
         self._bytes -= _counted(size)
         self.active -= 1
         self._metrics.active.set(self.active)
@@ -104,7 +107,7 @@ def _counted(size):
 
 
 @contextlib.asynccontextmanager
-async def within(seconds):
+async def within(seconds: float) -> AsyncIterator[None]:
     """Fails the request if the block takes longer."""
     try:
         async with asyncio.timeout(seconds):

@@ -1,5 +1,7 @@
 """Runs both protocols on one event loop, from loading the first version to the last answer."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import functools
@@ -8,7 +10,9 @@ import json
 import logging
 import os
 import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import grpc
 import tensorflow as tf
@@ -30,12 +34,16 @@ from keras_reid.serving.server.warmup import warm_up
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import written_aside
 
+if TYPE_CHECKING:
+    from keras_reid.serving.server.batching_config import BatchingParameters
+    from keras_reid.serving.server.options import Serve
+
 _LOG = logging.getLogger(__name__)
 _KEPT = 2  # versions of MODEL_DIR; the previous one stays loaded, so that going back is instant
 _MOST_MS = 2**31 - 1  # largest value of a gRPC option
 
 
-async def serve(options, parameters, listener):
+async def serve(options: Serve, parameters: BatchingParameters, listener: socket.socket) -> bool:
     """Serves until SIGTERM or SIGINT.
 
     Args:

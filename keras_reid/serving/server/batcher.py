@@ -1,13 +1,21 @@
 """Dynamic batching: the model processes rows of different requests together."""
 
+from __future__ import annotations
+
 import asyncio
 import collections
 import dataclasses
 import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.serving.server.serving_error import ServingError, invalid
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.batching_config import BatchingParameters
 
 _LOG = logging.getLogger(__name__)
 
@@ -39,7 +47,17 @@ class Batcher:
             place of each request that fails alone; called in the thread of the batch.
     """
 
-    def __init__(self, run, parameters, executor, anyone_coming, observe, prepare=list):
+    def __init__(
+        self,
+        run: Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]],
+        parameters: BatchingParameters,
+        executor: Executor,
+        anyone_coming: Callable[[], bool],
+        observe: Callable[[int], object],
+        prepare: Callable[
+            [list[dict[str, np.ndarray]]], Sequence[dict[str, np.ndarray] | ServingError]
+        ] = list,
+    ) -> None:
         self._prepare = prepare
         self._run, self._parameters, self._executor = run, parameters, executor
         self._anyone_coming, self._observe = anyone_coming, observe
@@ -50,11 +68,11 @@ class Batcher:
         self._rows = 0  # in `_waiting`
 
     @property
-    def waiting_rows(self):
+    def waiting_rows(self) -> int:
         """Rows whose batch has not started."""
         return self._rows + sum(self._ahead)
 
-    async def submit(self, inputs, rows):
+    async def submit(self, inputs: dict[str, np.ndarray], rows: int) -> dict[str, np.ndarray]:
         """The outputs for these rows, as `{name: (rows, …)}`; more rows than a batch may have are split."""
         most = self._parameters.max_batch_size
         if rows > most and not self._parameters.enable_large_batch_splitting:

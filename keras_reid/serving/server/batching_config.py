@@ -1,10 +1,16 @@
 """Reads TensorFlow Serving's batching parameters, a file in protobuf's text format."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 from keras_reid.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FIELDS = {
     "max_batch_size": "Int64Value",
@@ -40,7 +46,7 @@ class BatchingParameters:
     thread_pool_name: str = "batch"
     enable_large_batch_splitting: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1. Received: {getattr(self, name)}")
@@ -55,7 +61,7 @@ class BatchingParameters:
                 f"Received: {', '.join(map(str, sizes))}"
             )
 
-    def padded(self, rows):
+    def padded(self, rows: int) -> int:
         """The allowed size for `rows` rows; without a list of sizes, a power of two or `max_batch_size`."""
         for size in self.allowed_batch_sizes:
             if size >= rows:
@@ -63,7 +69,7 @@ class BatchingParameters:
         return min(1 << (rows - 1).bit_length(), self.max_batch_size)
 
 
-def read_batching_config(path):
+def read_batching_config(path: Path) -> BatchingParameters:
     """Reads `BatchingParameters` from a file; a `UserError` names the file and line of a mistake."""
     message = _message_class()()
     try:

@@ -1,14 +1,20 @@
 """Receives and unpacks bodies of HTTP requests, and limits their size in both forms."""
 
+from __future__ import annotations
+
 import asyncio
 import zlib
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.serving.server.serving_error import ServingError, invalid
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.uploads import Uploads
 
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-async def read_body(http, most, uploads):
+async def read_body(http: Any, most: int, uploads: Uploads) -> bytes:
     """The body of a request, unless it is too large; the rest of a body that is too large is read and discarded.
 
     Args:
@@ -48,7 +54,7 @@ async def _received(http, most, uploads):
     raise _too_large(most, max(size, int(length[:18] or 0)))
 
 
-def unpacked(body, most):
+def unpacked(body: bytes, most: int) -> bytes:
     """Unpacks gzip up to `most` bytes; raises instead of unpacking more."""
     pieces, size = [], 0
     while body:

@@ -16,53 +16,53 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     the connection.
     """
 
-    _head = 0
+    _head: int | None = 0
     _half_closed = False
-    _stalled = None
+    _stalled: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport):
-        super().connection_made(_Gathering(transport))
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(_Gathering(transport))  # type: ignore[arg-type]
         self._count_from_now()
         self._close_when_due()
 
-    def eof_received(self):
+    def eof_received(self) -> bool:  # type: ignore[override]
         """Keeps the connection open to answer a complete request."""
         self._half_closed = (
             self.cycle is not None and not self.cycle.response_complete and not self.cycle.more_body
         )
         return self._half_closed
 
-    def on_response_complete(self):
+    def on_response_complete(self) -> None:
         super().on_response_complete()
         self._count_from_now()
         if self._half_closed and self.cycle.response_complete:  # the last one
             self.transport.close()
 
-    def pause_writing(self):
+    def pause_writing(self) -> None:
         """Called when the client reads the answer too slowly; starts a timer to drop the connection."""
         super().pause_writing()
         self._stalled = self.loop.call_later(self.timeout_keep_alive, self.transport.abort)
 
-    def resume_writing(self):
+    def resume_writing(self) -> None:
         super().resume_writing()
         if self._stalled:
             self._stalled.cancel()
 
-    def timeout_keep_alive_handler(self):
+    def timeout_keep_alive_handler(self) -> None:
         if self.transport.get_write_buffer_size():  # closing would wait until the client reads the rest
             self.transport.abort()
         else:
             super().timeout_keep_alive_handler()
 
-    def on_headers_complete(self):
+    def on_headers_complete(self) -> None:
         self._head = None  # the body follows
         super().on_headers_complete()
 
-    def on_message_complete(self):
+    def on_message_complete(self) -> None:
         self._head = 0
         super().on_message_complete()
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         if self._head is not None:
             if not self._head:
                 self._count_from_now()

@@ -2,17 +2,19 @@
 
 import binascii
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from keras_reid.serving.server.serving_error import invalid
-from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
+from keras_reid.serving.server.tensors import Spec, check_finite, check_names, check_shape
 
 _B64 = "b64"
 _KEY = 8  # a key of an object costs as much as this many values
 
 
-def parse(body, max_nesting):
+def parse(body: bytes, max_nesting: int) -> dict[str, Any]:
     """Parses a body that must be a JSON object.
 
     Nesting is counted on the bytes first, so that the parser never recurses too deeply. NaN and infinity, which JSON
@@ -34,17 +36,17 @@ def parse(body, max_nesting):
     return value
 
 
-def values(body):
+def values(body: bytes) -> int:
     """Approximate number of values in a body, as the cost of parsing; a key counts as several values."""
     return body.count(b",") + body.count(b"[") + body.count(b"{") + _KEY * body.count(b":")
 
 
-def has_more_values(body, most):
+def has_more_values(body: bytes, most: int) -> bool:
     """Whether `values(body)` is above `most`; counts everything only where the size of the body leaves it open."""
     return len(body) + _KEY * body.count(b":") > most and values(body) > most
 
 
-def check_values(body, most):
+def check_values(body: bytes, most: int) -> None:
     """Raises if parsing the body would block other requests for too long; looks only at bytes."""
     if has_more_values(body, most):
         raise invalid(
@@ -53,7 +55,7 @@ def check_values(body, most):
         )
 
 
-def nesting(body, enough):
+def nesting(body: bytes, enough: int) -> int:
     """Depth of nested brackets outside strings, or an upper bound if that is at most `enough`."""
     brackets = body.count(b"[") + body.count(b"{")
     if brackets <= enough:
@@ -68,7 +70,7 @@ def nesting(body, enough):
     return int(steps.cumsum().max(initial=0))
 
 
-def signature_name(request):
+def signature_name(request: Mapping[str, Any]) -> str:
     """The request's `signature_name`, or the default."""
     name = request.get("signature_name", "serving_default")
     if not isinstance(name, str):
@@ -76,7 +78,9 @@ def signature_name(request):
     return name or "serving_default"
 
 
-def read_inputs(request, specs, max_rows):
+def read_inputs(
+    request: Mapping[str, Any], specs: Mapping[str, Spec], max_rows: int
+) -> tuple[dict[str, np.ndarray], bool]:
     """The arrays of a request, and whether it has rows (`instances`) rather than columns (`inputs`)."""
     if ("instances" in request) == ("inputs" in request):
         raise invalid('the body must have either "instances" (rows) or "inputs" (columns), not both')

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 
 import numpy as np
 import orjson
@@ -9,7 +10,7 @@ import orjson
 from keras_reid.serving.server.serving_error import invalid
 
 
-def write_outputs(outputs, by_rows):
+def write_outputs(outputs: Mapping[str, np.ndarray], by_rows: bool) -> bytes:
     """The body of an answer: `{"predictions": [row, …]}` or `{"outputs": …}`.
 
     A single output has no name; several are an object with their names as keys. Strings of outputs named `…_bytes` are
@@ -22,7 +23,7 @@ def write_outputs(outputs, by_rows):
         raise invalid('these outputs differ in their number of rows: send "inputs" instead of "instances"')
     if len(outputs) == 1:
         return b'{"predictions": ' + _object(outputs) + b"}"
-    rows = range(next(iter(counts.values())))
+    rows = range(len(next(iter(outputs.values()))))
     texts = (
         _object({name: np.asarray(array[row], array.dtype) for name, array in outputs.items()})
         for row in rows

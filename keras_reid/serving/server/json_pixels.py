@@ -6,12 +6,19 @@ at once. It reads only what it is sure of: for anything else `read` returns None
 that all rules and all error messages are there, once.
 """
 
+from __future__ import annotations
+
 import functools
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.serving.server.json_inputs import nesting
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.loaded_model import LoadedModel, Route
+    from keras_reid.serving.server.options import Limits
 
 _LEAST = 256  # bytes of text between quotes that may be pixels
 _MOST_OUTSIDE = 1 << 16  # bytes outside the pixels; a body with more is not mainly pixels
@@ -19,7 +26,7 @@ _SEPARATORS = (b",", b", ")  # compact, and as Python's `json` writes it
 _PLACE = b"NaN"  # stands for an array while the rest is parsed; JSON has no such word
 
 
-def read(body, model, limits):
+def read(body: bytes, model: LoadedModel, limits: Limits) -> tuple[Route, dict[str, np.ndarray], bool] | None:
     """The route, the arrays and whether they came in rows, as `json_inputs` would return them; or None.
 
     Args:

@@ -3,19 +3,21 @@
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
+from typing import Any
 
 
 class LeftBehind:
     """Runs each function in its own daemon thread, so that nothing ever waits for one that hangs."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._running = set()
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         """Whether a function is still running."""
         return bool(self._running)
 
-    def start(self, function, *arguments):
+    def start(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Returns a future for the function's result. A caller may stop waiting; the thread continues."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()

@@ -1,7 +1,10 @@
 """Loads a SavedModel and offers its signatures as functions of arrays."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +12,9 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from keras_reid.serving.server.serving_error import ServingError, from_tensorflow, invalid
 from keras_reid.serving.server.tensors import Spec
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _LOG = logging.getLogger(__name__)
 _INTERNAL = ("INTERNAL", "UNKNOWN", "DATA_LOSS")
@@ -20,14 +26,14 @@ class Signature:
     The function was traced at export; calls never trace again.
     """
 
-    def __init__(self, name, function):
+    def __init__(self, name: str, function: Any) -> None:
         self.name, self._function = name, function
         specs = function.structured_input_signature[1]
         self.inputs = {key: Spec.of(spec) for key, spec in specs.items()}
         self.outputs = {key: Spec.of(spec) for key, spec in function.structured_outputs.items()}
         self._dtypes = {key: spec.dtype for key, spec in specs.items()}
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
             tensors = {key: tf.convert_to_tensor(array, self._dtypes[key]) for key, array in inputs.items()}
             return {key: _array(tensor) for key, tensor in self._function(**tensors).items()}
@@ -38,7 +44,7 @@ class Signature:
             raise refusal from None
 
     @property
-    def mergeable(self):
+    def mergeable(self) -> bool:
         """Whether rows of several requests may be batched: the inputs must be numbers, all inputs and outputs rows.
 
         Strings are not batched, because one bad image would fail the whole batch.
@@ -49,12 +55,13 @@ class Signature:
         )
 
     @property
-    def takes_images(self):
+    def takes_images(self) -> bool:
         """Whether it maps each file to a row, so that files can be sent one by one."""
-        (name, spec), *others = self.inputs.items() or [("", None)]
+        if len(self.inputs) != 1:
+            return False
+        ((name, spec),) = self.inputs.items()
         return (
-            not others
-            and name.endswith("_bytes")  # TensorFlow Serving's suffix for binary data
+            name.endswith("_bytes")  # TensorFlow Serving's suffix for binary data
             and spec.is_string
             and spec.shape == (None,)
             and self._gives_rows
@@ -72,16 +79,16 @@ class Decoding:
         signature: the underlying `Signature`.
     """
 
-    def __init__(self, signature):
+    def __init__(self, signature: Signature) -> None:
         self.signature = signature
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         try:
             return self.signature(inputs)
         except ServingError as error:
             raise self.named(inputs, error) from None
 
-    def named(self, inputs, error):
+    def named(self, inputs: dict[str, np.ndarray], error: ServingError) -> ServingError:
         """Adds the row to an error: TensorFlow's decoders do not name it, so the rows are tried one by one."""
         name, rows = next(iter(inputs.items()))
         if error.code != "INVALID_ARGUMENT" or len(inputs) > 1:
@@ -94,7 +101,7 @@ class Decoding:
         return error if error.message.startswith(f"{name}[") else self.at(name, 0, error)
 
     @staticmethod
-    def at(name, index, error):
+    def at(name: str, index: int, error: ServingError) -> ServingError:
         """Converts the error of an image that was sent alone, so that it names the image's row in the request."""
         if error.code != "INVALID_ARGUMENT":
             return error
@@ -115,7 +122,7 @@ class Route:
     decode: Decoding | None = None
     merged: Signature | None = None
 
-    def __call__(self, inputs):
+    def __call__(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Runs the whole signature without batching."""
         if self.decode:
             inputs = self.decode(inputs)
@@ -139,7 +146,7 @@ class LoadedModel:
         Any error of TensorFlow for a folder that it cannot load.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         stored = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
         graphs = [graph for graph in stored.meta_graphs if "serve" in graph.meta_info_def.tags]
         if not graphs:
@@ -151,7 +158,7 @@ class LoadedModel:
             raise ValueError("the model has no signatures")
         self.routes = {name: _route(signature, signatures) for name, signature in signatures.items()}
 
-    def route(self, name):
+    def route(self, name: str) -> Route:
         """The `Route` of a signature, by name."""
         if name not in self.routes:
             known = ", ".join(sorted(self.routes))

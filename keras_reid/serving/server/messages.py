@@ -1,12 +1,21 @@
 """Answers about models as TensorFlow Serving messages."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 from google.protobuf import json_format
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.repository import VersionState
+    from keras_reid.serving.server.served_version import ServedVersion
 
 _OK, _INTERNAL = 0, 13
 
 
-def status(states):
+def status(states: Mapping[int, VersionState]) -> Any:
     """The `GetModelStatusResponse` for `{version: VersionState}`."""
     answer = get_model_status_pb2.GetModelStatusResponse()
     for number, state in states.items():
@@ -16,7 +25,7 @@ def status(states):
     return answer
 
 
-def metadata(version, any_packed=True):
+def metadata(version: ServedVersion, any_packed: bool = True) -> Any:
     """The signatures of a `ServedVersion` as a `GetModelMetadataResponse`, or as a dictionary for JSON.
 
     The message packs them into an `Any`; JSON contains them directly.

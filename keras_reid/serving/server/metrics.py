@@ -20,7 +20,7 @@ class Metrics:
     | `serving_load_failures_total`: versions that could not be loaded | model |
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
             "serving_requests", "Requests", ["protocol", "method", "model", "code"], registry=registry
@@ -56,6 +56,6 @@ class Metrics:
             "serving_load_failures", "Versions that could not be loaded", ["model"], registry=registry
         )
 
-    def text(self):
+    def text(self) -> bytes:
         """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)

@@ -1,7 +1,11 @@
 """Reads which models and versions to serve: TensorFlow Serving's `ModelServerConfig`."""
 
+from __future__ import annotations
+
 import dataclasses
 import pathlib
+from collections.abc import Iterable
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 
@@ -27,7 +31,7 @@ class ModelConfig:
     versions: tuple[int, ...] = ()
     labels: dict[str, int] = dataclasses.field(default_factory=dict)
 
-    def find(self):
+    def find(self) -> dict[int, pathlib.Path]:
         """The versions on disk: `{number: folder}`."""
         if (self.base_path / _SAVED_MODEL).is_file():
             return {1: self.base_path}
@@ -42,14 +46,14 @@ class ModelConfig:
         }
         return dict(sorted(numbered.items()))
 
-    def wanted(self, found):
+    def wanted(self, found: Iterable[int]) -> list[int]:
         """The versions in `found` that should be served."""
         if self.versions:
             return [version for version in found if version in self.versions]
         return sorted(found)[-self.latest :] if self.latest else sorted(found)
 
 
-def read_model_config(path, models_folder=None):
+def read_model_config(path: pathlib.Path, models_folder: pathlib.Path | None = None) -> list[ModelConfig]:
     """Reads the models from a file in protobuf's text format.
 
     Args:
@@ -70,7 +74,9 @@ def read_model_config(path, models_folder=None):
         raise UserError(f"{path}: {error}") from None
 
 
-def from_message(message, folder=pathlib.Path(), models_folder=None):
+def from_message(
+    message: Any, folder: pathlib.Path = pathlib.Path(), models_folder: pathlib.Path | None = None
+) -> list[ModelConfig]:
     """The models in a `ModelServerConfig`."""
     configs = [_model(entry, folder, models_folder) for entry in message.model_config_list.config]
     if not configs:

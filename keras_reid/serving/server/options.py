@@ -35,12 +35,12 @@ class Limits:
     """connections without a request for this long are closed"""
 
     @property
-    def max_body(self):
+    def max_body(self) -> int:
         """`max_body_mebibytes` in bytes."""
         return self.max_body_mebibytes << 20
 
     @property
-    def max_pending(self):
+    def max_pending(self) -> int:
         """`max_pending_mebibytes` in bytes, and at least the size of one body."""
         return max(self.max_pending_mebibytes, self.max_body_mebibytes) << 20
 
@@ -87,7 +87,7 @@ class Serve:
     """file to write with the same JSON line when the server is ready; removed when it stops"""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
 
-    def check(self):
+    def check(self) -> None:
         """Raises a `UserError` for mistakes that can be found without loading anything."""
         if (self.model_dir is None) == (self.model_config_file is None):
             raise UserError("give either MODEL_DIR or --model-config-file, not both")

@@ -1,13 +1,15 @@
 """Converts tensors in protobuf messages to arrays and back."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 
 from keras_reid.serving.server.serving_error import invalid
-from keras_reid.serving.server.tensors import check_finite, check_names, check_shape
+from keras_reid.serving.server.tensors import Spec, check_finite, check_names, check_shape
 
 # Like TensorFlow Serving, answer in the typed fields, which clients without TensorFlow can read.
 _FIELDS = {
@@ -20,7 +22,9 @@ _FIELDS = {
 }
 
 
-def read_inputs(messages, specs, max_rows):
+def read_inputs(
+    messages: Mapping[str, Any], specs: Mapping[str, Spec], max_rows: int
+) -> dict[str, np.ndarray]:
     """The arrays of a request's tensors. Types and shapes are checked before memory is allocated."""
     check_names(messages, specs)
     return {name: _to_array(name, messages[name], spec, max_rows) for name, spec in specs.items()}
@@ -84,7 +88,7 @@ def _check_count(name, count, shape, what):
         raise invalid(f"{name} of shape {shape} needs {wanted} {what}. Received: {count}")
 
 
-def to_message(array):
+def to_message(array: np.ndarray) -> tensor_pb2.TensorProto:
     """Converts an output to a `TensorProto`."""
     field = _FIELDS.get(array.dtype.str[1:] if array.dtype != object else "O")
     if field is None:

@@ -1,5 +1,7 @@
 """Finds, loads, switches and unloads the versions of models."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import ctypes
@@ -7,10 +9,20 @@ import dataclasses
 import gc
 import logging
 import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from keras_reid.serving.server.left_behind import LeftBehind
-from keras_reid.serving.server.served_version import ServedVersion
+from keras_reid.serving.server.served_version import Runtime, ServedVersion
 from keras_reid.serving.server.serving_error import ServingError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keras_reid.serving.server.admission import Request
+    from keras_reid.serving.server.loaded_model import LoadedModel
+    from keras_reid.serving.server.model_config import ModelConfig
 
 _LOG = logging.getLogger(__name__)
 _REMEMBERED = 8  # ended versions that a model's status still lists
@@ -29,7 +41,7 @@ class VersionState:
 
 @dataclasses.dataclass
 class _Model:
-    config: object
+    config: ModelConfig
     served: dict[int, ServedVersion] = dataclasses.field(default_factory=dict)
     states: dict[int, VersionState] = dataclasses.field(default_factory=dict)
     found: dict[int, tuple] = dataclasses.field(
@@ -61,14 +73,22 @@ class Repository:
         load_seconds: longest time to load a version.
     """
 
-    def __init__(self, configs, load, runtime, load_seconds=600.0):
+    def __init__(
+        self,
+        configs: Iterable[ModelConfig],
+        load: Callable[[Path], LoadedModel],
+        runtime: Runtime,
+        load_seconds: float = 600.0,
+    ) -> None:
         self._load, self._runtime, self._load_seconds = load, runtime, load_seconds
         self._models = {config.name: _Model(config) for config in configs}
         self._ending = set()
         self._turn = asyncio.Lock()
         self._threads = LeftBehind()
 
-    def use(self, request, name, version=None, label=None):
+    def use(
+        self, request: Request, name: str, version: int | None = None, label: str | None = None
+    ) -> AbstractContextManager[ServedVersion]:
         """A context with the requested `ServedVersion`: the newest, unless a version or label is given."""
         model = self._model(name)
         request.model = name
@@ -89,7 +109,9 @@ class Repository:
             )
         return model.served[version].use()
 
-    def states(self, name, version=None, label=None):
+    def states(
+        self, name: str, version: int | None = None, label: str | None = None
+    ) -> dict[int, VersionState]:
         """`{version: VersionState}`, newest first."""
         model = self._model(name)
         if label:
@@ -103,11 +125,11 @@ class Repository:
             )
         return states
 
-    def served(self):
+    def served(self) -> dict[str, list[int]]:
         """`{model: [version, …]}`."""
         return {name: sorted(model.served) for name, model in self._models.items()}
 
-    def failures(self):
+    def failures(self) -> list[str]:
         """`MODEL VERSION: reason` for each version that could not be loaded."""
         return [
             f"{name} {number}: {model.states[number].message}"
@@ -115,20 +137,21 @@ class Repository:
             for number in model.broken
         ]
 
-    def waiting_rows(self):
+    def waiting_rows(self) -> int:
         return sum(
             version.waiting_rows for model in self._models.values() for version in model.served.values()
         )
 
-    async def poll(self):
+    async def poll(self) -> None:
         """Looks at the disk once, and starts to load and unload versions accordingly."""
         for model in self._models.values():
             if model.look is None or model.look.done():
                 model.look = asyncio.create_task(self._look(model))
         if self._models:
-            await asyncio.wait([model.look for model in self._models.values()], timeout=_LOOK)
+            looks = [model.look for model in self._models.values() if model.look]
+            await asyncio.wait(looks, timeout=_LOOK)
 
-    async def first(self):
+    async def first(self) -> None:
         """Returns when the first versions are loaded; does not wait for slow ones if others are served."""
         await self.poll()
         while self._is_awaited():
@@ -140,7 +163,7 @@ class Repository:
             return any(model.loading.keys() - model.overdue for model in models)
         return any(model.loading or not model.look.done() for model in models)
 
-    async def reconfigure(self, configs):
+    async def reconfigure(self, configs: Iterable[ModelConfig]) -> None:
         """Replaces the list of models; versions that are in both lists stay loaded."""
         wanted = {config.name: config for config in configs}
         for name, model in list(self._models.items()):
@@ -152,7 +175,7 @@ class Repository:
             self._models.setdefault(name, _Model(config)).config = config
         await self.poll()
 
-    async def close(self):
+    async def close(self) -> bool:
         """Waits for versions that are being unloaded, and abandons those that are being loaded.
 
         Returns:

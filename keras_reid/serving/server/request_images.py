@@ -1,6 +1,10 @@
 """Checks the headers of a request's images, then decodes them without holding up other requests."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +13,10 @@ from keras_reid.serving.server.batcher import Batcher
 from keras_reid.serving.server.batching_config import BatchingParameters
 from keras_reid.serving.server.serving_error import ServingError, invalid
 from keras_reid.serving.server.tensors import row_count
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.loaded_model import Decoding
+    from keras_reid.serving.server.served_version import Runtime
 
 _FEW = 8  # images per call; with more, too many would wait for the slowest
 _TOGETHER = BatchingParameters(
@@ -36,11 +44,11 @@ class Decoder:
         runtime: `Runtime`.
     """
 
-    def __init__(self, decode, runtime):
+    def __init__(self, decode: Decoding, runtime: Runtime) -> None:
         self._decode, self._runtime = decode, runtime
         self._light = Batcher(decode.signature, _TOGETHER, runtime.workers, lambda: False, lambda _: None)
 
-    async def __call__(self, inputs, with_batch):
+    async def __call__(self, inputs: dict[str, np.ndarray], with_batch: bool) -> dict[str, np.ndarray]:
         """Checks a request, and decodes it unless its batch will.
 
         Args:
@@ -59,7 +67,9 @@ class Decoder:
             named, workers = self._decode.named, self._runtime.workers
             raise await self._runtime.in_thread(workers, named, inputs, error) from None
 
-    def decode_all(self, requests):
+    def decode_all(
+        self, requests: Sequence[dict[str, np.ndarray]]
+    ) -> list[dict[str, np.ndarray] | ServingError]:
         """Decodes those requests of a batch that are still files; called in a thread.
 
         Args:

@@ -1,9 +1,13 @@
 """TensorFlow Serving's REST interface."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import logging
 import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from google.protobuf import json_format
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -16,10 +20,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from keras_reid.serving.server import json_inputs, json_pixels, messages
-from keras_reid.serving.server.admission import within
+from keras_reid.serving.server.admission import Admission, within
 from keras_reid.serving.server.http_bodies import read_body
 from keras_reid.serving.server.json_outputs import write_outputs
 from keras_reid.serving.server.serving_error import ServingError
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.metrics import Metrics
+    from keras_reid.serving.server.options import Limits
+    from keras_reid.serving.server.repository import Repository
+    from keras_reid.serving.server.uploads import Uploads
 
 _LOG = logging.getLogger(__name__)
 _MANY = 500_000  # values in JSON that take more than a tenth of a second
@@ -42,7 +52,16 @@ class Rest:
         cors: whether pages of any origin may send requests.
     """
 
-    def __init__(self, repository, admission, uploads, metrics, limits, ready, cors=False):
+    def __init__(
+        self,
+        repository: Repository,
+        admission: Admission,
+        uploads: Uploads,
+        metrics: Metrics,
+        limits: Limits,
+        ready: Callable[[], bool],
+        cors: bool = False,
+    ) -> None:
         self._repository, self._admission, self._metrics = repository, admission, metrics
         self._uploads, self._limits, self._ready = uploads, limits, ready
         self._large = asyncio.Lock()

@@ -1,7 +1,11 @@
 """TensorFlow Serving's gRPC interface."""
 
+from __future__ import annotations
+
 import functools
 import logging
+from collections.abc import Callable, Collection
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf import wrappers_pb2
@@ -13,8 +17,13 @@ from tensorflow_serving.apis import (
 )
 
 from keras_reid.serving.server import messages, proto_tensors
-from keras_reid.serving.server.admission import within
+from keras_reid.serving.server.admission import Admission, Request, within
 from keras_reid.serving.server.serving_error import ServingError, invalid
+
+if TYPE_CHECKING:
+    from keras_reid.serving.server.options import Limits
+    from keras_reid.serving.server.repository import Repository
+    from keras_reid.serving.server.uploads import Uploads
 
 _LOG = logging.getLogger(__name__)
 _SIGNATURES = "signature_def"
@@ -96,7 +105,9 @@ class PredictionService(_Service):
     """`Predict` and `GetModelMetadata`."""
 
     @_answers(predict_pb2.PredictRequest)
-    async def Predict(self, message, request):
+    async def Predict(
+        self, message: predict_pb2.PredictRequest, request: Request
+    ) -> predict_pb2.PredictResponse:
         with self.repository.use(request, *_model(message.model_spec)) as version:
             name = message.model_spec.signature_name or "serving_default"
             route = version.model.route(name)
@@ -111,7 +122,9 @@ class PredictionService(_Service):
             return answer
 
     @_answers(get_model_metadata_pb2.GetModelMetadataRequest)
-    async def GetModelMetadata(self, message, request):
+    async def GetModelMetadata(
+        self, message: get_model_metadata_pb2.GetModelMetadataRequest, request: Request
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         if list(message.metadata_field) != [_SIGNATURES]:
             received = ", ".join(message.metadata_field)[:200] or "nothing"
             raise invalid(f"metadata_field must be {_SIGNATURES}. Received: {received}")
@@ -127,7 +140,9 @@ class ModelService(_Service):
     """`GetModelStatus`."""
 
     @_answers(get_model_status_pb2.GetModelStatusRequest)
-    async def GetModelStatus(self, message, request):
+    async def GetModelStatus(
+        self, message: get_model_status_pb2.GetModelStatusRequest, request: Request
+    ) -> get_model_status_pb2.GetModelStatusResponse:
         model = _model(message.model_spec)
         answer = messages.status(self.repository.states(*model))
         request.model = model[0]
@@ -148,11 +163,11 @@ class Health(_Service):
         others: the arguments of the other services.
     """
 
-    def __init__(self, ready, services, *others):
+    def __init__(self, ready: Callable[[], bool], services: Collection[str], *others: Any) -> None:
         super().__init__(*others)
         self._ready, self._services = ready, services
 
-    async def Check(self, stream, context):
+    async def Check(self, stream: Any, context: Any) -> Any:
         try:
             async with within(self.limits.timeout_seconds):
                 # On the wire, a HealthCheckRequest is a string, the name of a service.
@@ -167,7 +182,14 @@ class Health(_Service):
         await context.abort(grpc.StatusCode[refusal.code], refusal.message)
 
 
-def add_services(server, repository, admission, uploads, limits, ready):
+def add_services(
+    server: Any,
+    repository: Repository,
+    admission: Admission,
+    uploads: Uploads,
+    limits: Limits,
+    ready: Callable[[], bool],
+) -> None:
     """Adds both services, and the standard health check."""
     common = repository, admission, uploads, limits
     services = {

@@ -1,12 +1,26 @@
 """A version of a model that is being served."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.serving.server.batcher import Batcher
 from keras_reid.serving.server.request_images import Decoder
 from keras_reid.serving.server.tensors import row_count
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from keras_reid.serving.server.admission import Admission, Request
+    from keras_reid.serving.server.batching_config import BatchingParameters
+    from keras_reid.serving.server.loaded_model import LoadedModel, Route
+    from keras_reid.serving.server.metrics import Metrics
+    from keras_reid.serving.server.turns import Turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,16 +37,16 @@ class Runtime:
         metrics: `Metrics`.
     """
 
-    parameters: object
-    batches: object
-    workers: object
-    turns: object
+    parameters: BatchingParameters
+    batches: Executor
+    workers: Executor
+    turns: Turns
     max_request_pixels: float
-    admission: object
-    metrics: object
+    admission: Admission
+    metrics: Metrics
 
     @staticmethod
-    def in_thread(executor, function, *arguments):
+    def in_thread(executor: Executor, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         """Runs the function in a thread of the executor; await the result."""
         return asyncio.get_running_loop().run_in_executor(executor, function, *arguments)
 
@@ -46,7 +60,7 @@ class ServedVersion:
         runtime: `Runtime`.
     """
 
-    def __init__(self, name, number, model, runtime):
+    def __init__(self, name: str, number: int, model: LoadedModel, runtime: Runtime) -> None:
         self.name, self.number, self.model, self._runtime = name, number, model, runtime
         self._users, self._idle = 0, asyncio.Event()
         self._idle.set()
@@ -76,7 +90,7 @@ class ServedVersion:
         }
 
     @contextlib.contextmanager
-    def use(self):
+    def use(self) -> Iterator[ServedVersion]:
         """Keeps the version from being unloaded inside the block."""
         self._users += 1
         self._idle.clear()
@@ -87,19 +101,21 @@ class ServedVersion:
             if not self._users:
                 self._idle.set()
 
-    async def unused(self):
+    async def unused(self) -> None:
         """Waits until no request uses the version."""
         await self._idle.wait()
 
-    def unload(self):
+    def unload(self) -> None:
         """Releases the variables; call it only if no request uses the version."""
-        self.model, self._batchers, self._decoders = None, {}, {}
+        self.model, self._batchers, self._decoders = None, {}, {}  # type: ignore[assignment]
 
     @property
-    def waiting_rows(self):
+    def waiting_rows(self) -> int:
         return sum(batcher.waiting_rows for batcher in self._batchers.values())
 
-    async def predict(self, request, route, inputs):
+    async def predict(
+        self, request: Request, route: Route, inputs: dict[str, np.ndarray]
+    ) -> dict[str, np.ndarray]:
         """The outputs for checked inputs."""
         if route.decode:
             inputs = await self._decoders[route.decode.signature.name](inputs, bool(route.merged))

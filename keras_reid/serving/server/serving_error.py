@@ -1,5 +1,7 @@
 """Errors of a request, with one status code for both protocols."""
 
+from __future__ import annotations
+
 import re
 
 # https://www.tensorflow.org/tfx/serving/api_rest: the server maps its status codes to HTTP like this.
@@ -30,19 +32,19 @@ class ServingError(Exception):
         http_status: HTTP status, if HTTP has a more specific one, such as 413.
     """
 
-    def __init__(self, code, message, http_status=None):
+    def __init__(self, code: str, message: str, http_status: int | None = None) -> None:
         message = message if len(message) <= _LONGEST else message[:_LONGEST] + " …"
         super().__init__(message)
         self.code, self.message = code, message
         self.http_status = http_status or _HTTP.get(code, 500)
 
 
-def invalid(message):
+def invalid(message: str) -> ServingError:
     """The error for a request that can never be served."""
     return ServingError("INVALID_ARGUMENT", message)
 
 
-def from_tensorflow(error):
+def from_tensorflow(error: BaseException) -> ServingError:
     """Converts an error of a TensorFlow call to a `ServingError`, without the names of graph nodes."""
     import grpc
     import tensorflow as tf

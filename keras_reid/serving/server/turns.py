@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import heapq
 import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any
 
 
 class Turns:
@@ -18,11 +21,11 @@ class Turns:
         threads: number of its threads.
     """
 
-    def __init__(self, executor, threads):
+    def __init__(self, executor: Executor, threads: int) -> None:
         self._executor, self._free = executor, threads
         self._waiting, self._numbers = [], itertools.count()
 
-    async def run(self, weight, function, *arguments):
+    async def run(self, weight: float, function: Callable[..., Any], *arguments: Any) -> Any:
         """Runs `function(*arguments)` in a thread when its turn comes.
 
         Args:

@@ -1,7 +1,10 @@
 """Limits the memory of requests that are still arriving."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Iterator
 
 from keras_reid.serving.server.serving_error import ServingError
 
@@ -18,11 +21,11 @@ class Uploads:
         most: largest total size in bytes.
     """
 
-    def __init__(self, most):
+    def __init__(self, most: int) -> None:
         self._most, self._held, self._under_way = most, 0, set()
 
     @contextlib.asynccontextmanager
-    async def receiving(self):
+    async def receiving(self) -> AsyncIterator[Upload]:
         """Yields an `Upload` that counts as arriving inside the block."""
         upload = Upload(self, asyncio.get_running_loop().time())
         self._under_way.add(upload)
@@ -59,17 +62,18 @@ class Uploads:
 class Upload:
     """A request that is arriving."""
 
-    def __init__(self, uploads, since):
+    def __init__(self, uploads: Uploads, since: float) -> None:
         self._uploads, self.since = uploads, since
-        self.size, self.is_dropped, self.scope = 0, False, None
+        self.size, self.is_dropped = 0, False
+        self.scope: asyncio.Timeout | None = None
 
-    def add(self, size):
+    def add(self, size: int) -> None:
         """Records that `size` more bytes have arrived."""
         if not self.is_dropped:
             self._uploads._grow(self, size)
 
     @contextlib.contextmanager
-    def of_unknown_size(self, most):
+    def of_unknown_size(self, most: int) -> Iterator[None]:
         """For protocols without a known size: an upload that is not done soon counts as the largest allowed."""
         timer = asyncio.get_running_loop().call_later(_SOON, self.add, most)
         try:

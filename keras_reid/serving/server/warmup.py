@@ -1,12 +1,21 @@
 """Warms up a version before it serves requests."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from keras_reid.serving.server.loaded_model import LoadedModel
 
 _FILE = "assets.extra/tf_serving_warmup_requests"
 _MOST_ROWS = 1 << 20
 
 
-def warm_up(model, path):
+def warm_up(model: LoadedModel, path: Path) -> None:
     """Runs the requests stored with the model, as TensorFlow Serving does, or one row of zeros per signature.
 
     Args:
