@@ -67,12 +67,12 @@ def run(
         if directory is None:
             follow(experiment, strategy, model, batches)
             return {}
-        retrieval = train(experiment, directory, resume, strategy, model, datasets, batches, callbacks)
-        metrics = write_results(experiment, directory, stages, model, datasets.tests, retrieval.last)
-    best = retrieval.best
-    print(
-        f"best: epoch {best.epoch}, {100 * best.value:.1f} % (mean of mAP and Rank-1), {directory / 'best.keras'}"
-    )
+        evaluations, best = train(
+            experiment, directory, resume, strategy, model, datasets, batches, callbacks
+        )
+        metrics = write_results(experiment, directory, stages, model, datasets.tests, evaluations)
+    value = 100 * best.value  # type: ignore[operator]  # the last epoch was evaluated
+    print(f"best: epoch {best.epoch}, {value:.1f} % (mean of mAP and Rank-1), {directory / 'best.keras'}")
     return metrics
 
 

@@ -13,10 +13,11 @@ from keras_reid.run.results import save_model
 from keras_reid.utils.workers import this_worker
 
 if TYPE_CHECKING:
+    from keras_reid.evaluation import DatasetEvaluation
     from keras_reid.experiment.run_directory import RunDirectory
     from keras_reid.experiment.schema import Experiment
     from keras_reid.run.data import Datasets
-    from keras_reid.training.callbacks import RunEvaluation
+    from keras_reid.training.callbacks import BestModel
 
 
 def train(
@@ -28,7 +29,7 @@ def train(
     datasets: Datasets,
     batches: Any,
     stage_callbacks: Mapping[str, Any],
-) -> RunEvaluation:
+) -> tuple[dict[str, DatasetEvaluation], BestModel]:
     """Trains the model of a run, with all that watches, tests and keeps it.
 
     Args:
@@ -42,7 +43,7 @@ def train(
         stage_callbacks: what `Stage.callbacks` gave. They come first, and checkpoints keep their states.
 
     Returns:
-        The `RunEvaluation`, with the last evaluation.
+        The last evaluation, by the name of the test set, and the `BestModel`.
     """
     from keras_reid.training import callbacks
     from keras_reid.training.strategy import from_chief
@@ -109,7 +110,7 @@ def train(
     if retrieval.last is None:  # it was in a former process
         retrieval.evaluate(model)
     from_chief(strategy, (), 0)  # the other workers may end
-    return retrieval
+    return retrieval.last or {}, best
 
 
 def follow(experiment: Experiment, strategy: Any, model: Any, batches: Any) -> None:
