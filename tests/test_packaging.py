@@ -32,7 +32,7 @@ ASKED, BROUGHT = (
 )
 PINNED = {**ASKED, **BROUGHT}
 # Too large for the tests' environment, or for one kind of machine.
-NOT_PINNED = {"optuna", "ray"}
+NOT_PINNED = {"optuna", "ray", "torch"}
 
 
 def declared(*groups):
@@ -65,7 +65,7 @@ def test_what_requirements_ask_for_is_declared():
 def test_the_extra_all_names_every_extra_that_runs_anywhere():
     (itself,) = EXTRAS["all"]
     assert canonicalize_name(itself.name) == "keras-reid"
-    assert itself.extras == set(EXTRAS) - {"all", "dev", "gpu"}
+    assert itself.extras == set(EXTRAS) - {"all", "benchmarks", "dev", "docs", "gpu"}
 
 
 def third_party_imports():
@@ -120,4 +120,4 @@ def test_data_files_are_declared():
 
 def test_the_version_is_in_one_place():
     assert SETUP["metadata"]["version"] == "attr: keras_reid.__version__"
-    assert f"## {keras_reid.__version__} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{keras_reid.__version__}] " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

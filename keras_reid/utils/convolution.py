@@ -51,7 +51,9 @@ def convolution_for_training(
         )
         if found is not None:
             return found
-    return ops.conv(inputs, kernel, strides, padding, "channels_last", dilation_rate)
+    return ops.conv(
+        inputs, kernel, strides, padding, data_format="channels_last", dilation_rate=dilation_rate
+    )
 
 
 def has_grouped_kernels() -> bool:

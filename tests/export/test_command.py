@@ -101,6 +101,7 @@ def test_says_what_is_wrong_with_the_folders(model_file, tmp_path):
     with pytest.raises(UserError, match="output"):
         main([str(model_file)])
     (tmp_path / "savedmodel" / "bfloat16").mkdir(parents=True)
+    (tmp_path / "savedmodel" / "bfloat16" / "letters.txt").touch()
     with pytest.raises(UserError, match="is not an earlier export"):
         main([str(model_file), "--output", str(tmp_path), "--precision", "float32", "bfloat16"])
 
