@@ -43,13 +43,14 @@ def model_findings(
     left_out = set(_conflicting(examination))
     findings = []
     for what, samples in _groups(subject):
-        some = {sample.path: str(sample.identity) for sample in samples}
+        some = {sample.path: sample for sample in samples}
         paths = [path for path in some if path in row_of and path not in left_out]
-        names, identities = np.unique([some[path] for path in paths], return_inverse=True)
+        names, identities = np.unique([str(some[path].identity) for path in paths], return_inverse=True)
         if len(names) < 2:
             continue
         rows = embeddings[[row_of[path] for path in paths]]
-        suspects = suspect_identities(rows, identities)
+        cameras = np.unique([str(some[path].camera) for path in paths], return_inverse=True)[1]
+        suspects = suspect_identities(rows, identities, cameras)
         findings += _suspects(what, suspects, paths, names, identities, rows)
         kept = np.setdiff1d(np.arange(len(paths)), suspects.rows)
         if len(np.unique(identities[kept])) > 1:
