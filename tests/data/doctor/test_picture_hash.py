@@ -49,6 +49,11 @@ def test_pairs_are_found_and_the_rest_is_not():
 
 def test_a_large_group_is_compared_with_the_next_ones(monkeypatch):
     monkeypatch.setattr(picture_hash, "_LARGE", 4)
-    pairs = candidate_pairs(np.zeros((50, 63), bool))
-    assert len(pairs) == 49 + 48 + 47
+    pairs = candidate_pairs(np.zeros((100, 63), bool))
+    assert len(pairs) == 99 + 98 + 97
     assert np.bincount(pairs.ravel()).min() >= 3
+
+
+def test_few_are_all_compared():
+    hashes = np.random.default_rng(0).random((20, 63)) < 0.5
+    assert candidate_pairs(hashes).tolist() == [list(pair) for pair in itertools.combinations(range(20), 2)]
