@@ -3,8 +3,8 @@
     python benchmarks/doctor.py --model runs/quickstart --seeds 1 2 3
 
 For each seed it draws persons that the model has never seen, 84 to train on and 54 to test with, 1980 images. It moves
-20 images to another identity of the same part, and adds 20 copies that are cropped by up to 3 % on each side, brightened
-or darkened by up to 15 % and compressed to a quality of 55 to 90: in another part, under another identity, or as a query
+20 images to another identity of the same part. It adds 20 copies, cropped by up to 3 % on each side, brightened or
+darkened by up to 15 % and compressed to a quality of 55 to 90: in another part, under another identity, or as a query
 under another camera. Then it counts what `python -m keras_reid.doctor` names, and adds a row to
 benchmarks/results/doctor.csv. About a minute a seed on two idle cores.
 """
@@ -121,7 +121,9 @@ def main(arguments):
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--model", default="runs/quickstart", help="run directory or .keras file")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="not 0: the quickstart's own persons")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="not 0: the quickstart's own persons"
+    )
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
     here = machine()

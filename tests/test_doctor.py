@@ -28,7 +28,10 @@ def test_what_cannot_be_examined_is_refused(folder):
         (["nowhere"], "a folder of images or an experiment file.*Received: nowhere, which does not exist"),
         (["nowhere.py"], "experiment file 'nowhere.py' does not exist"),
         ([str(folder / "mine" / "id0" / "0_0.jpg")], "an experiment file that ends in .py. Received"),
-        ([str(folder / "mine"), "--output", "page.pdf"], "must be a file that ends in .html. Received: page.pdf"),
+        (
+            [str(folder / "mine"), "--output", "page.pdf"],
+            "must be a file that ends in .html. Received: page.pdf",
+        ),
         ([str(folder / "mine"), "--model", "runs/none"], "runs/none"),
         ([str(folder / "mine"), "--root", str(folder)], "--root is for an experiment file"),
     ):

@@ -75,7 +75,9 @@ def _cases(finding: Finding) -> Markup:
     shown = finding.cases[:_MOST_SHOWN] if finding.drawn else ()
     rows = [[_figure(picture) for picture in case] for case in shown]
     files = [
-        " · ".join(f"{picture.path} ({picture.caption})" if picture.caption else picture.path for picture in case)
+        " · ".join(
+            f"{picture.path} ({picture.caption})" if picture.caption else picture.path for picture in case
+        )
         for case in finding.cases[:_MOST_NAMED]
     ]
     return render(

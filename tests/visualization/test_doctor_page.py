@@ -28,7 +28,9 @@ def pictures(tmp_path):
 def test_everything_stands_on_the_page(pictures, tmp_path):
     a, b, c = pictures
     findings = [
-        Finding("Broken", "error", "1 file <is> broken", ((Picture("gone.jpg", "no such file"),),), drawn=False),
+        Finding(
+            "Broken", "error", "1 file <is> broken", ((Picture("gone.jpg", "no such file"),),), drawn=False
+        ),
         Finding("Copies", "warning", "1 pair", ((Picture(a, "train, 1"), Picture(b, "query, 1")),)),
         Finding("Frames", "note", "12 frames"),
         Finding("Tiny", "note", "45 are tiny", tuple((Picture(c, "1 x 1"),) for _ in range(45))),

@@ -91,8 +91,6 @@ def _some(small, chosen, title, severity, what, name):
         return []
     height, width = small.sizes[places[0]]
     example = f"{small.paths[places[0]]} ({width} x {height} pixels)"
-    cases = tuple(
-        (Picture(small.paths[place], "{1} x {0}".format(*small.sizes[place])),) for place in places
-    )
+    cases = tuple((Picture(small.paths[place], "{1} x {0}".format(*small.sizes[place])),) for place in places)
     sentence = f"{len(places)} of {len(small)} images {what.format(example)}"
     return [Finding(title, severity, sentence, cases, (name,))]

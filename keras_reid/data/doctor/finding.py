@@ -55,7 +55,9 @@ class Finding:
 
     def __post_init__(self):
         if self.severity not in SEVERITIES:
-            raise ValueError(f"`severity` must be one of {', '.join(SEVERITIES)}. Received: {self.severity!r}")
+            raise ValueError(
+                f"`severity` must be one of {', '.join(SEVERITIES)}. Received: {self.severity!r}"
+            )
 
     def paths(self) -> list[str] | list[list[str]]:
         """The cases as the JSON file lists them."""

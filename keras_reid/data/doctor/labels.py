@@ -68,7 +68,8 @@ def _one_camera(who, groups, tested):
     first = single[0][0]
     example = f"such as {first.identity!r} by camera {first.camera!r} ({first.path})"
     cases = tuple(
-        (Picture(samples[0].path, f"{samples[0].identity}, camera {samples[0].camera}"),) for samples in single
+        (Picture(samples[0].path, f"{samples[0].identity}, camera {samples[0].camera}"),)
+        for samples in single
     )
     if len(single) < len(several):
         sentence = (

@@ -30,12 +30,17 @@ def passed_over_files(subject: Subject) -> list[Finding]:
         if not os.path.isdir(folder):
             continue
         with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file())
+            names = sorted(
+                entry.name for entry in entries if not entry.name.startswith(".") and entry.is_file()
+            )
         for name in names:
             path = os.path.join(folder, name)
             if path not in used:
                 (images if is_image(folder, name) else others).append(path)
-    return [*_finding("images", images, "Images that no part holds"), *_finding("files", others, "Other files")]
+    return [
+        *_finding("images", images, "Images that no part holds"),
+        *_finding("files", others, "Other files"),
+    ]
 
 
 def _finding(what, paths, title):

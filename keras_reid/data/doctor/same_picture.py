@@ -57,7 +57,9 @@ def _fit(one, other, border):
     weights = np.linalg.solve(squares, products).astype(np.float32)
     rest = wanted - (weights.transpose(0, 2, 1) @ terms)[:, 0]
     variance = wanted.var(axis=1)
-    return np.where(variance < 1, 1.0, np.square(rest).mean(axis=1) / np.maximum(variance, 1)).astype(np.float64)
+    return np.where(variance < 1, 1.0, np.square(rest).mean(axis=1) / np.maximum(variance, 1)).astype(
+        np.float64
+    )
 
 
 def _blurred(images):

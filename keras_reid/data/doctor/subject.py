@@ -66,9 +66,7 @@ class Subject:
 
     def places(self) -> list[Place]:
         """Every use of every image."""
-        return [
-            Place(dataset, part, sample) for dataset, part, samples in self.parts() for sample in samples
-        ]
+        return [Place(dataset, part, sample) for dataset, part, samples in self.parts() for sample in samples]
 
     def paths(self) -> list[str]:
         """Every image file once."""

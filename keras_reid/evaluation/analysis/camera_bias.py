@@ -48,7 +48,8 @@ def remove_camera_bias(query, gallery):
             f"Received: embeddings of {query.dim} and of {gallery.dim} numbers."
         )
     vectors = standardize_by_camera(
-        np.concatenate([query.embeddings, gallery.embeddings]), np.concatenate([query.cameras, gallery.cameras])
+        np.concatenate([query.embeddings, gallery.embeddings]),
+        np.concatenate([query.cameras, gallery.cameras]),
     )
     n = len(query)
     return (

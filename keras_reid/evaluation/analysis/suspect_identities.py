@@ -8,7 +8,9 @@ from keras_reid.embedding import l2_normalize
 from keras_reid.evaluation.analysis.camera_bias import standardize_by_camera
 
 _DEVIATIONS = 5.5  # robust standard deviations below the median
-_TYPICAL = 0.05  # share of the images that are less like their own identity than a suspect must be like the other
+_TYPICAL = (
+    0.05  # share of the images that are less like their own identity than a suspect must be like the other
+)
 _NORMAL = 1.4826  # from the median absolute deviation to the standard deviation of a normal distribution
 _BLOCK_BYTES = 64 * 2**20
 

@@ -7,7 +7,9 @@ from keras_reid.data.doctor.small_pictures import SmallPictures
 
 def pictures(count=40, size=(128, 64)):
     random = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
-    return SmallPictures([f"{place}.jpg" for place in range(count)], random, np.full((count, 2), size, np.int32))
+    return SmallPictures(
+        [f"{place}.jpg" for place in range(count)], random, np.full((count, 2), size, np.int32)
+    )
 
 
 def found(small):

@@ -79,7 +79,9 @@ def test_each_relation(files, near):
     # As the protocol leaves it out, it is only counted.
     (found,) = find(train, query, [*gallery, Sample(path, "i2", 0)])
     assert (found.severity, found.cases) == ("note", ())
-    assert found.sentence.startswith("2 of 13 images have a copy or near copy of the same identity and camera")
+    assert found.sentence.startswith(
+        "2 of 13 images have a copy or near copy of the same identity and camera"
+    )
 
 
 def test_more_than_half_of_the_queries_are_an_error(files):

@@ -16,7 +16,9 @@ def subject(tmp_path):
     paths.append(str(broken))
     paths.append(str(shutil.copyfile(paths[0], tmp_path / "a" / "9.jpg")))
     (tmp_path / "a" / "labels.txt").touch()
-    dataset = ReIDDataset("mine", [Sample(path, f"i{place // 2}", place % 2) for place, path in enumerate(paths)])
+    dataset = ReIDDataset(
+        "mine", [Sample(path, f"i{place // 2}", place % 2) for place, path in enumerate(paths)]
+    )
     return Subject(dataset, (dataset,))
 
 

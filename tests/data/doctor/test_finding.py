@@ -17,10 +17,13 @@ def test_paths_are_texts():
 
 
 def test_the_worst_come_first():
-    findings = [Finding(str(place), severity, "s") for place, severity in enumerate(("note", "error", "warning", "error"))]
+    findings = [
+        Finding(str(place), severity, "s")
+        for place, severity in enumerate(("note", "error", "warning", "error"))
+    ]
     assert [finding.title for finding in by_severity(findings)] == ["1", "3", "2", "0"]
 
 
 def test_an_unknown_severity_is_refused():
-    with pytest.raises(ValueError, match="must be one of error, warning, note. Received: 'bad'"):
+    with pytest.raises(ValueError, match=r"must be one of error, warning, note\. Received: 'bad'"):
         Finding("t", "bad", "s")

@@ -14,12 +14,9 @@ def samples(table, prefix=""):
     ]
 
 
-def test_set(query, gallery, protocol=None):
+def found_in(query, gallery, protocol=None):
     dataset = ReIDDataset("mine", (), samples(query, "q"), samples(gallery, "g"), protocol)
     return label_findings(Subject(None, (dataset,)))
-
-
-test_set.__test__ = False
 
 
 def trained(table):
@@ -28,7 +25,7 @@ def trained(table):
 
 def test_nothing_is_said_of_good_data():
     assert trained({"a": [1, 2], "b": [1, 2, 2], "c": [3, 1]}) == []
-    assert test_set({"a": [1], "b": [2]}, {"a": [2, 3], "b": [1], "x": [1]}) == []
+    assert found_in({"a": [1], "b": [2]}, {"a": [2, 3], "b": [1], "x": [1]}) == []
     assert trained({"a": [None, None], "b": [None, None]}) == []
 
 
@@ -42,7 +39,7 @@ def test_a_camera_that_is_constant_within_identities():
     (found,) = trained({"a": [1, 1], "b": [2, 2]})
     assert found.severity == "warning"
     assert "nothing can be learned across cameras" in found.sentence
-    (found,) = test_set({"a": [1], "b": [2]}, {"a": [1], "b": [2]}, "all")
+    (found,) = found_in({"a": [1], "b": [2]}, {"a": [1], "b": [2]}, "all")
     assert found.severity == "error"
     assert found.lists == ("single_camera_identities",)
     assert found.sentence == (
@@ -60,7 +57,7 @@ def test_some_identities_of_one_camera_are_a_note():
     (found,) = trained({"a": [1, 1], "b": [1, 2]})
     assert (found.severity, found.title, found.paths()) == ("note", "Identities of one camera", ["a_1_0.jpg"])
     assert "they teach nothing across cameras" in found.sentence
-    (found, note) = test_set({"a": [1], "b": [2]}, {"a": [2], "b": [2]}, "cross_camera")
+    (found, note) = found_in({"a": [1], "b": [2]}, {"a": [2], "b": [2]}, "cross_camera")
     assert "under another camera, such as qb_2_0.jpg" in found.sentence
     assert "across cameras there is nothing to find" in note.sentence
 
@@ -74,7 +71,7 @@ def test_some_identities_of_one_camera_are_a_note():
     ],
 )
 def test_queries_with_nothing_to_find(query, gallery, protocol, vain):
-    paths = [path for found in test_set(query, gallery, protocol) for path in found.paths() if path[0] == "q"]
+    paths = [path for found in found_in(query, gallery, protocol) for path in found.paths() if path[0] == "q"]
     assert paths == vain
 
 
@@ -86,7 +83,9 @@ def test_a_query_is_no_match_of_its_own():
 
 
 def test_names_that_differ_in_writing():
-    (found,) = trained({"7": [1, 2], "007": [1, 2], "70": [1, 2], "Anna": [1, 2], "anna ": [1, 2], "0": [1, 2]})
+    (found,) = trained(
+        {"7": [1, 2], "007": [1, 2], "70": [1, 2], "Anna": [1, 2], "anna ": [1, 2], "0": [1, 2]}
+    )
     assert found.paths() == [["007_1_0.jpg", "7_1_0.jpg"], ["Anna_1_0.jpg", "anna _1_0.jpg"]]
     assert "such as '007' and '7'" in found.sentence
 

@@ -13,7 +13,12 @@ def test_images_and_other_files_beside_the_images(tmp_path):
     images, others = passed_over_files(Subject(ReIDDataset("mine", [Sample(used, "a")])))
     assert images.paths() == [left]
     assert (images.severity, images.drawn) == ("note", False)
-    assert [path.rpartition("/")[2] for path in others.paths()] == ["labels.csv", "labels.txt", "notes.txt", "scan"]
+    assert [path.rpartition("/")[2] for path in others.paths()] == [
+        "labels.csv",
+        "labels.txt",
+        "notes.txt",
+        "scan",
+    ]
     assert "4 files next to the images are passed over (2 .txt, 1 .csv, 1 no suffix)" in others.sentence
 
 

@@ -54,5 +54,5 @@ def test_of_many_images_some_are_compared_with_all(monkeypatch):
 def test_what_has_no_impostors_is_refused():
     with pytest.raises(UserError, match="Received: images of a single identity"):
         impostor_ceiling(np.eye(3), np.zeros(3, int))
-    with pytest.raises(UserError, match="must lie between 0 and 1. Received: 0"):
+    with pytest.raises(UserError, match=r"must lie between 0 and 1\. Received: 0"):
         impostor_ceiling(np.eye(3), np.arange(3), 0)

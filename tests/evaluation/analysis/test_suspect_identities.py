@@ -26,7 +26,11 @@ def test_moved_images_are_found(offset):
     given[[4, 50, 77]] = [20, 11, 2]
     found = suspect_identities(embeddings, given + 100, cameras)
     assert sorted(found.rows.tolist()) == [4, 50, 77]
-    assert dict(zip(found.rows.tolist(), found.other_identity.tolist(), strict=True)) == {4: 100, 50: 106, 77: 109}
+    assert dict(zip(found.rows.tolist(), found.other_identity.tolist(), strict=True)) == {
+        4: 100,
+        50: 106,
+        77: 109,
+    }
     assert (found.own < 0.5).all()
     assert (found.other > 0.5).all()
 
