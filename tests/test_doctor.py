@@ -95,4 +95,4 @@ def test_a_model_names_wrong_identities(smoke_run, command, tmp_path, monkeypatc
     assert "labelled 'id07', which looks like 'id00'" in written["findings"][0]["sentence"]
     page = (tmp_path / "doctor-own.html").read_text()
     assert "labelled id07" in page
-    assert "Identities that are likely wrong" in page
+    assert "Likely wrong identities: training images of mine" in page

@@ -23,9 +23,9 @@ _FINER = 2.5  # than shown: a click shows a picture large
 _MOST_SHOWN, _MOST_NAMED = 40, 1000  # cases of a finding
 _VERDICTS = {
     None: "Nothing found",
-    "note": "Nothing to worry about",
-    "warning": "Worth a look",
-    "error": "Wrong",
+    "note": "Only notes",
+    "warning": "There are warnings",
+    "error": "There are errors",
 }
 
 

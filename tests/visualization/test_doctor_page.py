@@ -41,7 +41,12 @@ def test_everything_stands_on_the_page(pictures, tmp_path):
     assert page.open == []
     assert "script" not in page.tags
     assert page.links == page.targets == [f"#finding-{place}" for place in range(4)] + ["#cameras-0"]
-    for words in ("Doctor: mine & yours", "Wrong. 3 images were read.", "1 file <is> broken", "and 5 more"):
+    for words in (
+        "Doctor: mine & yours",
+        "There are errors. 3 images were read.",
+        "1 file <is> broken",
+        "and 5 more",
+    ):
         assert words in page.text
     assert f"{a} (train, 1) · {b} (query, 1)" in page.text
     assert "5 images, 2 identities with 1 to 4 images (median 2.5), 2 cameras" in page.text

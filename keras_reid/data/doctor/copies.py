@@ -187,7 +187,9 @@ def _finding(relation, near, pairs, places, subject):
     example = f"{one} and {other}"
     if relation == Relation.IDENTITIES:
         example += f", identities {places[one][0].identity!r} and {places[other][0].identity!r}"
-    what = "pairs of nearly the same picture" if near else "pairs of files of the same content"
+    what = f"{'pair' if len(pairs) == 1 else 'pairs'} of " + (
+        "nearly the same picture" if near else "files of the same content"
+    )
     severe = relation == Relation.IDENTITIES or (
         relation == Relation.FOUND and _most_queries(pairs, places, subject)
     )

@@ -19,14 +19,18 @@ def passed_over_files(subject: Subject) -> list[Finding]:
     Returns:
         list of up to two `Finding`s: images, and other files.
     """
-    used = {
-        os.path.abspath(sample.path)
+    paths = [
+        sample.path
         for dataset in subject.datasets
         for sample in (*dataset.train, *dataset.validation, *dataset.query, *dataset.gallery)
         if ".tfrecord#" not in sample.path
-    }
+    ]
+    used, folders = (
+        {os.path.abspath(path) for path in paths},
+        {os.path.dirname(path) or "." for path in paths},
+    )
     images, others = [], []
-    for folder in sorted({os.path.dirname(path) for path in used}):
+    for folder in sorted(folders):
         if not os.path.isdir(folder):
             continue
         with os.scandir(folder) as entries:
@@ -35,11 +39,11 @@ def passed_over_files(subject: Subject) -> list[Finding]:
             )
         for name in names:
             path = os.path.join(folder, name)
-            if path not in used:
+            if os.path.abspath(path) not in used:
                 (images if is_image(folder, name) else others).append(path)
     return [
-        *_finding("images", images, "Images that no part holds"),
-        *_finding("files", others, "Other files"),
+        *_finding("image files", images, "Images that no part holds"),
+        *_finding("other files", others, "Other files"),
     ]
 
 
@@ -50,7 +54,7 @@ def _finding(what, paths, title):
         yield Finding(
             title,
             NOTE,
-            f"{len(paths)} {what} next to the images are passed over ({listed}), the first is {paths[0]}",
+            f"passed over next to the images: {len(paths)} {what} ({listed}), the first is {paths[0]}",
             tuple((Picture(path),) for path in paths),
             ("passed_over",),
             drawn=False,

@@ -90,7 +90,7 @@ def _suspects(what, suspects, paths, names, identities, embeddings):
         )
     row = suspects.rows[0]
     yield Finding(
-        "Identities that are likely wrong",
+        f"Likely wrong identities: {what}",
         WARNING,
         f"{len(suspects)} of {len(paths)} {what} look like another identity and not like their own, such as "
         f"{paths[row]}, labelled {str(names[identities[row]])!r}, which looks like "
@@ -118,7 +118,7 @@ def _impostors(what, ceiling, paths, names):
         for row, count, near in zip(ceiling.rows, ceiling.impostors, ceiling.nearest, strict=True)
     )
     yield Finding(
-        "References that raise the impostor ceiling",
+        f"References that raise the impostor ceiling: {what}",
         NOTE,
         f"{len(ceiling.rows)} of {len(paths)} {what} look like many other identities, such as "
         f"{paths[ceiling.rows[0]]} like {ceiling.impostors[0]}. Without them, the similarity that one of a thousand "

@@ -19,7 +19,7 @@ def test_images_and_other_files_beside_the_images(tmp_path):
         "notes.txt",
         "scan",
     ]
-    assert "4 files next to the images are passed over (2 .txt, 1 .csv, 1 no suffix)" in others.sentence
+    assert "passed over next to the images: 4 other files (2 .txt, 1 .csv, 1 no suffix)" in others.sentence
 
 
 def test_parts_that_are_not_examined_are_not_passed_over(tmp_path):
