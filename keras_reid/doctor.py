@@ -48,7 +48,7 @@ class Doctor:
     trust_code: TrustCode = False
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Doctor, arguments, prog="python -m keras_reid.doctor", config=(tyro.conf.FlagCreatePairsOff,)
     )

@@ -1,7 +1,9 @@
 """The mistakes that the benchmark plants are there, and nothing else is."""
 
+import csv
 import importlib.util
 import pathlib
+import re
 
 import pytest
 
@@ -9,7 +11,8 @@ from keras_reid.data import Folder
 from keras_reid.data.doctor import Subject, examine
 from keras_reid.data.synthetic.presets import Preset
 
-SCRIPT = pathlib.Path(__file__).parents[2] / "benchmarks" / "doctor.py"
+ROOT = pathlib.Path(__file__).parents[2]
+SCRIPT = ROOT / "benchmarks" / "doctor.py"
 PRESET = Preset(train_identities=12, test_identities=8, cameras=3, person_size=(128, 64))
 
 
@@ -39,3 +42,14 @@ def test_near_copies_are_found_and_nothing_else(benchmark, tmp_path):
     assert pairs <= copies
     assert len(pairs) >= 5
     assert {one.lists[0] for one in found.findings if one.lists} == {"duplicates"}
+
+
+def test_the_documented_figures_are_the_measured_ones():
+    with open(ROOT / "benchmarks" / "results" / "doctor.csv", newline="") as stream:
+        measured = [
+            (row["seed"], row["wrong_found"], row["wrong_planted"], row["wrong_false"])
+            + (row["copies_found"], row["copies_planted"], row["copies_false"])
+            for row in csv.DictReader(stream)
+        ]
+    text = (ROOT / "docs" / "doctor.md").read_text(encoding="utf-8")
+    assert re.findall(r"\| (\d) \| (\d+) of (\d+) \| (\d+) \| (\d+) of (\d+) \| (\d+) \|", text) == measured

@@ -1,5 +1,7 @@
 """What a model says of a data set's identities, as findings of the doctor."""
 
+from typing import Any
+
 import numpy as np
 
 from keras_reid.data.doctor.examination import Examination
@@ -10,7 +12,9 @@ from keras_reid.evaluation.analysis.impostor_ceiling import impostor_ceiling
 from keras_reid.evaluation.analysis.suspect_identities import suspect_identities
 
 
-def model_findings(subject: Subject, model, examination: Examination, batch_size: int = 64) -> list[Finding]:
+def model_findings(
+    subject: Subject, model: Any, examination: Examination, batch_size: int = 64
+) -> list[Finding]:
     """Images whose identity is likely wrong, and references that raise the impostor ceiling.
 
     Training images and the images of each test set are judged apart, as their identities may be named alike. Copies
