@@ -16,6 +16,7 @@ from keras_reid.utils.errors import UserError
 # Name → its module and what it does, in the order in which one uses them.
 COMMANDS = {
     "init": ("keras_reid.init", "write an experiment file to start from"),
+    "doctor": ("keras_reid.doctor", "examine a data set before it is trained on"),
     "fit": ("keras_reid.fit", "train and evaluate an experiment"),
     "sweep": ("keras_reid.sweep", "try many settings of an experiment, and rank them"),
     "evaluate": ("keras_reid.evaluate", "measure Rank-1, mAP and mINP of a model on a data set"),

@@ -131,6 +131,7 @@ def test_every_command_that_loads_a_model_has_the_option(capsys):
         "search",
         "report",
         "ranked_list",
+        "doctor",
         "fit",
         "sweep",
     ):

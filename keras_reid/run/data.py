@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 from keras_reid.data.dataset import ReIDDataset
+from keras_reid.data.doctor.finding import NOTE, by_severity
+from keras_reid.data.doctor.labels import label_findings
+from keras_reid.data.doctor.subject import Subject
 from keras_reid.data.overlaps import check_contents
 from keras_reid.data.samplers import draw_batches
 from keras_reid.data.unreadable import check_images
@@ -90,6 +93,23 @@ def check_datasets(datasets: Datasets, skip_unreadable: bool, identities: bool =
     tests = [readable[id(dataset)] for dataset in datasets.tests]
     check_contents(tests, train, identities)  # last, as it takes little time for files that were just read
     return Datasets(train, tests)
+
+
+def print_doubts(datasets: Datasets, identities: bool = True) -> None:
+    """Prints what identities and cameras alone tell of mistakes, the short form of `keras-reid doctor`.
+
+    Nothing where nothing is wrong. Time: about 10 µs an image.
+
+    Args:
+        datasets: `Datasets`.
+        identities: whether the identities of the training part are used.
+    """
+    subject = Subject(datasets.train if identities else None, tuple(datasets.tests))
+    findings = [finding for finding in by_severity(label_findings(subject)) if finding.severity != NOTE]
+    for finding in findings:
+        print(f"{finding.severity} in the data: {finding.sentence}")
+    if findings:
+        print("keras-reid doctor FILE.py also examines the images")
 
 
 def read_dataset(reader: Any, root: str | os.PathLike[str], protocol: str | None = None) -> ReIDDataset:

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from typing import TYPE_CHECKING, Any
 
-from keras_reid.run.data import IdentityBatches, check_datasets, list_images
+from keras_reid.run.data import IdentityBatches, check_datasets, list_images, print_doubts
 from keras_reid.run.environment import set_up
 from keras_reid.run.model import build_backbone, make_model
 from keras_reid.run.results import write_results
@@ -52,6 +52,7 @@ def run(
     strategy = set_up(experiment)
 
     datasets = list_images(experiment.data, identities=stages.labelled)
+    print_doubts(datasets, stages.labelled)
     with scope(strategy):  # before every image is checked, as weights may be out of reach
         backbone = build_backbone(experiment)
         stages.load(datasets, trust_code)

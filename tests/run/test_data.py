@@ -4,7 +4,7 @@ import pytest
 
 from keras_reid import experiment as ex
 from keras_reid.data import CSV, Folder, IdentitySampler
-from keras_reid.run.data import IdentityBatches, check_datasets, list_images, read_datasets
+from keras_reid.run.data import IdentityBatches, check_datasets, list_images, print_doubts, read_datasets
 from keras_reid.utils.errors import UserError
 from tests.data.images import write_image
 
@@ -136,3 +136,26 @@ def test_the_pixels_of_a_cache_are_the_same(batches, folder, tmp_path):
         cached = IdentityBatches.of(experiment, batches.dataset)
         for (images, _), (kept, _) in zip(batches.start(None, 0), cached.start(None, 0), strict=True):
             assert (images.numpy() == kept.numpy()).all()
+
+
+def test_the_short_form_of_the_doctor(folder, capsys):
+    data = ex.Data(Folder(), root=folder, sampler=SAMPLER)
+    print_doubts(list_images(data))
+    assert "in the data" not in capsys.readouterr().out
+    for identity in "ab":
+        (folder / "train" / identity / "2_0.jpg").rename(folder / "train" / identity / "1_1.jpg")
+    write_image(folder / "train" / "b" / "2_0.jpg", 90)
+    write_image(folder / "train" / "e" / "1_0.jpg", 91)
+    datasets = list_images(data)
+    capsys.readouterr()
+    print_doubts(datasets)
+    said = capsys.readouterr().out
+    # One identity of one camera is a note, and not said here.
+    assert said.splitlines() == [
+        "warning in the data: 1 of 3 training identities of "
+        f"{folder.name} have one image, such as 'e': no other image of theirs can be learned from. Add images, or "
+        "leave them out",
+        "keras-reid doctor FILE.py also examines the images",
+    ]
+    print_doubts(datasets, identities=False)
+    assert capsys.readouterr().out == ""

@@ -53,19 +53,39 @@ def remove_camera_bias(query: Features, gallery: Features) -> tuple[Features, Fe
             "query and gallery must come from the same model. "
             f"Received: embeddings of {query.dim} and of {gallery.dim} numbers."
         )
-    vectors = l2_normalize(np.concatenate([query.embeddings, gallery.embeddings]))
-    cameras = np.concatenate([query.cameras, gallery.cameras])
+    vectors = standardize_by_camera(
+        np.concatenate([query.embeddings, gallery.embeddings]),
+        np.concatenate([query.cameras, gallery.cameras]),
+    )
+    n = len(query)
+    return (
+        dataclasses.replace(query, embeddings=vectors[:n]),
+        dataclasses.replace(gallery, embeddings=vectors[n:]),
+    )
+
+
+def standardize_by_camera(embeddings: np.ndarray, cameras: np.ndarray) -> np.ndarray:
+    """The `f_new` of `remove_camera_bias` for the images of one array.
+
+    Args:
+        embeddings: `(n, dim)` numbers, of any length.
+        cameras: `(n,)` integers.
+
+    Returns:
+        `(n, dim)` float32.
+
+    Example:
+        >>> standardize_by_camera(np.eye(2), np.array([0, 0])).tolist()
+        [[1.0, -1.0], [-1.0, 1.0]]
+    """
+    vectors = l2_normalize(embeddings)
     everywhere = _statistics(vectors)
     order = np.argsort(cameras, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(cameras[order])) + 1):
         of_camera = vectors[rows]
         mean, deviation = everywhere if len(rows) < _FEWEST else _statistics(of_camera)
         vectors[rows] = (of_camera - mean) / deviation
-    n = len(query)
-    return (
-        dataclasses.replace(query, embeddings=vectors[:n]),
-        dataclasses.replace(gallery, embeddings=vectors[n:]),
-    )
+    return vectors
 
 
 def _statistics(vectors):
