@@ -65,7 +65,7 @@ def test_half_precision(policy):
     [
         ({}, "resnet50"),
         ({"ibn": True}, "resnet50_ibn_a"),
-        ({"ibn": True, "squeeze_excite": True}, "se_resnet50_ibn_a"),
+        pytest.param({"ibn": True, "squeeze_excite": True}, "se_resnet50_ibn_a", marks=pytest.mark.medium),
         ({"width": 4}, "resnet50 of width 4"),
     ],
     ids=str,

@@ -21,7 +21,7 @@ def test_each_published_file_is_a_preset():
 @pytest.mark.parametrize(
     ("cls", "name"),
     [
-        pytest.param(cls, name, marks=[] if name in SMALL else pytest.mark.slow)
+        pytest.param(cls, name, marks=pytest.mark.medium if name in SMALL else pytest.mark.slow)
         for cls in FAMILIES
         for name in cls.presets
     ],

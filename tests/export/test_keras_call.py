@@ -71,6 +71,7 @@ def distiller(tmp_path):
 
 
 @pytest.mark.parametrize("make", [lambda tmp_path: small_model(), loaded_with_keras, loaded, distiller])
+@pytest.mark.medium
 def test_a_saved_model_of_any_of_our_models(make, tmp_path, capsys):
     model = make(tmp_path)
     model.export(tmp_path / "saved")
@@ -146,6 +147,7 @@ def test_keras_knows_the_shape_of_the_images(tmp_path):
     assert model.get_build_config() is None, "what is saved is as before"
 
 
+@pytest.mark.medium
 def test_what_is_there_stays_until_the_new_one_is_verified(tmp_path, monkeypatch):
     model = small_model()
     (tmp_path / "saved").mkdir()
