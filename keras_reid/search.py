@@ -164,7 +164,9 @@ def _search(options, arguments):
     )
     embeddings = embed_paths(model, queries, options.batch_size, flip)
     check_finite(queries, embeddings)
-    lists = search_gallery(queries, embeddings, gallery, options.top, calibration, options.prior)
+    lists = search_gallery(
+        queries, embeddings, gallery, options.top, calibration, options.prior, model.image_size
+    )
     _show(lists, options)
     if calibration is None:
         _say_uncalibrated(named)

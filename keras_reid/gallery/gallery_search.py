@@ -2,12 +2,15 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
 from keras_reid.embedding.named_images import displayed
+from keras_reid.evaluation.calibration import Calibration, appearances
 from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
+from keras_reid.gallery.index import Gallery
 from keras_reid.gallery.scan import file_number
 
 _MEMORY = 2**28  # bytes for the scores, of a stretch of the gallery at a time
@@ -23,6 +26,7 @@ class SearchHit:
         distance: from the query, in the metric of the list.
         probability: that it shows the same one, 0 … 1; None without a calibration.
         verdict: `"same"`, `"different"` or `"unsure"`; None without a calibration.
+        reason: what limits the verdict, in words; None if nothing does.
     """
 
     rank: int
@@ -30,6 +34,7 @@ class SearchHit:
     distance: float
     probability: float | None = None
     verdict: str | None = None
+    reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +62,15 @@ class SearchResult:
         return values
 
 
-def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior=None):
+def search_gallery(
+    queries: Sequence[str],
+    embeddings: np.ndarray,
+    gallery: Gallery,
+    top: int = 10,
+    calibration: Calibration | None = None,
+    prior: float | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> list[SearchResult]:
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
     The distances are exact; equal ones come in the order of the index. The query's own file, under whatever name, is
@@ -72,6 +85,8 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
         top: gallery images for each.
         calibration: `Calibration`, whose metric is used, or None: cosine, and no verdict.
         prior: as in `Calibration.probability`.
+        image_size: (height, width) of the model. With it, the queries and the images that were found are read, and
+            verdicts are `"unsure"` where one looks unlike those of the calibration; None does not look.
 
     Returns:
         list of `SearchResult`.
@@ -95,19 +110,25 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
     features = Features(gallery.embeddings, numbers, np.zeros(len(numbers), int))
     places, distances = nearest(query_features, features, top, metric, "cross_camera", memory=_MEMORY)
 
-    def hit(rank, place, distance):
+    shown = {gallery.paths[place] for place in np.unique(places[places >= 0])}
+    outside = _outside(calibration, sorted({*map(str, queries), *shown}), image_size)
+
+    def hit(query, rank, place, distance):
         path = gallery.paths[place]
         if calibration is None:
             return SearchHit(rank, path, float(distance))
-        verdict = calibration.verdict(distance, prior)
-        return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict)
+        unlike = [
+            name for name, file in (("the query", str(query)), ("the gallery image", path)) if file in outside
+        ]
+        verdict = calibration.verdict(distance, prior, unlike)
+        return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict, verdict.reason)
 
     return [
         SearchResult(
             query=str(query),
             metric=metric,
             images=tuple(
-                hit(rank, place, distance)
+                hit(query, rank, place, distance)
                 for rank, (place, distance) in enumerate(zip(row, values, strict=True), 1)
                 if place >= 0
             ),
@@ -115,3 +136,11 @@ def search_gallery(queries, embeddings, gallery, top=10, calibration=None, prior
         )
         for query, row, values in zip(queries, places, distances, strict=True)
     ]
+
+
+def _outside(calibration, paths, image_size):
+    """Those of the files that look unlike the images of the calibration."""
+    if calibration is None or calibration.domain is None or image_size is None:
+        return set()
+    mask = calibration.outside(appearances(paths, image_size))
+    return {path for path, unlike in zip(paths, mask, strict=True) if unlike}

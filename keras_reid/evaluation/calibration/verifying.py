@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from keras_reid.evaluation.calibration.calibration import Calibration
+from keras_reid.evaluation.calibration.domain import appearance
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.features import Features
 from keras_reid.utils.errors import UserError
@@ -21,7 +22,8 @@ def verify(model, a, b, prior=None):
             test set. 0.5 is for pairs that are as often the same as not.
 
     Returns:
-        A `Verdict`.
+        A `Verdict`; `"unsure"`, with the reason, if an image looks unlike those of the calibration. An embedding has no
+        looks that could be checked.
 
     Raises:
         UserError: the model has no calibration, an image cannot be read, an array is something else or not finite,
@@ -32,15 +34,19 @@ def verify(model, a, b, prior=None):
         Verdict(verdict='same', probability=0.97, distance=0.21, threshold=0.28, prior=0.5, metric='cosine')
     """
     calibration = Calibration.from_metadata(model.metadata)
-    first, second = (
-        Features(_embedding(model, image, calibration.flip)[None], [0], None) for image in (a, b)
-    )
+    embeddings, looks = zip(*(_embedding(model, image, calibration.flip) for image in (a, b)), strict=True)
+    first, second = (Features(embedding[None], [0], None) for embedding in embeddings)
     distance = Distances(first, second, calibration.metric).table([0], [0])[0, 0]
-    return calibration.verdict(distance, prior)
+    outside = [
+        name
+        for name, look in zip(("the first image", "the second image"), looks, strict=True)
+        if look is not None and calibration.outside(look)[0]
+    ]
+    return calibration.verdict(distance, prior, outside)
 
 
 def _embedding(model, image, flip):
-    """`(dim,)` raw embedding of a file or of pixels; an embedding is returned as it is."""
+    """`(dim,)` raw embedding of a file or of pixels and its `(1, 64)` appearance; an embedding itself has none."""
     if isinstance(image, (str, os.PathLike)):
         from keras_reid.data.decoding import read_image
         from keras_reid.data.unreadable import check_images
@@ -49,7 +55,7 @@ def _embedding(model, image, flip):
         return _embed_pixels(model, read_image(str(image)), flip)
     array = np.asarray(image)
     if array.ndim == 1 and array.size:
-        return array
+        return array, None
     if array.ndim == 3 and array.shape[-1] == 3 and array.size and array.dtype == np.uint8:
         return _embed_pixels(model, array, flip)
     raise UserError(
@@ -65,4 +71,5 @@ def _embed_pixels(model, pixels, flip):
 
     images = resize_image(tf.convert_to_tensor(pixels), model.image_size)[None]
     views = [images, images[:, :, ::-1]] if flip else [images]
-    return np.mean([np.asarray(model.predict_on_batch(view), np.float32)[0] for view in views], axis=0)
+    embedding = np.mean([np.asarray(model.predict_on_batch(view), np.float32)[0] for view in views], axis=0)
+    return embedding, appearance(np.asarray(images))
