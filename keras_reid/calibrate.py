@@ -94,6 +94,7 @@ def main(arguments):
     from keras_reid.utils.files import write_json
     from keras_reid.utils.model_metadata import update_metadata
     from keras_reid.visualization import draw_reliability
+    from keras_reid.visualization.findings import camera_names
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
@@ -105,6 +106,7 @@ def main(arguments):
         flip=settings.flip,
         dataset=dataset.name,
         memory=memory,
+        camera_names=camera_names(dataset),
         **wanted,
     )
     samples = _some([*dataset.query, *dataset.gallery])

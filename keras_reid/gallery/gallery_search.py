@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -70,6 +71,7 @@ def search_gallery(
     calibration: Calibration | None = None,
     prior: float | None = None,
     image_size: tuple[int, int] | None = None,
+    cameras: Sequence[Any] | None = None,
 ) -> list[SearchResult]:
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
@@ -87,6 +89,7 @@ def search_gallery(
         prior: as in `Calibration.probability`.
         image_size: (height, width) of the model. With it, the queries and the images that were found are read, and
             verdicts are `"unsure"` where one looks unlike those of the calibration; None does not look.
+        cameras: names of the camera of all queries and of that of the gallery; None if unknown.
 
     Returns:
         list of `SearchResult`.
@@ -120,7 +123,7 @@ def search_gallery(
         unlike = [
             name for name, file in (("the query", str(query)), ("the gallery image", path)) if file in outside
         ]
-        verdict = calibration.verdict(distance, prior, unlike)
+        verdict = calibration.verdict(distance, prior, cameras, unlike)
         return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict, verdict.reason)
 
     return [

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from keras_reid.evaluation.calibration.cameras import CameraThreshold, camera_threshold
 from keras_reid.evaluation.calibration.domain import outlyingness
 from keras_reid.utils.errors import UserError
 
@@ -91,6 +92,8 @@ class Calibration:
         reliability: a dict a bin of the probability: `lower`, `upper`, `predicted` (mean), `observed` (match rate),
             `pairs`, `deviation`; of identities that were not used for fitting.
         fitted_on: `dataset`, `protocol`, and how many `identities`, `pairs`, `same_pairs`.
+        cameras: thresholds by pair of cameras, from `fit_camera_thresholds`; None if cameras were unknown or few.
+        best_matches: 100 quantiles of the distances of queries to their nearest gallery images, for `DriftAlarm`.
         domain: what images of the calibration look like, from `fit_domain`, or None: then no image counts as outside.
 
     Example:
@@ -119,6 +122,8 @@ class Calibration:
     thresholds: dict
     reliability: list
     fitted_on: dict
+    cameras: dict[str, Any] | None = None
+    best_matches: list[float] | None = None
     domain: dict[str, Any] | None = None
 
     @classmethod
@@ -177,7 +182,7 @@ class Calibration:
         """Whether images look unlike those of the calibration, so that their distances say nothing.
 
         Args:
-            looks: `(n, 64)` of `keras_reid.evaluation.appearance`.
+            looks: `(n, 96)` of `keras_reid.evaluation.appearance`.
 
         Returns:
             bool `(n,)`; all False if the calibration keeps no domain.
@@ -186,28 +191,48 @@ class Calibration:
             return np.zeros(len(looks), bool)
         return outlyingness(self.domain, looks) > 1
 
-    def verdict(self, distance: float, prior: float | None = None, outside: Sequence[str] = ()) -> Verdict:
+    def verdict(
+        self,
+        distance: float,
+        prior: float | None = None,
+        cameras: Sequence[Any] | None = None,
+        outside: Sequence[str] = (),
+    ) -> Verdict:
         """`Verdict` on one pair: `"same"`, `"different"` or `"unsure"`.
+
+        With cameras, the threshold is that of their pair, and the distance counts as if it were as far from the common
+        threshold as it is from that one.
 
         Args:
             distance: between the two embeddings.
             prior: as in `probability`.
+            cameras: names of the two cameras, as in the data set of the calibration, in any order; None if unknown.
+                For one that was not calibrated the conservative threshold applies, and the reason says so.
             outside: names, for the reason, of those of the two images that look unlike those of the calibration.
+
+        Raises:
+            UserError: as `probability`; there are not two cameras.
         """
         prior = self.prior if prior is None else prior
-        probability = float(self.probability(distance, prior))
-        verdict, reason = "unsure", None
+        at = CameraThreshold(self.threshold)
+        if cameras is not None:
+            at = camera_threshold(self.cameras, cameras, self.threshold)
+        probability = float(self.probability(distance - (at.threshold - self.threshold), prior))
+        verdict, reasons = "unsure", [at.remark] if at.remark else []
         if outside:
             # What a distance means there was never measured: the likelihood ratio is 1.
             probability = prior
             look = "looks" if len(outside) == 1 else "look"
-            reason = f"{' and '.join(outside)} {look} unlike the images of the calibration"
+            reasons.append(f"{' and '.join(outside)} {look} unlike the images of the calibration")
         elif probability >= self.same_above:
             verdict = "same"
         elif probability <= self.different_below:
             verdict = "different"
+        reason = "; ".join(reasons) or None
         return Verdict(
-            verdict, probability, float(distance), self.threshold, prior, self.metric, bool(outside), reason
+            *(verdict, probability, float(distance), at.threshold, prior, self.metric),
+            outside=bool(outside),
+            reason=reason,
         )
 
 

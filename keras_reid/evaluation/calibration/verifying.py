@@ -1,17 +1,21 @@
 """Is it the same one or not?"""
 
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from keras_reid.evaluation.calibration.calibration import Calibration
+from keras_reid.evaluation.calibration.calibration import Calibration, Verdict
 from keras_reid.evaluation.calibration.domain import appearance
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.features import Features
 from keras_reid.utils.errors import UserError
 
 
-def verify(model, a, b, prior=None):
+def verify(
+    model: Any, a: Any, b: Any, prior: float | None = None, cameras: Sequence[Any] | None = None
+) -> Verdict:
     """Says whether two images show the same identity, with a calibrated probability.
 
     Args:
@@ -21,13 +25,15 @@ def verify(model, a, b, prior=None):
         prior: share of same pairs among the pairs that are asked about, 0 … 1; None for the calibration's, that of its
             test set. 0.5 is for pairs that are as often the same as not.
 
+        cameras: names of the cameras of a and b, as in the data set of the calibration; None if unknown.
+
     Returns:
         A `Verdict`; `"unsure"`, with the reason, if an image looks unlike those of the calibration. An embedding has no
         looks that could be checked.
 
     Raises:
         UserError: the model has no calibration, an image cannot be read, an array is something else or not finite,
-            the embeddings differ in length, or the prior is not between 0 and 1.
+            the embeddings differ in length, the prior is not between 0 and 1, or there are not two cameras.
 
     Example:
         >>> verify(model, "door.jpg", "street.jpg", prior=0.5)  # doctest: +SKIP
@@ -42,11 +48,11 @@ def verify(model, a, b, prior=None):
         for name, look in zip(("the first image", "the second image"), looks, strict=True)
         if look is not None and calibration.outside(look)[0]
     ]
-    return calibration.verdict(distance, prior, outside)
+    return calibration.verdict(distance, prior, cameras, outside)
 
 
 def _embedding(model, image, flip):
-    """`(dim,)` raw embedding of a file or of pixels and its `(1, 64)` appearance; an embedding itself has none."""
+    """`(dim,)` raw embedding of a file or of pixels and its `(1, 96)` appearance; an embedding itself has none."""
     if isinstance(image, (str, os.PathLike)):
         from keras_reid.data.decoding import read_image
         from keras_reid.data.unreadable import check_images
