@@ -15,6 +15,7 @@ from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
 
 _FEW = 50  # identities
+_MOST_LOOKED_AT = 5000  # images whose looks are described
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,8 @@ class Calibrate:
 
     The pairs are those that evaluation counts, each query with each gallery image. The model must not have been trained
     on their identities. Prints the error rates, the threshold, and how reliable the probabilities are for identities
-    that were not used for fitting. Writes everything into the metadata of the model file, which keeps its weights and
+    that were not used for fitting. What the images look like is kept, too: verify and search are unsure of others.
+    Writes everything into the metadata of the model file, which keeps its weights and
     optimizer; every later export has it too. Writes calibration.json and calibration.png next to the file. Of a run,
     model.keras is calibrated, and its report written again; to calibrate best.keras, name it.
     """
@@ -82,13 +84,17 @@ def main(arguments: list[str]) -> None:
     settings = _settings(options, experiment)
 
     command_line.load_tensorflow()
+    import numpy as np
+
     from keras_reid.evaluation import Evaluator, calibrate
     from keras_reid.evaluation.calibration.calibration_tables import print_calibration
+    from keras_reid.evaluation.calibration.domain import appearances, fit_domain
     from keras_reid.models import load_model
     from keras_reid.run.data import read_datasets
     from keras_reid.utils.files import write_json
     from keras_reid.utils.model_metadata import update_metadata
     from keras_reid.visualization import draw_reliability
+    from keras_reid.visualization.findings import camera_names
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     _, (dataset,) = read_datasets(data, train=False, protocol=options.protocol)
@@ -100,8 +106,13 @@ def main(arguments: list[str]) -> None:
         flip=settings.flip,
         dataset=dataset.name,
         memory=memory,
+        camera_names=camera_names(dataset),
         **wanted,
     )
+    samples = _some([*dataset.query, *dataset.gallery])
+    looks = appearances([sample.path for sample in samples], model.image_size, options.batch_size)
+    identities = np.unique([str(sample.identity) for sample in samples], return_inverse=True)[1]
+    calibration = dataclasses.replace(calibration, domain=fit_domain(looks, identities))
     print_calibration(calibration)
     if calibration.fitted_on["identities"] < _FEW:
         print(f"fewer than {_FEW} identities: on others the rates may be very different")
@@ -117,6 +128,11 @@ def main(arguments: list[str]) -> None:
     own = None if options.dataset or options.root or options.protocol else experiment
     same = own is not None and settings.flip == own.evaluation.flip and not options.skip_unreadable
     _renew_report(options, file, model, {dataset.name: features} if same else {})
+
+
+def _some(samples):
+    """At most `_MOST_LOOKED_AT` of the images of a test set, spread evenly."""
+    return samples[:: -(-len(samples) // _MOST_LOOKED_AT)]
 
 
 def _renew_report(options, file, model, features):

@@ -47,6 +47,9 @@ class Search:
     prior: float | None = None
     """how likely it is, before looking, that two images show the same one, 0 to 1; by default that of the calibration's
     test set. For two files that are as often the same as not it is 0.5"""
+    cameras: tuple[str, str] | None = None
+    """the camera of the queries and that of the gallery (or of two files), named as in the data set of the calibration;
+    as in verify"""
     index: Path | None = None
     """folder of the index; by default .keras_reid_index in the gallery. To keep the indexes of several models, give
     each its folder"""
@@ -108,7 +111,7 @@ def _compare(options):
     _say_model(named, why)
     model = load_model(named, trust_code=options.trust_code)
     if model.metadata.get(KEY):
-        verdict = verify(model, *paths, options.prior)
+        verdict = verify(model, *paths, options.prior, options.cameras)
         print(json.dumps(verdict.to_dict()) if options.json else verdict)
         return
     check_images(paths, remedy=_REMEDY)
@@ -164,10 +167,36 @@ def _search(options, arguments):
     )
     embeddings = embed_paths(model, queries, options.batch_size, flip)
     check_finite(queries, embeddings)
-    lists = search_gallery(queries, embeddings, gallery, options.top, calibration, options.prior)
+    lists = search_gallery(
+        queries,
+        embeddings,
+        gallery,
+        options.top,
+        calibration,
+        options.prior,
+        model.image_size,
+        options.cameras,
+    )
     _show(lists, options)
     if calibration is None:
         _say_uncalibrated(named)
+    else:
+        _say_drift(lists, calibration)
+
+
+def _say_drift(lists, calibration):
+    """Says whether the best matches have left the distribution of the calibration."""
+    from keras_reid.evaluation import DriftAlarm
+
+    best = [one.images[0].distance for one in lists if one.images]
+    drift = DriftAlarm(calibration.best_matches).add(best) if calibration.best_matches else None
+    if drift:
+        nearer = "farther away" if drift.direction == "higher" else "nearer"
+        print(
+            f"drift: by query {drift.query}, the best matches are {nearer} than in the calibration. Is the gallery of "
+            "another kind, or have cameras or light changed? If so, calibrate again.",
+            file=sys.stderr,
+        )
 
 
 def _show(lists, options):

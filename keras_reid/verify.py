@@ -31,6 +31,9 @@ class Verify:
     """how likely it is, before looking, that they show the same one: the share of same pairs, 0 to 1, among the pairs
     that you ask about. By default that of the calibration's test set, often below one in a hundred, as for a query and
     any image of its gallery; 0.5 is for pairs that are as often the same as not"""
+    cameras: tuple[str, str] | None = None
+    """the cameras of A and B, named as in the data set of the calibration. The threshold is then that of this pair of
+    cameras; for a camera that was not calibrated it is a conservative one, and the answer says so"""
     json: bool = False
     """print it as JSON"""
     trust_code: TrustCode = False
@@ -61,7 +64,7 @@ def main(arguments: list[str]) -> None:
     from keras_reid.models import load_model
 
     model = load_model(options.run_or_model, trust_code=options.trust_code)
-    verdict = verify(model, options.a, options.b, options.prior)
+    verdict = verify(model, options.a, options.b, options.prior, options.cameras)
     print(json.dumps(verdict.to_dict()) if options.json else verdict)
 
 

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from keras_reid.embedding import embed_paths
-from keras_reid.evaluation import Distances, Features, verify
+from keras_reid.evaluation import Distances, Features, appearance, verify
+from keras_reid.evaluation.calibration import fit_domain
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_metadata import update_metadata
@@ -65,7 +66,11 @@ def test_the_command_prints_json_for_a_prior_of_ones_own(folder, capsys):
     told = json.loads(capsys.readouterr().out)
     assert (told["verdict"], told["prior"], told["accepted"]) == ("unsure", 0.01, True)
     assert told["probability"] == pytest.approx(1 / (1 + 99 * np.exp(-4)))
-    assert set(told) == {"verdict", "probability", "distance", "threshold", "prior", "metric", "accepted"}
+    assert set(told) == {
+        *("verdict", "probability", "distance", "threshold", "prior", "metric", "accepted"),
+        *("outside", "reason"),
+    }
+    assert (told["outside"], told["reason"]) == (False, None)
 
 
 def test_files_pixels_and_embeddings_are_one(folder, model):
@@ -91,6 +96,25 @@ def test_compares_as_was_calibrated(folder, model, monkeypatch, changes):
     assert expected != pytest.approx(expected_distance(model, a, b), abs=1e-4)
     assert verify(model, a, b).distance == pytest.approx(expected, rel=1e-4)
     assert verify(model, pixels, b).distance == pytest.approx(expected, rel=1e-4)
+
+
+def test_an_image_unlike_those_of_the_calibration_is_unsure(folder, model, monkeypatch):
+    a, b = folder / "a.png", folder / "b.png"
+    with Image.open(a) as image:
+        pixels = np.asarray(image)
+    noise = np.random.default_rng(1).integers(0, 256, (200, *pixels.shape), np.uint8)
+    calibration = dataclasses.replace(line(), domain=fit_domain(appearance(noise), np.arange(200) // 2))
+    monkeypatch.setitem(model.metadata, "calibration", calibration.to_metadata()["calibration"])
+    assert verify(model, a, pixels).verdict == "same"
+    found = verify(model, a, b, prior=0.2)
+    assert (found.verdict, found.accepted, found.outside, found.probability) == ("unsure", False, True, 0.2)
+    assert str(found).endswith("; the second image looks unlike the images of the calibration")
+    both = verify(model, b, b)
+    assert both.distance < both.threshold
+    assert not both.accepted
+    assert both.reason == "the first image and the second image look unlike the images of the calibration"
+    embedding = embed_paths(model, [b])[0]
+    assert verify(model, embedding, embedding).verdict == "same"  # an embedding has no looks
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from keras_reid.evaluation.analysis import (
     remove_camera_bias,
     without_identities,
 )
-from keras_reid.evaluation.calibration import Calibration, Verdict, calibrate, verify
+from keras_reid.evaluation.calibration import Calibration, DriftAlarm, Verdict, appearance, calibrate, verify
 from keras_reid.evaluation.dataset_features import embed_datasets
 from keras_reid.evaluation.distances import Distances
 from keras_reid.evaluation.dsr import (
@@ -63,6 +63,7 @@ __all__ = [
     "DSRDistances",
     "DatasetEvaluation",
     "Distances",
+    "DriftAlarm",
     "EvaluationSettings",
     "Evaluator",
     "Features",
@@ -73,6 +74,7 @@ __all__ = [
     "RocCurve",
     "Verdict",
     "alpha_query_expansion",
+    "appearance",
     "calibrate",
     "choose_dsr_lambda",
     "dsr_distance",

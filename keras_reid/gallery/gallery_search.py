@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from keras_reid.embedding.named_images import displayed
+from keras_reid.evaluation.calibration import Calibration, appearances
 from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
+from keras_reid.gallery.index import Gallery
 from keras_reid.gallery.scan import file_number
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ class SearchHit:
         distance: from the query, in the metric of the list.
         probability: that it shows the same one, 0 … 1; None without a calibration.
         verdict: `"same"`, `"different"` or `"unsure"`; None without a calibration.
+        reason: what limits the verdict, in words; None if nothing does.
     """
 
     rank: int
@@ -37,6 +40,7 @@ class SearchHit:
     distance: float
     probability: float | None = None
     verdict: str | None = None
+    reason: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +71,12 @@ class SearchResult:
 def search_gallery(
     queries: Sequence[str],
     embeddings: np.ndarray,
-    gallery: Any,
+    gallery: Gallery,
     top: int = 10,
     calibration: Calibration | None = None,
     prior: float | None = None,
+    image_size: tuple[int, int] | None = None,
+    cameras: Sequence[Any] | None = None,
 ) -> list[SearchResult]:
     """The nearest gallery images of each query, with a verdict on each where the model is calibrated.
 
@@ -86,6 +92,9 @@ def search_gallery(
         top: gallery images for each.
         calibration: `Calibration`, whose metric is used, or None: cosine, and no verdict.
         prior: as in `Calibration.probability`.
+        image_size: (height, width) of the model. With it, the queries and the images that were found are read, and
+            verdicts are `"unsure"` where one looks unlike those of the calibration; None does not look.
+        cameras: names of the camera of all queries and of that of the gallery; None if unknown.
 
     Returns:
         list of `SearchResult`.
@@ -109,19 +118,25 @@ def search_gallery(
     features = Features(gallery.embeddings, np.array(numbers), np.zeros(len(numbers), int))
     places, distances = nearest(query_features, features, top, metric, "cross_camera", memory=_MEMORY)
 
-    def hit(rank, place, distance):
+    shown = {gallery.paths[place] for place in np.unique(places[places >= 0])}
+    outside = _outside(calibration, sorted({*map(str, queries), *shown}), image_size)
+
+    def hit(query, rank, place, distance):
         path = gallery.paths[place]
         if calibration is None:
             return SearchHit(rank, path, float(distance))
-        verdict = calibration.verdict(distance, prior)
-        return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict)
+        unlike = [
+            name for name, file in (("the query", str(query)), ("the gallery image", path)) if file in outside
+        ]
+        verdict = calibration.verdict(distance, prior, cameras, unlike)
+        return SearchHit(rank, path, float(distance), verdict.probability, verdict.verdict, verdict.reason)
 
     return [
         SearchResult(
             query=str(query),
             metric=metric,
             images=tuple(
-                hit(rank, place, distance)
+                hit(query, rank, place, distance)
                 for rank, (place, distance) in enumerate(zip(row, values, strict=True), 1)
                 if place >= 0
             ),
@@ -129,3 +144,11 @@ def search_gallery(
         )
         for query, row, values in zip(queries, places, distances, strict=True)
     ]
+
+
+def _outside(calibration, paths, image_size):
+    """Those of the files that look unlike the images of the calibration."""
+    if calibration is None or calibration.domain is None or image_size is None:
+        return set()
+    mask = calibration.outside(appearances(paths, image_size))
+    return {path for path, unlike in zip(paths, mask, strict=True) if unlike}

@@ -50,6 +50,20 @@ def print_search_result(result: SearchResult, console: Console | None = None) ->
     else:
         table.caption = f"{result.metric} distance"
     console.print(table)
+    for reason, ranks in _reasons(result).items():
+        console.print(f"unsure of {ranks}: {reason}", soft_wrap=True)
+
+
+def _reasons(result):
+    """Reason → the ranks that it limits, in words."""
+    ranks = {}
+    for hit in result.images:
+        if hit.reason:
+            ranks.setdefault(hit.reason, []).append(str(hit.rank))
+    return {
+        reason: "all" if len(some) == len(result.images) else f"rank {', '.join(some)}"
+        for reason, some in ranks.items()
+    }
 
 
 def draw_search_result(result: SearchResult, path: str | os.PathLike[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_reid.evaluation.calibration.calibration_tables import CAMERA_COLUMNS, camera_rows
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.visualization.experiment_settings import flat_settings
@@ -207,7 +208,17 @@ def _pairs(findings, calibration):
         (f"accepted at {threshold:.3f}, different", percent(different, 3)),
     ]
     note = _note_on_threshold(findings, calibration if fits else None, bool(calibration))
-    return charts(figures, render("verification", table=table(("Verification", ""), rows), note=note))
+    whole = charts(figures, render("verification", table=table(("Verification", ""), rows), note=note))
+    cameras = calibration.get("cameras") if fits else None
+    return whole + _camera_thresholds(cameras, threshold) if cameras else whole
+
+
+def _camera_thresholds(cameras, common):
+    """Thresholds by pair of cameras; `cameras` as a calibration keeps them."""
+    return table(CAMERA_COLUMNS, camera_rows(cameras, common)) + notes(
+        f"Thresholds by pair of cameras, at most ten of {len(cameras['pairs'])}, those farthest from the common one "
+        f"first. For a camera that was not calibrated: {cameras['other']:.4f}, which is conservative."
+    )
 
 
 def _note_on_threshold(findings, calibration, calibrated_otherwise):

@@ -3,7 +3,9 @@ import os
 import numpy as np
 import pytest
 
+from keras_reid.evaluation.calibration import fit_domain
 from keras_reid.gallery import Gallery, scan, search_gallery
+from keras_reid.gallery.search_output import print_search_result
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
 
@@ -68,6 +70,33 @@ def test_verdicts_are_those_of_the_calibration(world):
         None,
         None,
     )
+
+
+def test_images_unlike_those_of_the_calibration_are_unsure(world, monkeypatch, capsys):
+    gallery, queries = world
+    rng = np.random.default_rng(0)
+    domain = fit_domain(rng.standard_normal((200, 64)), np.arange(200) // 2)
+    calibration, strange = line(domain=domain), {"album/g5.jpg"}
+
+    def looks(paths, image_size):
+        assert image_size == (8, 8)
+        return np.array([np.full(64, 100.0 if path in strange else 0.0) for path in paths])
+
+    monkeypatch.setattr("keras_reid.gallery.gallery_search.appearances", looks)
+    (one,) = search_gallery(QUERIES[:1], queries[:1], gallery, 20, calibration, image_size=(8, 8))
+    assert {hit.path for hit in one.images if hit.reason} == strange
+    (hit,) = (hit for hit in one.images if hit.path in strange)
+    assert (hit.verdict, hit.probability) == ("unsure", 0.5)
+    print_search_result(one)
+    told = f"unsure of rank {hit.rank}: the gallery image looks unlike the images of the calibration"
+    assert told in capsys.readouterr().out
+    strange.add("q0.jpg")
+    (one,) = search_gallery(QUERIES[:1], queries[:1], gallery, 3, calibration, image_size=(8, 8))
+    assert {hit.verdict for hit in one.images} == {"unsure"}
+    print_search_result(one)
+    assert "unsure of all: the query looks unlike" in capsys.readouterr().out
+    unchecked = search_gallery(QUERIES[:1], queries[:1], gallery, 20, calibration)
+    assert unchecked == search_gallery(QUERIES[:1], queries[:1], gallery, 20, line())
 
 
 def test_a_block_of_the_gallery_at_a_time(world, monkeypatch):

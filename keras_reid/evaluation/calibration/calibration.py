@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from keras_reid.evaluation.calibration.cameras import CameraThreshold, camera_threshold
+from keras_reid.evaluation.calibration.domain import outlyingness
 from keras_reid.utils.errors import UserError
 
 KEY = "calibration"  # in a model's metadata
@@ -26,6 +28,9 @@ class Verdict:
         threshold: the distance below which a yes-or-no decision says yes, at the calibration's false-positive rate.
         prior: share of same pairs among all pairs that are asked about, 0 … 1.
         metric: `"cosine"` or `"euclidean"`.
+        outside: whether an image looks unlike those of the calibration. Then the distance says nothing: the verdict is
+            `"unsure"`, the probability is the prior, and nothing is accepted.
+        reason: what limits the verdict, in words; None if nothing does.
 
     Example:
         >>> print(Verdict("same", 0.97, 0.21, 0.28, 0.5, "cosine"))
@@ -38,11 +43,16 @@ class Verdict:
     threshold: float
     prior: float
     metric: str
+    outside: bool = False
+    reason: str | None = None
 
     @property
     def accepted(self) -> bool:
-        """The yes-or-no decision: whether the distance is below the threshold. It does not depend on the prior."""
-        return self.distance < self.threshold
+        """The yes-or-no decision: whether the distance is below the threshold. It does not depend on the prior.
+
+        False if an image looks unlike those of the calibration.
+        """
+        return self.distance < self.threshold and not self.outside
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -50,10 +60,11 @@ class Verdict:
 
     def __str__(self):
         similarity = f", cosine similarity {1 - self.distance:.4f}" if self.metric == "cosine" else ""
-        side = "below" if self.accepted else "not below"
+        side = "below" if self.distance < self.threshold else "not below"
+        reason = f"; {self.reason}" if self.reason else ""
         return (
             f"{self.verdict}: probability {self.probability:.4f} at prior {self.prior:.3g} "
-            f"(distance {self.distance:.4f}{similarity}; {side} the threshold {self.threshold:.4f})"
+            f"(distance {self.distance:.4f}{similarity}; {side} the threshold {self.threshold:.4f}){reason}"
         )
 
 
@@ -84,6 +95,9 @@ class Calibration:
         reliability: a dict a bin of the probability: `lower`, `upper`, `predicted` (mean), `observed` (match rate),
             `pairs`, `deviation`; of identities that were not used for fitting.
         fitted_on: `dataset`, `protocol`, and how many `identities`, `pairs`, `same_pairs`.
+        cameras: thresholds by pair of cameras, from `fit_camera_thresholds`; None if cameras were unknown or few.
+        best_matches: 100 quantiles of the distances of queries to their nearest gallery images, for `DriftAlarm`.
+        domain: what images of the calibration look like, from `fit_domain`, or None: then no image counts as outside.
 
     Example:
         >>> from keras_reid.evaluation import Calibration
@@ -111,6 +125,9 @@ class Calibration:
     thresholds: dict
     reliability: list
     fitted_on: dict
+    cameras: dict[str, Any] | None = None
+    best_matches: list[float] | None = None
+    domain: dict[str, Any] | None = None
 
     @classmethod
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Calibration:
@@ -128,14 +145,18 @@ class Calibration:
                 "the model has no calibration, which turns distances into probabilities. "
                 "Run `keras-reid calibrate RUN_OR_MODEL` first."
             )
-        names = [field.name for field in dataclasses.fields(cls)]
-        missing = [name for name in names if name not in stored]
+        fields = dataclasses.fields(cls)
+        missing = [
+            field.name
+            for field in fields
+            if field.name not in stored and field.default is dataclasses.MISSING
+        ]
         if missing:
             raise UserError(
                 f"the model's calibration lacks {', '.join(missing)}. "
                 "Was it written by another version? Run `keras-reid calibrate RUN_OR_MODEL` again."
             )
-        return cls(**{name: stored[name] for name in names})
+        return cls(**{field.name: stored[field.name] for field in fields if field.name in stored})
 
     def to_metadata(self) -> dict[str, Any]:
         """The entries for a model's metadata: `calibration`, JSON-able, and `threshold`."""
@@ -160,21 +181,62 @@ class Calibration:
             raise UserError("a distance must be a number. Received: NaN. Is an embedding NaN?")
         return match_probability(distances, self.distances, self.log_likelihood_ratio, prior)
 
-    def verdict(self, distance: float, prior: float | None = None) -> Verdict:
+    def outside(self, looks: np.ndarray) -> np.ndarray:
+        """Whether images look unlike those of the calibration, so that their distances say nothing.
+
+        Args:
+            looks: `(n, 96)` of `keras_reid.evaluation.appearance`.
+
+        Returns:
+            bool `(n,)`; all False if the calibration keeps no domain.
+        """
+        if self.domain is None:
+            return np.zeros(len(looks), bool)
+        return outlyingness(self.domain, looks) > 1
+
+    def verdict(
+        self,
+        distance: float,
+        prior: float | None = None,
+        cameras: Sequence[Any] | None = None,
+        outside: Sequence[str] = (),
+    ) -> Verdict:
         """`Verdict` on one pair: `"same"`, `"different"` or `"unsure"`.
+
+        With cameras, the threshold is that of their pair, and the distance counts as if it were as far from the common
+        threshold as it is from that one.
 
         Args:
             distance: between the two embeddings.
             prior: as in `probability`.
+            cameras: names of the two cameras, as in the data set of the calibration, in any order; None if unknown.
+                For one that was not calibrated the conservative threshold applies, and the reason says so.
+            outside: names, for the reason, of those of the two images that look unlike those of the calibration.
+
+        Raises:
+            UserError: as `probability`; there are not two cameras.
         """
         prior = self.prior if prior is None else prior
-        probability = float(self.probability(distance, prior))
-        verdict = "unsure"
-        if probability >= self.same_above:
+        at = CameraThreshold(self.threshold)
+        if cameras is not None:
+            at = camera_threshold(self.cameras, cameras, self.threshold)
+        probability = float(self.probability(distance - (at.threshold - self.threshold), prior))
+        verdict, reasons = "unsure", [at.remark] if at.remark else []
+        if outside:
+            # What a distance means there was never measured: the likelihood ratio is 1.
+            probability = prior
+            look = "looks" if len(outside) == 1 else "look"
+            reasons.append(f"{' and '.join(outside)} {look} unlike the images of the calibration")
+        elif probability >= self.same_above:
             verdict = "same"
         elif probability <= self.different_below:
             verdict = "different"
-        return Verdict(verdict, probability, float(distance), self.threshold, prior, self.metric)
+        reason = "; ".join(reasons) or None
+        return Verdict(
+            *(verdict, probability, float(distance), at.threshold, prior, self.metric),
+            outside=bool(outside),
+            reason=reason,
+        )
 
 
 def match_probability(

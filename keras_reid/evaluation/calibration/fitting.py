@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_reid.evaluation.calibration.calibration import Calibration, check_prior, match_probability
+from keras_reid.evaluation.calibration.cameras import fit_camera_thresholds
 from keras_reid.evaluation.calibration.likelihood_ratio import fit_log_likelihood_ratio
 from keras_reid.evaluation.calibration.pairs import count_pairs, halves, matched_identities
 from keras_reid.evaluation.calibration.reliability import reliability, tally
+from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.ground_truth import GroundTruth
 from keras_reid.evaluation.roc import FALSE_POSITIVE_RATES
 from keras_reid.utils.errors import UserError
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     from keras_reid.evaluation.features import Features
 
 _SPLITS = 10
+_QUANTILES = 100
+_LEAST_MEMORY = 2**26  # what `nearest` needs
 
 
 def calibrate(
@@ -33,6 +38,7 @@ def calibrate(
     different_below: float = 0.1,
     dataset: str | None = None,
     memory: int | None = None,
+    camera_names: Mapping[int, str] | None = None,
 ) -> Calibration:
     """Fits distance → probability of the same identity on the pairs that evaluation counts.
 
@@ -41,8 +47,8 @@ def calibrate(
     what is fitted on each half is scored on the other. It is identities, not pairs, that differ from place to place:
     `deviation` says how much predicted and observed rates differ between halves.
 
-    Time: that of the distances of all pairs once, and of counting them for each split. Memory: see `memory`; there is
-    no matrix over the gallery.
+    Time: that of the distances of all pairs twice, of counting them for each split, and of a search for each query's
+    nearest image. Memory: see `memory`, and `fit_camera_thresholds`; there is no matrix over the gallery.
 
     Args:
         query, gallery, protocol: as in `evaluate`.
@@ -54,6 +60,7 @@ def calibrate(
         different_below: probability up to which it is `"different"`.
         dataset: name of the test set, which the calibration keeps.
         memory: bytes to use in addition to the features; None for 256 MiB.
+        camera_names: number of a camera → the name that verdicts know it by; None for the number.
 
     Returns:
         A `Calibration`; `model.metadata.update(calibration.to_metadata())` gives it to a model.
@@ -117,7 +124,19 @@ def calibrate(
             "pairs": pairs,
             "same_pairs": same_pairs,
         },
+        cameras=fit_camera_thresholds(
+            query, gallery, metric, truth, whole, false_positive_rate, camera_names, memory
+        ),
+        best_matches=_best_matches(query, gallery, metric, protocol, memory),
     )
+
+
+def _best_matches(query, gallery, metric, protocol, memory):
+    """100 quantiles of the distances of the queries to their nearest gallery images."""
+    memory = max(_LEAST_MEMORY, 4 * _LEAST_MEMORY if memory is None else memory)
+    distances = nearest(query, gallery, 1, metric, protocol, memory=memory)[1][:, 0]
+    found = distances[np.isfinite(distances)].astype(np.float64)
+    return np.quantile(found, (np.arange(_QUANTILES) + 0.5) / _QUANTILES).tolist()
 
 
 def _held_out(curves, parts, query, gallery, matched, prior):

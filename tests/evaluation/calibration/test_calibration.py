@@ -197,6 +197,16 @@ def test_a_distance_or_prior_that_is_none():
             line().verdict(0.1, prior)
 
 
+def test_a_calibration_from_before_there_were_domains_works_as_it_did(calibration):
+    stored = calibration.to_metadata()
+    for name in ("domain", "cameras", "best_matches"):
+        del stored["calibration"][name]
+    again = Calibration.from_metadata(stored)
+    assert (again.domain, again.cameras, again.best_matches) == (None, None, None)
+    assert not again.outside(np.full((2, 64), 1e6)).any()
+    assert again.verdict(0.3) == calibration.verdict(0.3)
+
+
 def one_camera(features):
     return [Features(part.embeddings, part.identities, np.zeros(len(part), int)) for part in features]
 
