@@ -34,7 +34,7 @@ class Embedder:
     Pillow decodes to the same pixels; resized ones differ seldom, by 1 level of 255.
 
     Args:
-        model: one of these. Artefacts come from `python -m keras_reid.export`; a folder with one in it will do. Load a
+        model: one of these. Artefacts come from `keras-reid export`; a folder with one in it will do. Load a
             run or a `.keras` file with `keras_reid.models.load_model` first.
         flip: average each embedding with that of the mirrored image, before it is normalised; for a Keras model.
             Defaults to False.

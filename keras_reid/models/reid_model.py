@@ -186,7 +186,7 @@ class ReIDModel(TrainingModel):
         These three are `export.export_savedmodel`, `export_onnx` and `export_litert`: batch normalisations are folded,
         the artefact is run in a new process on 41 images and must give the model's embeddings, and only then it takes
         the place of what was there. With `input_signature` or `kwargs`, and in other formats, Keras' own exporter
-        writes, and compares nothing. `python -m keras_reid.export` has more precisions, and writes what a server needs.
+        writes, and compares nothing. `keras-reid export` has more precisions, and writes what a server needs.
 
         Time: that of the model on 82 images, and the start of a process.
 

@@ -1,4 +1,4 @@
-"""What computes an `Embedder`'s embeddings: a Keras model, or an artefact of `python -m keras_reid.export`.
+"""What computes an `Embedder`'s embeddings: a Keras model, or an artefact of `keras-reid export`.
 
 One file each. ONNX and LiteRT files need neither TensorFlow nor Keras.
 """
@@ -52,6 +52,6 @@ def open_backend(model: Any) -> Backend:
 
 
 _REMEDY = (
-    "Pass the folder of a SavedModel, an .onnx or a .tflite file from `python -m keras_reid.export`; or load a run or "
+    "Pass the folder of a SavedModel, an .onnx or a .tflite file from `keras-reid export`; or load a run or "
     ".keras file with keras_reid.models.load_model, and pass the model."
 )

@@ -18,7 +18,7 @@ from keras_reid.utils.threads import cores
 
 
 class LiteRTFile(Backend):
-    """A file that `python -m keras_reid.export --format litert` wrote, with its `metadata.json` next to it.
+    """A file that `keras-reid export --format litert` wrote, with its `metadata.json` next to it.
 
     The interpreter works on one batch at a time: calls from several threads wait for one another.
 
@@ -40,7 +40,7 @@ class LiteRTFile(Backend):
             size, dim = metadata["image_size"], metadata["embedding_dim"]
         except (OSError, ValueError, KeyError, TypeError):
             raise UserError(
-                f"{beside}: must be there, as `python -m keras_reid.export --format litert` wrote it next to "
+                f"{beside}: must be there, as `keras-reid export --format litert` wrote it next to "
                 f"{self._file.name}. It is missing or damaged."
             ) from None
         try:

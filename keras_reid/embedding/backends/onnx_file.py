@@ -16,7 +16,7 @@ from keras_reid.utils.optional import require
 
 
 class OnnxFile(Backend):
-    """A file that `python -m keras_reid.export --format onnx` wrote, on the CPU by ONNX Runtime.
+    """A file that `keras-reid export --format onnx` wrote, on the CPU by ONNX Runtime.
 
     Args:
         file: its path.
@@ -37,7 +37,7 @@ class OnnxFile(Backend):
         described = self._session.get_modelmeta().custom_metadata_map
         if "metadata" not in described:
             raise UserError(
-                f"{file}: must be a file from `python -m keras_reid.export --format onnx`. Received: one without its "
+                f"{file}: must be a file from `keras-reid export --format onnx`. Received: one without its "
                 "metadata."
             )
         metadata = json.loads(described["metadata"])

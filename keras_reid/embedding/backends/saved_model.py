@@ -15,7 +15,7 @@ from keras_reid.utils.errors import UserError
 
 
 class SavedModel(Backend):
-    """The signature `pixels` of a folder that `python -m keras_reid.export --format savedmodel` wrote.
+    """The signature `pixels` of a folder that `keras-reid export --format savedmodel` wrote.
 
     Args:
         folder: it holds `saved_model.pb`.
@@ -37,7 +37,7 @@ class SavedModel(Backend):
         signatures = self._loaded.signatures
         if not {"pixels", "metadata"} <= set(signatures):
             raise UserError(
-                f"{folder}: must be a SavedModel from `python -m keras_reid.export`, with the signatures pixels and "
+                f"{folder}: must be a SavedModel from `keras-reid export`, with the signatures pixels and "
                 f"metadata. Received: {', '.join(sorted(signatures)) or 'none'}."
             )
         self._function = signatures["pixels"]
