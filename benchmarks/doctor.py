@@ -5,7 +5,7 @@
 For each seed it draws persons that the model has never seen, 84 to train on and 54 to test with, 1980 images. It moves
 20 images to another identity of the same part. It adds 20 copies, cropped by up to 3 % on each side, brightened or
 darkened by up to 15 % and compressed to a quality of 55 to 90: in another part, under another identity, or as a query
-under another camera. Then it counts what `python -m keras_reid.doctor` names, and adds a row to
+under another camera. Then it counts what `keras-reid doctor` names, and adds a row to
 benchmarks/results/doctor.csv. Half a minute a seed on two cores.
 """
 
