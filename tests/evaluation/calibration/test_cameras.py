@@ -133,5 +133,5 @@ def test_what_is_kept_is_json_and_is_told(calibration, capsys):
 
 @pytest.mark.parametrize("cameras", ["ab", ("a",), ("a", "b", "c")])
 def test_two_cameras_must_be_named(cameras):
-    with pytest.raises(UserError, match="`cameras` must name two cameras, one for each image. Received:"):
+    with pytest.raises(UserError, match=r"`cameras` must name two cameras, one for each image\. Received:"):
         line().verdict(0.5, cameras=cameras)
