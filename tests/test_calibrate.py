@@ -58,6 +58,8 @@ def test_everything_is_written_into_the_model_and_beside_it(given, tmp_path, cap
     assert calibration.fitted_on["dataset"] == "synthetic-person-tiny-0"
     assert calibration.fitted_on["protocol"] == "cross_camera"
     assert calibration.fitted_on["identities"] == 8
+    assert calibration.cameras["names"] == ["1", "2", "3"]
+    assert len(calibration.best_matches) == 100
     assert calibration.domain is None  # eight identities are too few
     beside = json.loads((tmp_path / "model.calibration.json").read_text())
     assert beside == calibration.to_metadata()

@@ -16,7 +16,8 @@ from PIL import Image
 import keras_reid.models
 from keras_reid.embedding import computing, embed_paths, store
 from keras_reid.evaluation import Distances, Features
-from keras_reid.search import main
+from keras_reid.gallery import SearchHit, SearchResult
+from keras_reid.search import _say_drift, main
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_metadata import update_metadata
 from tests.evaluation.calibration.test_calibration import line
@@ -422,7 +423,8 @@ def test_help_and_mistakes_need_no_tensorflow(tmp_path):
     code = """
 import sys
 from keras_reid.utils.errors import UserError
-from keras_reid.search import main
+from keras_reid.gallery import SearchHit, SearchResult
+from keras_reid.search import _say_drift, main
 try:
     main(sys.argv[1:])
 except (SystemExit, UserError):
@@ -434,3 +436,18 @@ assert not {"tensorflow", "keras"} & set(sys.modules)
         subprocess.run(
             [sys.executable, "-c", code, *arguments], cwd=tmp_path, check=True, capture_output=True
         )
+
+
+def test_drift_of_the_best_matches_is_said(capsys):
+    calibration = line(best_matches=np.linspace(0.1, 0.2, 100).tolist())
+
+    def lists(distance):
+        return [SearchResult("q.jpg", "cosine", (SearchHit(1, "g.jpg", distance),), 0.5)] * 40
+
+    _say_drift(lists(0.15), calibration)
+    _say_drift(lists(0.9), line())
+    assert capsys.readouterr().err == ""
+    _say_drift(lists(0.9), calibration)
+    assert "the best matches are farther away than in the calibration" in capsys.readouterr().err
+    _say_drift(lists(0.01), calibration)
+    assert "drift: by query 17, the best matches are nearer" in capsys.readouterr().err

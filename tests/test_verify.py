@@ -156,3 +156,19 @@ def test_the_command_says_what_is_wrong(folder, tmp_path):
     ]:
         with pytest.raises(UserError, match=message):
             main(arguments)
+
+
+def test_the_command_takes_the_cameras(folder, tmp_path, capsys):
+    pairs = [{"cameras": ["door", "hall"], "threshold": 0.25}]
+    cameras = {"names": ["door", "hall"], "other": 0.2, "pairs": pairs}
+    shutil.copy(folder / "model.keras", tmp_path / "model.keras")
+    calibration = dataclasses.replace(line(), cameras=cameras)
+    update_metadata(tmp_path / "model.keras", calibration.to_metadata())
+    arguments = [str(tmp_path / "model.keras"), *[str(folder / "a.png")] * 2, "--json", "--cameras"]
+    main([*arguments, "hall", "door"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["threshold"], told["reason"]) == (0.25, None)
+    main([*arguments, "hall", "roof"])
+    told = json.loads(capsys.readouterr().out)
+    assert told["threshold"] == 0.2
+    assert told["reason"] == "camera roof was not calibrated: the conservative threshold applies"

@@ -207,6 +207,14 @@ def test_a_calibrated_model_shows_its_threshold(run, findings):
     assert "fitted on this very test set" not in text
     own = {**calibration, "fitted_on": {"dataset": "a<b"}}
     assert "fitted on this very test set" in write_report(run, [findings], Model(calibration=own)).read_text()
+    row = {"cameras": ["door", "a<b"], "threshold": 0.2, "false_positive_rate": [0.001, 0.002]}
+    row |= {"identities": 9, "pairs": 99}
+    cameras = {"names": ["a<b", "door"], "other": 0.1234, "pairs": [row]}
+    text = Page(
+        write_report(run, [findings], Model(calibration={**own, "cameras": cameras})).read_text()
+    ).text
+    for told in ("door – a<b", "0.1 – 0.2", "For a camera that was not calibrated: 0.1234"):
+        assert told in text
     # One for another distance says nothing here.
     other = {**calibration, "metric": "euclidean"}
     text = Page(write_report(run, [findings], Model(calibration=other)).read_text()).text

@@ -20,6 +20,7 @@ _LEAST_ACCEPTED = 10  # pairs that a threshold of a pair of cameras is read from
 _LEAST_IDENTITIES = 10
 _LEAST_CAMERAS = 3  # from two nobody knows how much cameras differ
 _CONFIDENCE = 0.9
+_MOST_KEPT = 300  # pairs of cameras: about 50 kB in a model's metadata; the others get the common threshold
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,7 +113,8 @@ def fit_camera_thresholds(
         A dict for JSON: `names`; `other`, the threshold for cameras that are not among them;
         `common_false_positive_rate`, the interval of 90 % at the common threshold; `pairs`, a list of dicts
         with `cameras` (two names), `threshold`, `weight` (w_p), `false_positive_rate` (interval of 90 % at this
-        threshold), `identities` and `pairs` of images. None if cameras are unknown, or fewer than 3.
+        threshold), `identities` and `pairs` of images; at most 300, those farthest from the common
+        threshold. None if cameras are unknown, or fewer than 3.
 
     Source: Efron and Morris, "Stein's estimation rule and its competitors: an empirical Bayes approach", JASA 68, 1973;
     Fafchamps and Gubert, "The formation of risk sharing networks", Journal of Development Economics 83, 2007, for the
@@ -158,8 +160,14 @@ def fit_camera_thresholds(
         "names": label,
         "other": _conservative(single, whole.error, common),
         "common_false_positive_rate": whole.interval(common),
-        "pairs": [row for row in rows if row["pairs"]],
+        "pairs": _most_apart([row for row in rows if row["pairs"]], common),
     }
+
+
+def _most_apart(rows, common):
+    """At most `_MOST_KEPT` of the rows, those farthest from the common threshold, in their order."""
+    order = sorted(range(len(rows)), key=lambda place: -abs(rows[place]["threshold"] - common))
+    return [rows[place] for place in sorted(order[:_MOST_KEPT])]
 
 
 def _conservative(shifts, error, common):

@@ -102,6 +102,14 @@ def test_few_pairs_are_shrunk_wholly():
     assert rows["0", "1"]["false_positive_rate"] is not None
 
 
+def test_of_many_pairs_those_farthest_from_the_common_threshold_are_kept(calibration, monkeypatch):
+    monkeypatch.setattr("keras_reid.evaluation.calibration.cameras._MOST_KEPT", 3)
+    few = calibrate(*seen(0, shared=(0.0, 0.0, 0.0, 5.0)), false_positive_rate=0.01)
+    kept = [abs(row["threshold"] - few.threshold) for row in few.cameras["pairs"]]
+    every = [abs(row["threshold"] - few.threshold) for row in calibration.cameras["pairs"]]
+    assert sorted(kept) == sorted(every)[-3:]
+
+
 def test_two_cameras_and_unknown_ones_have_no_thresholds():
     two = calibrate(*seen(0, cameras=2, shared=(0.0, 0.0)), false_positive_rate=0.01)
     assert two.cameras is None
