@@ -65,8 +65,8 @@ def public_names(module="keras_reid"):
     found = []
     loaded = importlib.import_module(module)
     for name in getattr(loaded, "__all__", ()):
-        if inspect.ismodule(getattr(loaded, name)):
-            found += [f"{module}.{name}", *public_names(f"{module}.{name}")]
+        if inspect.ismodule(value := getattr(loaded, name)):
+            found += [value.__name__, *public_names(value.__name__)]  # some lie deeper than they are named
         else:
             found.append(f"{module}.{name}")
     return sorted(set(found))

@@ -29,8 +29,8 @@ def public_modules():
         if name not in found:
             found[name] = module
             for child in getattr(module, "__all__", ()):
-                if inspect.ismodule(getattr(module, child)):
-                    visit(f"{name}.{child}")
+                if inspect.ismodule(value := getattr(module, child)):
+                    visit(value.__name__)  # some lie deeper than they are named
 
     for name in ("keras_reid", *MORE):
         visit(name)

@@ -45,6 +45,8 @@ myst_enable_extensions = ["colon_fence", "tasklist"]
 myst_heading_anchors = 4
 highlight_language = "text"
 python_maximum_signature_line_length = 88
+# A type in a signature has its short name, which a loss and the description of it in an experiment share.
+suppress_warnings = ["ref.python"]
 toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"

@@ -186,4 +186,5 @@ def test_every_loss_trains_under_xla(precision, tolerance):
         assert one == pytest.approx(other, rel=tolerance, abs=1e-6)
         assert all(np.isfinite(value) for value in one.values())
     for one, other in zip(weights, expected, strict=True):
-        np.testing.assert_allclose(one, other, rtol=tolerance, atol=tolerance)
+        # Steps of 0.01 on gradients of half precision, some of which are sums of terms that cancel.
+        np.testing.assert_allclose(one, other, rtol=tolerance, atol=2 * tolerance)
