@@ -75,7 +75,7 @@ def test_a_model_names_wrong_identities(smoke_run, command, tmp_path, monkeypatc
     centers = np.random.default_rng(0).normal(size=(20, 32))
     for place in range(160):
         image(tmp_path / "mine" / f"id{place // 8:02d}" / f"{place % 4}_{place:03d}.jpg", place)
-    moved = (tmp_path / "mine/id00/0_000.jpg").rename(tmp_path / "mine/id07/0_000.jpg")
+    moved = (tmp_path / "mine/id00/1_001.jpg").rename(tmp_path / "mine/id07/1_001.jpg")
 
     def embed(model, paths, batch_size):
         assert model.image_size == (64, 32)
