@@ -91,7 +91,7 @@ def test_the_script_of_the_program(command, tmp_path, capsys):
     done
     """
     process = subprocess.run(["bash", "-uc", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert process.stdout.splitlines()[0].startswith(": init fit ")
+    assert process.stdout.splitlines()[0].startswith(": init doctor fit ")
     assert process.stdout.splitlines()[1:] == [
         "export --format o: onnx",
         "fit mine.py --training.ep: --training.epochs",
