@@ -127,7 +127,8 @@ def main(arguments: list[str]) -> None:
     # Features of the run's own test set are those that its report needs, unless an option changed them.
     own = None if options.dataset or options.root or options.protocol else experiment
     same = own is not None and settings.flip == own.evaluation.flip and not options.skip_unreadable
-    _renew_report(options, file, model, {dataset.name: features} if same else {})
+    of_run = None if options.dataset else experiment
+    _renew_report(options, file, model, of_run, {dataset.name: features} if same else {})
 
 
 def _some(samples):
@@ -135,8 +136,11 @@ def _some(samples):
     return samples[:: -(-len(samples) // _MOST_LOOKED_AT)]
 
 
-def _renew_report(options, file, model, features):
-    """Writes the report of a calibrated run again, which shows threshold and reliability."""
+def _renew_report(options, file, model, experiment, features):
+    """Writes the report of a calibrated run again, which shows threshold and reliability.
+
+    `experiment` is that of the run, or None where it was not needed so far.
+    """
     run = find_run(options.run_or_model)
     if run is None or file.name != "model.keras" or not (run / "report" / "index.html").is_file():
         return
@@ -144,7 +148,7 @@ def _renew_report(options, file, model, features):
     from keras_reid.run.report_again import report_again
 
     try:
-        experiment = run.experiment(options.trust_code)
+        experiment = experiment or run.experiment(options.trust_code)
         _, tests = read_datasets(experiment.data, train=False)
         report_again(run, experiment, model, tests, features=features)
     except UserError as error:

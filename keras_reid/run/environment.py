@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.threads import cores
 
 if TYPE_CHECKING:
     from keras_reid.data.dataset import ReIDDataset
@@ -115,7 +116,7 @@ def machine() -> dict[str, Any]:
     return {
         "system": platform.platform(),
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cores(),
         "gpus": [gpu.get("device_name", "unknown") for gpu in gpus],
         "tensorflow_build": {
             key: value for key, value in build.items() if isinstance(value, (str, bool, list))

@@ -14,6 +14,7 @@ from keras_reid.utils.convolution import SWITCH
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.measured_choices import MeasuredChoices
 from keras_reid.utils.processor import processor_name
+from keras_reid.utils.threads import cores
 
 # Convolutions over fewer channels, such as that of the image, cost little.
 _FEWEST_CHANNELS = 32
@@ -229,7 +230,7 @@ def _choices():
         "convolutions",
         {
             "processor": processor_name(),
-            "threads": tf.config.threading.get_intra_op_parallelism_threads() or len(os.sched_getaffinity(0)),
+            "threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
             "tensorflow": tf.__version__,
             "oneDNN": {
                 name: os.environ.get(name, "") for name in ("TF_ENABLE_ONEDNN_OPTS", "ONEDNN_MAX_CPU_ISA")

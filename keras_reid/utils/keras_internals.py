@@ -171,9 +171,8 @@ def compiled_step(model: Any, step: Any) -> Any:
     of_iterator = tf.function(
         lambda iterator: step(iterator.get_next()), autograph=False, reduce_retracing=True
     )
-    of_batch = tf.function(
-        step, autograph=False, reduce_retracing=True
-    )  # of `train_on_batch`, by a generator
+    # Of `train_on_batch`, by a generator.
+    of_batch = tf.function(step, autograph=False, reduce_retracing=True)
 
     def function(iterator):
         return of_iterator(iterator) if isinstance(iterator, tf.data.Iterator) else of_batch(next(iterator))

@@ -18,6 +18,7 @@ from keras_reid.data.synthetic.presets import PARTS, Preset
 from keras_reid.data.synthetic.studio import KINDS, Studio
 from keras_reid.utils.files import encoded
 from keras_reid.utils.progress import progress
+from keras_reid.utils.threads import cores
 
 # Raise it whenever the same settings give other images; older data sets are then generated again.
 VERSION = 3
@@ -89,7 +90,7 @@ def generate(
     for part in PARTS:
         (folder / part).mkdir()
     total = sum(preset.count(part) for part in PARTS)
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = cores()
     processes = max(1, min(processes or available, total // WORTH_A_PROCESS))
     job = {"folder": str(folder), "kind": kind, "preset": asdict(preset), "seed": seed, "shares": processes}
     job |= {"domain": domain, "queries": queries}

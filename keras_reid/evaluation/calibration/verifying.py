@@ -35,7 +35,6 @@ def verify(
             crop; or an embedding `(dim,)`.
         prior: share of same pairs among the pairs that are asked about, 0 … 1; None for the calibration's, that of its
             test set. 0.5 is for pairs that are as often the same as not.
-
         cameras: names of the cameras of a and b, as in the data set of the calibration; None if unknown.
 
     Returns:
