@@ -1,4 +1,4 @@
-"""TensorFlow's part of `keras_reid.utils.convolution`: ways to compute the gradients, and the fastest of them."""
+"""TensorFlow's part of `keras_reid.utils.convolution`: ways to compute convolutions and gradients, and the fastest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.measured_choices import MeasuredChoices
 from keras_reid.utils.processor import processor_name
 from keras_reid.utils.threads import cores
+from keras_reid.utils.winograd_tensorflow import winograd_convolution
 
 # Convolutions over fewer channels, such as that of the image, cost little.
 _FEWEST_CHANNELS = 32
 # What one measured call computes, so that it takes milliseconds and all threads have something to do.
 _MULTIPLICATIONS, _FEWEST_IMAGES = 2.5e8, 4
 _LARGEST_MAP, _USUAL_POSITIONS = 64, 512
+# Winograd's convolution transforms kernels once a batch, so its measurement has the batch's size, within limits.
+_FEWEST_WINOGRAD_CHANNELS = 64
+_MOST_MULTIPLICATIONS, _MOST_IMAGES = 2.5e9, 32
 
 
 class Case(NamedTuple):
@@ -108,31 +112,32 @@ def _rows(x):
 def convolution_for_training(
     inputs: Any, kernel: Any, strides: Sequence[int], padding: str, dilation_rate: Sequence[int]
 ) -> Any:
-    """As `keras_reid.utils.convolution.convolution_for_training`; None where TensorFlow's own gradients are fastest."""
+    """As `keras_reid.utils.convolution.convolution_for_training`; None where TensorFlow's own is the fastest."""
     inputs, kernel = tf.convert_to_tensor(inputs), tf.convert_to_tensor(kernel)
     case = case_of(inputs, kernel, strides, padding, dilation_rate)
     if case is None:
         return None
-    to_input, to_kernel = fastest(case, *typical_map(inputs.shape), inputs.dtype)
-    if (to_input, to_kernel) == ("own", "own"):
+    names = fastest(case, *typical_map(inputs.shape), inputs.dtype)
+    if suits_winograd(case, inputs) and winograd_is_faster(case, names, *winograd_map(inputs.shape)):
+        return tf.custom_gradient(winograd_convolution)(inputs, kernel)
+    if names == ("own", "own"):
         return None
-    return _convolution(case, ways_to_input(case)[to_input], ways_to_kernel(case)[to_kernel], inputs, kernel)
+    return tf.custom_gradient(lambda x, kernel: _convolution(case, names, x, kernel))(inputs, kernel)
 
 
-def _convolution(case, to_input, to_kernel, inputs, kernel):
-    @tf.custom_gradient
-    def convolve(x, kernel):
-        def gradient(dy):
-            with tf.name_scope("to_input"):  # profiles show it
-                dx = to_input(case, dy, kernel, tf.shape(x))
-            with tf.name_scope("to_kernel"):
-                dk = to_kernel(case, x, dy)
-            # A reshaped tensor does not know its size in advance.
-            return tf.ensure_shape(dx, x.shape), dk
+def _convolution(case, names, x, kernel):
+    """Outputs, and the function that computes the gradients in the ways with these names."""
+    to_input, to_kernel = ways_to_input(case)[names[0]], ways_to_kernel(case)[names[1]]
 
-        return tf.nn.conv2d(x, kernel, case.strides, case.padding), gradient
+    def gradient(dy):
+        with tf.name_scope("to_input"):  # profiles show it
+            dx = to_input(case, dy, kernel, tf.shape(x))
+        with tf.name_scope("to_kernel"):
+            dk = to_kernel(case, x, dy)
+        # A reshaped tensor does not know its size in advance.
+        return tf.ensure_shape(dx, x.shape), dk
 
-    return convolve(inputs, kernel)
+    return tf.nn.conv2d(x, kernel, case.strides, case.padding), gradient
 
 
 def case_of(
@@ -155,6 +160,17 @@ def case_of(
     ):
         return None
     return Case(height, width, channels, filters, strides[0], "SAME" if same else "VALID")
+
+
+def suits_winograd(case: Case, inputs: Any) -> bool:
+    """Whether Winograd's convolution computes this: 3×3 with stride 1, in float32, on maps of known size."""
+    return (
+        case.kernel[:2] == (3, 3)
+        and (case.stride, case.padding) == (1, "SAME")
+        and inputs.dtype == tf.float32
+        and None not in inputs.shape[1:3]
+        and min(case.channels, case.filters) >= _FEWEST_WINOGRAD_CHANNELS
+    )
 
 
 def has_gpu() -> bool:
@@ -186,11 +202,40 @@ def typical_map(shape: Any) -> tuple[int, int]:
     return 2 * width, width
 
 
+def winograd_map(shape: Any) -> tuple[int, int, int]:
+    """Images, height and width to measure Winograd's convolution with: batches of about the same size share them."""
+    batch, height, width, _ = shape
+    images = _MOST_IMAGES if batch is None else 2 ** round(math.log2(max(batch, 1)))
+    return min(max(images, _FEWEST_IMAGES), _MOST_IMAGES), height, width
+
+
+@functools.cache
+def winograd_is_faster(case: Case, names: tuple[str, str], images: int, height: int, width: int) -> bool:
+    """Whether Winograd's convolution with both gradients takes less time than the plain one with gradients so named."""
+    each = height * width * math.prod(case.kernel)
+    measured = min(images, max(round(_MOST_MULTIPLICATIONS / each), _FEWEST_IMAGES))
+
+    def calls():
+        tensors = _tensors(case, height, width, tf.float32, measured)
+        arguments = [tensors[name] for name in ("x", "kernel", "dy")]
+        ways = {"direct": functools.partial(_convolution, case, names), "winograd": winograd_convolution}
+        return {name: functools.partial(_run, _whole, way, *arguments) for name, way in ways.items()}
+
+    question = f"float32 {_described(case)} on {images} of {height}x{width} forward and backward"
+    return _choices().fastest(question, calls) == "winograd"
+
+
+def _whole(convolve, x, kernel, dy):
+    _, gradient = convolve(x, kernel)
+    gradient(dy)
+
+
 @functools.cache
 def fastest(case: Case, height: int, width: int, dtype: Any) -> Any:
     """The names of the fastest ways towards the input and towards the kernel, on maps of this size."""
-    tensors = functools.cache(functools.partial(_tensors, case, height, width, dtype))
-    what = f"{case.height}x{case.width} {case.channels}-{case.filters} stride {case.stride} {case.padding.lower()}"
+    each = height * width * math.prod(case.kernel) / case.stride**2
+    images = max(_FEWEST_IMAGES, round(_MULTIPLICATIONS / each))
+    tensors = functools.cache(functools.partial(_tensors, case, height, width, dtype, images))
     found = []
     for direction, ways, needed in (
         ("input", ways_to_input(case), ("dy", "kernel", "shape")),
@@ -201,9 +246,13 @@ def fastest(case: Case, height: int, width: int, dtype: Any) -> Any:
             arguments = [tensors()[name] for name in needed]
             return {name: functools.partial(_run, way, case, *arguments) for name, way in ways.items()}
 
-        question = f"{dtype.name} {what} on {height}x{width} towards {direction}"
+        question = f"{dtype.name} {_described(case)} on {height}x{width} towards {direction}"
         found.append(_choices().fastest(question, calls) if len(ways) > 1 else "own")
     return tuple(found)
+
+
+def _described(case):
+    return f"{case.height}x{case.width} {case.channels}-{case.filters} stride {case.stride} {case.padding.lower()}"
 
 
 def _run(way, *arguments):
@@ -212,10 +261,8 @@ def _run(way, *arguments):
         way(*arguments)
 
 
-def _tensors(case, height, width, dtype):
+def _tensors(case, height, width, dtype, images):
     """Inputs of a measurement."""
-    each = height * width * math.prod(case.kernel) / case.stride**2
-    images = max(_FEWEST_IMAGES, round(_MULTIPLICATIONS / each))
     with tf.init_scope(), tf.device("CPU:0"):
         x = tf.ones((images, height, width, case.channels), dtype)
         kernel = tf.ones(case.kernel, dtype)
