@@ -8,7 +8,13 @@ import tensorflow as tf
 from keras_reid.layers import Conv2D
 from keras_reid.utils import convolution_tensorflow
 from keras_reid.utils.convolution import SWITCH, convolution_for_training
-from keras_reid.utils.convolution_tensorflow import Case, typical_map, ways_to_input, ways_to_kernel
+from keras_reid.utils.convolution_tensorflow import (
+    Case,
+    typical_map,
+    ways_to_input,
+    ways_to_kernel,
+    winograd_map,
+)
 from keras_reid.utils.errors import UserError
 
 TOLERANCE = 1e-5
@@ -29,7 +35,11 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv(SWITCH, raising=False)
 
-    remembering = (convolution_tensorflow.fastest, convolution_tensorflow._choices)
+    remembering = (
+        convolution_tensorflow.fastest,
+        convolution_tensorflow.winograd_is_faster,
+        convolution_tensorflow._choices,
+    )
     for function in remembering:
         function.cache_clear()
     yield tmp_path / "keras_reid"
@@ -37,8 +47,9 @@ def cache(tmp_path, monkeypatch):
         function.cache_clear()
 
 
-def choose(monkeypatch, to_input="own", to_kernel="own"):
+def choose(monkeypatch, to_input="own", to_kernel="own", winograd=False):
     monkeypatch.setattr(convolution_tensorflow, "fastest", lambda *arguments: (to_input, to_kernel))
+    monkeypatch.setattr(convolution_tensorflow, "winograd_is_faster", lambda *arguments: winograd)
 
 
 def tensors(case, dtype="float32"):
@@ -97,9 +108,9 @@ def gradients(layer, x, **options):
     return calculate(x)
 
 
-def made(kind, policy="float32", **arguments):
+def made(kind, policy="float32", filters=48, channels=32, **arguments):
     layer = kind(
-        48,
+        filters,
         padding="same",
         dtype=policy,
         kernel_initializer=keras.initializers.RandomNormal(0.1, seed=1),
@@ -107,7 +118,7 @@ def made(kind, policy="float32", **arguments):
         use_bias=policy == "float32",
         **arguments,
     )
-    layer.build((None, None, None, 32))
+    layer.build((None, None, None, channels))
     return layer
 
 
@@ -145,10 +156,9 @@ class Plain:
         return self.layer(x)
 
 
-def operations(layer, training):
-    graph = (
-        tf.function(lambda x: layer(x, training=training)).get_concrete_function(tensors(CASES[0])[0]).graph
-    )
+def operations(layer, training, x=None):
+    x = tensors(CASES[0])[0] if x is None else x
+    graph = tf.function(lambda x: layer(x, training=training)).get_concrete_function(x).graph
     return {operation.type for operation in graph.get_operations()}
 
 
@@ -174,6 +184,70 @@ def test_what_is_measured_is_remembered(cache, monkeypatch):
         file.write_text(json.dumps({**found, "fastest": {questions[0]: way, questions[1]: "own"}}))
         case = convolution_tensorflow.case_of(x, kernel, (1, 1), "same", (1, 1))
         assert convolution_tensorflow.fastest(case, 16, 8, tf.float32) == (way, "own")
+
+
+WINOGRAD = Case(3, 3, 64, 64, 1, "SAME")
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_layer_trains_by_winograd_in_float32_alone(policy, monkeypatch):
+    choose(monkeypatch, winograd=True)
+    x, _ = tensors(WINOGRAD)
+    arguments = {"kernel_size": 3, "filters": WINOGRAD.filters, "channels": WINOGRAD.channels}
+    layer, plain = made(Conv2D, policy, **arguments), made(keras.layers.Conv2D, policy, **arguments)
+    assert ("BatchMatMulV2" in operations(layer, True, x)) is (policy == "float32")
+    assert operations(layer, False, x) == operations(Plain(plain), False, x)
+    for one, other in zip(gradients(layer, x), gradients(Plain(plain), x), strict=True):
+        assert one.dtype == other.dtype
+        assert relative_error(one, other) < TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("case", "shape", "dtype"),
+    [
+        (WINOGRAD._replace(stride=2), (2, 8, 4, 64), "float32"),
+        (WINOGRAD._replace(padding="VALID"), (2, 8, 4, 64), "float32"),
+        (WINOGRAD._replace(width=5), (2, 8, 4, 64), "float32"),
+        (WINOGRAD._replace(filters=32), (2, 8, 4, 64), "float32"),
+        (WINOGRAD, (2, 8, None, 64), "float32"),
+        (WINOGRAD, (2, 8, 4, 64), "bfloat16"),
+    ],
+)
+def test_winograd_is_for_some_convolutions(case, shape, dtype):
+    suits = convolution_tensorflow.suits_winograd
+    assert suits(WINOGRAD, tf.TensorSpec((None, 8, 4, 64)))
+    assert not suits(case, tf.TensorSpec(shape, dtype))
+
+
+@pytest.mark.parametrize(
+    ("batch", "images"), [(None, 32), (0, 4), (1, 4), (12, 16), (32, 32), (100, 32)], ids=str
+)
+def test_batches_of_about_the_same_size_share_a_measurement(batch, images):
+    assert winograd_map((batch, 7, 5, 64)) == (images, 7, 5)
+
+
+def test_answers_of_an_older_version_stay(cache):
+    """Its files have no answer about Winograd's convolution, which alone is measured."""
+    case, (x, kernel) = WINOGRAD, tensors(WINOGRAD)
+    fastest, winograd_is_faster = convolution_tensorflow.fastest, convolution_tensorflow.winograd_is_faster
+    fastest(case, 16, 8, tf.float32)
+    (file,) = cache.glob("convolutions-*.json")
+    old = json.loads(file.read_text())
+    (question,) = old["fastest"]
+    old["fastest"][question] = "rotated"
+    file.write_text(json.dumps(old))
+    for function in (fastest, convolution_tensorflow._choices):
+        function.cache_clear()
+    convolution_for_training(x, kernel, padding="same")
+    added = "float32 3x3 64-64 stride 1 same on 4 of 11x8 forward and backward"
+    answers = json.loads(file.read_text())["fastest"]
+    assert list(answers) == [question, added]
+    assert answers[question] == "rotated"
+    for answer in ("winograd", "direct"):
+        winograd_is_faster.cache_clear()
+        convolution_tensorflow._choices.cache_clear()
+        file.write_text(json.dumps({**old, "fastest": {**answers, added: answer}}))
+        assert winograd_is_faster(case, ("rotated", "own"), 4, 11, 8) is (answer == "winograd")
 
 
 def test_it_can_be_switched_off(monkeypatch):
