@@ -1,8 +1,9 @@
-"""Ways to compute the gradients of convolutions: `python benchmarks/convolutions.py`.
+"""Ways to compute convolutions and their gradients: `python benchmarks/convolutions.py`.
 
 Times each way that `keras_reid.utils.convolution` knows, for the convolutions of ResNet-18 and ResNet-50 on images of
-256×128, and writes one row a way to benchmarks/results/convolutions.csv. Takes a minute or two on two cores.
+256×128 and 128×64, and writes one row a way to benchmarks/results/convolutions.csv. Takes a minute or two on two cores.
 
+- towards: what is computed, the output or a gradient; "all" is the output and both gradients.
 - milliseconds: the least of several runs, which take turns.
 - of_forward: the same as a share of the time of the convolution itself.
 - isa: the instructions that oneDNN may use; `ONEDNN_MAX_CPU_ISA=AVX2` leaves out AVX-512.
@@ -35,6 +36,10 @@ SHAPES = (
     (16, 8, 512, 512, 3, 1),
     (16, 8, 512, 2048, 1, 1),
     (16, 8, 2048, 512, 1, 1),
+    # Of a ResNet-18 on images of 128×64.
+    (16, 8, 128, 128, 3, 1),
+    (8, 4, 256, 256, 3, 1),
+    (8, 4, 512, 512, 3, 1),
 )
 
 
@@ -42,7 +47,13 @@ def measure(shape, batch, repeats):
     """`{(towards, way): milliseconds}`."""
     import tensorflow as tf
 
-    from keras_reid.utils.convolution_tensorflow import Case, ways_to_input, ways_to_kernel
+    from keras_reid.utils.convolution_tensorflow import (
+        Case,
+        suits_winograd,
+        ways_to_input,
+        ways_to_kernel,
+        winograd_convolution,
+    )
 
     height, width, channels, filters, kernel, stride = shape
     case = Case(kernel, kernel, channels, filters, stride, "SAME" if kernel > 1 and stride == 1 else "VALID")
@@ -54,6 +65,9 @@ def measure(shape, batch, repeats):
         calls["input", name] = lambda way=way: way(case, dy, weights, tf.shape(x))
     for name, way in ways_to_kernel(case).items():
         calls["kernel", name] = lambda way=way: way(case, x, dy)
+    if suits_winograd(case, x):
+        calls["all", "own"] = lambda: [calls[towards, "own"]() for towards in ("output", "input", "kernel")]
+        calls["all", "winograd"] = lambda: winograd_convolution(x, weights)[1](dy)
     spent = {name: [] for name in calls}
     for name, call in list(calls.items()) * (1 + repeats):
         start = time.perf_counter()

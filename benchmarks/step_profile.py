@@ -7,7 +7,8 @@ and compares the convolutions with a large matrix product. Operations run one af
 that their times add up to the step's. Writes one row a part to benchmarks/results/step_profile.csv.
 
 - milliseconds, share: of the part, and of the whole step.
-- gflops: billions of multiplications and additions a second, of parts whose number is known.
+- gflops: billions of multiplications and additions a second, of parts whose number is known; those of a plain
+  convolution, of which Winograd's leaves out three quarters.
 - of_peak: the same as a share of what a product of two 4096×4096 matrices reaches.
 """
 
@@ -37,6 +38,7 @@ PARTS = (
     (r"to_input.*:", TO_INPUT),
     (r"to_kernel.*:", TO_KERNEL),
     (r":.*Conv2D", FORWARD),
+    (r"winograd[^:]*:", FORWARD),
     (r":.*FusedBatchNorm", "batch normalisation"),
     (r"(bn\d|downsample\.1)[^:]*:", "batch normalisation"),
     (r":\w*Apply|adam", "optimizer"),

@@ -12,10 +12,10 @@ from keras_reid.utils.hints import Tensor
 # The class has the name of Keras' own, because `.keras` files name the weights of a layer by its class.
 @keras.saving.register_keras_serializable(package="keras_reid")
 class Conv2D(keras.layers.Conv2D):
-    """Keras' convolution with gradients that are computed in the fastest way this processor knows.
+    """Keras' convolution, trained in the fastest way this processor knows.
 
-    Outside training it is `keras.layers.Conv2D` to the bit. In training, the gradients are the same numbers within
-    rounding; see `keras_reid.utils.convolution`.
+    Outside training it is `keras.layers.Conv2D` to the bit. In training, outputs and gradients are the same numbers
+    within rounding; see `keras_reid.utils.convolution`.
 
     Args:
         filters: Channels of the output.

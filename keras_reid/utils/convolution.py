@@ -1,4 +1,4 @@
-"""A convolution whose gradients are computed in the fastest way the processor knows."""
+"""A convolution that trains in the fastest way the processor knows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
-# An environment variable: "plain" leaves all gradients to TensorFlow.
+# An environment variable: "plain" leaves all convolutions and gradients to TensorFlow.
 SWITCH = "KERAS_REID_CONVOLUTIONS"
 
 
@@ -19,14 +19,15 @@ def convolution_for_training(
     padding: str = "valid",
     dilation_rate: Sequence[int] = (1, 1),
 ) -> Any:
-    """A 2D convolution, with gradients that are the usual ones within rounding.
+    """A 2D convolution; outputs and gradients are the usual ones within rounding.
 
     On some processors, TensorFlow's gradient towards the input takes four times as long as the convolution. There are
     other ways to compute it: as a convolution of the outputs' gradient with the rotated kernel, or for a kernel of
-    1×1 as a matrix product. Which way is fastest is measured once for each kind of convolution and machine, and kept in
-    the user's cache (`keras_reid.utils.measured_choices`), so that all processes choose the same. TensorFlow's own
-    gradients stay where they are the fastest, on GPUs, in float16, and everywhere with the environment variable
-    `KERAS_REID_CONVOLUTIONS=plain`. On other backends this is `keras.ops.conv`.
+    1×1 as a matrix product. For a kernel of 3×3 with many channels, Winograd's convolution needs a quarter of the
+    multiplications, forward and for both gradients. Which way is fastest is measured once for each kind of convolution
+    and machine, and kept in the user's cache (`keras_reid.utils.measured_choices`), so that all processes choose the
+    same. TensorFlow's own stay where they are the fastest, on GPUs, in float16, and everywhere with the environment
+    variable `KERAS_REID_CONVOLUTIONS=plain`. On other backends this is `keras.ops.conv`.
 
     Args:
         inputs: `(batch, height, width, channels)`.

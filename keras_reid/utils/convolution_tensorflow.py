@@ -143,7 +143,7 @@ def _convolution(case, names, x, kernel):
 def case_of(
     inputs: Any, kernel: Any, strides: Sequence[int], padding: str, dilation_rate: Sequence[int]
 ) -> Case | None:
-    """The `Case`, or None where TensorFlow's own gradients stay unasked: on GPUs, if they are wanted, and so on."""
+    """The `Case`, or None where TensorFlow's own stay unasked: on GPUs, if they are wanted, and so on."""
     if _switched_off() or has_gpu():
         return None
     height, width, channels, filters = kernel.shape
@@ -190,7 +190,7 @@ def _switched_off():
     value = os.environ.get(SWITCH, "")
     if value not in ("", "plain"):
         raise UserError(
-            f"{SWITCH} must be plain (TensorFlow's own gradients) or not set. Received: {value!r}"
+            f"{SWITCH} must be plain (TensorFlow's own convolutions) or not set. Received: {value!r}"
         )
     return value == "plain"
 
