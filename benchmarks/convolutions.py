@@ -3,13 +3,15 @@
 Times each way that `keras_reid.utils.convolution` knows, for the convolutions of ResNet-18 and ResNet-50 on images of
 256×128 and 128×64, and writes one row a way to benchmarks/results/convolutions.csv. Takes a minute or two on two cores.
 
-- towards: what is computed, the output or a gradient; "all" is the output and both gradients.
+- towards: what is computed, the output or a gradient; "all" is the output and both gradients,
+  as one graph.
 - milliseconds: the least of several runs, which take turns.
 - of_forward: the same as a share of the time of the convolution itself.
 - isa: the instructions that oneDNN may use; `ONEDNN_MAX_CPU_ISA=AVX2` leaves out AVX-512.
 """
 
 import argparse
+import functools
 import os
 import pathlib
 import time
@@ -49,6 +51,8 @@ def measure(shape, batch, repeats):
 
     from keras_reid.utils.convolution_tensorflow import (
         Case,
+        compiled,
+        direct_convolution,
         suits_winograd,
         ways_to_input,
         ways_to_kernel,
@@ -66,8 +70,12 @@ def measure(shape, batch, repeats):
     for name, way in ways_to_kernel(case).items():
         calls["kernel", name] = lambda way=way: way(case, x, dy)
     if suits_winograd(case, x):
-        calls["all", "own"] = lambda: [calls[towards, "own"]() for towards in ("output", "input", "kernel")]
-        calls["all", "winograd"] = lambda: winograd_convolution(x, weights)[1](dy)
+        ways = {
+            "own": functools.partial(direct_convolution, case, ("own", "own")),
+            "winograd": winograd_convolution,
+        }
+        for name, way in ways.items():
+            calls["all", name] = functools.partial(compiled(way), x, weights, dy)
     spent = {name: [] for name in calls}
     for name, call in list(calls.items()) * (1 + repeats):
         start = time.perf_counter()

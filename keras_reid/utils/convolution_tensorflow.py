@@ -122,10 +122,12 @@ def convolution_for_training(
         return tf.custom_gradient(winograd_convolution)(inputs, kernel)
     if names == ("own", "own"):
         return None
-    return tf.custom_gradient(lambda x, kernel: _convolution(case, names, x, kernel))(inputs, kernel)
+    return tf.custom_gradient(lambda x, kernel: direct_convolution(case, names, x, kernel))(inputs, kernel)
 
 
-def _convolution(case, names, x, kernel):
+def direct_convolution(
+    case: Case, names: tuple[str, str], x: Any, kernel: Any
+) -> tuple[Any, Callable[[Any], Any]]:
     """Outputs, and the function that computes the gradients in the ways with these names."""
     to_input, to_kernel = ways_to_input(case)[names[0]], ways_to_kernel(case)[names[1]]
 
@@ -218,16 +220,28 @@ def winograd_is_faster(case: Case, names: tuple[str, str], images: int, height: 
     def calls():
         tensors = _tensors(case, height, width, tf.float32, measured)
         arguments = [tensors[name] for name in ("x", "kernel", "dy")]
-        ways = {"direct": functools.partial(_convolution, case, names), "winograd": winograd_convolution}
-        return {name: functools.partial(_run, _whole, way, *arguments) for name, way in ways.items()}
+        ways = {
+            "direct": functools.partial(direct_convolution, case, names),
+            "winograd": winograd_convolution,
+        }
+        return {name: functools.partial(_run, compiled(way), *arguments) for name, way in ways.items()}
 
     question = f"float32 {_described(case)} on {images} of {height}x{width} forward and backward"
     return _choices().fastest(question, calls) == "winograd"
 
 
-def _whole(convolve, x, kernel, dy):
-    _, gradient = convolve(x, kernel)
-    gradient(dy)
+def compiled(convolve: Callable[..., Any]) -> Callable[..., Any]:
+    """The function from `x`, `kernel` and `dy` to the output and both gradients, as one graph, as in a training step.
+
+    Args:
+        convolve: function from `x` and `kernel` to the output and the function of its gradient.
+    """
+
+    def whole(x, kernel, dy):
+        y, gradient = convolve(x, kernel)
+        return y, *gradient(dy)
+
+    return tf.function(whole, autograph=False)
 
 
 @functools.cache
