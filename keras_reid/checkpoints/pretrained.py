@@ -25,8 +25,8 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
 
     Args:
         backbone: A functional model whose layers are named as in the file.
-        pretrained: "imagenet", the path of a weights file, or a state dict. From a whole network that FastReID
-            saved, the backbone is taken.
+        pretrained: "imagenet", the path of a weights file, the name of a published model or an address (as
+            `keras_reid.zoo.resolve` takes them), or a state dict. From a whole network the backbone is taken.
         published_name: What "imagenet" stands for here, a key of `published.PUBLISHED`.
 
     Returns a `Report`. Its unused names are those of a head or classifier; its unfilled ones are those of non-local
@@ -38,7 +38,7 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
     """
     source = pretrained
     if isinstance(source, str):
-        source = fetch(str(published_name)) if source == "imagenet" else pathlib.Path(source)
+        source = fetch(str(published_name)) if source == "imagenet" else _file(source)
     what = "The state dict" if isinstance(source, Mapping) else source
     whole = {name: value for name, (_, value) in named(read_state_dict(source)).items()}
     own = _without_head(whole, what)
@@ -55,6 +55,13 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
     dropped = [name for name, value in own.items() if name not in adapted and id(value) not in kept]
     heads = [name for name in whole if name.startswith("heads.")] if own is not whole else []
     return dataclasses.replace(report, unused=(*report.unused, *dropped, *heads))
+
+
+def _file(source):
+    """The file of a path, or of a published model."""
+    from keras_reid.zoo.resolving import is_published, weights_file
+
+    return weights_file(source) if is_published(source) else pathlib.Path(source)
 
 
 def _without_head(state, what):

@@ -97,7 +97,7 @@ PUBLISHED = {
 }
 
 
-def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
+def fetch(name: str, cache: str | os.PathLike[str] | None = None, offline: bool = False) -> Path:
     """The path of a published weights file, fetched if it is not in the cache yet.
 
     A file of the right name in the cache is taken only if it is the published one, by its SHA-256 where the
@@ -107,10 +107,11 @@ def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
         name: Key of `PUBLISHED`, as "resnet50".
         cache: Folder to keep files in. Defaults to `keras_reid` in Keras' own folder (`KERAS_HOME`, else
             `~/.keras`).
+        offline: fetch nothing: the file must be in the cache.
 
     Raises:
         ValueError: if nobody published weights of this name.
-        UserError: if the file cannot be fetched, or may not (`KERAS_REID_OFFLINE`), or if the fetched or cached file
+        UserError: if the file cannot be fetched, or may not (`offline`), or if the fetched or cached file
             is not the published one.
 
     Example:
@@ -138,5 +139,5 @@ def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
             )
         return path
     otherwise = f'put the file at {path}, or pass its path: `pretrained="PATH"`.'
-    fetch_file(published.url, path, **expected, otherwise=otherwise)
+    fetch_file(published.url, path, **expected, otherwise=otherwise, offline=offline)
     return path

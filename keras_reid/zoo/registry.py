@@ -90,7 +90,7 @@ class Row:
             return f"https://drive.usercontent.google.com/download?id={self.drive}&export=download&confirm=t"
         if self.base_url:
             return self.base_url + self.file
-        return f"hf://{self.hub}/{self.file}" if self.hub else None
+        return f"hf://{self.hub}/{self.file}".rstrip("/") if self.hub else None
 
     @property
     def where(self) -> str | None:

@@ -135,8 +135,8 @@ def test_no_connection(monkeypatch, site, tmp_path):
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/tiny.pth"
         monkeypatch.setitem(PUBLISHED, "tiny", Published(url, "tiny.pth", "00000000", "none", "here"))
         message = (
-            rf"Cannot fetch tiny\.pth from {url} \(.*Connection refused.*\)\. Or download it elsewhere and put the file "
-            rf'at {tmp_path}/cache/tiny\.pth, or pass its path: `pretrained="PATH"`\.$'
+            rf"Cannot fetch tiny\.pth from {url} \(.*Connection refused.*\)\. Or download it elsewhere and put the "
+            rf'file at {tmp_path}/cache/tiny\.pth, or pass its path: `pretrained="PATH"`\.$'
         )
         with pytest.raises(UserError, match=message) as caught:
             fetch("tiny", tmp_path / "cache")

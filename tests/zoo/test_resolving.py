@@ -1,0 +1,295 @@
+import hashlib
+import shutil
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from keras_reid.backbones import OSNet, ResNet
+from keras_reid.models import Distiller, ReIDModel, load_model
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import find_model_file
+from keras_reid.zoo import building, entry, resolve
+from keras_reid.zoo.resolving import file_name, is_published, weights_file
+from tests import golden
+from tests.web_server import WebServer
+from tests.zoo import small_model
+from tests.zoo.small_model import FILE, NAME
+
+
+@pytest.fixture(scope="module")
+def content(tmp_path_factory):
+    return small_model.content(tmp_path_factory.mktemp("small") / FILE)
+
+
+@pytest.fixture
+def site(monkeypatch, tmp_path, content):
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KERAS_REID_OFFLINE", raising=False)
+    with WebServer().running() as server:
+        server.files[f"/{FILE}"] = content
+        yield server
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "home" / "keras_reid" / "zoo" / "fastreid" / "small-osnet"
+
+
+@pytest.fixture(scope="module")
+def built(content, tmp_path_factory):
+    """The converted model, which costs a second to make."""
+    with pytest.MonkeyPatch.context() as patch, WebServer().running() as server:
+        home = tmp_path_factory.mktemp("built")
+        patch.setenv("no_proxy", "*")
+        patch.setenv("KERAS_HOME", str(home))
+        server.files[f"/{FILE}"] = content
+        small_model.publish(patch, server.address)
+        resolve(NAME)
+        return home / "keras_reid"
+
+
+@pytest.fixture
+def cached(built, site, folder, monkeypatch):
+    """The model is in the cache."""
+    small_model.publish(monkeypatch, site.address)
+    shutil.copytree(built, folder.parents[2], dirs_exist_ok=True)
+
+
+def test_by_name_it_gives_the_embedding_that_pytorch_computed(site, folder, monkeypatch, capsys):
+    """Fetched, converted and loaded by its name; the expected values are those of `tests/golden`."""
+    small_model.publish(monkeypatch, site.address)
+    model = ReIDModel.from_preset(NAME)
+    expected = golden.load("osnet_x0_25")
+    images = golden.images(expected)
+    embedding = np.asarray(model(images, training=False))
+    assert golden.relative_error(embedding[:, :64], expected["embedding_first_64"]) < 1e-4
+    assert model.image_size == (256, 128)
+    said = capsys.readouterr().err
+    digest = hashlib.sha256(site.files[f"/{FILE}"]).hexdigest()
+    assert f"{NAME}: licence: none stated; trained on MSMT17, which its authors withdrew\n" in said
+    assert f"fetching {FILE}" in said
+    assert f"{FILE}: SHA-256 {digest}, not verified: its publisher gives no hash\n" in said
+    assert f"converting {FILE} to Keras; later calls use {folder / 'model.keras'}\n" in said
+    assert sorted(file.name for file in folder.iterdir()) == ["model.keras", FILE, "zoo.json"]
+    provenance = model.metadata["provenance"]["zoo"]
+    assert provenance["name"] == NAME
+    assert provenance["sha256"] == digest
+    assert provenance["trained_on"] == ["Market-1501", "MSMT17"]
+
+    assert find_model_file(resolve(NAME)) == folder / "model.keras"
+    assert capsys.readouterr().err == ""  # told once
+    assert len(site.requests) == 1
+
+
+@pytest.mark.usefixtures("cached")
+def test_from_the_cache_without_a_network(site, folder, monkeypatch):
+    monkeypatch.setattr(building, "build", None)  # nothing is converted again
+    monkeypatch.setenv("KERAS_REID_OFFLINE", "1")
+    assert resolve(NAME) == str(folder / "model.keras")
+    assert resolve(NAME, offline=True) == str(folder / "model.keras")
+    assert site.requests == []
+
+
+@pytest.mark.usefixtures("cached")
+def test_made_again_where_it_would_become_another(site, folder, monkeypatch, capsys):
+    config = {"MODEL": {"META_ARCHITECTURE": "Baseline"}}
+    small_model.publish(monkeypatch, site.address, sha256=None, size=None)
+    made = []
+    monkeypatch.setattr(building, "build", lambda row, file: made.append(row.config) or _Saved())
+    row = small_model.publish(monkeypatch, site.address)
+    object.__setattr__(row, "config", config)
+    resolve(NAME, offline=True)
+    assert made == [config]
+    assert (folder / "model.keras").read_text() == "saved"
+
+
+class _Saved:
+    def __init__(self):
+        self.metadata = {}
+
+    def save(self, path):
+        path.write_text("saved")
+
+
+def test_offline_without_the_file(site, folder, monkeypatch):
+    small_model.publish(monkeypatch, site.address)
+    with pytest.raises(
+        UserError, match=rf"not in the cache, and nothing is fetched .*put the file at {folder / FILE}"
+    ):
+        resolve(NAME, offline=True)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sha256": "0" * 64}, "its SHA-256 should begin with 00000000"),
+        ({"size": 5}, "it should have 5 bytes, and the server has"),
+    ],
+)
+def test_a_file_that_is_not_the_published_one(changes, said, site, folder, monkeypatch):
+    small_model.publish(monkeypatch, site.address, **changes)
+    with pytest.raises(UserError, match=said):
+        resolve(NAME)
+    assert not (folder / FILE).exists()
+    assert not (folder / "model.keras").exists()
+
+
+def test_a_hash_that_is_published(site, folder, monkeypatch, content, capsys):
+    digest = hashlib.sha256(content).hexdigest()
+    small_model.publish(monkeypatch, site.address, sha256=digest, size=len(content))
+    assert weights_file(NAME) == folder / FILE
+    assert f"SHA-256 {digest}, as published" in capsys.readouterr().err
+
+
+def test_a_copy_of_others(site, monkeypatch, content, capsys):
+    copies = ({"at": "https://example.org/copy", "sha256": hashlib.sha256(content).hexdigest()},)
+    small_model.publish(monkeypatch, site.address, copies=copies)
+    weights_file(NAME)
+    assert "equal to the file at https://example.org/copy" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("cached")
+def test_another_file_than_the_first_time(folder, content):
+    (folder / FILE).write_bytes(content[:-1] + b"!")
+    with pytest.raises(
+        UserError, match=rf"is not the file of \d.*; if the new one is right, remove {folder}"
+    ):
+        weights_file(NAME)
+
+
+def test_a_file_put_there_by_hand(site, folder, monkeypatch, content):
+    small_model.publish(monkeypatch, site.address)
+    folder.mkdir(parents=True)
+    (folder / FILE).write_bytes(content)
+    assert weights_file(NAME, offline=True) == folder / FILE
+    (folder / FILE).write_text("<html>")
+    with pytest.raises(UserError, match="is not the file published at .* is a web page"):
+        weights_file(NAME)
+    assert site.requests == []
+
+
+def test_google_sends_a_page(site, folder, monkeypatch):
+    """As it does where a file is asked for too often, or wants a person to confirm."""
+    site.files[f"/{FILE}"] = b"<!DOCTYPE html><html>Quota exceeded</html>"
+    row = small_model.publish(monkeypatch, site.address, drive="ID", base_url="")
+    monkeypatch.setattr(type(row), "url", property(lambda self: f"{site.address}/{FILE}"))
+    page = r"https://drive\.google\.com/file/d/ID/view"
+    with pytest.raises(
+        UserError, match=rf"is a web page.*open {page} in a browser.*put the file at {folder / FILE}"
+    ):
+        resolve(NAME)
+
+
+def test_a_damaged_file_leaves_no_model(site, folder, monkeypatch, content):
+    site.files[f"/{FILE}"] = content[: len(content) // 2]
+    small_model.publish(monkeypatch, site.address)
+    with pytest.raises(UserError, match=rf"^{NAME}: .*damaged or cut short"):
+        resolve(NAME)
+    assert not (folder / "model.keras").exists()
+
+
+def test_a_licence_that_must_be_accepted(site, monkeypatch):
+    terms = {"licence": "CC BY-NC 4.0", "restricted": "its licence forbids commercial use", "accept": True}
+    small_model.publish(monkeypatch, site.address, **terms)
+    monkeypatch.setenv("KERAS_REID_ACCEPT_LICENCES", "another/model")
+    with pytest.raises(
+        UserError, match=r"licence is CC BY-NC 4\.0: .*--accept-licence .*ACCEPT_LICENCES=fastreid/"
+    ):
+        weights_file(NAME)
+    assert site.requests == []
+    weights_file(NAME, accept_licence=True)
+    monkeypatch.setenv("KERAS_REID_ACCEPT_LICENCES", f"another/model,{NAME}")
+    weights_file(NAME)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "solider/swin-base-msmt17",
+            r"it needs a Swin backbone .* It is at https://drive\.google\.com/file/d/1Y-R",
+        ),
+        ("torchvision/resnet50", r'a backbone without a head.* pretrained="torchvision/resnet50"'),
+        ("keras-hub/dinov2-small", "it needs keras-hub"),
+    ],
+)
+def test_what_cannot_be_used_by_name(name, said):
+    with pytest.raises(UserError, match=said):
+        resolve(name)
+
+
+def test_an_existing_path_wins_over_a_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "fastreid" / "market-bot-r50"
+    path.mkdir(parents=True)
+    assert resolve("fastreid/market-bot-r50") == "fastreid/market-bot-r50"
+    assert not is_published("fastreid/market-bot-r50")
+
+
+def test_neither_path_nor_name():
+    with pytest.raises(
+        UserError, match=r"no such run directory .* The nearest names .* are fastreid/market-bot-r50,"
+    ):
+        resolve("fastreid/market-bot-r5")
+    assert resolve("runs/missing") == "runs/missing"  # the command says that it is missing
+
+
+@pytest.mark.usefixtures("cached")
+def test_an_address_of_a_model(site, folder, tmp_path):
+    site.files["/mine.keras"] = (folder / "model.keras").read_bytes()
+    path = resolve(site.url("/mine.keras", hashed=True))
+    assert path.endswith("/mine.keras")
+    assert resolve(site.url("/mine.keras", hashed=True), offline=True) == path
+    assert isinstance(load_model(path), ReIDModel)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("https://example.org/a.keras", r"must say which file it means: URL#sha256=HEX"),
+        ("https://example.org/a.keras#sha256=12", r"must say which file it means"),
+        (f"https://example.org/#sha256={'0' * 64}", r"must end in the name .* Received: no name"),
+        (f"https://example.org/a.zip#sha256={'0' * 64}", r"must end in the name .* Received: a\.zip"),
+    ],
+)
+def test_an_address_that_says_too_little(address, said):
+    with pytest.raises(UserError, match=said):
+        resolve(address)
+
+
+def test_an_address_of_the_hub(monkeypatch, tmp_path):
+    asked = []
+    hub = types.ModuleType("keras_reid.zoo.hub")
+    hub.fetch = lambda spec, offline: asked.append((spec, offline)) or tmp_path / "model.keras"
+    monkeypatch.setitem(sys.modules, "keras_reid.zoo.hub", hub)
+    monkeypatch.setattr("keras_reid.zoo.hub", hub, raising=False)
+    assert resolve("hf://me/mine@v1", offline=True) == str(tmp_path / "model.keras")
+    assert asked == [("hf://me/mine@v1", True)]
+
+
+@pytest.mark.usefixtures("cached")
+def test_a_backbone_starts_from_it_and_a_student_learns_from_it(folder):
+    trained = load_model(folder / "model.keras")
+    backbone = OSNet(width=0.25, pretrained=NAME)
+    for weight, expected in zip(backbone.weights, trained.backbone.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(weight), np.asarray(expected))
+    with pytest.raises(UserError, match="does not fit ResNet"):
+        ResNet(depth=18, width=8, pretrained=NAME)
+    student = ReIDModel(OSNet(width=0.25), trained.pooling, trained.head, (256, 128))
+    Distiller(student, NAME, logit_loss=None)
+
+
+@pytest.mark.usefixtures("cached")
+def test_a_damaged_record(folder):
+    (folder / "zoo.json").write_text("[]")
+    with pytest.raises(UserError, match=r"zoo\.json: is damaged\. Remove it"):
+        entry.Entry(NAME).record()
+
+
+def test_names_of_results():
+    assert str(file_name("fastreid/market-bot-r50", ".json")) == "fastreid-market-bot-r50.json"
+    assert str(file_name("https://a.org/b/c.keras#sha256=0", ".json")) == "a.org-b-c.json"
