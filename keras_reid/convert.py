@@ -14,13 +14,14 @@ from keras_reid.utils.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Convert:
-    """Convert a FastReID checkpoint to a Keras model with the same embeddings.
+    """Convert a published re-identification network to a Keras model with the same embeddings.
 
-    Reads complete models, including the head, from current FastReID and from its first releases. The architecture is
-    inferred from the names and shapes of the weights and from the config. Pixel mean and deviation, image size and
-    interpolation go into the model's metadata. The model is written only if every weight finds its place.
+    Reads complete models, including the head, from current FastReID and from its first releases, and torchreid's
+    OSNets. The architecture is inferred from the names and shapes of the weights and, for FastReID, from the config.
+    Pixel mean and deviation, image size and interpolation go into the model's metadata. The model is written only if
+    every weight finds its place.
 
-    A file without a head (torchvision, IBN-Net, timm, torchreid) becomes a backbone to start training from.
+    A file without a head (torchvision, IBN-Net, timm) becomes a backbone to start training from.
 
     Code inside a checkpoint is never run.
     """
@@ -33,6 +34,8 @@ class Convert:
     """FastReID's YAML file for the network; by default FILE.yml, FILE.yaml or config.yaml next to FILE.pth, if there is
     one from FastReID. Without a file, values that the weights do not determine are taken from FastReID's recipes, and
     listed"""
+    backbone: bool = False
+    """write the backbone alone, to start training from, and leave the head out"""
 
 
 def main(arguments: list[str]) -> None:
@@ -43,6 +46,8 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"{options.file}: there is no such file")
     if options.config is not None and not options.config.is_file():
         raise UserError(f"--config {options.config}: there is no such file")
+    if options.config is not None and options.backbone:
+        raise UserError("--config is of whole models: leave out either it or --backbone")
 
     command_line.load_tensorflow()
     from keras_reid.checkpoints import read_state_dict
@@ -51,7 +56,7 @@ def main(arguments: list[str]) -> None:
     state = read_state_dict(options.file)
     try:
         with _notes_printed():
-            model = _whole_model(state, options) if _has_head(state) else _backbone(state)
+            model = _backbone(state) if options.backbone else _whole_model(state, options)
     except UserError as error:
         if str(options.file) in str(error):
             raise
@@ -78,13 +83,18 @@ def _notes_printed():
 
 
 def _whole_model(state, options):
-    from keras_reid.weights.fastreid import build_model
     from keras_reid.weights.fastreid_yaml import config_beside
+    from keras_reid.weights.whole_model import layout_of, whole_model
 
-    config = options.config or config_beside(options.file)
+    layout = layout_of(state)
+    if layout is None and options.config is None:
+        return _backbone(state)
+    config = options.config
+    if config is None and layout == "FastReID":
+        config = config_beside(options.file)
     if config is not None:
         print(f"config: {config}")
-    return build_model(state, config, options.file.name)
+    return whole_model(state, config, options.file.name)
 
 
 def _backbone(state):
@@ -99,10 +109,6 @@ def _backbone(state):
         told = ", ".join(f"{argument}={value}" for argument, value in assumed.items())
         print(f"note: the weights do not determine these values, so they are assumed: {told}")
     return model
-
-
-def _has_head(state):
-    return any(name.removeprefix("module.").startswith(("backbone.", "heads.")) for name in state)
 
 
 def _summary(model):

@@ -33,6 +33,12 @@ ARGUMENTS = {
     "Conv2D": {"filters": 8, "kernel_size": 3},
     "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
+    "FullyConnectedHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CosSoftmax(5, 32, 0.2),
+        "metric_feature": "before",
+        "embedding_dim": 3,
+    },
     "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},
     "GroupedConv2D": {"filters": 8, "kernel_size": 3, "groups": 4},
     "IBN": {"momentum": 0.8, "epsilon": 1e-4},
@@ -48,7 +54,7 @@ ARGUMENTS = {
         "preprocessing": "caffe",
         "name": "small",
     },
-    "LinearClassifier": {"num_classes": 5, "scale": 2.0},
+    "LinearClassifier": {"num_classes": 5, "scale": 2.0, "use_bias": True},
     "LinearHead": {
         "num_classes": 5,
         "classifier": keras_reid.layers.ArcSoftmax(5, 32, 0.2),
@@ -87,6 +93,12 @@ ARGUMENTS = {
     "OSNet": {
         "width": 0.25,
         "ibn": True,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "OSNetAIN": {
+        "width": 0.25,
         "input_shape": (64, 32, 3),
         "name": "small",
         "dtype": "mixed_bfloat16",

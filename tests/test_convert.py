@@ -16,6 +16,7 @@ from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
 from tests.checkpoints.writing import write_torch_file
 from tests.weights.test_fastreid import CLASSES, small_state
+from tests.weights.test_torchreid import ain_state, check
 
 YAML = """
 MODEL:
@@ -100,11 +101,11 @@ def test_notes_are_printed_before_an_error(checkpoint, capsys):
 
 
 def test_warnings_of_others_stay_warnings(checkpoint, monkeypatch, capsys):
-    def warns(*_):
+    def warns(*_, **__):
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         return ResNet(18, width=2)
 
-    monkeypatch.setattr("keras_reid.weights.fastreid.build_model", warns)
+    monkeypatch.setattr("keras_reid.weights.whole_model.build_model", warns)
     with pytest.warns(DeprecationWarning, match="old"):
         main([str(checkpoint), "--output", str(checkpoint.with_suffix(".keras"))])
     assert "note:" not in capsys.readouterr().out
@@ -134,6 +135,31 @@ def test_network_without_head_becomes_a_backbone(tmp_path, capsys):
     model = ReIDModel(backbone, keras.layers.GlobalAveragePooling2D(), BNNeckHead(3), (64, 32))
     assert model.predict(np.zeros((1, 64, 32, 3), "uint8"), verbose=0).shape == (1, 32)
     assert ResNet(18, width=4, pretrained=str(tmp_path / "resnet18.pth")).depth == 18
+
+
+@pytest.mark.medium
+def test_torchreids_file_becomes_a_whole_model_or_a_backbone(tmp_path, capsys):
+    state, expected = ain_state()
+    write_torch_file(tmp_path / "osnet_ain.pth", {"state_dict": state, "epoch": 3})
+    main([str(tmp_path / "osnet_ain.pth"), "--output", str(tmp_path / "whole.keras")])
+    assert "OSNetAIN and FullyConnectedHead" in capsys.readouterr().out
+    check(load_model(tmp_path / "whole.keras"), state, expected)
+    main([str(tmp_path / "osnet_ain.pth"), "--output", str(tmp_path / "backbone.keras"), "--backbone"])
+    printed = capsys.readouterr().out
+    assert "the backbone OSNetAIN" in printed
+    assert "left out: fc.0.weight" in printed
+
+
+def test_backbone_of_fastreids_file(checkpoint, capsys):
+    config(checkpoint.parent)
+    output = checkpoint.with_suffix(".keras")
+    main([str(checkpoint), "--output", str(output), "--backbone"])
+    printed = capsys.readouterr().out
+    assert "the backbone ResNet" in printed
+    assert "left out: heads." in printed
+    given = ["--backbone", "--config", str(checkpoint.parent / "config.yaml")]
+    with pytest.raises(UserError, match="leave out either it or --backbone"):
+        main([str(checkpoint), "--output", str(output), *given])
 
 
 class Attack:

@@ -4,6 +4,7 @@ from keras_reid.backbones.adapter import KerasBackbone
 from keras_reid.backbones.mobilenet_v2 import MobileNetV2
 from keras_reid.backbones.multi_granularity import MultiGranularityResNet
 from keras_reid.backbones.osnet import OSNet
+from keras_reid.backbones.osnet_ain import OSNetAIN
 from keras_reid.backbones.repvgg import RepVGG
 from keras_reid.backbones.resnest import ResNeSt
 from keras_reid.backbones.resnet import ResNet
@@ -15,6 +16,7 @@ __all__ = [
     "MobileNetV2",
     "MultiGranularityResNet",
     "OSNet",
+    "OSNetAIN",
     "RepVGG",
     "ResNeSt",
     "ResNeXt",

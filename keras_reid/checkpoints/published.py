@@ -94,6 +94,10 @@ PUBLISHED = {
     **_torchreid("osnet_x0_5", "16DGLbZukvVYgINws8u8deSaOqjybZ83i"),
     **_torchreid("osnet_x0_25", "1rb8UN5ZzPKRc_xvtHlyDh-cSz88YX9hs"),
     **_torchreid("osnet_ibn_x1_0", "1sr90V6irlYYDd4_4ISU2iruoRG8J__6l"),
+    **_torchreid("osnet_ain_x1_0", "1-CaioD9NaqbHK_kzSMW8VE4_3KcsRjEo"),
+    **_torchreid("osnet_ain_x0_75", "1apy0hpsMypqstfencdH-jKIUEFOW4xoM"),
+    **_torchreid("osnet_ain_x0_5", "1KusKvEYyKGDTUBVRxRiz55G31wkihB6l"),
+    **_torchreid("osnet_ain_x0_25", "1SxQt2AvmEcgWNhaRb2xC4rP6ZwVDP0Wt"),
 }
 
 

@@ -24,7 +24,8 @@ def build_backbone(
     """A backbone with the weights of a network trained elsewhere, its classifier left out.
 
     The architecture follows from names and shapes. Understood are ResNet and ResNeXt of torchvision and IBN-Net,
-    ResNeSt and ViT of timm and their authors, OSNet of torchreid, MobileNetV2 of torchvision, RepVGG of its authors.
+    ResNeSt and ViT of timm and their authors, OSNet and OSNet-AIN of torchreid, MobileNetV2 of torchvision, RepVGG of
+    its authors. Of a whole model that FastReID or torchreid saved, the head is left out.
 
     Args:
         file_or_state_dict: A `.pth` file, or a mapping of names to numpy arrays.
@@ -52,7 +53,7 @@ def fill_backbone(
     Returns the backbone, a `Report` of the names, and `{argument: value}` of what the weights do not tell.
     """
     state = {name: value for name, (_, value) in named(state).items()}
-    architecture = recognize({name: value.shape for name, value in state.items()})
+    architecture = recognize(_shapes(state))
     options = {**OPEN_OPTIONS, "MODEL.BACKBONE.LAST_STRIDE": last_stride}
     backbone = architecture.build(options, image_size)
     assumed: dict[str, Any] = {}
@@ -61,3 +62,11 @@ def fill_backbone(
     if architecture.fixed_image_size:
         assumed["image_size"] = tuple(image_size)
     return backbone, load_pretrained(backbone, state), assumed
+
+
+def _shapes(state):
+    """`{name: shape}` as the backbone has them, of which a whole model's names have a prefix."""
+    prefix = "backbone." if any(name.startswith("backbone.") for name in state) else ""
+    return {
+        name.removeprefix(prefix): value.shape for name, value in state.items() if name.startswith(prefix)
+    }

@@ -9,7 +9,17 @@ from typing import ClassVar, Literal
 
 from keras_reid.experiment.component import Backbone
 
-__all__ = ["MobileNetV2", "MultiGranularityResNet", "OSNet", "RepVGG", "ResNeSt", "ResNeXt", "ResNet", "ViT"]
+__all__ = [
+    "MobileNetV2",
+    "MultiGranularityResNet",
+    "OSNet",
+    "OSNetAIN",
+    "RepVGG",
+    "ResNeSt",
+    "ResNeXt",
+    "ResNet",
+    "ViT",
+]
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,21 @@ class OSNet(Backbone):
     """Whether instance normalisation takes the batch normalisation's place in the stem, and is added before the last ReLU of the blocks of the first stage (OSNet-IBN)."""
     pretrained: str | None = None
     """What the weights start from: None (random), "imagenet" (torchreid's, which the original starts from; with `ibn` for width 1.0 only), or the path of a `.pth` file."""
+
+
+@dataclass(frozen=True)
+class OSNetAIN(Backbone):
+    """OSNet-AIN feature extractor, without pooling and classifier.
+
+    Builds `keras_reid.backbones.OSNetAIN`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.backbones.OSNetAIN"
+    smallest: ClassVar[dict] = {"width": 0.25}
+    width: Literal[0.25, 0.5, 0.75, 1.0] = 1.0
+    """Factor on the paper's channels, 1.0, 0.75, 0.5 or 0.25: times 64 in the stem and 256, 384, 512 in the stages."""
+    pretrained: str | None = None
+    """What the weights start from: None (random), "imagenet" (torchreid's), or the path of a `.pth` file."""
 
 
 @dataclass(frozen=True)

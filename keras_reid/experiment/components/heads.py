@@ -15,6 +15,7 @@ __all__ = [
     "BNNeckHead",
     "CircleSoftmax",
     "CosSoftmax",
+    "FullyConnectedHead",
     "LinearClassifier",
     "LinearHead",
     "MultiGranularityHeads",
@@ -70,7 +71,7 @@ class CosSoftmax(Component):
 
 @dataclass(frozen=True)
 class LinearClassifier(Component):
-    """Linear classification layer without bias.
+    """Linear classification layer, without bias unless asked for one.
 
     Builds `keras_reid.layers.LinearClassifier`.
     """
@@ -97,6 +98,24 @@ class BNNeckHead(Head):
     """What metric losses read: "before" the neck (the pooled feature, before a linear reduction but after one with an activation) or "after" it (the embedding)."""
     embedding_dim: int | None = None
     """Dimensions of the embedding; None keeps those of the pooled feature."""
+
+
+@dataclass(frozen=True)
+class FullyConnectedHead(Head):
+    """Head whose embedding is a fully connected layer, batch-normalised and cut off at 0.
+
+    Builds `keras_reid.heads.FullyConnectedHead`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.heads.FullyConnectedHead"
+    late: ClassVar[dict] = {"num_classes": "num_classes"}
+    parts: ClassVar[dict] = {"classifier": ("num_classes",)}
+    classifier: Any = LinearClassifier()
+    """Classification layer, called as `layer(features, labels=None)`."""
+    metric_feature: Literal["before", "after"] = "after"
+    """What metric losses read: the pooled feature "before" the layer or the embedding "after" it."""
+    embedding_dim: int | None = 512
+    """Dimensions of the embedding; None stands for the paper's 512."""
 
 
 @dataclass(frozen=True)
