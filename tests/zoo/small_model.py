@@ -3,20 +3,18 @@
 import functools
 
 from keras_reid.zoo import registry
-from tests import golden
 from tests.checkpoints import writing
-from tests.weights.test_fastreid import first_release
+from tests.weights.test_fastreid import first_release, small_state
 
-NAME = "fastreid/small-osnet"
-FILE = "small_osnet.pth"
+NAME = "fastreid/small-bot-r18"
+FILE = "small_bot_R18.pth"
+CONFIG = registry.find_row("fastreid/market-bot-r50").config
 
 
 @functools.cache
 def content(path):
     """The file's bytes; `path` is where to write it for that."""
-    return writing.write_torch_file(
-        path, first_release(golden.state_dict(golden.load("osnet_x0_25")))
-    ).read_bytes()
+    return writing.write_torch_file(path, first_release(small_state())).read_bytes()
 
 
 def publish(monkeypatch, address, **changes):
@@ -24,14 +22,15 @@ def publish(monkeypatch, address, **changes):
     row = registry.Row(
         name=NAME,
         task="person",
-        network="OSNet ×0.25",
+        network="ResNet-18",
         builder="fastreid",
         trained_on=("Market-1501", "MSMT17"),
         source="https://example.org",
         image_size=(256, 128),
         pixels="imagenet",
-        config=registry.find_row("fastreid/market-bot-r50").config,
+        config=CONFIG,
         **{"base_url": f"{address}/", "file": FILE, "licence": "none stated", **changes},
     )
-    monkeypatch.setattr(registry, "_rows", lambda known=dict(registry._rows()): {**known, NAME: row})
+    known = {**registry._rows(), NAME: row}
+    monkeypatch.setattr(registry, "_rows", lambda: known)
     return row

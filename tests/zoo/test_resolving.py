@@ -1,4 +1,6 @@
+import contextlib
 import hashlib
+import io
 import shutil
 import sys
 import types
@@ -6,14 +8,15 @@ import types
 import numpy as np
 import pytest
 
-from keras_reid.backbones import OSNet, ResNet
-from keras_reid.models import Distiller, ReIDModel, load_model
+from keras_reid.backbones import ResNet
+from keras_reid.heads import BNNeckHead
+from keras_reid.models import Distiller, ReIDModel
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.zoo import building, entry, resolve
 from keras_reid.zoo.resolving import file_name, is_published, weights_file
-from tests import golden
 from tests.web_server import WebServer
+from tests.weights.test_fastreid import small_state
 from tests.zoo import small_model
 from tests.zoo.small_model import FILE, NAME
 
@@ -35,62 +38,61 @@ def site(monkeypatch, tmp_path, content):
 
 @pytest.fixture
 def folder(tmp_path):
-    return tmp_path / "home" / "keras_reid" / "zoo" / "fastreid" / "small-osnet"
+    return tmp_path / "home" / "keras_reid" / "zoo" / "fastreid" / "small-bot-r18"
 
 
 @pytest.fixture(scope="module")
 def built(content, tmp_path_factory):
-    """The converted model, which costs a second to make."""
+    """The cache with the converted model, which costs a second to make; what was said; the requests; the model."""
     with pytest.MonkeyPatch.context() as patch, WebServer().running() as server:
         home = tmp_path_factory.mktemp("built")
         patch.setenv("no_proxy", "*")
         patch.setenv("KERAS_HOME", str(home))
         server.files[f"/{FILE}"] = content
         small_model.publish(patch, server.address)
-        resolve(NAME)
-        return home / "keras_reid"
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            model = ReIDModel.from_preset(NAME)
+        return types.SimpleNamespace(
+            cache=home / "keras_reid", said=said.getvalue(), requests=server.requests, model=model
+        )
 
 
 @pytest.fixture
 def cached(built, site, folder, monkeypatch):
     """The model is in the cache."""
     small_model.publish(monkeypatch, site.address)
-    shutil.copytree(built, folder.parents[2], dirs_exist_ok=True)
+    shutil.copytree(built.cache, folder.parents[2], dirs_exist_ok=True)
 
 
-def test_by_name_it_gives_the_embedding_that_pytorch_computed(site, folder, monkeypatch, capsys):
-    """Fetched, converted and loaded by its name; the expected values are those of `tests/golden`."""
-    small_model.publish(monkeypatch, site.address)
-    model = ReIDModel.from_preset(NAME)
-    expected = golden.load("osnet_x0_25")
-    images = golden.images(expected)
-    embedding = np.asarray(model(images, training=False))
-    assert golden.relative_error(embedding[:, :64], expected["embedding_first_64"]) < 1e-4
+def test_by_name_it_is_fetched_converted_and_loaded(built, content):
+    model, folder = built.model, built.cache / "zoo" / "fastreid" / "small-bot-r18"
+    state = small_state()
+    np.testing.assert_array_equal(np.asarray(model.head.classifier.kernel).T, state["heads.weight"])
+    kernel = np.asarray(model.backbone.get_layer("conv1").kernel)
+    np.testing.assert_array_equal(kernel.transpose(3, 2, 0, 1), state["backbone.conv1.weight"])
     assert model.image_size == (256, 128)
-    said = capsys.readouterr().err
-    digest = hashlib.sha256(site.files[f"/{FILE}"]).hexdigest()
-    assert f"{NAME}: licence: none stated; trained on MSMT17, which its authors withdrew\n" in said
-    assert f"fetching {FILE}" in said
-    assert f"{FILE}: SHA-256 {digest}, not verified: its publisher gives no hash\n" in said
-    assert f"converting {FILE} to Keras; later calls use {folder / 'model.keras'}\n" in said
+    digest = hashlib.sha256(content).hexdigest()
+    assert f"{NAME}: licence: none stated; trained on MSMT17, which its authors withdrew\n" in built.said
+    assert f"fetching {FILE}" in built.said
+    assert f"{FILE}: SHA-256 {digest}, not verified: its publisher gives no hash\n" in built.said
+    assert f"converting {FILE} to Keras; later calls use {folder / 'model.keras'}\n" in built.said
     assert sorted(file.name for file in folder.iterdir()) == ["model.keras", FILE, "zoo.json"]
+    assert len(built.requests) == 1
     provenance = model.metadata["provenance"]["zoo"]
     assert provenance["name"] == NAME
     assert provenance["sha256"] == digest
     assert provenance["trained_on"] == ["Market-1501", "MSMT17"]
 
-    assert find_model_file(resolve(NAME)) == folder / "model.keras"
-    assert capsys.readouterr().err == ""  # told once
-    assert len(site.requests) == 1
-
 
 @pytest.mark.usefixtures("cached")
-def test_from_the_cache_without_a_network(site, folder, monkeypatch):
+def test_from_the_cache_without_a_network(site, folder, monkeypatch, capsys):
     monkeypatch.setattr(building, "build", None)  # nothing is converted again
     monkeypatch.setenv("KERAS_REID_OFFLINE", "1")
     assert resolve(NAME) == str(folder / "model.keras")
-    assert resolve(NAME, offline=True) == str(folder / "model.keras")
+    assert find_model_file(resolve(NAME, offline=True)) == folder / "model.keras"
     assert site.requests == []
+    assert capsys.readouterr().err == ""  # terms and hash are told once
 
 
 @pytest.mark.usefixtures("cached")
@@ -167,7 +169,7 @@ def test_a_file_put_there_by_hand(site, folder, monkeypatch, content):
     (folder / FILE).write_bytes(content)
     assert weights_file(NAME, offline=True) == folder / FILE
     (folder / FILE).write_text("<html>")
-    with pytest.raises(UserError, match="is not the file published at .* is a web page"):
+    with pytest.raises(UserError, match=r"is not the file published at .* is a web page"):
         weights_file(NAME)
     assert site.requests == []
 
@@ -244,7 +246,7 @@ def test_an_address_of_a_model(site, folder, tmp_path):
     path = resolve(site.url("/mine.keras", hashed=True))
     assert path.endswith("/mine.keras")
     assert resolve(site.url("/mine.keras", hashed=True), offline=True) == path
-    assert isinstance(load_model(path), ReIDModel)
+    assert find_model_file(path).read_bytes() == site.files["/mine.keras"]
 
 
 @pytest.mark.parametrize(
@@ -272,15 +274,18 @@ def test_an_address_of_the_hub(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("cached")
-def test_a_backbone_starts_from_it_and_a_student_learns_from_it(folder):
-    trained = load_model(folder / "model.keras")
-    backbone = OSNet(width=0.25, pretrained=NAME)
-    for weight, expected in zip(backbone.weights, trained.backbone.weights, strict=True):
+def test_a_backbone_starts_from_it(built):
+    backbone = ResNet(depth=18, width=4, pretrained=NAME)
+    for weight, expected in zip(backbone.weights, built.model.backbone.weights, strict=True):
         np.testing.assert_array_equal(np.asarray(weight), np.asarray(expected))
-    with pytest.raises(UserError, match="does not fit ResNet"):
-        ResNet(depth=18, width=8, pretrained=NAME)
-    student = ReIDModel(OSNet(width=0.25), trained.pooling, trained.head, (256, 128))
-    Distiller(student, NAME, logit_loss=None)
+
+
+@pytest.mark.medium
+@pytest.mark.usefixtures("cached")
+def test_a_student_learns_from_it(built):
+    student = ReIDModel(ResNet(depth=18, width=4), built.model.pooling, BNNeckHead(37), (256, 128))
+    (teacher,) = Distiller(student, NAME, logit_loss=None)._teaching.teachers
+    np.testing.assert_array_equal(teacher.head.classifier.kernel, built.model.head.classifier.kernel)
 
 
 @pytest.mark.usefixtures("cached")

@@ -1,0 +1,43 @@
+"""Networks of the registry by their names, from generated files, against what PyTorch computed (`tests/golden`)."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from keras_reid.models import ReIDModel
+from keras_reid.zoo import registry
+from tests import golden
+from tests.checkpoints import writing
+from tests.web_server import WebServer
+from tests.weights.test_fastreid import first_release
+
+
+@pytest.mark.parametrize(
+    ("name", "case", "first_names"),
+    [
+        pytest.param("fastreid/market-bot-r50", "bot_r50", True, marks=pytest.mark.medium),
+        pytest.param("fastreid/market-sbs-r50-ibn", "sbs_r50_ibn", True, marks=pytest.mark.slow),
+        pytest.param("fastreid/veri-sbs-r50-ibn", "sbs_r50_ibn", True, marks=pytest.mark.slow),
+        # Under the first names, a ResNeSt has no dilation, and an MGN other heads (tests/weights/test_first_releases).
+        pytest.param("fastreid/market-bot-s50", "bot_s50", False, marks=pytest.mark.slow),
+        pytest.param("fastreid/market-mgn-r50-ibn", "mgn_r50_ibn", False, marks=pytest.mark.slow),
+    ],
+)
+def test_by_name_it_gives_the_embedding_that_pytorch_computed(name, case, first_names, tmp_path, monkeypatch):
+    expected = golden.load(case)
+    state = golden.state_dict(expected)
+    file = writing.write_torch_file(tmp_path / "file.pth", first_release(state) if first_names else state)
+    row = registry.find_row(name)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("no_proxy", "*")
+    with WebServer().running() as server, warnings.catch_warnings():
+        warnings.simplefilter("error")  # the registry tells everything: nothing may be assumed
+        server.files[f"/{row.file}"] = file.read_bytes()
+        monkeypatch.setattr(registry.Row, "url", property(lambda row: f"{server.address}/{row.file}"))
+        model = ReIDModel.from_preset(name)
+    assert model.image_size == row.image_size
+    feature_map = model.backbone(model.normalize(golden.images(expected)), training=False)
+    embedding = np.asarray(model.head(model.pooling(feature_map))["embedding"])
+    assert golden.relative_error(embedding[:, :64], expected["embedding_first_64"]) < 1e-4
+    assert golden.relative_error(np.linalg.norm(embedding, axis=1), expected["embedding_l2_norms"]) < 1e-4
