@@ -150,7 +150,8 @@ def _file_of_row(row, offline, accept_licence):
         raise UserError(f"{row.name}: no address of its file is known. Look at {row.where or row.source}")
     entry = Entry(row.name)
     file = entry.folder / row.file
-    if not is_offline(offline) and not entry.record().get("terms_told"):
+    may_have = file.exists() or not is_offline(offline)
+    if may_have and not entry.record().get("terms_told"):
         print(_terms(row), file=sys.stderr)
         entry.note(terms_told=True)
     if row.published:
