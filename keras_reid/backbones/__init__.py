@@ -1,6 +1,7 @@
 """Backbones: `keras.Model`s from normalised images to a feature map `(batch, height, width, channels)`."""
 
 from keras_reid.backbones.adapter import KerasBackbone
+from keras_reid.backbones.jigsaw_vit import JigsawViT
 from keras_reid.backbones.mobilenet_v2 import MobileNetV2
 from keras_reid.backbones.multi_granularity import MultiGranularityResNet
 from keras_reid.backbones.osnet import OSNet
@@ -12,6 +13,7 @@ from keras_reid.backbones.resnext import ResNeXt
 from keras_reid.backbones.vit import ViT
 
 __all__ = [
+    "JigsawViT",
     "KerasBackbone",
     "MobileNetV2",
     "MultiGranularityResNet",

@@ -4,6 +4,7 @@ from keras_reid.checkpoints import Report
 from keras_reid.weights.backbone import build_backbone
 from keras_reid.weights.fastreid import build_fastreid, load_fastreid
 from keras_reid.weights.torchreid import build_torchreid
+from keras_reid.weights.transreid import build_transreid
 from keras_reid.weights.whole_model import build_whole_model
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "build_backbone",
     "build_fastreid",
     "build_torchreid",
+    "build_transreid",
     "build_whole_model",
     "load_fastreid",
 ]

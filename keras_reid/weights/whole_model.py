@@ -11,11 +11,12 @@ from keras_reid.checkpoints import read_state_dict
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.fastreid import build_model
 from keras_reid.weights.torchreid import build_torchreid_model, is_torchreid
+from keras_reid.weights.transreid import build_transreid_model, is_transreid
 
 if TYPE_CHECKING:
     import numpy as np
 
-Layout = Literal["FastReID", "torchreid"]
+Layout = Literal["FastReID", "TransReID", "torchreid"]
 
 
 def layout_of(names: Iterable[str]) -> Layout | None:
@@ -33,6 +34,8 @@ def layout_of(names: Iterable[str]) -> Layout | None:
     names = {name.removeprefix("module.") for name in names}
     if any(name.startswith(("backbone.", "heads.")) for name in names):
         return "FastReID"
+    if is_transreid(names):
+        return "TransReID"
     return "torchreid" if is_torchreid(names) else None
 
 
@@ -40,7 +43,7 @@ def build_whole_model(
     file_or_state_dict: str | os.PathLike[str] | Mapping[str, Any],
     config: Any = None,
 ) -> Any:
-    """A `ReIDModel` from a file of FastReID or torchreid, whichever layout its names have.
+    """A `ReIDModel` from a file of FastReID, torchreid, TransReID or PersonViT, whichever layout its names have.
 
     Args:
         file_or_state_dict: A `.pth` file or a mapping of names to numpy arrays.
@@ -71,9 +74,11 @@ def whole_model(state: Mapping[str, np.ndarray], config: Any, file: str | None, 
         return build_model(state, config, file, stacklevel=stacklevel + 1)
     if layout is None:
         raise UserError(
-            "The weights are no whole model of FastReID or torchreid: no head is among them. For their backbone use "
-            f"`keras_reid.weights.build_backbone`. They start with: {', '.join(list(state)[:3]) or 'nothing'}"
+            "The weights are no whole model of FastReID, torchreid or TransReID: they have no head. For their backbone "
+            f"use `keras_reid.weights.build_backbone`. They start with: {', '.join(list(state)[:3]) or 'nothing'}"
         )
     if config is not None:
         raise UserError(f"A config goes with FastReID's files only. These weights have {layout}'s names.")
+    if layout == "TransReID":
+        return build_transreid_model(state, file, stacklevel=stacklevel + 1)
     return build_torchreid_model(state, file)
