@@ -51,7 +51,7 @@ def read_manifest(file: str | os.PathLike[str]) -> dict[str, str]:
         if not found or len(content) > _MOST_BYTES or not _is_inside(found[2]):
             raise UserError(
                 f"{file}: must hold a line `SHA-256  NAME` for each file, at most {_MOST_BYTES:,} bytes. "
-                f"Received: {ascii(line[:80])}. Fetch the folder again"
+                f"Received: {line[:80]!a}. Fetch the folder again"
             )
         hashes[found[2]] = found[1]
     return hashes
