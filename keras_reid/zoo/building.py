@@ -28,6 +28,11 @@ def build(row: Row, file: str | os.PathLike[str]) -> Any:
             return weights.build_fastreid(file, row.config)
         if row.builder == "torchreid":
             return weights.build_torchreid(file, row.image_size or (256, 128))
+        if row.builder == "transreid":
+            mean, std = PIXELS[row.pixels or "half"]
+            return weights.build_transreid(
+                file, row.image_size, **(row.config or {}), pixel_mean=mean, pixel_std=std
+            )
         if row.builder == "backbone":
             return _with_mean(row, weights.build_backbone(file, row.image_size or (256, 128)))
         return weights.build_whole_model(file)

@@ -21,7 +21,7 @@ PIXELS = {
     "half": ((127.5, 127.5, 127.5), (127.5, 127.5, 127.5)),
 }
 # Whoever builds a model of a file; see `building`. A row with another builder says what it needs.
-BUILDERS = ("fastreid", "torchreid", "backbone")
+BUILDERS = ("fastreid", "torchreid", "transreid", "backbone")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Row:
         copies: files that others keep under this name: `{"at": address, "size": bytes, "sha256": digits}`.
         image_size: `(height, width)` in pixels.
         pixels: key of `PIXELS`, None where it is not known.
-        config: FastReID's options that the weights do not tell, as `weights.build_fastreid` takes them.
+        config: what the weights do not tell: options as `weights.build_fastreid` takes them, or arguments of
+            `weights.build_transreid`.
         licence: as stated, else "none stated".
         restricted: why it is not for commercial use, if somebody says so.
         accept: whether the licence itself forbids commercial use, so that it must be accepted first.
