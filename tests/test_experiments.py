@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.py"))
 # One of each recipe; the others, which differ in their data, are slow.
-QUICK = ["duke_circle", "market_bot", "market_agw", "market_mgn", "market_vit"]
+QUICK = ["duke_circle", "market_bot", "market_agw", "market_mgn", "market_transreid"]
 QUICK += ["market_to_duke", "partial_dsr", "cub_retrieval"]
 OTHERS = [file.stem for file in EXPERIMENTS if file.stem not in QUICK]
 CLASSES = 751
@@ -27,6 +27,8 @@ TRAINABLE = {
     "market_sbs": 25_076_816,
     "market_mgn": 70_343_752,
     "market_vit": 85_746_432 + 768 + 751 * 768,
+    # 11 blocks and two last ones with their normalisations, 211 positions, 6 cameras, five necks and classifiers.
+    "market_transreid": 85_809_408 + 7_087_872 + 1_536 + 6 * 768 + 5 * (768 + 751 * 768),
 }
 
 

@@ -72,6 +72,9 @@ class JigsawPatches(keras.layers.Layer):
         dealt = np.reshape(places, (self.groups, -1)).T.ravel()
         return dealt[: self.parts * (patches // self.parts)].tolist()
 
+    def build(self, input_shape: Shape) -> None:
+        self.order(input_shape[1] - 1)
+
     def call(self, inputs: Tensor) -> list[Tensor]:
         order = np.reshape(self.order(inputs.shape[1] - 1), (self.parts, -1))
         order = np.pad(order, ((0, 0), (1, 0))).astype("int32")  # the class token's place is 0

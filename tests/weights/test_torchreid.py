@@ -118,7 +118,9 @@ def test_a_config_is_of_fastreid():
     state = dict.fromkeys(["conv1.conv.weight", "fc.0.weight", "fc.1.running_mean"], np.zeros(1))
     with pytest.raises(UserError, match=r"config goes with FastReID's files only.*have torchreid's names"):
         build_whole_model(state, {"MODEL": {}})
-    with pytest.raises(UserError, match="no whole model of FastReID, torchreid or TransReID: they have no head"):
+    with pytest.raises(
+        UserError, match="no whole model of FastReID, torchreid or TransReID: they have no head"
+    ):
         build_whole_model({"conv1.weight": np.zeros(1)})
 
 
