@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 from keras_reid.zoo.registry import PIXELS, Row, rows
@@ -71,18 +73,19 @@ def document_table() -> str:
     ]
     for row in rows().values():
         checked = f"cannot be used by name: needs {row.needs}" if row.needs else row.checked_by
-        licence = "as the preset says" if row.published else row.licence
-        name = f"`{row.name}`"
-        cells = (
-            name,
-            row.network,
-            _trained_on(row).replace("*", "\\*"),
-            licence,
-            _results(row.claimed),
-            checked,
-        )
+        licence = "see `zoo show`" if row.published else row.licence
+        trained_on = _trained_on(row).replace("*", "\\*")
+        cells = (f"`{row.name}`", row.network, trained_on, licence, _results(row.claimed), checked)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def with_table(text: str) -> str:
+    """A document with the table between its two marks, which are comments that begin with "rows" and "end of rows"."""
+    before, start, rest = text.partition("<!-- rows")
+    mark, end, after = rest.partition("<!-- end of rows")
+    first = mark.partition("-->")[0]
+    return f"{before}{start}{first}-->\n\n{document_table()}\n\n{end}{after}"
 
 
 def measured_lines(name: str, results: Mapping[str, Mapping[str, Any]], sha256: str | None) -> list[str]:
@@ -122,3 +125,8 @@ def _results(results):
         + ", ".join(f"{title} {result[key]:g}" for key, title in _METRICS.items() if key in result)
         for result in results
     )
+
+
+if __name__ == "__main__":
+    document = Path(sys.argv[1])
+    document.write_text(with_table(document.read_text(encoding="utf-8")), encoding="utf-8")

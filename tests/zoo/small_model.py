@@ -1,13 +1,16 @@
 """A small published model: random weights under FastReID's first names, on a server of this machine."""
 
 import functools
+import pathlib
 
+import keras_reid
 from keras_reid.zoo import registry
 from tests.checkpoints import writing
 from tests.weights.test_fastreid import first_release, small_state
 
 NAME = "fastreid/small-bot-r18"
 FILE = "small_bot_R18.pth"
+IMAGES = pathlib.Path(keras_reid.__file__).parent / "zoo" / "images"
 CONFIG = registry.find_row("fastreid/market-bot-r50").config
 
 
