@@ -20,8 +20,8 @@ def list_lines(chosen: Collection[Row]) -> list[str]:
             row.name,
             row.network,
             _trained_on(row),
-            _results(row.claimed),
-            _results(row.measured) or "not measured",
+            _first(row.claimed),
+            _first(row.measured) or "not measured",
         )
         for row in chosen
     ]
