@@ -119,7 +119,7 @@ class ClassTokenHead(Head):
     embedding: Literal["before", "after"] = "before"
     """What images are compared by: the tokens "before" or "after" the neck."""
     num_parts: int = 4
-    """Number of parts; 0 for the token of the whole image alone, as `backbones.ViT` gives it."""
+    """Number of parts; 0 for the whole image's token alone, as `backbones.ViT` gives it."""
 
 
 @dataclass(frozen=True)
