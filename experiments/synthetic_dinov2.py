@@ -25,7 +25,13 @@ def dinov2_small():
     from keras_reid.backbones import KerasBackbone
 
     network = keras_hub.models.DINOV2Backbone(
-        patch_size=14, num_layers=12, hidden_dim=384, num_heads=6, intermediate_dim=1536, image_shape=SIZE
+        patch_size=14,
+        num_layers=12,
+        hidden_dim=384,
+        num_heads=6,
+        intermediate_dim=1536,
+        use_mask_token=False,
+        image_shape=SIZE,
     )
     token = keras.layers.Reshape((1, 1, 384))(network.output[:, 0])
     return KerasBackbone(keras.Model(network.inputs[0], token), preprocessing="torch")

@@ -54,7 +54,7 @@ ARGUMENTS = {
         "depth": "small",
         "stride": (10, 12),
         "shift": 3,
-        "groups": 3,
+        "groups": 5,
         "num_parts": 2,
         "drop_path": 0.2,
         "dropout": 0.1,
