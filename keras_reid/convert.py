@@ -16,10 +16,10 @@ from keras_reid.utils.errors import UserError
 class Convert:
     """Convert a published re-identification network to a Keras model with the same embeddings.
 
-    Reads complete models, including the head, from current FastReID and from its first releases, and torchreid's
-    OSNets. The architecture is inferred from the names and shapes of the weights and, for FastReID, from the config.
-    Pixel mean and deviation, image size and interpolation go into the model's metadata. The model is written only if
-    every weight finds its place.
+    Reads complete models, including the head, from current FastReID and from its first releases, torchreid's OSNets,
+    and the vision transformers of TransReID and PersonViT. The architecture is inferred from the names and shapes of
+    the weights and, for FastReID, from the config. Pixel mean and deviation, image size and interpolation go into the
+    model's metadata. The model is written only if every weight finds its place.
 
     A file without a head (torchvision, IBN-Net, timm) becomes a backbone to start training from.
 

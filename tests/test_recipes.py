@@ -152,11 +152,11 @@ TRANSREID = {
     "model.backbone.camera_scale": 3.0,
     "model.backbone.shift": 5,
     "model.backbone.groups": 2,
-    "model.backbone.parts": 4,
+    "model.backbone.num_parts": 4,
     "model.pooling.type": "NoPooling",
     "model.head.type": "ClassTokenHead",
     "model.head.embedding": "before",
-    "model.head.parts": 4,
+    "model.head.num_parts": 4,
     "optimizer.l2_normalization": None,  # as l2
     "optimizer.l2_bias": None,
     "optimizer.bias_learning_rate_factor": 2.0,
@@ -446,7 +446,7 @@ def test_arguments_of_a_recipe(name):
 def test_transreid_without_its_jigsaw_branch():
     experiment = recipes.transreid(jigsaw=False, num_cameras=3, pretrained=None)
     assert experiment.model.backbone == ex.ViT(stride=(12, 12), num_cameras=3)
-    assert experiment.model.head == ex.ClassTokenHead(parts=0)
+    assert experiment.model.head == ex.ClassTokenHead(num_parts=0)
 
 
 RECALLS = {

@@ -30,7 +30,7 @@ class JigsawViT(Backbone):
         stride: Pixels from one patch to the next, `(rows, columns)`; below 16 they overlap. Defaults to (12, 12).
         shift: By how much the patches move before they are mixed; see `layers.JigsawPatches`. Defaults to 5.
         groups: Number of runs that the patches are dealt from. Defaults to 2.
-        parts: Number of parts. Defaults to 4.
+        num_parts: Number of parts. Defaults to 4.
         drop_path: Probability in the last block that an image skips a branch in training. Defaults to 0.1.
         dropout: Rate of dropout on tokens, after attentions, and in perceptrons. Defaults to 0.0.
         attention_dropout: Rate of dropout on the attention's weights. Defaults to 0.0.
@@ -41,7 +41,7 @@ class JigsawViT(Backbone):
         input_shape: `(height, width, channels)` of the images in pixels. Defaults to (256, 128, 3).
         dtype: Keras dtype policy of all layers. Defaults to the global one.
 
-    Input shape: as of `ViT`. Output shape: `(batch, 1, 1 + parts, width)`, the whole image first.
+    Input shape: as of `ViT`. Output shape: `(batch, 1, 1 + num_parts, width)`, the whole image first.
 
     Raises:
         ValueError: if an argument is out of range, or the images have too few patches.
@@ -65,7 +65,7 @@ class JigsawViT(Backbone):
         stride: tuple[int, int] = (12, 12),
         shift: int = 5,
         groups: int = 2,
-        parts: int = 4,
+        num_parts: int = 4,
         drop_path: float = 0.1,
         dropout: float = 0.0,
         attention_dropout: float = 0.0,
@@ -93,7 +93,7 @@ class JigsawViT(Backbone):
             camera_scale,
             width,
         )
-        jigsaw = JigsawPatches(shift, groups, parts, name="jigsaw", dtype=dtype)
+        jigsaw = JigsawPatches(shift, groups, num_parts, name="jigsaw", dtype=dtype)
 
         # Functional graph.
         inputs, x = build.tokens()
@@ -105,13 +105,13 @@ class JigsawViT(Backbone):
         block, norm = build.block(last, "b2.0"), build.norm("b2.1")
         tokens = [whole, *(norm(block(part)[:, :1]) for part in jigsaw(x))]
         x = layers.Concatenate(axis=1, name="tokens", dtype=dtype)(tokens)
-        x = layers.Reshape((1, 1 + parts, width), name="feature_map", dtype=dtype)(x)
+        x = layers.Reshape((1, 1 + num_parts, width), name="feature_map", dtype=dtype)(x)
 
         # Configuration.
         super().__init__(
             inputs,
             x,
-            own={**build.own(), "shift": shift, "groups": groups, "parts": parts},
+            own={**build.own(), "shift": shift, "groups": groups, "num_parts": num_parts},
             input_shape=input_shape,
             dtype=dtype,
             name=name,

@@ -27,19 +27,19 @@ class ClassTokenHead(keras.layers.Layer):
         metric_feature: What metric losses read: "before" or "after" the neck; see `BNNeckHead`.
             Defaults to "before".
         embedding: What images are compared by: the tokens "before" or "after" the neck. Defaults to "before".
-        parts: Number of parts; 0 for the token of the whole image alone, as `backbones.ViT` gives it. Defaults to 4.
+        num_parts: Number of parts; 0 for the whole image's token alone, as `backbones.ViT` gives it. Defaults to 4.
 
     Call arguments:
-        inputs: Class tokens `(batch, 1, 1 + parts, channels)`, as `backbones.JigsawViT` gives them.
+        inputs: Class tokens `(batch, 1, 1 + num_parts, channels)`, as `backbones.JigsawViT` gives them.
         labels: Class indices `(batch,)`, or None.
         training: Whether the necks use the statistics of the batch.
 
     Returns a dict: `logits` and `feature`, lists of matrices: the whole image's, as many times as there are parts, and
     those of the parts, so that a mean over the list weights them as it should; `scores` `(batch, num_classes)`, the
-    whole image's without margin; `embedding` `(batch, (1 + parts) · channels)` not normalised; all float32.
+    whole image's without margin; `embedding` `(batch, (1 + num_parts) · channels)` not normalised; all float32.
 
     Raises:
-        ValueError: as `BNNeckHead`; if `embedding` or `parts` is out of range; if there is another number of tokens.
+        ValueError: as `BNNeckHead`; if `embedding` or `num_parts` is out of range; if there are more or fewer tokens.
 
     Example:
         >>> head = keras_reid.heads.ClassTokenHead(num_classes=751)
@@ -58,7 +58,7 @@ class ClassTokenHead(keras.layers.Layer):
         classifier: Classifier = None,
         metric_feature: MetricFeature = "before",
         embedding: Literal["before", "after"] = "before",
-        parts: int = 4,
+        num_parts: int = 4,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)
@@ -66,14 +66,14 @@ class ClassTokenHead(keras.layers.Layer):
             raise ValueError(
                 f"`embedding` of ClassTokenHead must be 'before' or 'after' (the neck). Received: {embedding!r}"
             )
-        if not isinstance(parts, int) or parts < 0:
+        if not isinstance(num_parts, int) or num_parts < 0:
             raise ValueError(
-                f"`parts` of ClassTokenHead must be an integer of at least 0. Received: parts={parts!r}"
+                f"`num_parts` of ClassTokenHead must be an integer of at least 0. Received: num_parts={num_parts!r}"
             )
         self.num_classes = num_classes
         self.metric_feature = metric_feature
         self.embedding = embedding
-        self.parts = parts
+        self.num_parts = num_parts
         # Only what they are made from: a layer of our own that is never called would be saved with the model.
         self.classifier_config = keras.saving.serialize_keras_object(classifier)
         self.heads = [
@@ -84,28 +84,28 @@ class ClassTokenHead(keras.layers.Layer):
                 name=f"part_{index}" if index else "whole",
                 dtype=self.dtype_policy,
             )
-            for index in range(1 + parts)
+            for index in range(1 + num_parts)
         ]
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape: Shape) -> None:
-        if tuple(input_shape[1:3]) != (1, 1 + self.parts):
+        if tuple(input_shape[1:3]) != (1, 1 + self.num_parts):
             raise ValueError(
-                f"ClassTokenHead with {self.parts} parts needs tokens (batch, 1, {1 + self.parts}, channels). "
-                f"Received: shape {tuple(input_shape)}. Give it the backbone's `parts`, 0 for a ViT."
+                f"ClassTokenHead with {self.num_parts} parts needs tokens (batch, 1, {1 + self.num_parts}, channels). "
+                f"Received: shape {tuple(input_shape)}. Give it the backbone's `num_parts`, 0 for a ViT."
             )
         for head in self.heads:
             head.build((input_shape[0], input_shape[-1]))
 
     def call(self, inputs: Tensor, labels: Tensor | None = None, training: bool = False) -> dict[str, Any]:
-        tokens = ops.unstack(ops.cast(inputs[:, 0], self.heads[0].inner_dtype), 1 + self.parts, axis=1)
+        tokens = ops.unstack(ops.cast(inputs[:, 0], self.heads[0].inner_dtype), 1 + self.num_parts, axis=1)
         outputs = [
             head(token, labels=labels, training=training)
             for head, token in zip(self.heads, tokens, strict=True)
         ]
         compared = tokens if self.embedding == "before" else [output["embedding"] for output in outputs]
-        embedding = [compared[0], *(part / self.parts for part in compared[1:])]
-        weighted = [outputs[0]] * (max(self.parts, 1) - 1) + outputs
+        embedding = [compared[0], *(part / self.num_parts for part in compared[1:])]
+        weighted = [outputs[0]] * (max(self.num_parts, 1) - 1) + outputs
         return {
             "logits": [output["logits"] for output in weighted],
             "scores": outputs[0]["scores"],
@@ -120,7 +120,7 @@ class ClassTokenHead(keras.layers.Layer):
             "classifier": self.classifier_config,
             "metric_feature": self.metric_feature,
             "embedding": self.embedding,
-            "parts": self.parts,
+            "num_parts": self.num_parts,
         }
 
     @classmethod

@@ -39,7 +39,7 @@ def transreid(
 
     Example:
         >>> experiment = transreid(num_cameras=6, pretrained=None)
-        >>> experiment.model.backbone.stride, experiment.model.head.parts
+        >>> experiment.model.backbone.stride, experiment.model.head.num_parts
         ((12, 12), 4)
 
     Source: He et al., TransReID, 2021, and the authors' configuration with small strides for Market-1501. The original
@@ -53,7 +53,7 @@ def transreid(
         {
             "data.augmentation": (PadCrop(padding=10), Flip(), RandomErasing(probability=0.5, value=grey)),
             "model.pooling": ex.NoPooling(),
-            "model.head": ex.ClassTokenHead(parts=4 if jigsaw else 0),
+            "model.head": ex.ClassTokenHead(num_parts=4 if jigsaw else 0),
             "optimizer": ex.SGD(learning_rate=0.008, momentum=0.9, l2=1e-4, bias_learning_rate_factor=2.0),
             "evaluation.every": 20,
             "evaluation.batch_size": 256,

@@ -134,7 +134,7 @@ def build_transreid_model(
     model = ReIDModel(
         backbone=backbones.JigsawViT(**arguments) if jigsaw else backbones.ViT(**arguments),
         pooling=keras.layers.Identity(name="pooling"),
-        head=ClassTokenHead(classes, parts=4 if jigsaw else 0),
+        head=ClassTokenHead(classes, num_parts=4 if jigsaw else 0),
         image_size=image_size,
         pixel_mean=pixel_mean,
         pixel_std=pixel_std,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from keras_reid.zoo.registry import PIXELS, Row, rows
@@ -125,8 +123,3 @@ def _results(results):
         + ", ".join(f"{title} {result[key]:g}" for key, title in _METRICS.items() if key in result)
         for result in results
     )
-
-
-if __name__ == "__main__":
-    document = Path(sys.argv[1])
-    document.write_text(with_table(document.read_text(encoding="utf-8")), encoding="utf-8")

@@ -18,7 +18,7 @@ def narrow(**arguments):
 
 @pytest.mark.medium
 def test_contract():
-    run_model_test(lambda: narrow(parts=2), images(), (2, 1, 3, 96), half_policies=HALF_POLICIES[:1])
+    run_model_test(lambda: narrow(num_parts=2), images(), (2, 1, 3, 96), half_policies=HALF_POLICIES[:1])
 
 
 def test_starts_both_last_blocks_from_the_last_one_of_a_vit():

@@ -21,13 +21,13 @@ def test_contract():
         "embedding": (4, 18),
     }
     call = {"labels": LABELS, "training": True}
-    run_layer_test(lambda: ClassTokenHead(CLASSES, parts=2), tokens(), shapes, call, "float32")
+    run_layer_test(lambda: ClassTokenHead(CLASSES, num_parts=2), tokens(), shapes, call, "float32")
 
 
 @pytest.mark.parametrize("embedding", ["before", "after"])
 def test_embedding_holds_the_parts_divided_by_their_number(embedding):
     x = tokens()
-    head = ClassTokenHead(CLASSES, embedding=embedding, parts=2)
+    head = ClassTokenHead(CLASSES, embedding=embedding, num_parts=2)
     head(x, training=True)
     found = np.asarray(head(x)["embedding"])
     each = [
@@ -39,7 +39,7 @@ def test_embedding_holds_the_parts_divided_by_their_number(embedding):
 
 
 def test_a_mean_over_the_branches_is_half_the_whole_images_and_half_the_parts():
-    head = ClassTokenHead(CLASSES, CosSoftmax(CLASSES, 1, 0.25), parts=2)
+    head = ClassTokenHead(CLASSES, CosSoftmax(CLASSES, 1, 0.25), num_parts=2)
     outputs = head(tokens(), labels=LABELS)
     whole, again, first, second = (np.asarray(value) for value in outputs["logits"])
     np.testing.assert_array_equal(whole, again)
@@ -51,7 +51,7 @@ def test_a_mean_over_the_branches_is_half_the_whole_images_and_half_the_parts():
 
 
 def test_the_whole_image_alone():
-    outputs = ClassTokenHead(CLASSES, parts=0)(tokens(0))
+    outputs = ClassTokenHead(CLASSES, num_parts=0)(tokens(0))
     assert len(outputs["logits"]) == 1
     np.testing.assert_array_equal(outputs["embedding"], tokens(0)[:, 0, 0])
 
@@ -63,9 +63,12 @@ def test_the_whole_image_alone():
             {"embedding": "both"},
             r"`embedding` of ClassTokenHead must be 'before' or 'after' .*Received: 'both'",
         ),
-        ({"parts": -1}, r"`parts` of ClassTokenHead must be an integer of at least 0\. Received: parts=-1"),
         (
-            {"parts": 3},
+            {"num_parts": -1},
+            r"`num_parts` of ClassTokenHead must be an integer of at least 0\. Received: num_parts=-1",
+        ),
+        (
+            {"num_parts": 3},
             r"with 3 parts needs tokens \(batch, 1, 4, channels\)\. Received: shape \(4, 1, 3, 6\)",
         ),
     ],

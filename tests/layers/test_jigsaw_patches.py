@@ -41,7 +41,7 @@ def test_contract():
     [
         ({"shift": 0}, 8, r"`shift` of JigsawPatches must be a positive integer\. Received: shift=0"),
         ({"groups": 1.5}, 8, "`groups` of JigsawPatches"),
-        ({"parts": 0}, 8, "`parts` of JigsawPatches"),
+        ({"num_parts": 0}, 8, "`num_parts` of JigsawPatches"),
         ({"shift": 9}, 8, r"at least as many patches .*Received: 8 patches, shift=9"),
         ({"groups": 3, "shift": 1}, 7, "runs of the same length"),
         ({"shift": 1}, 3, "Received: 3 patches"),

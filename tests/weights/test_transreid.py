@@ -29,7 +29,7 @@ def case(name):
         backbone = JigsawViT(stride=(12, 12), num_cameras=6, width=128, input_shape=(*size, 3))
     else:
         backbone = ViT(num_cameras=6, width=128, input_shape=(*size, 3))
-    head = ClassTokenHead(7, parts=4 if name == "transreid_jigsaw" else 0)
+    head = ClassTokenHead(7, num_parts=4 if name == "transreid_jigsaw" else 0)
     targets = _targets(ReIDModel(backbone, keras.layers.Identity(), head, size), with_classifier=True)
     others = {"base.fc.weight": (5, 128), "base.fc.bias": (5,)}
     for own, target in targets.items():

@@ -5,7 +5,7 @@ DOCUMENT = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8")
 
 
 def test_the_document_has_the_rows_of_the_registry():
-    assert listing.with_table(DOCUMENT) == DOCUMENT, "run: python -m keras_reid.zoo.listing docs/zoo.md"
+    assert listing.with_table(DOCUMENT) == DOCUMENT, "run: python docs/site/zoo_table.py"
     assert all(f"\n| `{name}` | " in DOCUMENT for name in rows())
 
 

@@ -42,7 +42,7 @@ class JigsawViT(Backbone):
     """By how much the patches move before they are mixed; see `layers.JigsawPatches`."""
     groups: int = 2
     """Number of runs that the patches are dealt from."""
-    parts: int = 4
+    num_parts: int = 4
     """Number of parts."""
     drop_path: float = 0.1
     """Probability in the last block that an image skips a branch in training."""

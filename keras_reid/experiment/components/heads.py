@@ -118,8 +118,8 @@ class ClassTokenHead(Head):
     """What metric losses read: "before" or "after" the neck; see `BNNeckHead`."""
     embedding: Literal["before", "after"] = "before"
     """What images are compared by: the tokens "before" or "after" the neck."""
-    parts: int = 4
-    """Number of parts; 0 for the token of the whole image alone, as `backbones.ViT` gives it."""
+    num_parts: int = 4
+    """Number of parts; 0 for the whole image's token alone, as `backbones.ViT` gives it."""
 
 
 @dataclass(frozen=True)
