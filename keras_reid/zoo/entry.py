@@ -83,11 +83,11 @@ class Entry:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Inside the block, no other process converts this model."""
+        """Inside the block, no other process fetches or converts this model."""
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = Lock(
             self.folder / ".lock",
-            waiting=lambda who: print(f"waiting for {who}, which converts it", file=sys.stderr),
+            waiting=lambda who: print(f"waiting for {who}, which fetches or converts it", file=sys.stderr),
         )
         try:
             yield

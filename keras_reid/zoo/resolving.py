@@ -57,7 +57,8 @@ def resolve(run_or_model: str | os.PathLike[str], offline: bool = False, accept_
     from keras_reid.zoo.entry import Entry
 
     entry = Entry(f"files/{digest(file)[:16]}")
-    return _converted(entry, Row(given, "general", "", "file", ()), file)
+    with entry.held():
+        return _converted(entry, Row(given, "general", "", "file", ()), file)
 
 
 def resolved(options: _Options, field: str = "run_or_model") -> _Options:
@@ -137,7 +138,8 @@ def _model_of_row(row, offline, accept_licence):
     if entry.is_converted(_made_by(row)):
         _check_licence(row, accept_licence)
         return os.fspath(entry.model)
-    return _converted(entry, row, _file_of_row(row, offline, accept_licence))
+    with entry.held():
+        return _converted(entry, row, _file_of_row(row, offline, accept_licence))
 
 
 def _file_of_row(row, offline, accept_licence):
@@ -210,30 +212,29 @@ def _fetched(given, offline):
 
 
 def _converted(entry, row, file):
-    """The converted model of a file, from the cache if it is there."""
+    """The converted model of a file, from the cache if it is there; the entry is held."""
     made_by = _made_by(row)
-    with entry.held():
-        if entry.is_converted(made_by):  # by another process
-            return os.fspath(entry.model)
-        print(f"converting {file.name} to Keras; later calls use {entry.model}", file=sys.stderr)
-        from keras_reid.utils.command_line import load_tensorflow
-        from keras_reid.utils.fetching import digest
-        from keras_reid.utils.files import written_aside
+    if entry.is_converted(made_by):  # by another process
+        return os.fspath(entry.model)
+    print(f"converting {file.name} to Keras; later calls use {entry.model}", file=sys.stderr)
+    from keras_reid.utils.command_line import load_tensorflow
+    from keras_reid.utils.fetching import digest
+    from keras_reid.utils.files import written_aside
 
-        load_tensorflow()
-        from keras_reid.zoo.building import build
+    load_tensorflow()
+    from keras_reid.zoo.building import build
 
-        model = build(row, file)
-        model.metadata.setdefault("provenance", {})["zoo"] = {
-            "name": row.name,
-            "sha256": digest(file),
-            "licence": row.licence,
-            "restricted": row.restricted,
-            "trained_on": list(row.trained_on),
-        }
-        with written_aside(entry.model) as aside:
-            model.save(aside)
-        entry.note(made_by=made_by)
+    model = build(row, file)
+    model.metadata.setdefault("provenance", {})["zoo"] = {
+        "name": row.name,
+        "sha256": digest(file),
+        "licence": row.licence,
+        "restricted": row.restricted,
+        "trained_on": list(row.trained_on),
+    }
+    with written_aside(entry.model) as aside:
+        model.save(aside)
+    entry.note(made_by=made_by)
     return os.fspath(entry.model)
 
 

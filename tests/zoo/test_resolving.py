@@ -1,8 +1,10 @@
 import contextlib
+import errno
 import hashlib
 import io
 import shutil
 import sys
+import threading
 import types
 
 import numpy as np
@@ -114,6 +116,34 @@ class _Saved:
 
     def save(self, path):
         path.write_text("saved")
+
+
+def test_two_at_once_convert_once(site, folder, monkeypatch):
+    small_model.publish(monkeypatch, site.address)
+    made = []
+    monkeypatch.setattr(building, "build", lambda row, file: made.append(row) or _Saved())
+    threads = [threading.Thread(target=resolve, args=(NAME,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == len(site.requests) == 1
+    assert sorted(file.name for file in folder.iterdir()) == ["model.keras", FILE, "zoo.json"]
+
+
+def test_a_full_disk_leaves_the_file_and_no_model(site, folder, monkeypatch):
+    small_model.publish(monkeypatch, site.address)
+
+    class Full(_Saved):
+        def save(self, path):
+            path.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(building, "build", lambda row, file: Full())
+    with pytest.raises(OSError, match="No space left") as caught:
+        resolve(NAME)
+    assert caught.value.filename == str(folder / "model.keras")
+    assert sorted(file.name for file in folder.iterdir()) == [FILE, "zoo.json"]
 
 
 def test_offline_without_the_file(site, folder, monkeypatch):
