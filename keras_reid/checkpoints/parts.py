@@ -149,11 +149,17 @@ def _behind(content, found, part):
         key = "" if "" in found else next(iter(found))
     for name in filter(None, (key or "").split(_SEPARATOR)):
         content = content[name]
-    state, before = without_wrappers({name: value for name, value in content.items() if isinstance(name, str)})
+    state, before = without_wrappers(
+        {name: value for name, value in content.items() if isinstance(name, str)}
+    )
     first = f"{part}."
     chosen = _stripped(state, first)
     if not chosen:
-        names = dict.fromkeys(ascii(name.partition(".")[0])[1:-1][:40] for name in state) if key is not None else ()
+        names = (
+            dict.fromkeys(ascii(name.partition(".")[0])[1:-1][:40] for name in state)
+            if key is not None
+            else ()
+        )
         begin = f", and names that begin with {', '.join(list(names)[:8])}" if names else ""
         raise UserError(f"has no part {part!a}. It has {_listed(found) or 'no named part'}{begin}")
     return chosen, ".".join(filter(None, (_shown(key or ""), (before + first).rstrip(".")))), ()
@@ -177,4 +183,6 @@ def _shown(keys):
 
 
 def _listed(found):
-    return ", ".join(f"{ascii(_shown(keys))[1:-1][:80]} ({len(found[keys])} arrays)" for keys in found if keys)
+    return ", ".join(
+        f"{ascii(_shown(keys))[1:-1][:80]} ({len(found[keys])} arrays)" for keys in found if keys
+    )

@@ -166,7 +166,9 @@ def _checked(name, entry):
     ):
         raise DamagedFile(f"tensor {shown} has no valid shape and data_offsets in its header")
     if not isinstance(dtype, str) or dtype not in _KINDS:
-        raise DamagedFile(f"tensor {shown} is of type {str(dtype)[:20]!a}, and must be one of {', '.join(_KINDS)}")
+        raise DamagedFile(
+            f"tensor {shown} is of type {str(dtype)[:20]!a}, and must be one of {', '.join(_KINDS)}"
+        )
     kind = _KINDS[dtype]
     begin, end = places
     if end - begin != math.prod(shape) * kind.itemsize:
