@@ -97,14 +97,14 @@ def saved_config(metadata: Mapping[str, str]) -> dict[str, Any] | None:
 _ORDERS = {"convolution": (3, 2, 0, 1), "depthwise": (2, 3, 0, 1), "matrix": (1, 0)}
 
 
-# Matrices that are no convolutions of 1 × 1 there either.
-_LINEAR = re.compile(r"^(heads|b\d+_head)\.weight$")
+# Matrices that are no convolutions of 1 × 1 there either: classifiers, squeeze and excitation.
+_LINEAR = re.compile(r"^(heads|b\d+_head)\.weight$|\.se\.fc\.\d\.weight$")
 
 
 def _is_linear(model):
     """Tells by the name of a matrix whether it is a linear layer there, or a convolution of 1 × 1."""
     transformer = isinstance(getattr(model, "backbone", model), ViT)
-    return lambda name: bool(_LINEAR.match(name)) or (transformer and not name.startswith("heads."))
+    return lambda name: bool(_LINEAR.search(name)) or (transformer and not name.startswith("heads."))
 
 
 def _array(target: Target, linear: bool) -> np.ndarray:

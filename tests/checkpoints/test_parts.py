@@ -59,7 +59,9 @@ def test_names_that_begin_with_the_part(inside, wrapper):
 
 
 def test_several_and_none_of_the_usual_name():
-    message = r"^holds several sets of weights: teacher \(1 arrays\), student\.net \(1 arrays\)\. Choose one with --part"
+    message = (
+        r"^holds several sets of weights: teacher \(1 arrays\), student\.net \(1 arrays\)\. Choose one with"
+    )
     with pytest.raises(UserError, match=message):
         choose_part({"teacher": A, "student": {"net": B}, "optimizer": ADAM})
 
