@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> None:
     from keras_reid.visualization.model_card import model_card
     from keras_reid.zoo.sharing import find_exports
 
-    find_exports(options.exports)
+    find_exports(options.exports, run.path)
     card = model_card(run.path, options.exports, options.licence)
     output = options.output or run / "README.md"
     with written_aside(output) as aside:

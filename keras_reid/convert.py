@@ -116,9 +116,13 @@ def _load_backbone(file):
     import keras
 
     import keras_reid.backbones  # noqa: F401  # registers them
+    from keras_reid.models.checked_file import bounded_weights
 
     try:
-        return keras.saving.load_model(file, compile=False)
+        with bounded_weights(file):
+            return keras.saving.load_model(file, compile=False)
+    except UserError:
+        raise
     except Exception as error:  # a damaged configuration may end in any
         raise UserError(f"{file}: cannot be loaded: {' '.join(str(error).split())[:200]}") from error
 

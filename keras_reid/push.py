@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--private is for the Hub, and TARGET is a folder. Received: {options.target}")
     else:
         check_share_target(options.target)
-    find_exports(options.exports)
+    find_exports(options.exports, run.path)
     if (run / CARD).is_file():
         if options.licence:
             raise UserError(

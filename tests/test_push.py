@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pytest
 
+from keras_reid.export.hashes import note_model
 from keras_reid.models import load_model
 from keras_reid.push import main
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.manifest import MANIFEST, check_folder
+from keras_reid.utils.model_file import fingerprint
 from keras_reid.zoo.hub import fetch
 from tests.shared_run import CALIBRATION, write_exports, write_run
 
@@ -82,6 +84,17 @@ def test_exports_that_are_not_what_was_verified(run, tmp_path):
     with pytest.raises(UserError, match="does not say that the artefact was verified"):
         main([str(run), str(tmp_path / "shared"), "--exports", str(unverified)])
     assert not (tmp_path / "shared").exists()
+
+
+def test_exports_of_another_model(run, tmp_path):
+    exports = write_exports(tmp_path)
+    note_model(exports / "onnx" / "float32", "0" * 32)
+    with pytest.raises(
+        UserError, match=r"onnx/float32 was made of another model than .*market_r18\. Export this one"
+    ):
+        main([str(run), str(tmp_path / "shared"), "--exports", str(exports)])
+    note_model(exports / "onnx" / "float32", fingerprint(run / "model.keras"))
+    main([str(run), str(tmp_path / "shared"), "--exports", str(exports)])
 
 
 def test_what_is_refused_before_anything_is_read(run, tmp_path):

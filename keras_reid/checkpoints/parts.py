@@ -107,12 +107,16 @@ def backbone_part(state: Mapping[str, Value]) -> tuple[dict[str, Value], str, tu
 _SEPARATOR = "\0"
 
 
-def _state_dicts(content, level=0):
-    """`{keys: weights}` of every dict that holds tensors, the outermost first."""
+def _state_dicts(content, level=0, seen=None):
+    """`{keys: weights}` of every dict that holds tensors, the outermost first; one that is there twice, once."""
+    seen = set() if seen is None else seen
+    if id(content) in seen:  # otherwise a file of a few dicts that share their items would take hours
+        return {}
+    seen.add(id(content))
     found = {"": content} if any(map(_is_tensor, content.values())) else {}
     for key, inner in content.items() if level < _DEEPEST else ():
         if isinstance(inner, Mapping) and isinstance(key, str) and key and not _NO_WEIGHTS.search(key):
-            for keys, weights in _state_dicts(inner, level + 1).items():
+            for keys, weights in _state_dicts(inner, level + 1, seen).items():
                 found[f"{key}{_SEPARATOR}{keys}" if keys else key] = weights
     return found
 

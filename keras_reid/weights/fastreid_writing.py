@@ -59,8 +59,8 @@ def write_fastreid(model: Any, path: str | os.PathLike[str]) -> dict[str, np.nda
         UserError: if FastReID has no name for a weight, or the model made of the file has other embeddings.
 
     Example:
-        >>> names = keras_reid.weights.write_fastreid(model, "weights.safetensors")
-        >>> names["heads.bottleneck.0.running_mean"].shape
+        >>> names = keras_reid.weights.write_fastreid(model, "weights.safetensors")  # doctest: +SKIP
+        >>> names["heads.bottleneck.0.running_mean"].shape  # doctest: +SKIP
         (512,)
     """
     whole = isinstance(model, ReIDModel)

@@ -18,17 +18,21 @@ from keras_reid.zoo.hub import MODEL, PREFIX, send
 CARD = "README.md"
 
 
-def find_exports(folder: str | os.PathLike[str] | None) -> dict[str, dict[str, str] | None]:
+def find_exports(
+    folder: str | os.PathLike[str] | None, run: str | os.PathLike[str]
+) -> dict[str, dict[str, str] | None]:
     """The artefacts in a folder of `keras-reid export`.
 
     Args:
         folder: the folder, or None.
+        run: run directory of the model that they must be made of.
 
     Returns:
         `{path within it: hashes of its files}`; see `keras_reid.export.hashes.known_hashes`.
 
     Raises:
-        UserError: there are none, or one of them was not verified.
+        UserError: there are none, or one of them was not verified, or was made of another model. Older exports do
+            not say of which.
     """
     if folder is None:
         return {}
@@ -68,7 +72,7 @@ def share(
     Raises:
         UserError: an export was not verified or has changed; the folder holds something else; as `hub.send`.
     """
-    run, artefacts = pathlib.Path(run), find_exports(exports)
+    run, artefacts = pathlib.Path(run), find_exports(exports, run)
     if str(target).startswith(PREFIX):
         with tempfile.TemporaryDirectory(prefix="keras_reid") as folder:
             hashes = _gather(run, pathlib.Path(folder), card, exports, artefacts)

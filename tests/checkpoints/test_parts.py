@@ -121,3 +121,10 @@ def test_what_only_some_names_have_is_no_wrapper():
 def test_backbones_within_larger_networks(names, before, left_out):
     state, prefix, beside = backbone_part(dict.fromkeys(names, 1))
     assert (list(state), prefix, beside) == (["conv1.weight"], before, left_out)
+
+
+def test_dicts_that_share_their_items_take_no_time():
+    inner = {"weight": np.zeros(2)}
+    for _ in range(3):
+        inner = {str(number): inner for number in range(2000)}
+    assert choose_part(inner)[1] == "0.0.0"
