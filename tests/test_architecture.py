@@ -21,6 +21,7 @@ FLOORS = (
     ("callbacks", "models"),
     ("weights",),
     ("export",),
+    ("zoo",),
     ("experiment",),
     ("recipes",),
     ("run", "serving"),

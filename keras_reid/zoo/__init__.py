@@ -1,0 +1,1 @@
+"""Published models by name, and sharing of one's own."""
