@@ -119,7 +119,11 @@ _BUILDERS: dict[str, Callable[..., Any]] = {
 # the options that a program was called with.
 _INERT = (
     "argparse.Namespace",
-    *(f"{module}.{name}" for module in ("pathlib", "pathlib._local") for name in ("PosixPath", "WindowsPath")),
+    *(
+        f"{module}.{name}"
+        for module in ("pathlib", "pathlib._local")
+        for name in ("PosixPath", "WindowsPath")
+    ),
     "_codecs.encode",
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",

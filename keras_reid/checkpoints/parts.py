@@ -107,12 +107,16 @@ def backbone_part(state: Mapping[str, Value]) -> tuple[dict[str, Value], str, tu
 _SEPARATOR = "\0"
 
 
-def _state_dicts(content, level=0):
-    """`{keys: weights}` of every dict that holds tensors, the outermost first."""
+def _state_dicts(content, level=0, seen=None):
+    """`{keys: weights}` of every dict that holds tensors, the outermost first; one that is there twice, once."""
+    seen = set() if seen is None else seen
+    if id(content) in seen:  # otherwise a file of a few dicts that share their items would take hours
+        return {}
+    seen.add(id(content))
     found = {"": content} if any(map(_is_tensor, content.values())) else {}
     for key, inner in content.items() if level < _DEEPEST else ():
         if isinstance(inner, Mapping) and isinstance(key, str) and key and not _NO_WEIGHTS.search(key):
-            for keys, weights in _state_dicts(inner, level + 1).items():
+            for keys, weights in _state_dicts(inner, level + 1, seen).items():
                 found[f"{key}{_SEPARATOR}{keys}" if keys else key] = weights
     return found
 
@@ -149,11 +153,17 @@ def _behind(content, found, part):
         key = "" if "" in found else next(iter(found))
     for name in filter(None, (key or "").split(_SEPARATOR)):
         content = content[name]
-    state, before = without_wrappers({name: value for name, value in content.items() if isinstance(name, str)})
+    state, before = without_wrappers(
+        {name: value for name, value in content.items() if isinstance(name, str)}
+    )
     first = f"{part}."
     chosen = _stripped(state, first)
     if not chosen:
-        names = dict.fromkeys(ascii(name.partition(".")[0])[1:-1][:40] for name in state) if key is not None else ()
+        names = (
+            dict.fromkeys(ascii(name.partition(".")[0])[1:-1][:40] for name in state)
+            if key is not None
+            else ()
+        )
         begin = f", and names that begin with {', '.join(list(names)[:8])}" if names else ""
         raise UserError(f"has no part {part!a}. It has {_listed(found) or 'no named part'}{begin}")
     return chosen, ".".join(filter(None, (_shown(key or ""), (before + first).rstrip(".")))), ()
@@ -177,4 +187,6 @@ def _shown(keys):
 
 
 def _listed(found):
-    return ", ".join(f"{ascii(_shown(keys))[1:-1][:80]} ({len(found[keys])} arrays)" for keys in found if keys)
+    return ", ".join(
+        f"{ascii(_shown(keys))[1:-1][:80]} ({len(found[keys])} arrays)" for keys in found if keys
+    )

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -93,10 +94,11 @@ def write_safetensors(
         UserError: an array is of another type.
 
     Example:
-        >>> write_safetensors("a.safetensors", {"weight": np.eye(3, dtype="float32")}, {"format": "pt"})
+        >>> write_safetensors("a.safetensors", {"weight": np.eye(3)}, {"format": "pt"})  # doctest: +SKIP
     """
     arrays = {name: np.asarray(array) for name, array in arrays.items()}
-    header, end = {_METADATA: dict(metadata)} if metadata else {}, 0
+    header: dict[str, Any] = {_METADATA: dict(metadata)} if metadata else {}
+    end = 0
     # The widest first, so that each begins at a multiple of its size.
     order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))
     for name in order:
@@ -166,7 +168,9 @@ def _checked(name, entry):
     ):
         raise DamagedFile(f"tensor {shown} has no valid shape and data_offsets in its header")
     if not isinstance(dtype, str) or dtype not in _KINDS:
-        raise DamagedFile(f"tensor {shown} is of type {str(dtype)[:20]!a}, and must be one of {', '.join(_KINDS)}")
+        raise DamagedFile(
+            f"tensor {shown} is of type {str(dtype)[:20]!a}, and must be one of {', '.join(_KINDS)}"
+        )
     kind = _KINDS[dtype]
     begin, end = places
     if end - begin != math.prod(shape) * kind.itemsize:

@@ -26,7 +26,18 @@ if TYPE_CHECKING:
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
 # Where programs keep a network; what they keep under other keys is no weights.
-_MODULES = ("model", "net", "network", "module", "teacher", "student", "ema", "model_ema", "ema_model", "encoder")
+_MODULES = (
+    "model",
+    "net",
+    "network",
+    "module",
+    "teacher",
+    "student",
+    "ema",
+    "model_ema",
+    "ema_model",
+    "encoder",
+)
 _LFS = b"version https://git-lfs"
 # What `zipfile` raises for archives that are damaged, encrypted, or made up.
 _ZIP_ERRORS = (
@@ -104,7 +115,7 @@ def why_no_torch_file(path: str | os.PathLike[str]) -> str | None:
 
 def _weights_alone(path, error):
     """The Python that makes a file of weights of one that holds other objects."""
-    load, file = f"torch.load({ascii(path.name)}, weights_only=False)", f"{path.stem}.weights.pth"
+    load, file = f"torch.load({path.name!a}, weights_only=False)", f"{path.stem}.weights.pth"
     if error.whole:
         return f"model = {load}; torch.save(model.state_dict(), {file!a})"
     if error.key in _MODULES:

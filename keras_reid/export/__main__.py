@@ -11,11 +11,12 @@ from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.embedding.named_images import find_images
 from keras_reid.experiment.run_directory import find_run
 from keras_reid.export.formats import FORMATS, check_combinations
+from keras_reid.export.hashes import note_model
 from keras_reid.export.placing import check_target, put_in_place
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
-from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.model_file import find_model_file, fingerprint
 from keras_reid.utils.trust_option import TrustCode
 from keras_reid.zoo.resolving import is_published, resolved
 
@@ -74,6 +75,7 @@ def main(arguments: list[str]) -> None:
     from keras_reid.export.parity_images import test_images
     from keras_reid.models import load_model
 
+    digest = fingerprint(find_model_file(options.run_or_model))
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     print(f"loaded a model with {model.count_params():,} weights", flush=True)
     test_sets, training_images = _data(options)
@@ -91,6 +93,7 @@ def main(arguments: list[str]) -> None:
         with put_in_place(target, FORMATS[form].marker) as folder:
             print(f"{form} {precision}: writing, and comparing with the model", flush=True)
             parity = FORMATS[form].write(model, folder, precision, context)
+            note_model(folder, digest)
         context.written[form, precision] = target
         _print_result(target, parity, replaced)
 

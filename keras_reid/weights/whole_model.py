@@ -32,7 +32,7 @@ def layout_of(names: Iterable[str]) -> Layout | None:
         True
     """
     names = {name.removeprefix("module.") for name in names}
-    if any(name.startswith(("backbone.", "heads.")) for name in names):
+    if any(name.startswith(("heads.", "b1_head.", "b1_pool.")) for name in names):
         return "FastReID"
     if is_transreid(names):
         return "TransReID"

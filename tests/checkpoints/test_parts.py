@@ -16,7 +16,10 @@ ADAM = {"state": {0: {"exp_avg": np.zeros(4)}}, "param_groups": []}
         (A, (A, "", ())),
         ({"model": A, "optimizer": ADAM, "epoch": 3}, (A, "model", ())),
         ({"model": {"state_dict": A}}, (A, "model.state_dict", ())),
-        ({"model_state_dict": A, "optimizer_state_dict": ADAM, "loss": np.float32(2)}, (A, "model_state_dict", ())),
+        (
+            {"model_state_dict": A, "optimizer_state_dict": ADAM, "loss": np.float32(2)},
+            (A, "model_state_dict", ()),
+        ),
         ({"net": A, "model_ema": {"module": B, "updates": 9}}, (A, "net", ("model_ema.module",))),
         ({"epoch": 3, "teacher": A}, (A, "teacher", ())),
         ({"weights.of.mine": A, "accuracy": np.zeros(())}, (A, "weights.of.mine", ())),
@@ -56,13 +59,17 @@ def test_names_that_begin_with_the_part(inside, wrapper):
 
 
 def test_several_and_none_of_the_usual_name():
-    message = r"^holds several sets of weights: teacher \(1 arrays\), student\.net \(1 arrays\)\. Choose one with --part"
+    message = (
+        r"^holds several sets of weights: teacher \(1 arrays\), student\.net \(1 arrays\)\. Choose one with"
+    )
     with pytest.raises(UserError, match=message):
         choose_part({"teacher": A, "student": {"net": B}, "optimizer": ADAM})
 
 
 def test_a_part_that_is_not_there():
-    with pytest.raises(UserError, match=r"^has no part 'ema'\. It has model \(1 arrays\), and names that begin with conv$"):
+    with pytest.raises(
+        UserError, match=r"^has no part 'ema'\. It has model \(1 arrays\), and names that begin with conv$"
+    ):
         choose_part({"model": A}, "ema")
     with pytest.raises(UserError, match=r"^has no part 'ema'\. It has a \(1 arrays\), b \(1 arrays\)$"):
         choose_part({"a": A, "b": B}, "ema")
@@ -88,13 +95,36 @@ def test_what_only_some_names_have_is_no_wrapper():
     ("names", "before", "left_out"),
     [
         (("conv1.weight",), "", ()),
-        (("base.conv1.weight", "bottleneck.weight", "classifier.weight"), "base.", ("bottleneck.weight", "classifier.weight")),
+        (
+            ("base.conv1.weight", "bottleneck.weight", "classifier.weight"),
+            "base.",
+            ("bottleneck.weight", "classifier.weight"),
+        ),
         (("backbone.conv1.weight", "head.mlp.0.weight"), "backbone.", ("head.mlp.0.weight",)),
-        (("module.encoder_q.conv1.weight", "module.encoder_k.conv1.weight", "module.queue"), "module.encoder_q.", ("module.encoder_k.conv1.weight", "module.queue")),
-        (("model.backbone.base.conv1.weight", "model.head.bias"), "model.backbone.base.", ("model.head.bias",)),
-        (("encoder_q.backbone.conv1.weight", "encoder_q.fc.weight", "queue"), "encoder_q.backbone.", ("queue", "encoder_q.fc.weight")),
+        (
+            ("module.encoder_q.conv1.weight", "module.encoder_k.conv1.weight", "module.queue"),
+            "module.encoder_q.",
+            ("module.encoder_k.conv1.weight", "module.queue"),
+        ),
+        (
+            ("model.backbone.base.conv1.weight", "model.head.bias"),
+            "model.backbone.base.",
+            ("model.head.bias",),
+        ),
+        (
+            ("encoder_q.backbone.conv1.weight", "encoder_q.fc.weight", "queue"),
+            "encoder_q.backbone.",
+            ("queue", "encoder_q.fc.weight"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_backbones_within_larger_networks(names, before, left_out):
     state, prefix, beside = backbone_part(dict.fromkeys(names, 1))
     assert (list(state), prefix, beside) == (["conv1.weight"], before, left_out)
+
+
+def test_dicts_that_share_their_items_take_no_time():
+    inner = {"weight": np.zeros(2)}
+    for _ in range(3):
+        inner = {str(number): inner for number in range(2000)}
+    assert choose_part(inner)[1] == "0.0.0"

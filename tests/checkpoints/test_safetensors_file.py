@@ -26,7 +26,9 @@ ARRAYS = {
 def same(arrays):
     assert set(arrays) == set(ARRAYS)
     for name, expected in ARRAYS.items():
-        np.testing.assert_array_equal(arrays[name], expected.astype(expected.dtype.newbyteorder("=")), strict=True)
+        np.testing.assert_array_equal(
+            arrays[name], expected.astype(expected.dtype.newbyteorder("=")), strict=True
+        )
 
 
 @pytest.fixture

@@ -392,7 +392,9 @@ def test_a_module_that_was_saved_whole():
     remedy = r"model = torch\.load\('module\.pth', weights_only=False\); torch\.save\(model\.state_dict\(\), 'module\.w"
     refuses(FILES / "module.pth", asks + remedy)
     load = r"checkpoint = torch\.load\('module_inside\.pth', weights_only=False\); "
-    refuses(FILES / "module_inside.pth", asks + load + r"torch\.save\(checkpoint\['model'\]\.state_dict\(\), ")
+    refuses(
+        FILES / "module_inside.pth", asks + load + r"torch\.save\(checkpoint\['model'\]\.state_dict\(\), "
+    )
 
 
 @WRITERS
