@@ -3,7 +3,6 @@ import errno
 import hashlib
 import io
 import shutil
-import sys
 import threading
 import types
 
@@ -14,8 +13,10 @@ from keras_reid.backbones import ResNet
 from keras_reid.heads import BNNeckHead
 from keras_reid.models import Distiller, ReIDModel
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.manifest import write_manifest
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.zoo import building, entry, resolve
+from keras_reid.zoo.hub import send
 from keras_reid.zoo.resolving import file_name, is_published, weights_file
 from tests.web_server import WebServer
 from tests.weights.test_fastreid import small_state
@@ -293,14 +294,24 @@ def test_an_address_that_says_too_little(address, said):
         resolve(address)
 
 
-def test_an_address_of_the_hub(monkeypatch, tmp_path):
-    asked = []
-    hub = types.ModuleType("keras_reid.zoo.hub")
-    hub.fetch = lambda spec, offline: asked.append((spec, offline)) or tmp_path / "model.keras"
-    monkeypatch.setitem(sys.modules, "keras_reid.zoo.hub", hub)
-    monkeypatch.setattr("keras_reid.zoo.hub", hub, raising=False)
-    assert resolve("hf://me/mine@v1", offline=True) == str(tmp_path / "model.keras")
-    assert asked == [("hf://me/mine@v1", True)]
+def test_an_address_of_the_hub(hub, site, tmp_path, built, monkeypatch):
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    (shared / "model.keras").write_bytes((built.cache / "zoo" / NAME / "model.keras").read_bytes())
+    (shared / FILE).write_bytes(site.files[f"/{FILE}"])
+    write_manifest(shared)
+    send(shared, "hf://me/mine")
+    path = find_model_file(resolve("hf://me/mine"))
+    assert path.read_bytes() == (shared / "model.keras").read_bytes()
+    made = []
+    monkeypatch.setattr(
+        building, "build", lambda row, file: made.append((row.builder, file.name)) or _Saved()
+    )
+    path = resolve(f"hf://me/mine/{FILE}")
+    hub.requests.clear()
+    assert resolve(f"hf://me/mine/{FILE}", offline=True) == path
+    assert made == [("file", FILE)]
+    assert not hub.requests
 
 
 @pytest.mark.usefixtures("cached")
