@@ -34,6 +34,7 @@ _SUBMODULES = (
     "tuning",
     "visualization",
     "weights",
+    "zoo",
 )
 # What is at home deeper inside.
 _INNER = {"adaptation": "training.adaptation"}

@@ -33,6 +33,9 @@ COMMANDS = {
     "publish": ("keras_reid.publish", "put a SavedModel where servers look for it"),
     "serve": ("keras_reid.serve", "serve models over REST and gRPC"),
     "convert": ("keras_reid.convert", "convert a PyTorch checkpoint to Keras"),
+    "zoo": ("keras_reid.zoo.__main__", "list, show, verify and measure published models"),
+    "card": ("keras_reid.card", "write the model card of a run"),
+    "push": ("keras_reid.push", "share a model on the Hugging Face Hub, or as a folder"),
     "pack": ("keras_reid.pack", "pack a data set into a few large files"),
 }
 _NAMES = "\n".join(f"  {name:<12} {what}" for name, (_, what) in COMMANDS.items())

@@ -1,6 +1,7 @@
 """`keras-reid calibrate RUN_OR_MODEL`: from distances to probabilities, kept in the model."""
 
 import dataclasses
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -11,8 +12,10 @@ from keras_reid.experiment.requested_data import requested_data, requested_exper
 from keras_reid.experiment.run_directory import find_run
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import file_name, is_published, resolved
 
 _FEW = 50  # identities
 _MOST_LOOKED_AT = 5000  # images whose looks are described
@@ -31,7 +34,7 @@ class Calibrate:
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address"""
     dataset: str | None = None
     """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
     first test set is used; by default the run's first one"""
@@ -62,12 +65,20 @@ class Calibrate:
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Calibrate, arguments, prog="keras-reid calibrate", config=(tyro.conf.FlagCreatePairsOff,)
     )
+    named = options.run_or_model
+    # The cache stays as it is: a published model is calibrated as a file of one's own.
+    own = file_name(named, ".keras") if is_published(named) else None
+    if own and own.exists():
+        raise UserError(f"{own}: exists already. Calibrate it by that path, or move it away")
+    options = resolved(options)
     file = find_model_file(options.run_or_model)
     from keras_reid.evaluation import parse_memory
     from keras_reid.evaluation.calibration.fitting import check_options
@@ -91,7 +102,7 @@ def main(arguments: list[str]) -> None:
     from keras_reid.evaluation.calibration.domain import appearances, fit_domain
     from keras_reid.models import load_model
     from keras_reid.run.data import read_datasets
-    from keras_reid.utils.files import write_json
+    from keras_reid.utils.files import write_json, written_aside
     from keras_reid.utils.model_metadata import update_metadata
     from keras_reid.visualization import draw_reliability
     from keras_reid.visualization.findings import camera_names
@@ -117,6 +128,10 @@ def main(arguments: list[str]) -> None:
     if calibration.fitted_on["identities"] < _FEW:
         print(f"fewer than {_FEW} identities: on others the rates may be very different")
     folder = Path(options.run_or_model)
+    if own:
+        with written_aside(own) as aside:
+            shutil.copyfile(file, aside)
+        file = own
     beside = folder / "calibration.json" if folder.is_dir() else file.with_suffix(".calibration.json")
     entries = calibration.to_metadata()
     update_metadata(file, entries)

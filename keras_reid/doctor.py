@@ -11,9 +11,11 @@ import tyro
 from keras_reid.experiment.loading import load_experiment
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.files import write_json
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import is_published, resolved
 
 _FOUND = 1  # exit code with --strict
 
@@ -46,6 +48,8 @@ class Doctor:
     strict: bool = False
     """exit with code 1 if anything worse than a note was found"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
@@ -54,9 +58,10 @@ def main(arguments: list[str]) -> None:
     )
     if options.output and options.output.suffix not in (".html", ".htm"):
         raise UserError(f"--output must be a file that ends in .html. Received: {options.output}")
-    if options.model:
+    if options.model and not is_published(options.model):
         find_model_file(options.model)
     name, data = _data(options)
+    options = resolved(options, "model")
 
     command_line.load_tensorflow()
     from keras_reid.data.doctor import examine

@@ -10,8 +10,10 @@ import tyro
 from keras_reid.embedding.named_images import ImageFile, find_images
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file, fingerprint
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Embed:
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address"""
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGES")]
     """image files, and folders of them (with all their sub-folders)"""
     output: pathlib.Path
@@ -35,6 +37,8 @@ class Embed:
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
@@ -47,8 +51,9 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
     if not options.images:
         raise UserError("name at least one image or folder after the run or model")
-    file = find_model_file(options.run_or_model)
     paths = find_images(options.images)
+    options = resolved(options)
+    file = find_model_file(options.run_or_model)
 
     command_line.load_tensorflow()
     from keras_reid.embedding.store import EmbeddingStore

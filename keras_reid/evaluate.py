@@ -12,8 +12,10 @@ from keras_reid.experiment.run_directory import find_run
 from keras_reid.run.stages.partial import share_of_dsr, validation_data
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import file_name, is_published, resolved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Evaluate:
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address"""
     dataset: str | None = None
     """a benchmark, such as market1501, msmt17 or vehicleid_small (a wrong name lists all), or an experiment file, whose
     test sets are used (with its folder or CSV options)"""
@@ -72,6 +74,8 @@ class Evaluate:
     skip_unreadable: bool = False
     """leave unreadable images out and list them, instead of stopping"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
     output: Path | None = None
     """JSON file to write; by default evaluation.json in the run directory, or next to the model"""
 
@@ -80,6 +84,8 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Evaluate, arguments, prog="keras-reid evaluate", config=(tyro.conf.FlagCreatePairsOff,)
     )
+    named = options.run_or_model
+    options = resolved(options)
     find_model_file(options.run_or_model)
     run = find_run(options.run_or_model)
     experiment = requested_experiment(options.dataset, run, options.trust_code)
@@ -108,6 +114,8 @@ def main(arguments: list[str]) -> None:
     _print(evaluations, summaries, settings)
     source = Path(options.run_or_model)
     beside = source / "evaluation.json" if source.is_dir() else source.with_suffix(".evaluation.json")
+    if is_published(named):  # not into the cache
+        beside = file_name(named, ".evaluation.json")
     output = options.output or beside
     write_json(output, {"settings": settings.to_dict(), "results": summaries})
     print(f"written to {output}")

@@ -16,8 +16,10 @@ from keras_reid.experiment.requested_data import requested_data, requested_exper
 from keras_reid.experiment.run_directory import find_run
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import is_published, resolved
 
 if TYPE_CHECKING:
     from keras_reid.data.dataset import ReIDDataset
@@ -34,7 +36,7 @@ class RankedList:
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address"""
     query: str
     """the query: its file name (or the end of its path), or its number in the test set, from 0"""
     top: int = 10
@@ -49,6 +51,8 @@ class RankedList:
     """.png or .jpg, or .html with activation maps; by default report/ranked_list_QUERY.png in the run directory, or
     ranked_list_QUERY.png next to the model"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
@@ -64,6 +68,8 @@ def main(arguments: list[str]) -> None:
         raise UserError(
             f"--output must be a file that ends in .png, .jpg or .html. Received: {options.output}"
         )
+    named = options.run_or_model
+    options = resolved(options)
     file = find_model_file(options.run_or_model)
     run = find_run(options.run_or_model)
     experiment = requested_experiment(options.dataset, run, options.trust_code)
@@ -96,7 +102,7 @@ def main(arguments: list[str]) -> None:
     )
     _print(found)
     name = re.sub(r"[^\w.-]+", "_", Path(found.path).stem)
-    folder = run / "report" if run else file.parent
+    folder = run / "report" if run else Path() if is_published(named) else file.parent
     output = options.output or folder / f"ranked_list_{name}.png"
     _write(found, model, query.embeddings[position], output)
     print(f"written to {output}")

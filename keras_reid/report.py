@@ -1,16 +1,14 @@
 """`keras-reid report RUN [RUN …]`: the report of a run, or a comparison of several."""
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from keras_reid.experiment.run_directory import RunDirectory
+from keras_reid.experiment.run_directory import finished_run
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
 
 
@@ -60,28 +58,6 @@ def main(arguments: list[str]) -> None:
 
     output = options.output or runs[0].path.parent / "comparison.html"
     print(f"comparison: {write_comparison([run.path for run in runs], output)}")
-
-
-def finished_run(path: str | os.PathLike[str]) -> RunDirectory:
-    """The `RunDirectory` at a path, which must hold a finished run.
-
-    Raises:
-        UserError: nothing is there, it is something else, or the run is not finished.
-    """
-    if Path(path).is_file():
-        raise UserError(f"{path}: a file. Pass the run directory that `keras-reid fit` wrote")
-    run = RunDirectory(path)
-    if Path(path).is_dir() and not (run / "command.json").is_file():
-        raise UserError(
-            f"{path}: not a run directory: it contains no command.json. Pass one that `keras-reid fit` wrote"
-        )
-    find_model_file(path)
-    if not run.is_finished():
-        raise UserError(
-            f"{path}: the run is not finished: it contains no metrics.json. "
-            "`keras-reid fit FILE --resume` finishes it"
-        )
-    return run
 
 
 def _report(run, options):

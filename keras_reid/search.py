@@ -11,7 +11,9 @@ import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 _PICTURES = Path("search_results")
 
@@ -36,8 +38,8 @@ class Search:
     gallery: Path | None = None
     """folder of images to search in, with all its sub-folders. A query in it does not find itself"""
     model: str | None = None
-    """a run directory (runs/NAME) or a .keras file; by default the model of the index, else the newest finished run in
-    runs/"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address; by
+    default the model of the index, else the newest finished run in runs/"""
     top: int = 10
     """gallery images to show"""
     output: Path | None = None
@@ -58,6 +60,8 @@ class Search:
     batch_size: int = 64
     """images in a batch"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
@@ -97,6 +101,7 @@ def _compare(options):
     from keras_reid.gallery.model_choice import choose_model
 
     paths = find_images(options.queries)
+    options = resolved(options, "model")
     named, why = choose_model(options.model)
 
     command_line.load_tensorflow()
@@ -138,6 +143,7 @@ def _search(options, arguments):
     queries = find_images(options.queries)
     scanned = scan(options.gallery)
     index = index_folder(options.gallery, options.index)
+    options = resolved(options, "model")
     named, why = choose_model(options.model, index)
     file = find_model_file(named)
 

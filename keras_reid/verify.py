@@ -9,8 +9,10 @@ import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Verify:
     """
 
     run_or_model: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file, calibrated"""
+    """a run directory (runs/NAME) or a .keras file, calibrated; or the address of one"""
     a: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="A")]
     """an image file"""
     b: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="B")]
@@ -37,16 +39,20 @@ class Verify:
     json: bool = False
     """print it as JSON"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Verify, arguments, prog="keras-reid verify", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    file = find_model_file(options.run_or_model)
     for image in (options.a, options.b):
         if not image.is_file():
             raise UserError(f"{image}: there is no such image file.")
+    named = options.run_or_model
+    options = resolved(options)
+    file = find_model_file(options.run_or_model)
     # Every mistake is reported before the wait for TensorFlow.
     from keras_reid.evaluation.calibration.calibration import KEY, check_prior
     from keras_reid.utils.model_metadata import read_metadata
@@ -55,7 +61,7 @@ def main(arguments: list[str]) -> None:
         check_prior(options.prior)
     if not read_metadata(file).get(KEY):
         raise UserError(
-            f"{file}: the model is not calibrated. Run `keras-reid calibrate {options.run_or_model}` first, "
+            f"{file}: the model is not calibrated. Run `keras-reid calibrate {named}` first, "
             "with --dataset and a test set for a model file."
         )
 

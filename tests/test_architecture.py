@@ -21,6 +21,7 @@ FLOORS = (
     ("callbacks", "models"),
     ("weights",),
     ("export",),
+    ("zoo",),
     ("experiment",),
     ("recipes",),
     ("run", "serving"),
@@ -28,9 +29,14 @@ FLOORS = (
     ("commands",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-# Deferred until they are called, where Keras users expect to find something. The design allows three, of which
-# `ReIDModel.from_preset` and `callbacks.RetrievalEvaluation` find what they need below so far.
-UPWARD = {("keras_reid.models.reid_model", "keras_reid.export.keras_call")}
+# Deferred until they are called, where Keras users expect to find something: `ReIDModel.export`,
+# `ReIDModel.from_preset` and `pretrained=` of a backbone.
+UPWARD = {
+    ("keras_reid.models.reid_model", "keras_reid.export.keras_call"),
+    ("keras_reid.models.presets", "keras_reid.zoo.registry"),
+    ("keras_reid.models.presets", "keras_reid.zoo.resolving"),
+    ("keras_reid.checkpoints.pretrained", "keras_reid.zoo.resolving"),
+}
 # Modelling code runs on any backend of Keras.
 OF_KERAS_ALONE = ("layers", "backbones", "heads", "losses")
 

@@ -29,13 +29,43 @@ ARGUMENTS = {
     },
     "CameraEmbedding": {"num_cameras": 6, "scale": 2.0},
     "ChannelGate": {"reduction": 4},
+    "ClassTokenHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CosSoftmax(5, 32, 0.2),
+        "metric_feature": "after",
+        "embedding": "after",
+        "num_parts": 2,
+    },
     "CircleSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "Conv2D": {"filters": 8, "kernel_size": 3},
     "CosSoftmax": {"num_classes": 5, "scale": 32, "margin": 0.2},
     "CrossEntropy": {"label_smoothing": "adaptive", "alpha": 0.3},
+    "FullyConnectedHead": {
+        "num_classes": 5,
+        "classifier": keras_reid.layers.CosSoftmax(5, 32, 0.2),
+        "metric_feature": "before",
+        "embedding_dim": 3,
+    },
     "GeMPooling2D": {"p": 2.0, "learnable": False, "epsilon": 1e-5},
     "GroupedConv2D": {"filters": 8, "kernel_size": 3, "groups": 4},
     "IBN": {"momentum": 0.8, "epsilon": 1e-4},
+    "JigsawPatches": {"shift": 3, "groups": 3, "num_parts": 2},
+    "JigsawViT": {
+        "depth": "small",
+        "stride": (10, 12),
+        "shift": 3,
+        "groups": 5,
+        "num_parts": 2,
+        "drop_path": 0.2,
+        "dropout": 0.1,
+        "attention_dropout": 0.05,
+        "num_cameras": 3,
+        "camera_scale": 2.0,
+        "width": 96,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
     "KerasBackbone": {
         "model": keras.Sequential(
             [
@@ -48,7 +78,7 @@ ARGUMENTS = {
         "preprocessing": "caffe",
         "name": "small",
     },
-    "LinearClassifier": {"num_classes": 5, "scale": 2.0},
+    "LinearClassifier": {"num_classes": 5, "scale": 2.0, "use_bias": True},
     "LinearHead": {
         "num_classes": 5,
         "classifier": keras_reid.layers.ArcSoftmax(5, 32, 0.2),
@@ -87,6 +117,12 @@ ARGUMENTS = {
     "OSNet": {
         "width": 0.25,
         "ibn": True,
+        "input_shape": (64, 32, 3),
+        "name": "small",
+        "dtype": "mixed_bfloat16",
+    },
+    "OSNetAIN": {
+        "width": 0.25,
         "input_shape": (64, 32, 3),
         "name": "small",
         "dtype": "mixed_bfloat16",
@@ -203,7 +239,7 @@ def _another(hint, default):
     return {bool: lambda: not default, int: lambda: default + 1, float: lambda: default / 2 or 0.5}[hint]()
 
 
-LARGE = {"MultiGranularityResNet", "ResNeSt", "ResNeXt"}  # seconds each
+LARGE = {"JigsawViT", "MultiGranularityResNet", "OSNetAIN", "ResNeSt", "ResNeXt"}  # seconds each
 
 
 def public_classes():

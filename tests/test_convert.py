@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from keras_reid.backbones import ResNet
-from keras_reid.checkpoints import read_state_dict
+from keras_reid.checkpoints import find_state_dict, read_state_dict
 from keras_reid.convert import main
 from keras_reid.heads import BNNeckHead
 from keras_reid.models import ReIDModel, load_model
 from keras_reid.utils.errors import UserError
 from tests.checkpoints.writing import write_torch_file
 from tests.weights.test_fastreid import CLASSES, small_state
+from tests.weights.test_torchreid import ain_state, check
 
 YAML = """
 MODEL:
@@ -80,11 +81,15 @@ def test_config_of_another_program_is_skipped(checkpoint, capsys):
 def test_the_file_is_read_once(checkpoint, monkeypatch):
     reads = []
 
-    def counted(source):
+    def counted(source, part=None):
         reads.append(source)
-        return read_state_dict(source)
+        return read_state_dict(source, part)
 
-    monkeypatch.setattr("keras_reid.checkpoints.read_state_dict", counted)
+    def found(source, part=None):
+        reads.append(source)
+        return find_state_dict(source, part)
+
+    monkeypatch.setattr("keras_reid.checkpoints.find_state_dict", found)
     monkeypatch.setattr("keras_reid.weights.fastreid.read_state_dict", counted)
     main([str(checkpoint), "--output", str(checkpoint.with_suffix(".keras"))])
     assert [source for source in reads if not isinstance(source, dict)] == [checkpoint]
@@ -100,11 +105,11 @@ def test_notes_are_printed_before_an_error(checkpoint, capsys):
 
 
 def test_warnings_of_others_stay_warnings(checkpoint, monkeypatch, capsys):
-    def warns(*_):
+    def warns(*_, **__):
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         return ResNet(18, width=2)
 
-    monkeypatch.setattr("keras_reid.weights.fastreid.build_model", warns)
+    monkeypatch.setattr("keras_reid.weights.whole_model.build_model", warns)
     with pytest.warns(DeprecationWarning, match="old"):
         main([str(checkpoint), "--output", str(checkpoint.with_suffix(".keras"))])
     assert "note:" not in capsys.readouterr().out
@@ -134,6 +139,31 @@ def test_network_without_head_becomes_a_backbone(tmp_path, capsys):
     model = ReIDModel(backbone, keras.layers.GlobalAveragePooling2D(), BNNeckHead(3), (64, 32))
     assert model.predict(np.zeros((1, 64, 32, 3), "uint8"), verbose=0).shape == (1, 32)
     assert ResNet(18, width=4, pretrained=str(tmp_path / "resnet18.pth")).depth == 18
+
+
+@pytest.mark.medium
+def test_torchreids_file_becomes_a_whole_model_or_a_backbone(tmp_path, capsys):
+    state, expected = ain_state()
+    write_torch_file(tmp_path / "osnet_ain.pth", {"state_dict": state, "epoch": 3})
+    main([str(tmp_path / "osnet_ain.pth"), "--output", str(tmp_path / "whole.keras")])
+    assert "OSNetAIN and FullyConnectedHead" in capsys.readouterr().out
+    check(load_model(tmp_path / "whole.keras"), state, expected)
+    main([str(tmp_path / "osnet_ain.pth"), "--output", str(tmp_path / "backbone.keras"), "--backbone"])
+    printed = capsys.readouterr().out
+    assert "the backbone OSNetAIN" in printed
+    assert "left out: fc.0.weight" in printed
+
+
+def test_backbone_of_fastreids_file(checkpoint, capsys):
+    config(checkpoint.parent)
+    output = checkpoint.with_suffix(".keras")
+    main([str(checkpoint), "--output", str(output), "--backbone"])
+    printed = capsys.readouterr().out
+    assert "the backbone ResNet" in printed
+    assert "left out: heads." in printed
+    given = ["--backbone", "--config", str(checkpoint.parent / "config.yaml")]
+    with pytest.raises(UserError, match="leave out either it or --backbone"):
+        main([str(checkpoint), "--output", str(output), *given])
 
 
 class Attack:
@@ -202,3 +232,62 @@ def test_as_a_command(command, checkpoint):
     assert process.returncode == 2
     assert process.stderr.count("\n") == 1
     assert "Traceback" not in process.stderr
+
+
+def test_parts_and_prefixes_are_found_and_told(tmp_path, capsys):
+    file, output = tmp_path / "a.pth", tmp_path / "a.keras"
+    state = {f"module.{name}": value for name, value in small_state().items()}
+    averaged = {name: np.asarray(value * 0.5, "float32") for name, value in state.items()}
+    write_torch_file(file, {"epoch": 3, "model_state_dict": state, "model_ema": {"state_dict": averaged}})
+    config(tmp_path)
+    main([str(file), "--output", str(output)])
+    told = (
+        f"{file}: the weights under 'model_state_dict', not those under 'model_ema.state_dict', names without"
+    )
+    assert f"{told} 'module.'; --part chooses others\n" in capsys.readouterr().out
+    kernel = np.asarray(load_model(output).backbone.get_layer("conv1").kernel)
+    main([str(file), "--output", str(output), "--part", "model_ema"])
+    assert "the weights under 'model_ema.state_dict'" in capsys.readouterr().out
+    np.testing.assert_array_equal(load_model(output).backbone.get_layer("conv1").kernel, kernel / 2)
+    with pytest.raises(UserError, match=r"a\.pth has no part 'teacher'\. It has model_state_dict"):
+        main([str(file), "--output", str(output), "--part", "teacher"])
+
+
+def test_a_backbone_within_another_network(tmp_path, capsys):
+    state = {
+        f"base.{name.removeprefix('backbone.')}": value
+        for name, value in small_state().items()
+        if "heads" not in name
+    }
+    write_torch_file(tmp_path / "a.pth", {**state, "bottleneck.weight": np.ones(32, "float32")})
+    main([str(tmp_path / "a.pth"), "--output", str(tmp_path / "a.keras")])
+    printed = capsys.readouterr().out
+    assert "the backbone is what begins with 'base.'\n" in printed
+    assert "left out: bottleneck.weight\n" in printed
+
+
+def test_to_safetensors_and_back(checkpoint, capsys):
+    config(checkpoint.parent)
+    folder, first = checkpoint.parent, checkpoint.with_suffix(".keras")
+    main([str(checkpoint), "--output", str(first)])
+    weights, second = folder / "elsewhere" / "a.safetensors", folder / "b.keras"
+    main([str(first), "--output", str(weights)])
+    assert "a.safetensors: " in capsys.readouterr().out
+    main([str(weights), "--output", str(second)])
+    printed = capsys.readouterr().out
+    assert "config: that in the file\n" in printed
+    assert "note:" not in printed
+    images = np.random.default_rng(0).integers(0, 256, (2, 64, 32, 3)).astype("uint8")
+    first, second = (load_model(file).predict(images, verbose=0) for file in (first, second))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_only_checkpoints_have_parts(tmp_path):
+    (tmp_path / "a.keras").touch()
+    for options, message in (
+        (["--output", "b.keras"], r"ends in \.safetensors for a \.keras file"),
+        (["--output", "b.safetensors", "--part", "ema"], "are for checkpoints, and a .keras file is none"),
+        (["--output", "b.safetensors"], r"a\.keras: not a Keras model file"),
+    ):
+        with pytest.raises(UserError, match=message):
+            main([str(tmp_path / "a.keras"), *options])

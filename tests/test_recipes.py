@@ -143,6 +143,37 @@ VIT = {
     "schedule.warmup_factor": 0.01,
     "evaluation.every": 5,
 }
+TRANSREID = {
+    **VIT,
+    "data.augmentation.RandomErasing.value": [127.5, 127.5, 127.5],
+    "model.backbone.type": "JigsawViT",
+    "model.backbone.stride": [12, 12],
+    "model.backbone.num_cameras": 6,
+    "model.backbone.camera_scale": 3.0,
+    "model.backbone.shift": 5,
+    "model.backbone.groups": 2,
+    "model.backbone.num_parts": 4,
+    "model.pooling.type": "NoPooling",
+    "model.head.type": "ClassTokenHead",
+    "model.head.embedding": "before",
+    "model.head.num_parts": 4,
+    "optimizer.l2_normalization": None,  # as l2
+    "optimizer.l2_bias": None,
+    "optimizer.bias_learning_rate_factor": 2.0,
+    "optimizer.global_clipnorm": None,
+    "evaluation.every": 20,
+    "evaluation.batch_size": 256,
+}
+del TRANSREID["model.head.embedding_dim"]
+VERI_TRANSREID = {
+    **TRANSREID,
+    "model.backbone.num_cameras": 20,
+    "model.backbone.shift": 8,
+    "model.image_size": [256, 256],
+    "optimizer.learning_rate": 0.01,
+    "schedule.floor": 2e-5,
+    "schedule.warmup_steps": 2950,
+}
 VERI = {
     **SBS,
     "model.backbone.ibn": True,
@@ -280,6 +311,8 @@ VALUES = {
         )
     },
     "market_vit": {**VIT, "data.dataset.type": "Market1501"},
+    "market_transreid": {**TRANSREID, "data.dataset.type": "Market1501"},
+    "veri_transreid": {**VERI_TRANSREID, "data.dataset.type": "VeRi"},
     "veri_sbs": {**VERI, "data.dataset.type": "VeRi"},
     "vehicleid_bot": {**VEHICLE_ID, "data.dataset.type": "VehicleID"},
     "veriwild_bot": {**VERI_WILD, "data.dataset.type": "VeRiWild"},
@@ -402,11 +435,18 @@ def test_arguments_of_a_recipe(name):
     assert recipe().name == name
     own = ex.OSNet()
     assert recipe(backbone=own).model.backbone is own
-    other = recipe(depth="small" if name == "vit" else 101)
+    transformer = name in ("vit", "transreid")
+    other = recipe(depth="small" if transformer else 101)
     assert other.model.backbone.depth != recipe().model.backbone.depth
-    if name != "vit":
+    if not transformer:
         ibn = recipe().model.backbone.ibn
         assert recipe(ibn=not ibn).model.backbone.ibn is not ibn
+
+
+def test_transreid_without_its_jigsaw_branch():
+    experiment = recipes.transreid(jigsaw=False, num_cameras=3, pretrained=None)
+    assert experiment.model.backbone == ex.ViT(stride=(12, 12), num_cameras=3)
+    assert experiment.model.head == ex.ClassTokenHead(num_parts=0)
 
 
 RECALLS = {

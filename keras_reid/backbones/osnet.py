@@ -3,17 +3,10 @@
 from typing import Any, ClassVar, Literal
 
 import keras
-from keras import layers
 
 from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, policy
-from keras_reid.backbones.builder import LayerBuilder
-from keras_reid.layers import ChannelGate
+from keras_reid.backbones.osnet_builder import BLOCKS, CHANNELS, OSNetBuilder
 from keras_reid.utils.arguments import ImageShape
-
-_CHANNELS = (64, 256, 384, 512)  # stem, conv2, conv3, conv4
-_BLOCKS = 2  # in each stage
-_REDUCTION = 4  # a block works in a quarter of its output's channels
-_STREAMS = "abcd"  # with 1, 2, 3 and 4 light convolutions: 3×3, 5×5, 7×7 and 9×9 in effect
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -81,15 +74,16 @@ class OSNet(Backbone):
 
         # Functional graph.
         dtype = policy(dtype)
-        build = _OSNetBuilder(dtype)
-        stem, *stages = (int(channels * width) for channels in _CHANNELS)
+        build = OSNetBuilder(dtype)
+        stem, *stages = (int(channels * width) for channels in CHANNELS)
         images = keras.Input(input_shape, name="images")
         x = build.stem(images, stem, ibn)
         for stage, channels in enumerate(stages, start=2):
-            for index in range(_BLOCKS):
-                x = build.block(x, channels, f"conv{stage}.{index}", ibn=ibn and stage == 2)
+            for index in range(BLOCKS):
+                norm = "sum" if ibn and stage == 2 else None
+                x = build.block(x, channels, f"conv{stage}.{index}", norm)
             if stage < 4:
-                x = build.transition(x, f"conv{stage}.{_BLOCKS}")
+                x = build.transition(x, f"conv{stage}.{BLOCKS}")
         x = build.unit(x, stages[-1], "conv5")
 
         # Configuration.
@@ -106,56 +100,3 @@ class OSNet(Backbone):
             published_name=published,
             **kwargs,
         )
-
-
-class _OSNetBuilder(LayerBuilder):
-    """Adds the parts of OSNet to a functional graph."""
-
-    def stem(self, images, channels, ibn):
-        """7×7 with stride 2, then the maximum of 3×3 with stride 2."""
-        x = self.convolution(images, channels, 7, "conv1.conv", stride=2)
-        x = self.instance_norm(x, "conv1.bn") if ibn else self.norm(x, "conv1.bn")
-        x = self.relu(x, "conv1.relu")
-        return self.max_pool(x, "maxpool", padding=1)
-
-    def block(self, inputs, channels, name, ibn):
-        """Streams of 1 to 4 light convolutions, gated, summed, and added to the shortcut."""
-        inner = channels // _REDUCTION
-        reduced = self.unit(inputs, inner, f"{name}.conv1")
-        gate = ChannelGate(name=f"{name}.gate", dtype=self.dtype)
-        streams = []
-        for depth, letter in enumerate(_STREAMS, start=1):
-            x = reduced
-            for index in range(depth):
-                number = "" if depth == 1 else f".{index}"
-                x = self.light_convolution(x, f"{name}.conv2{letter}{number}")
-            streams.append(gate(x))
-        x = self.add(streams, f"{name}.sum")
-        x = self.unit(x, channels, f"{name}.conv3", linear=True)
-        if inputs.shape[-1] != channels:
-            inputs = self.unit(inputs, channels, f"{name}.downsample", linear=True)
-        x = self.add([x, inputs], f"{name}.add")
-        if ibn:
-            x = self.instance_norm(x, f"{name}.IN")
-        return self.relu(x, f"{name}.relu")
-
-    def transition(self, x, name):
-        """1×1, then the average of 2×2, which halves height and width."""
-        x = self.unit(x, x.shape[-1], f"{name}.0")
-        return layers.AveragePooling2D(2, data_format="channels_last", name=f"{name}.1", dtype=self.dtype)(x)
-
-    def unit(self, x, channels, name, linear=False):
-        """1×1 convolution and normalisation, and a ReLU unless `linear`."""
-        x = self.convolution(x, channels, 1, f"{name}.conv")
-        x = self.norm(x, f"{name}.bn")
-        return x if linear else self.relu(x, f"{name}.relu")
-
-    def light_convolution(self, x, name):
-        """A 3×3 convolution in two: 1×1 over the channels, 3×3 over the positions."""
-        x = self.convolution(x, x.shape[-1], 1, f"{name}.conv1")
-        x = self.depthwise(x, 3, f"{name}.conv2")
-        return self.relu(self.norm(x, f"{name}.bn"), f"{name}.relu")
-
-    def instance_norm(self, x, name):
-        """Normalisation of each channel over the positions of each image."""
-        return layers.GroupNormalization(groups=-1, epsilon=1e-5, name=name, dtype=self.dtype)(x)

@@ -7,15 +7,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from keras_reid.backbones.base import Backbone, check_choice, check_image_shape, check_width, policy
+from keras_reid.backbones.base import Backbone, policy
+from keras_reid.backbones.vit_builder import SIZES, ViTBuilder
 from keras_reid.checkpoints.position_embedding import adapt_vit
-from keras_reid.layers import CameraEmbedding, PatchEmbedding, TransformerBlock
-from keras_reid.layers.patch_embedding import positive_pair
 from keras_reid.utils.arguments import Late
-
-_PATCH = (16, 16)
-# Blocks, channels of a head, hidden units of the perceptron for each channel.
-_SIZES = {"base": (12, 64, 4.0), "small": (8, 96, 3.0)}
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")
@@ -64,7 +59,7 @@ class ViT(Backbone):
     embeddings in its code, but no way to switch them on.
     """
 
-    depths = tuple(_SIZES)
+    depths = tuple(SIZES)
     gives_negatives = True
     smallest: ClassVar[dict] = {"depth": "small", "width": 96}
 
@@ -85,68 +80,34 @@ class ViT(Backbone):
         **kwargs: Any,
     ) -> None:
         # Validation.
-        check_choice("ViT", "depth", depth, self.depths)
-        blocks, head, mlp_ratio = _SIZES[depth]
-        check_width(f"ViT at depth {depth!r}", width, divisor=head)
-        stride = positive_pair("ViT", "stride", stride)
-        for argument, rate in (
-            ("drop_path", drop_path),
-            ("dropout", dropout),
-            ("attention_dropout", attention_dropout),
-        ):
-            if not 0 <= rate < 1:
-                raise ValueError(f"`{argument}` of ViT must be in [0, 1). Received: {argument}={rate}")
-        if not isinstance(num_cameras, int) or num_cameras < 0:
-            raise ValueError(
-                f"`num_cameras` of ViT must be an integer of at least 0. Received: num_cameras={num_cameras!r}"
-            )
-        check_image_shape("ViT", input_shape)
-        if None in input_shape:
-            raise ValueError(
-                "`input_shape` of ViT must give height and width in pixels, since its position embeddings belong to "
-                f"one image size, as (256, 128, 3). Received: input_shape={input_shape}"
-            )
+        dtype = policy(dtype)
+        build = ViTBuilder(
+            "ViT",
+            dtype,
+            input_shape,
+            depth,
+            stride,
+            drop_path,
+            dropout,
+            attention_dropout,
+            num_cameras,
+            camera_scale,
+            width,
+        )
 
         # Functional graph.
-        dtype = policy(dtype)
-        images = keras.Input(input_shape, name="images")
-        inputs = images
-        x = PatchEmbedding(width, _PATCH, stride, name="patch_embed", dtype=dtype)(images)
-        if num_cameras:
-            cameras = keras.Input((), dtype="int32", name="cameras")
-            inputs = {"images": images, "cameras": cameras}
-            x = CameraEmbedding(num_cameras, camera_scale, name="sie_embed", dtype=dtype)(x, cameras)
-        x = layers.Dropout(dropout, name="pos_drop", dtype=dtype)(x)
-        for index, block_drop_path in enumerate(np.linspace(0, drop_path, blocks)):
-            x = TransformerBlock(
-                width // head,
-                mlp_ratio,
-                qkv_bias=depth == "base",
-                scale=None if depth == "base" else width**-0.5,
-                dropout=dropout,
-                attention_dropout=attention_dropout,
-                drop_path=block_drop_path,
-                name=f"blocks.{index}",
-                dtype=dtype,
-            )(x)
+        inputs, x = build.tokens()
+        for index in range(build.blocks):
+            x = build.block(index)(x)
         # Of the last normalisation, only the class token's is needed.
-        x = layers.LayerNormalization(epsilon=1e-6, name="norm", dtype=dtype)(x[:, 0])
+        x = build.norm("norm")(x[:, 0])
         x = layers.Reshape((1, 1, width), name="feature_map", dtype=dtype)(x)
 
         # Configuration.
         super().__init__(
             inputs,
             x,
-            own={
-                "depth": depth,
-                "stride": stride,
-                "drop_path": float(drop_path),
-                "dropout": float(dropout),
-                "attention_dropout": float(attention_dropout),
-                "num_cameras": num_cameras,
-                "camera_scale": float(camera_scale),
-                "width": width,
-            },
+            own=build.own(),
             input_shape=input_shape,
             dtype=dtype,
             name=name,

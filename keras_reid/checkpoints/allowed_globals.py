@@ -107,14 +107,23 @@ _BUILDERS: dict[str, Callable[..., Any]] = {
     "collections.OrderedDict": _new_dict,
     "collections.Counter": _new_dict,
     "collections.defaultdict": _default_dict,
+    "yacs.config.CfgNode": _new_dict,
+    "easydict.EasyDict": _new_dict,
     "torch._utils._rebuild_tensor": _tensor,
     "torch._utils._rebuild_tensor_v2": _tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch.Size": _same,
 }
-# Without content, because they are not weights: they belong to the state of the optimizer or schedule, or are metrics.
+# Without content, because they are not weights: they belong to the state of the optimizer or schedule, are metrics, or
+# the options that a program was called with.
 _INERT = (
+    "argparse.Namespace",
+    *(
+        f"{module}.{name}"
+        for module in ("pathlib", "pathlib._local")
+        for name in ("PosixPath", "WindowsPath")
+    ),
     "_codecs.encode",
     "numpy.core.multiarray.scalar",
     "numpy._core.multiarray.scalar",

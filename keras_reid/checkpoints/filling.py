@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from keras_reid.checkpoints.parts import without_wrappers
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 # Counters of batches, the pixel mean and deviation that belong to the pre-processing, and MoCo's queue of features.
 _IGNORED = re.compile(r"(^|\.)num_batches_tracked$|^pixel_(mean|std)$|^memory\.queue(_label|_ptr)?$")
+
+# How data parallel training and `torch.compile` wrap a network; what is saved beside it need not be wrapped.
+_WRAPPED = re.compile(r"^((module|_orig_mod)\.)+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +76,9 @@ def named(
         UserError: if two names become the same one.
     """
     renamed = {}
+    before = without_wrappers(state)[1]
     for own_name, value in state.items():
-        name = own_name.removeprefix("module.")  # how data-parallel training wraps a network
+        name = _WRAPPED.sub("", own_name.removeprefix(before))
         name = rename(name) if rename else name
         if _IGNORED.search(name):
             continue

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_reid.checkpoints.filling import fill, named
+from keras_reid.checkpoints.parts import backbone_part
 from keras_reid.checkpoints.published import fetch
 from keras_reid.checkpoints.state_dict import read_state_dict
 from keras_reid.checkpoints.targets import model_targets
@@ -25,8 +26,9 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
 
     Args:
         backbone: A functional model whose layers are named as in the file.
-        pretrained: "imagenet", the path of a weights file, or a state dict. From a whole network that FastReID
-            saved, the backbone is taken.
+        pretrained: "imagenet", the path of a weights file, the name of a published model or an address (as
+            `keras_reid.zoo.resolve` takes them), or a state dict. From a whole network, the backbone is taken: what
+            begins with "backbone.", "base." or, of MoCo's two encoders, "encoder_q.".
         published_name: What "imagenet" stands for here, a key of `published.PUBLISHED`.
 
     Returns a `Report`. Its unused names are those of a head or classifier; its unfilled ones are those of non-local
@@ -38,10 +40,10 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
     """
     source = pretrained
     if isinstance(source, str):
-        source = fetch(str(published_name)) if source == "imagenet" else pathlib.Path(source)
+        source = fetch(str(published_name)) if source == "imagenet" else _file(source)
     what = "The state dict" if isinstance(source, Mapping) else source
     whole = {name: value for name, (_, value) in named(read_state_dict(source)).items()}
-    own = _without_head(whole, what)
+    own, beside = _without_head(whole, what)
     adapted = backbone.adapt_checkpoint(own)
     state = {name: (name, value) for name, value in adapted.items()}
     report = fill(model_targets(backbone), state, backbone.weights)
@@ -53,21 +55,24 @@ def load_pretrained(backbone: Any, pretrained: Any, published_name: str | None =
         raise UserError(f"{what} does not fit {type(backbone).__name__} {backbone.name!r}: {report}")
     kept = {id(value) for value in adapted.values()}
     dropped = [name for name, value in own.items() if name not in adapted and id(value) not in kept]
-    heads = [name for name in whole if name.startswith("heads.")] if own is not whole else []
-    return dataclasses.replace(report, unused=(*report.unused, *dropped, *heads))
+    return dataclasses.replace(report, unused=(*report.unused, *dropped, *beside))
+
+
+def _file(source):
+    """The file of a path, or of a published model."""
+    from keras_reid.zoo.resolving import is_published, weights_file
+
+    return weights_file(source) if is_published(source) else pathlib.Path(source)
 
 
 def _without_head(state, what):
-    """The backbone of a whole network that FastReID saved; any other state dict as it is."""
+    """The backbone of a whole network, and the names of what else is in it; any other state dict as it is."""
     if any(name.startswith("b1_head.") for name in state):
         raise UserError(
             f"{what} is a whole MGN, whose last stages exist three times: no backbone can start from it. "
             "Import all of it with `keras_reid.weights.build_fastreid`."
         )
-    if not any(name.startswith("backbone.") for name in state):
-        return state
-    return {
-        name.removeprefix("backbone."): value
-        for name, value in state.items()
-        if not name.startswith("heads.")
-    }
+    heads = tuple(name for name in state if name.startswith("heads."))
+    own, _, beside = backbone_part({name: value for name, value in state.items() if name not in heads})
+    # FastReID's files hold nothing beside backbone and heads, so that anything else is a surprise.
+    return ({**own, **{name: state[name] for name in beside}}, heads) if heads else (own, beside)

@@ -9,10 +9,11 @@ class ForeignGlobal(ValueError):
     """A pickle names a function or class that weights do not need. The only argument is the dotted name.
 
     `whole` says whether all that the pickle holds is such an object, as a module that was saved without
-    `.state_dict()`.
+    `.state_dict()`. `key` is the key of the outermost dict under which it lies, or None.
     """
 
     whole = False
+    key: str | None = None
 
 
 class NeedsPyTorch(ValueError):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import os
 import pathlib
 import re
-import secrets
-import sys
 from typing import TYPE_CHECKING
 
 from keras_reid.checkpoints.torch_file import why_no_torch_file
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetching import cache_folder, fetch_file, problem_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,10 +94,14 @@ PUBLISHED = {
     **_torchreid("osnet_x0_5", "16DGLbZukvVYgINws8u8deSaOqjybZ83i"),
     **_torchreid("osnet_x0_25", "1rb8UN5ZzPKRc_xvtHlyDh-cSz88YX9hs"),
     **_torchreid("osnet_ibn_x1_0", "1sr90V6irlYYDd4_4ISU2iruoRG8J__6l"),
+    **_torchreid("osnet_ain_x1_0", "1-CaioD9NaqbHK_kzSMW8VE4_3KcsRjEo"),
+    **_torchreid("osnet_ain_x0_75", "1apy0hpsMypqstfencdH-jKIUEFOW4xoM"),
+    **_torchreid("osnet_ain_x0_5", "1KusKvEYyKGDTUBVRxRiz55G31wkihB6l"),
+    **_torchreid("osnet_ain_x0_25", "1SxQt2AvmEcgWNhaRb2xC4rP6ZwVDP0Wt"),
 }
 
 
-def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
+def fetch(name: str, cache: str | os.PathLike[str] | None = None, offline: bool = False) -> Path:
     """The path of a published weights file, fetched if it is not in the cache yet.
 
     A file of the right name in the cache is taken only if it is the published one, by its SHA-256 where the
@@ -110,10 +111,12 @@ def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
         name: Key of `PUBLISHED`, as "resnet50".
         cache: Folder to keep files in. Defaults to `keras_reid` in Keras' own folder (`KERAS_HOME`, else
             `~/.keras`).
+        offline: fetch nothing: the file must be in the cache.
 
     Raises:
         ValueError: if nobody published weights of this name.
-        UserError: if the file cannot be fetched, or if the fetched or cached file is not the published one.
+        UserError: if the file cannot be fetched, or may not (`offline`), or if the fetched or cached file
+            is not the published one.
 
     Example:
         >>> path = keras_reid.checkpoints.fetch("resnet50")  # doctest: +SKIP
@@ -126,66 +129,19 @@ def fetch(name: str, cache: str | os.PathLike[str] | None = None) -> Path:
             "weights, or the path of a weights file."
         )
     published = PUBLISHED[name]
-    path = pathlib.Path(cache or _cache_folder()) / published.file
+    path = pathlib.Path(cache or cache_folder()) / published.file
+    expected = {
+        "sha256": published.sha256_prefix,
+        "check": why_no_torch_file if published.sha256_prefix is None else None,
+    }
     if path.exists():
-        problem = _problem(path, published)
+        problem = problem_of(path, **expected)
         if problem:
             raise UserError(
                 f"{path} is not the file published at {published.url}: {problem}. Move it away to have it fetched "
                 f'again, or pass your own file by its path: `pretrained="PATH"`.'
             )
         return path
-    # In the same folder, so that it is moved into place in one step, and only when it is complete.
-    aside = path.with_name(f".{path.stem}.part{secrets.token_hex(8)}{path.suffix}")
     otherwise = f'put the file at {path}, or pass its path: `pretrained="PATH"`.'
-    try:
-        try:
-            _download(published.url, aside)
-        except Exception as error:  # get_file raises plain ones
-            reason = str(error).rpartition(" -- ")[2] or type(error).__name__
-            raise UserError(
-                f"Cannot fetch {path.name} from {published.url} ({reason}). Download it elsewhere and {otherwise}"
-            ) from error
-        problem = _problem(aside, published)
-        if problem:
-            raise UserError(
-                f"What came from {published.url} is not {path.name}: {problem}. Try again, or {otherwise}"
-            )
-        aside.replace(path)
-    finally:
-        with contextlib.suppress(OSError):
-            aside.unlink(missing_ok=True)
+    fetch_file(published.url, path, **expected, otherwise=otherwise, offline=offline)
     return path
-
-
-def _cache_folder():
-    home = os.environ.get("KERAS_HOME")
-    return (pathlib.Path(home).expanduser() if home else pathlib.Path.home() / ".keras") / "keras_reid"
-
-
-def _problem(path, published):
-    """What tells a file from the published one, or None."""
-    if published.sha256_prefix is None:
-        problem = why_no_torch_file(path)
-        return problem and problem.removeprefix(f"{path} ").rstrip(".")
-    with open(path, "rb") as file:
-        received = hashlib.file_digest(file, "sha256").hexdigest()
-    if received.startswith(published.sha256_prefix):
-        return None
-    return f"its SHA-256 should begin with {published.sha256_prefix} and begins with {received[:8]}"
-
-
-def _download(url, path):
-    import keras
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(path.parent, os.W_OK):  # get_file would write elsewhere and not say so
-        raise PermissionError(f"no permission to write to {path.parent}")
-    talkative = keras.config.is_interactive_logging_enabled()
-    if not sys.stdout.isatty():  # the progress bar would fill log files
-        keras.config.disable_interactive_logging()
-    try:
-        keras.utils.get_file(path.name, url, cache_dir=str(path.parent), cache_subdir="")
-    finally:
-        if talkative:
-            keras.config.enable_interactive_logging()

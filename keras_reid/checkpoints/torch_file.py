@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 
 _MAGIC, _VERSION = 0x1950A86A20F9469CFC6C, 1001
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"
+# Where programs keep a network; what they keep under other keys is no weights.
+_MODULES = (
+    "model",
+    "net",
+    "network",
+    "module",
+    "teacher",
+    "student",
+    "ema",
+    "model_ema",
+    "ema_model",
+    "encoder",
+)
 _LFS = b"version https://git-lfs"
 # What `zipfile` raises for archives that are damaged, encrypted, or made up.
 _ZIP_ERRORS = (
@@ -67,15 +80,9 @@ def read_torch_file(
             archive = archive(file, path)
             return _arrays(archive, select(archive.content))
     except ForeignGlobal as error:
-        remedy = 'torch.save(model.state_dict(), "weights.pth")'
-        if not error.whole:
-            remedy = (
-                'torch.save(checkpoint["model"], "weights.pth"), or checkpoint["model"].state_dict() where that is a '
-                "module"
-            )
         raise UserError(
-            f"{path} asks to run `{error}`, which no weights need; nothing was run. If you trust the file, load it "
-            f"in PyTorch and save its weights alone: {remedy}"
+            f"{path} asks to run `{error}`, which no weights need; nothing was run. If you trust the file, save its "
+            f"weights alone in PyTorch, where loading it runs its code: {_weights_alone(path, error)}"
         ) from error
     except DamagedFile as error:
         raise UserError(f"{path} is damaged or cut short: {error}. Fetch or save it again.") from error
@@ -104,6 +111,17 @@ def why_no_torch_file(path: str | os.PathLike[str]) -> str | None:
     if not head.startswith((_ZIP, _PICKLE)):
         return f"{path} is not a file that torch.save wrote: it begins with {head[:12]!r}"
     return None
+
+
+def _weights_alone(path, error):
+    """The Python that makes a file of weights of one that holds other objects."""
+    load, file = f"torch.load({path.name!a}, weights_only=False)", f"{path.stem}.weights.pth"
+    if error.whole:
+        return f"model = {load}; torch.save(model.state_dict(), {file!a})"
+    if error.key in _MODULES:
+        return f"checkpoint = {load}; torch.save(checkpoint[{error.key!a}].state_dict(), {file!a})"
+    other = f"del checkpoint[{error.key!a}]; " if error.key and error.key.isprintable() else ""
+    return f"checkpoint = {load}; {other}torch.save(checkpoint, {file!a})"
 
 
 def _arrays(archive, wanted):

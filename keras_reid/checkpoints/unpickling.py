@@ -74,7 +74,11 @@ class Unpickler(pickle._Unpickler):
         try:
             return super().load()
         except ForeignGlobal as error:
-            error.whole = not self.stack and not self.metastack  # type: ignore[attr-defined]  # of Python's own
+            # What is open, from the outside in: a dict, then the keys and values that it is still to get.
+            open_now = [item for items in (*self.metastack, self.stack) for item in items]  # type: ignore[attr-defined]
+            error.whole = not open_now
+            outer = self.metastack[1] if len(self.metastack) > 1 else self.stack  # type: ignore[attr-defined]
+            error.key = outer[-1] if len(open_now) > 1 and isinstance(outer[-1], str) else None
             raise
         except (DamagedFile, NeedsPyTorch):
             raise

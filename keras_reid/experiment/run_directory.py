@@ -19,6 +19,7 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, write_json
 from keras_reid.utils.full_disk import writing
 from keras_reid.utils.locks import Held, Lock
+from keras_reid.utils.model_file import find_model_file
 from keras_reid.utils.own_code import is_known, note, source_of_run
 
 LOCK = "lock"  # the file in a run directory that tells who writes to it
@@ -204,6 +205,28 @@ def find_run(path: str | os.PathLike[str]) -> RunDirectory | None:
     path = Path(path)
     folder = path if path.is_dir() else path.parent
     return RunDirectory(folder) if (folder / "command.json").is_file() else None
+
+
+def finished_run(path: str | os.PathLike[str]) -> RunDirectory:
+    """The `RunDirectory` at a path, which must hold a finished run.
+
+    Raises:
+        UserError: nothing is there, it is something else, or the run is not finished.
+    """
+    if Path(path).is_file():
+        raise UserError(f"{path}: a file. Pass the run directory that `keras-reid fit` wrote")
+    run = RunDirectory(path)
+    if Path(path).is_dir() and not (run / "command.json").is_file():
+        raise UserError(
+            f"{path}: not a run directory: it contains no command.json. Pass one that `keras-reid fit` wrote"
+        )
+    find_model_file(path)
+    if not run.is_finished():
+        raise UserError(
+            f"{path}: the run is not finished: it contains no metrics.json. "
+            "`keras-reid fit FILE --resume` finishes it"
+        )
+    return run
 
 
 def _remove_smoke_run(run):

@@ -101,7 +101,8 @@ class Distillation:
     """Teachers from which the model learns in addition to its own losses. Set teachers or ema_momentum to use it."""
 
     teachers: tuple[Any, ...] = ()
-    """run directories, .keras files, FastReID's .pth files, or functions that return a ReIDModel"""
+    """run directories, .keras files, names of published models (`keras-reid zoo list`), FastReID's .pth files, or
+    functions that return a ReIDModel"""
     logit_loss: Any = components.LogitDistillationLoss()
     """between the class scores of teacher and student: LogitDistillationLoss(), your own Keras loss or function
     (teacher, student), or None; needs teachers that were trained on the same identities"""
@@ -131,8 +132,9 @@ class Adaptation:
     epoch they are embedded and clustered, and each cluster counts as an identity in that epoch."""
 
     source: Any = None
-    """the trained model: a run directory, a .keras file, FastReID's .pth file, or a function that returns a ReIDModel.
-    It must have the backbone, pooling and head that `model` describes; its classifier is left out"""
+    """the trained model: a run directory, a .keras file, the name of a published model (`keras-reid zoo list`),
+    FastReID's .pth file, or a function that returns a ReIDModel. It must have the backbone, pooling and head that
+    `model` describes; its classifier is left out"""
     eps: float = 0.6
     """Jaccard distance of images that are near, above 0 and below 1"""
     min_samples: int = 4

@@ -11,11 +11,14 @@ from keras_reid.data.image_limits import MOST_MEGAPIXELS
 from keras_reid.embedding.named_images import find_images
 from keras_reid.experiment.run_directory import find_run
 from keras_reid.export.formats import FORMATS, check_combinations
+from keras_reid.export.hashes import note_model
 from keras_reid.export.placing import check_target, put_in_place
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.model_file import find_model_file
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
+from keras_reid.utils.model_file import find_model_file, fingerprint
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import is_published, resolved
 
 _LARGEST_BATCH = 4096
 _NO_LIMIT = 2**31  # the most bytes or pixels that TensorFlow's decoders accept
@@ -31,7 +34,7 @@ class Export:
     """
 
     run_or_model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN_OR_MODEL")]
-    """a run directory (runs/NAME) or a .keras file"""
+    """a run directory (runs/NAME), a .keras file, or a published model: its name (`keras-reid zoo list`) or address"""
     output: pathlib.Path
     """folder for the artefacts"""
     format: tuple[Literal[tuple(FORMATS)], ...] = ("savedmodel",)  # type: ignore[valid-type]
@@ -53,6 +56,8 @@ class Export:
     """folder with a few hundred typical images from which int8 chooses its scales; by default the run's training
     images"""
     trust_code: TrustCode = False
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
 
 
 def main(arguments: list[str]) -> None:
@@ -60,6 +65,8 @@ def main(arguments: list[str]) -> None:
         Export, arguments, prog="keras-reid export", config=(tyro.conf.FlagCreatePairsOff,)
     )
     targets = _check(options)
+    options = resolved(options)
+    find_model_file(options.run_or_model)
     # On a GPU, convolutions round differently for each batch size, which would distort the comparison.
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
 
@@ -68,6 +75,7 @@ def main(arguments: list[str]) -> None:
     from keras_reid.export.parity_images import test_images
     from keras_reid.models import load_model
 
+    digest = fingerprint(find_model_file(options.run_or_model))
     model = load_model(options.run_or_model, trust_code=options.trust_code)
     print(f"loaded a model with {model.count_params():,} weights", flush=True)
     test_sets, training_images = _data(options)
@@ -85,6 +93,7 @@ def main(arguments: list[str]) -> None:
         with put_in_place(target, FORMATS[form].marker) as folder:
             print(f"{form} {precision}: writing, and comparing with the model", flush=True)
             parity = FORMATS[form].write(model, folder, precision, context)
+            note_model(folder, digest)
         context.written[form, precision] = target
         _print_result(target, parity, replaced)
 
@@ -105,7 +114,8 @@ def _check(options):
             raise UserError(
                 f"--{name.replace('_', '-')} must be above 0 and below {_NO_LIMIT}. Received: {getattr(options, name)}"
             )
-    find_model_file(options.run_or_model)
+    if not is_published(options.run_or_model):
+        find_model_file(options.run_or_model)
     targets = {
         (form, precision): options.output / form / precision
         for form in dict.fromkeys(options.format)

@@ -7,6 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json
 
 PARITY = "parity.json"
 _AT_ONCE = 2**20  # bytes
@@ -53,6 +54,17 @@ def known_hashes(folder: str | os.PathLike[str]) -> dict[str, str] | None:
             "Export it with keras-reid export, which verifies it."
         )
     return hashes
+
+
+def note_model(folder: str | os.PathLike[str], fingerprint: str) -> None:
+    """Adds to an artefact's `parity.json` which model it was made of.
+
+    Args:
+        folder: the folder of an artefact.
+        fingerprint: of `keras_reid.utils.model_file.fingerprint`.
+    """
+    file = pathlib.Path(folder) / PARITY
+    write_json(file, {**read_json(file), "model": fingerprint})
 
 
 def check_names(folder: str | os.PathLike[str], hashes: Mapping[str, str]) -> None:

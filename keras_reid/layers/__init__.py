@@ -6,6 +6,7 @@ from keras_reid.layers.channel_gate import ChannelGate
 from keras_reid.layers.convolution import Conv2D
 from keras_reid.layers.grouped_convolution import GroupedConv2D
 from keras_reid.layers.ibn import IBN
+from keras_reid.layers.jigsaw_patches import JigsawPatches
 from keras_reid.layers.margin import ArcSoftmax, CircleSoftmax, CosSoftmax, LinearClassifier
 from keras_reid.layers.neck_normalization import NeckNormalization
 from keras_reid.layers.non_local import NonLocal2D
@@ -36,6 +37,7 @@ __all__ = [
     "GeMPooling2D",
     "GroupedConv2D",
     "IdentityPooling2D",
+    "JigsawPatches",
     "LinearClassifier",
     "NeckNormalization",
     "NonLocal2D",

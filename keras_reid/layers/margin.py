@@ -11,12 +11,11 @@ import keras
 from keras import ops
 
 from keras_reid.layers.numerics import at_least_float32, l2_normalize
-from keras_reid.utils.arguments import NumClasses
+from keras_reid.utils.arguments import NoField, NumClasses
 from keras_reid.utils.hints import Shape, Tensor
 from keras_reid.utils.labels import class_numbers, nan_where_not
 
-# Floor of sin²: bounds the gradient of the sine at cos = ±1 by 1000, and shifts the logit there by at most
-# 0.001 · scale.
+# Floor of sin²: at cos = ±1 the gradient of the sine is at most 1000, and the logit at most 0.001 · scale off.
 _SMALLEST_SQUARED_SINE = 1e-6
 
 _needs_no_logits = contextvars.ContextVar("needs_no_logits", default=False)
@@ -45,8 +44,7 @@ class ClassificationLayer(keras.layers.Layer):
     has_margin = True
 
     def __init__(self, num_classes: int, scale: float, **kwargs: Any) -> None:
-        # The features are taken as they come: casting them to half precision first would defeat the float32
-        # inside.
+        # The features are taken as they come: half precision before the float32 inside would defeat it.
         super().__init__(autocast=False, **kwargs)
         if num_classes < 1:
             raise ValueError(
@@ -98,13 +96,14 @@ class ClassificationLayer(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="keras_reid")
 class LinearClassifier(ClassificationLayer):
-    """Linear classification layer without bias.
+    """Linear classification layer, without bias unless asked for one.
 
-    `logits = scale · f W`. It has no margin, so labels change nothing.
+    `logits = scale · f W`, or `scale · f W + b`. It has no margin, so labels change nothing.
 
     Args:
         num_classes: Number of classes (training identities).
         scale: Factor on the logits, positive. Defaults to 1.0.
+        use_bias: Whether a number is added to each logit, as in torchreid's weights. Defaults to False.
 
     Call arguments:
         features: `(batch, dim)`, any float type.
@@ -126,8 +125,24 @@ class LinearClassifier(ClassificationLayer):
     cosine = False
     has_margin = False
 
-    def __init__(self, num_classes: NumClasses, scale: float = 1.0, **kwargs: Any) -> None:
+    def __init__(
+        self, num_classes: NumClasses, scale: float = 1.0, use_bias: NoField[bool] = False, **kwargs: Any
+    ) -> None:
         super().__init__(num_classes, scale, **kwargs)
+        self.use_bias = bool(use_bias)
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        if self.use_bias:
+            self.bias = self.add_weight((self.num_classes,), "zeros", autocast=False, name="bias")
+
+    def call(self, features: Tensor, labels: Tensor | None = None, training: bool = False) -> Tensor:
+        logits = super().call(features, labels, training)
+        return logits + self.bias if self.use_bias else logits
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"use_bias": True} if self.use_bias else {}  # without one, the config of earlier versions
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="keras_reid")

@@ -8,9 +8,9 @@ import keras
 from keras import ops
 
 from keras_reid.losses import LogitDistillationLoss, PKTLoss
-from keras_reid.models.from_disk import load_model
 from keras_reid.models.function_loss import FunctionLoss
 from keras_reid.models.given_losses import Term
+from keras_reid.models.presets import load_preset
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.models.self_teacher import SelfTeacher
 from keras_reid.models.training_model import TrainingModel
@@ -30,8 +30,8 @@ class Distiller(TrainingModel):
 
     Args:
         student: a `ReIDModel`, which learns.
-        teachers: `ReIDModel`s, run directories or `.keras` files. For a `.pth` of FastReID pass
-            `weights.build_fastreid(file)`.
+        teachers: `ReIDModel`s, run directories, `.keras` files or names of published models. For a `.pth` of FastReID
+            pass `weights.build_fastreid(file)`.
         logit_loss: a loss `(teacher's scores, student's scores)`, any of Keras or a function; the name of a kind of
             `LogitDistillationLoss`; or None for no such term. The classes of teacher and student must be the same, in
             the same order. Defaults to "js", as in FastReID's code; "l1" is its paper's.
@@ -93,7 +93,7 @@ class Distiller(TrainingModel):
             raise ValueError("a Distiller needs logit_loss or pkt_weight: without both nothing is distilled.")
         if isinstance(teachers, (str, os.PathLike, keras.Model)):
             teachers = [teachers]
-        teachers = [load_model(x) if isinstance(x, (str, os.PathLike)) else x for x in teachers]
+        teachers = [load_preset(x) if isinstance(x, (str, os.PathLike)) else x for x in teachers]
         for teacher in teachers:
             check_teacher(teacher, student, [loss for loss, _ in terms])
         self.student = student

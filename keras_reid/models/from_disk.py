@@ -8,6 +8,7 @@ from keras_reid.models.checked_file import bounded_weights, check_sizes, check_w
 from keras_reid.models.reid_model import ReIDModel
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.full_disk import is_full
+from keras_reid.utils.manifest import check_listed
 from keras_reid.utils.model_file import experiment_file_of, find_model_file, read_config
 from keras_reid.utils.own_code import execute, is_known, refusal, source_of_run, was_last
 
@@ -33,7 +34,8 @@ def load_model(run_or_model: str | os.PathLike[str], trust_code: bool = False) -
 
     Raises:
         UserError: nothing is there, it is not a Keras model, or the model is not a `ReIDModel`; it needs code that may
-            not be executed; it is of absurd size, or has weights that are not numbers.
+            not be executed; it is of absurd size, or has weights that are not numbers; it is not the file that the
+            `SHA256SUMS` beside it names.
 
     Example:
         >>> model = load_model("runs/quickstart")  # doctest: +SKIP
@@ -41,6 +43,7 @@ def load_model(run_or_model: str | os.PathLike[str], trust_code: bool = False) -
         (8, 512)
     """
     file = find_model_file(run_or_model)
+    check_listed(file)
     config = read_config(file)
     check_sizes(file, config)
     withheld = _provide_classes(config, experiment_file_of(run_or_model), trust_code)

@@ -14,7 +14,8 @@ def load_preset(name_or_path: str | os.PathLike[str], trust_code: bool = False) 
     """The model that `ReIDModel.from_preset` returns.
 
     Args:
-        name_or_path: a run directory or a `.keras` file.
+        name_or_path: a run directory or a `.keras` file, or what else `keras_reid.zoo.resolve` takes: the name of a
+            published model, or an address.
         trust_code: as of `load_model`.
 
     Raises:
@@ -22,6 +23,10 @@ def load_preset(name_or_path: str | os.PathLike[str], trust_code: bool = False) 
     """
     if os.path.exists(name_or_path):
         return load_model(name_or_path, trust_code)
+    from keras_reid.zoo import registry, resolving
+
+    if resolving.is_published(name_or_path):
+        return load_model(resolving.resolve(name_or_path), trust_code)
     given = os.fspath(name_or_path)
     of_backbones = {
         name: cls.__name__
@@ -32,7 +37,9 @@ def load_preset(name_or_path: str | os.PathLike[str], trust_code: bool = False) 
     }
     near = difflib.get_close_matches(given, of_backbones, n=3)
     others = ""
-    if near:
+    if models := registry.nearest(given):
+        others = f" The nearest names in `keras-reid zoo list` are {', '.join(models)}."
+    elif near:
         call = f'backbones.{of_backbones[near[0]]}.from_preset("{near[0]}")'
         others = f" The nearest names are those of backbones, {', '.join(near)}: use {call}."
     raise UserError(

@@ -147,11 +147,11 @@ class ReIDModel(TrainingModel):
 
     @classmethod
     def from_preset(cls, name_or_path: str | os.PathLike[str], trust_code: bool = False) -> Self:
-        """A trained model, ready for inference, by its path.
+        """A trained model, ready for inference, by its path or name.
 
         Args:
-            name_or_path: a run directory or a `.keras` file. There are no trained models by name yet; the names that a
-                backbone knows are in its `presets`.
+            name_or_path: a run directory, a `.keras` file, the name of a published model (`keras-reid zoo list`), or an
+                address, as `keras_reid.zoo.resolve` takes them. A published model is fetched and converted once.
             trust_code: as of `models.load_model`.
 
         Raises:

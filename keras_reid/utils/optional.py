@@ -27,11 +27,12 @@ def find(extra: str, *packages: str) -> None:
         )
 
 
-def require(extra: str, *packages: str) -> Any:
+def require(extra: str, *packages: str, what: str = "this format") -> Any:
     """Imports packages, or says how to install them.
 
     Args:
         extra, packages: as in `find`.
+        what: what needs them, for the error.
 
     Returns:
         list of the modules, or the module if there is only one.
@@ -49,6 +50,6 @@ def require(extra: str, *packages: str) -> Any:
             modules.append(importlib.import_module(package))
         except ImportError as error:
             raise UserError(
-                f"this format needs {package}, which cannot be imported ({error}): pip install 'keras_reid[{extra}]'"
+                f"{what} needs {package}, which cannot be imported ({error}): pip install 'keras_reid[{extra}]'"
             ) from None
     return modules if len(modules) > 1 else modules[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from keras_reid.checkpoints import load_pretrained, named, read_state_dict
+from keras_reid.checkpoints.parts import backbone_part
 from keras_reid.weights.architectures import recognize
 from keras_reid.weights.fastreid_options import OPEN_OPTIONS
 
@@ -21,10 +23,11 @@ def build_backbone(
     image_size: tuple[int, int] = (256, 128),
     last_stride: int = 1,
 ) -> Any:
-    """A backbone with the weights of a network trained elsewhere, its classifier left out.
+    """A backbone with the weights of a network trained elsewhere, its head or classifier left out.
 
     The architecture follows from names and shapes. Understood are ResNet and ResNeXt of torchvision and IBN-Net,
-    ResNeSt and ViT of timm and their authors, OSNet of torchreid, MobileNetV2 of torchvision, RepVGG of its authors.
+    ResNeSt and ViT of timm and their authors, OSNet and OSNet-AIN of torchreid, MobileNetV2 of torchvision, RepVGG of
+    its authors.
 
     Args:
         file_or_state_dict: A `.pth` file, or a mapping of names to numpy arrays.
@@ -51,7 +54,8 @@ def fill_backbone(
 
     Returns the backbone, a `Report` of the names, and `{argument: value}` of what the weights do not tell.
     """
-    state = {name: value for name, (_, value) in named(state).items()}
+    whole = {name: value for name, (_, value) in named(state).items()}
+    state, _, beside = backbone_part(whole)
     architecture = recognize({name: value.shape for name, value in state.items()})
     options = {**OPEN_OPTIONS, "MODEL.BACKBONE.LAST_STRIDE": last_stride}
     backbone = architecture.build(options, image_size)
@@ -60,4 +64,5 @@ def fill_backbone(
         assumed["last_stride"] = last_stride
     if architecture.fixed_image_size:
         assumed["image_size"] = tuple(image_size)
-    return backbone, load_pretrained(backbone, state), assumed
+    report = load_pretrained(backbone, state)
+    return backbone, dataclasses.replace(report, unused=(*report.unused, *beside)), assumed

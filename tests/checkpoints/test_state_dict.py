@@ -147,8 +147,8 @@ def test_no_state_dict(write, tmp_path):
         read_state_dict(write(path, pickles.tensor()))
     with pytest.raises(UserError, match=r"a\.pth must hold a state dict, with names of weights\. .*a int"):
         read_state_dict(write(path, pickles.value({1: 2.0})))
-    content = pickles.mapping(a=pickles.tensor(), net=pickles.mapping(b=pickles.tensor()))
-    with pytest.raises(UserError, match=r"a\.pth: State dict: 'net' must be an array\. Received: dict"):
+    content = pickles.mapping(a=pickles.tensor(), more=pickles.mapping(b=pickles.tensor()))
+    with pytest.raises(UserError, match=r"a\.pth: State dict: 'more' must be an array\. Received: dict"):
         read_state_dict(write(path, content))
     content = pickles.mapping(a=pickles.call("numpy.dtype", pickles.value("f4")))
     with pytest.raises(UserError, match=r"'a' must be an array\. Received: numpy\.dtype"):

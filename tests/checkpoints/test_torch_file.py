@@ -291,7 +291,7 @@ def test_foreign_classes_beside_the_weights(path):
     content = mapping(model=mapping(a=tensor()), lr_sched=schedule)
     refuses(
         pickles.zip_file(path, content),
-        r" asks to run `fastreid\.solver\.lr_scheduler\.WarmupMultiStepLR`.*torch\.save\(checkpoint\[\"model\"\]",
+        r" asks to run `fastreid\.solver\.lr_scheduler\.WarmupMultiStepLR`.*del checkpoint\['lr_sched'\]",
     )
 
 
@@ -388,10 +388,33 @@ def test_pickles_beside_the_content(bomb, place, path):
 
 
 def test_a_module_that_was_saved_whole():
-    remedy = r'save its weights alone: torch\.save\(model\.state_dict\(\), "weights\.pth"\)$'
-    refuses(FILES / "module.pth", rf" asks to run `torch\.nn\.modules\.linear\.Linear`.*{remedy}")
-    remedy = r'torch\.save\(checkpoint\["model"\], "weights\.pth"\), or checkpoint\["model"\]\.state_dict\(\) where'
-    refuses(FILES / "module_inside.pth", rf" asks to run `torch\.nn\.modules\.linear\.Linear`.*{remedy}")
+    asks = r" asks to run `torch\.nn\.modules\.linear\.Linear`.*where loading it runs its code: "
+    remedy = r"model = torch\.load\('module\.pth', weights_only=False\); torch\.save\(model\.state_dict\(\), 'module\.w"
+    refuses(FILES / "module.pth", asks + remedy)
+    load = r"checkpoint = torch\.load\('module_inside\.pth', weights_only=False\); "
+    refuses(
+        FILES / "module_inside.pth", asks + load + r"torch\.save\(checkpoint\['model'\]\.state_dict\(\), "
+    )
+
+
+@WRITERS
+@pytest.mark.parametrize("first", [True, False])
+def test_an_object_beside_the_weights(write, first, path):
+    """What it lies under is named, wherever it comes in the file."""
+    entries = {"model": mapping(a=tensor()), "config": name("my.project.Options")}
+    content = mapping(**dict(sorted(entries.items(), reverse=not first)))
+    remedy = r"del checkpoint\['config'\]; torch\.save\(checkpoint, 'weights\.weights\.pth'\)$"
+    refuses(write(path, content), rf" asks to run `my\.project\.Options`.*{remedy}")
+
+
+@WRITERS
+def test_options_beside_the_weights_are_left_out(write, path):
+    """As programs save what they were called with; nothing of it is built."""
+    options = call("argparse.Namespace") + pickle.EMPTY_DICT + pickle.BUILD
+    where = call("pathlib.PosixPath", value("/"), value("etc"))
+    settings = call("yacs.config.CfgNode") + pickle.MARK + value("LR") + value(0.1) + pickle.SETITEMS
+    content = mapping(args=options, output=where, cfg=settings, model=mapping(a=tensor()))
+    assert list(read_state_dict(write(path, content))) == ["a"]
 
 
 @WRITERS

@@ -23,6 +23,18 @@ def state_dict(golden):
     return {name: _weight(name, shape) for name, shape in golden["state_dict_shapes"].items()}
 
 
+def state_of_targets(golden, targets, others=None):
+    """As `state_dict`, of a case that stores a hash of its names in the place of all names and shapes.
+
+    The shapes are those that the `{name: Target}` of a network here want, besides `others`, which it has no place for;
+    the names must be the original's.
+    """
+    shapes = {name: target.shapes()[0] for name, target in targets.items()} | (others or {})
+    assert len(shapes) == golden["names"]
+    assert zlib.crc32("\n".join(sorted(shapes)).encode()) == golden["names_crc32"]
+    return {name: _weight(name, shape) for name, shape in shapes.items()}
+
+
 def _weight(name, shape):
     last = name.rsplit(".", 1)[-1]
     if last == "num_batches_tracked":

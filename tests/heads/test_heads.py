@@ -2,11 +2,11 @@ import keras
 import numpy as np
 import pytest
 
-from keras_reid.heads import BNNeckHead, LinearHead, ReductionHead
+from keras_reid.heads import BNNeckHead, FullyConnectedHead, LinearHead, ReductionHead
 from keras_reid.layers import CircleSoftmax, CosSoftmax, LinearClassifier
-from tests.harness import dtype_policy, run_head_test
+from tests.harness import dtype_policy, randomize, run_head_test
 
-ALL = [BNNeckHead, LinearHead, ReductionHead]
+ALL = [BNNeckHead, FullyConnectedHead, LinearHead, ReductionHead]
 LABELS = np.array([0, 0, 4, 2], "int32")
 
 
@@ -38,7 +38,8 @@ def test_logits_have_the_margin_and_scores_do_not(cls):
 
 @pytest.mark.parametrize("cls", ALL)
 def test_metric_feature_before_is_the_pooled_feature_itself(cls):
-    np.testing.assert_array_equal(cls(5, embedding_dim=3)(pooled())["feature"], pooled())
+    head = cls(5, metric_feature="before", embedding_dim=3)
+    np.testing.assert_array_equal(head(pooled())["feature"], pooled())
 
 
 def test_bnneck_normalises_the_batch_in_training_and_by_running_statistics_otherwise():
@@ -68,6 +69,23 @@ def test_bnneck_reduces_before_the_neck():
     head.neck.beta.assign([1.0, 2.0, 3.0])
     expected = pooled() @ np.asarray(head.reduce.kernel) / np.sqrt(1 + 1e-5) + [1, 2, 3]
     np.testing.assert_allclose(head(pooled())["embedding"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fully_connected_head_cuts_the_normalised_layer_off_at_zero():
+    head = FullyConnectedHead(5, LinearClassifier(5, use_bias=True), embedding_dim=3)
+    head.build((None, 6))
+    randomize(head)
+    outputs = {name: np.asarray(value) for name, value in head(pooled()).items()}
+    dense = pooled() @ np.asarray(head.dense.kernel) + np.asarray(head.dense.bias)
+    norm = head.norm
+    normalised = (dense - np.asarray(norm.moving_mean)) / np.sqrt(np.asarray(norm.moving_variance) + 1e-5)
+    embedding = np.maximum(normalised * np.asarray(norm.gamma) + np.asarray(norm.beta), 0)
+    assert 0 < (embedding == 0).sum() < embedding.size
+    np.testing.assert_allclose(outputs["embedding"], embedding, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(outputs["feature"], outputs["embedding"])
+    logits = embedding @ np.asarray(head.classifier.kernel) + np.asarray(head.classifier.bias)
+    np.testing.assert_allclose(outputs["logits"], logits, rtol=1e-4, atol=1e-5)
+    assert FullyConnectedHead(5).embedding_dim == 512
 
 
 def test_linear_head_is_linear():

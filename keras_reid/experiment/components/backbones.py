@@ -9,7 +9,55 @@ from typing import ClassVar, Literal
 
 from keras_reid.experiment.component import Backbone
 
-__all__ = ["MobileNetV2", "MultiGranularityResNet", "OSNet", "RepVGG", "ResNeSt", "ResNeXt", "ResNet", "ViT"]
+__all__ = [
+    "JigsawViT",
+    "MobileNetV2",
+    "MultiGranularityResNet",
+    "OSNet",
+    "OSNetAIN",
+    "RepVGG",
+    "ResNeSt",
+    "ResNeXt",
+    "ResNet",
+    "ViT",
+]
+
+
+@dataclass(frozen=True)
+class JigsawViT(Backbone):
+    """Vision transformer whose last block exists twice: for the whole image, and for mixed parts of its patches.
+
+    Builds `keras_reid.backbones.JigsawViT`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.backbones.JigsawViT"
+    smallest: ClassVar[dict] = {"depth": "small", "width": 96}
+    gives_negatives: ClassVar[bool] = True
+    late: ClassVar[dict] = {"input_shape": "image_shape"}
+    depth: Literal["base", "small"] = "base"
+    """As of `ViT`."""
+    stride: tuple[int, int] = (12, 12)
+    """Pixels from one patch to the next, `(rows, columns)`; below 16 they overlap."""
+    shift: int = 5
+    """By how much the patches move before they are mixed; see `layers.JigsawPatches`."""
+    groups: int = 2
+    """Number of runs that the patches are dealt from."""
+    num_parts: int = 4
+    """Number of parts."""
+    drop_path: float = 0.1
+    """Probability in the last block that an image skips a branch in training."""
+    dropout: float = 0.0
+    """Rate of dropout on tokens, after attentions, and in perceptrons."""
+    attention_dropout: float = 0.0
+    """Rate of dropout on the attention's weights."""
+    num_cameras: int = 0
+    """As of `ViT`."""
+    camera_scale: float = 3.0
+    """Factor on the cameras' embeddings."""
+    width: int = 768
+    """Channels of a token, as of `ViT`."""
+    pretrained: str | None = None
+    """What the weights start from: None (random) or the path of a `.pth` file."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +113,21 @@ class OSNet(Backbone):
     """Whether instance normalisation takes the batch normalisation's place in the stem, and is added before the last ReLU of the blocks of the first stage (OSNet-IBN)."""
     pretrained: str | None = None
     """What the weights start from: None (random), "imagenet" (torchreid's, which the original starts from; with `ibn` for width 1.0 only), or the path of a `.pth` file."""
+
+
+@dataclass(frozen=True)
+class OSNetAIN(Backbone):
+    """OSNet-AIN feature extractor, without pooling and classifier.
+
+    Builds `keras_reid.backbones.OSNetAIN`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.backbones.OSNetAIN"
+    smallest: ClassVar[dict] = {"width": 0.25}
+    width: Literal[0.25, 0.5, 0.75, 1.0] = 1.0
+    """Factor on the paper's channels, 1.0, 0.75, 0.5 or 0.25: times 64 in the stem and 256, 384, 512 in the stages."""
+    pretrained: str | None = None
+    """What the weights start from: None (random), "imagenet" (torchreid's), or the path of a `.pth` file."""
 
 
 @dataclass(frozen=True)

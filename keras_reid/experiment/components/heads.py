@@ -14,7 +14,9 @@ __all__ = [
     "ArcSoftmax",
     "BNNeckHead",
     "CircleSoftmax",
+    "ClassTokenHead",
     "CosSoftmax",
+    "FullyConnectedHead",
     "LinearClassifier",
     "LinearHead",
     "MultiGranularityHeads",
@@ -70,7 +72,7 @@ class CosSoftmax(Component):
 
 @dataclass(frozen=True)
 class LinearClassifier(Component):
-    """Linear classification layer without bias.
+    """Linear classification layer, without bias unless asked for one.
 
     Builds `keras_reid.layers.LinearClassifier`.
     """
@@ -97,6 +99,45 @@ class BNNeckHead(Head):
     """What metric losses read: "before" the neck (the pooled feature, before a linear reduction but after one with an activation) or "after" it (the embedding)."""
     embedding_dim: int | None = None
     """Dimensions of the embedding; None keeps those of the pooled feature."""
+
+
+@dataclass(frozen=True)
+class ClassTokenHead(Head):
+    """BN-neck heads over class tokens: one of the whole image `w`, and one of each part `p_j`.
+
+    Builds `keras_reid.heads.ClassTokenHead`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.heads.ClassTokenHead"
+    takes: ClassVar[Literal["map"]] = "map"
+    late: ClassVar[dict] = {"num_classes": "num_classes"}
+    parts: ClassVar[dict] = {"classifier": ("num_classes",)}
+    classifier: Any = LinearClassifier()
+    """Classification layer, called as `layer(features, labels=None)`; each token has its own, made from this one's config."""
+    metric_feature: Literal["before", "after"] = "before"
+    """What metric losses read: "before" or "after" the neck; see `BNNeckHead`."""
+    embedding: Literal["before", "after"] = "before"
+    """What images are compared by: the tokens "before" or "after" the neck."""
+    num_parts: int = 4
+    """Number of parts; 0 for the whole image's token alone, as `backbones.ViT` gives it."""
+
+
+@dataclass(frozen=True)
+class FullyConnectedHead(Head):
+    """Head whose embedding is a fully connected layer, batch-normalised and cut off at 0.
+
+    Builds `keras_reid.heads.FullyConnectedHead`.
+    """
+
+    builds: ClassVar[str] = "keras_reid.heads.FullyConnectedHead"
+    late: ClassVar[dict] = {"num_classes": "num_classes"}
+    parts: ClassVar[dict] = {"classifier": ("num_classes",)}
+    classifier: Any = LinearClassifier()
+    """Classification layer, called as `layer(features, labels=None)`."""
+    metric_feature: Literal["before", "after"] = "after"
+    """What metric losses read: the pooled feature "before" the layer or the embedding "after" it."""
+    embedding_dim: int | None = 512
+    """Dimensions of the embedding; None stands for the paper's 512."""
 
 
 @dataclass(frozen=True)

@@ -14,24 +14,27 @@ from keras_reid.experiment.smoke import Untrained
 from keras_reid.run.model import build_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import find_model_file
+from keras_reid.zoo.resolving import is_published, resolve
 
 if TYPE_CHECKING:
     from keras_reid.models.reid_model import ReIDModel
 
 
 def check_trained(field: str, model: Any) -> None:
-    """Checks that the file of a trained model exists, without loading it.
+    """Checks that the file of a trained model exists, without loading it; fetches a published one.
 
     Args:
         field: of the experiment, for the error.
-        model: what the experiment says: a path, or anything else, which is not checked.
+        model: what the experiment says: a path, a published model, or anything else, which is not checked.
 
     Raises:
         UserError: naming the field and the file.
     """
     if isinstance(model, (str, os.PathLike)):
         with _naming(field):
-            if Path(model).suffix != ".pth":
+            if is_published(model):
+                resolve(model)
+            elif Path(model).suffix != ".pth":
                 find_model_file(model)
             elif not Path(model).is_file():
                 raise UserError(f"{model}: there is no such file.")
@@ -42,7 +45,8 @@ def load_trained(field: str, models: Iterable[Any], trust_code: bool = False) ->
 
     Args:
         field: of the experiment, for the error.
-        models: run directories, .keras files, FastReID's .pth files, `ReIDModel`s, or functions that return one.
+        models: run directories, .keras files, published models (as `zoo.resolve` takes them), FastReID's .pth files,
+            `ReIDModel`s, or functions that return one.
         trust_code: as in `load_model`.
 
     Raises:
@@ -69,6 +73,7 @@ def _load(trained, trust_code):
     from keras_reid.weights.fastreid_yaml import config_beside
 
     if isinstance(trained, (str, os.PathLike)):
+        trained = resolve(trained) if is_published(trained) else trained
         if Path(trained).suffix == ".pth":
             return build_fastreid(trained, config_beside(trained))
         return load_model(trained, trust_code)

@@ -36,6 +36,14 @@ def test_width_and_ibn(channels, ibn, width, depth):
     assert found.open_arguments == {}
 
 
+@pytest.mark.parametrize(("channels", "width"), [(64, 1.0), (16, 0.25)])
+def test_osnet_ain(channels, width):
+    names = shapes(channels)
+    names["conv2.0.conv2.3.layers.3.conv2.weight"] = names.pop("conv2.0.conv2d.3.conv2.weight")
+    found = recognize(names)
+    assert (found.backbone, found.arguments) == ("OSNetAIN", {"width": width})
+
+
 def test_another_width():
     with pytest.raises(UserError, match=r"an OSNet, but .* Received: 20 channels"):
         recognize(shapes(20))
