@@ -266,6 +266,7 @@ def test_a_backbone_within_another_network(tmp_path, capsys):
     assert "left out: bottleneck.weight\n" in printed
 
 
+@pytest.mark.medium
 def test_to_safetensors_and_back(checkpoint, capsys):
     config(checkpoint.parent)
     folder, first = checkpoint.parent, checkpoint.with_suffix(".keras")

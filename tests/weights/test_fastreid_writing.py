@@ -45,7 +45,10 @@ def again(model, path):
             "pooling": layers.GeMPooling2D(),
             "head": BNNeckHead(7, layers.CircleSoftmax(7, 64, 0.35), metric_feature="after"),
         },
-        {"pooling": keras.layers.GlobalMaxPooling2D(), "head": LinearHead(7, embedding_dim=16)},
+        pytest.param(
+            {"pooling": keras.layers.GlobalMaxPooling2D(), "head": LinearHead(7, embedding_dim=16)},
+            marks=pytest.mark.medium,
+        ),
     ],
     ids=["gem", "linear"],
 )
