@@ -15,9 +15,9 @@ def process(*arguments, cwd=None, module="keras_reid", **options):
 
 
 def test_every_command_is_listed():
-    """Each file of the package's root is a command, and so is `export`, whose name is also a room."""
+    """Each file of the package's root is a command, and so are `export` and `gallery`, whose names are also rooms."""
     files = {file.stem for file in (ROOT / "keras_reid").glob("[a-z]*.py")}
-    assert {*files, "export"} == set(program.COMMANDS)
+    assert {*files, "export", "gallery"} == set(program.COMMANDS)
 
 
 @pytest.mark.parametrize("name", program.COMMANDS)

@@ -1,5 +1,5 @@
-"""A gallery: who is this, where else was it seen? Light to import: TensorFlow loads with the first image, psycopg with the first
-store.
+"""A gallery: who is this, where else was it seen? Light to import: TensorFlow loads with the first image,
+psycopg with the first store.
 
 - `opening`: `open(store, model)`; `protocol`: what every store can do, and its records; `model_identity`: whose
   embeddings a store holds.
@@ -12,7 +12,7 @@ from keras_reid.gallery.folder_store import FolderStore
 from keras_reid.gallery.gallery_search import SearchHit, SearchResult, search_gallery
 from keras_reid.gallery.index import Gallery, update_index
 from keras_reid.gallery.model_identity import ModelIdentity
-from keras_reid.gallery.opening import open  # noqa: A004
+from keras_reid.gallery.opening import open
 from keras_reid.gallery.postgres.store import PostgresStore
 from keras_reid.gallery.protocol import (
     Counts,

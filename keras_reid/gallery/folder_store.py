@@ -25,7 +25,7 @@ _ROWS = 65_536  # compared with the queries at a time
 class FolderStore:
     """A folder of images and its index, with the methods of `Store`.
 
-    Each image file is an identity of its own, named by its path in the folder. Cameras, times, names and notes, filters,
+    Each image file is an identity of its own, named by its path in the folder. Cameras, times, names, notes, filters,
     erasure with a receipt, expiry and a switch of models need a store in PostgreSQL. One process at a time has it open.
 
     Args:

@@ -77,7 +77,8 @@ class ModelIdentity:
         if self.fingerprint == other.fingerprint:
             what = f"with preprocessing {other.preprocessing!r}, and this is {self.preprocessing!r}"
         else:
-            what = f"of the model {other.name} ({other.fingerprint[:8]}), and this is {self.name} ({self.fingerprint[:8]})"
+            theirs, ours = other.fingerprint[:8], self.fingerprint[:8]
+            what = f"of the model {other.name} ({theirs}), and this is {self.name} ({ours})"
         raise UserError(
             f"{store}: its embeddings are {what}: they cannot be compared. Name the store's model with --model, or use "
             "another store."

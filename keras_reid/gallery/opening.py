@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from keras_reid.gallery.protocol import Store
 
 
-def open(  # noqa: A001
+def open(
     store: str | os.PathLike[str],
     model: Embedder | ModelIdentity | None = None,
     create: bool = True,

@@ -459,8 +459,8 @@ def _as_user(user, folder):
         )
         if entered.returncode:
             raise UserError(
-                f"{place}: as root, PostgreSQL runs as the user {user.pw_name}, who cannot enter this folder. {remedy}, "
-                "or run the command as an ordinary user."
+                f"{place}: as root, PostgreSQL runs as the user {user.pw_name}, who cannot enter this folder. "
+                f"{remedy}, or run the command as an ordinary user."
             )
     return options
 

@@ -143,8 +143,8 @@ def find_identities(connection: Connection, keys: Sequence[int | str]) -> list[i
     ids = [key for key in keys if not isinstance(key, str)]
     found: dict[int | str, int] = {}
     for number, name in connection.execute(
-        "SELECT id, name FROM identities WHERE id = ANY(%s) OR (md5(name) = ANY(SELECT md5(n) FROM unnest(%s::text[]) n)"
-        " AND name = ANY(%s::text[]))",
+        "SELECT id, name FROM identities WHERE id = ANY(%s) OR (md5(name) = ANY(SELECT md5(n) FROM "
+        "unnest(%s::text[]) n) AND name = ANY(%s::text[]))",
         [ids, names, names],
     ).fetchall():
         found[number] = number

@@ -141,15 +141,17 @@ class PostgresStore:
             raise UserError(f"`top` must be at least 1. Received: {top}.")
         checked = self._model_at_hand().checked(queries)
 
-        def work(connection):
-            model = self._active_of_ours(connection)
-            approximate = not exact and recall_of(connection, model) is not None
-            return search.search(connection, model, query, filters or Filters(), top, approximate)
+        wanted = filters or Filters()
 
-        found = []
-        for query in checked:
-            found.append(self.database.run(work))
-        return found
+        def one(query):
+            def work(connection):
+                model = self._active_of_ours(connection)
+                approximate = not exact and recall_of(connection, model) is not None
+                return search.search(connection, model, query, wanted, top, approximate)
+
+            return self.database.run(work)
+
+        return [one(query) for query in checked]
 
     def get(self, identity: int | str) -> Identity:
         """An identity by its number or its name, with its sightings.
