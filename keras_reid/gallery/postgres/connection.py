@@ -61,7 +61,6 @@ class Database:
             timeout=5,
             reconnect_timeout=1,
             configure=_configure,
-            check=pool.ConnectionPool.check_connection,
             kwargs={"application_name": "keras_reid", "connect_timeout": 5},
         )
 

@@ -39,7 +39,7 @@ def search(
         top: most sightings.
         approximate: whether to use the approximate index, where that is faster.
     """
-    where, values = _conditions(filters)
+    where, values = _conditions(connection, filters)
     values |= {"query": _literal(query), "top": top}
     name = vectors.table(model)
     nearest = (
@@ -97,12 +97,16 @@ def measured_recall(connection: Connection, model: int, queries: int = 100, top:
     return hits / wanted if wanted else 1.0
 
 
-def _conditions(filters):
+def _conditions(connection, filters):
     """The WHERE clause of filters, with its values; empty without."""
     conditions, values = [], {}
     if filters.cameras:
-        conditions.append("camera = ANY(ARRAY(SELECT id FROM cameras WHERE name = ANY(%(cameras)s::text[])))")
-        values["cameras"] = list(filters.cameras)
+        # Numbers, not a subquery: the planner expects as many rows as there are.
+        rows = connection.execute(
+            "SELECT id FROM cameras WHERE name = ANY(%s::text[])", [list(filters.cameras)]
+        ).fetchall()
+        conditions.append("camera = ANY(%(cameras)s::integer[])")
+        values["cameras"] = [number for (number,) in rows]
     if filters.after is not None:
         conditions.append("seen >= %(after)s")
         values["after"] = filters.after
