@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +38,13 @@ class Trace:
         file: the file.
         position: of the run in it, in bytes.
         run: the bytes.
+        needle: what they are a part of.
     """
 
     file: Path
     position: int
     run: bytes
+    needle: bytes
 
 
 @dataclasses.dataclass
@@ -59,7 +61,7 @@ class Scanned:
 
 
 def find_traces(
-    files: Iterable[Path], needles: Sequence[bytes], scanned: Scanned | None = None
+    files: Iterable[Path], needles: Iterable[bytes], scanned: Scanned | None = None
 ) -> Iterator[Trace]:
     """Finds runs of needles in files.
 
@@ -180,10 +182,7 @@ def _filter_places(hashes):
 
 def _groups(needles):
     group, size = [], 0
-    for needle in dict.fromkeys(needles):
-        if group and size + len(needle) > _GROUP:
-            yield group
-            group, size = [], 0
+    for needle in needles:
         # A needle that is larger than a group is split, with an overlap so that no run is lost.
         for start in range(0, max(1, len(needle) - RUN + 1), _GROUP):
             part = needle[start : start + _GROUP + RUN - 1]
@@ -205,7 +204,8 @@ def _in_file(path, wanted, scanned):
             if scanned is not None:
                 scanned.bytes += len(content)
             data = before + content
-            yield from (Trace(path, start + position, run) for position, run in _in_data(data, wanted))
+            for position, run, needle in _in_data(data, wanted):
+                yield Trace(path, start + position, run, needle)
             # The rest of the last aligned blocks, so that a run across the border is found. Alignment stays.
             keep = min(len(data), 2 * RUN) // _BLOCK * _BLOCK
             rest = (len(data) - keep) // _BLOCK * _BLOCK
@@ -218,16 +218,16 @@ def _in_data(data, wanted):
     for position, needle, offset in wanted.long.found(data, words):
         low, high = _extended(data, position, needle, offset)
         if high - low >= RUN:
-            yield low, data[low : low + RUN]
+            yield low, data[low : low + RUN], needle
     words = np.frombuffer(data, np.uint64, len(data) // 8)
     for position, needle, offset in wanted.short.found(data, words):
         low = position - offset
         if low >= 0 and data[low : low + len(needle)] == needle:
-            yield low, needle
+            yield low, needle, needle
     for needle in wanted.tiny:
         low = data.find(needle)
         if low >= 0:
-            yield low, needle
+            yield low, needle, needle
 
 
 def _extended(data, position, needle, offset):
