@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 from typing import Literal
 
 from keras_reid.data.image_limits import objection
+from keras_reid.gallery.protocol import KeptImage
 from keras_reid.utils.errors import UserError, reason
 from keras_reid.utils.files import encoded
 
@@ -14,21 +14,6 @@ Keep = Literal["images", "thumbnails", "nothing"]
 KEEP: tuple[Keep, ...] = ("images", "thumbnails", "nothing")
 THUMBNAIL = 128  # pixels of the longer side
 _QUALITY = {"image": 95, "thumbnail": 85}  # of the JPEG
-
-
-@dataclasses.dataclass(frozen=True)
-class KeptImage:
-    """A picture as the store keeps it.
-
-    Args:
-        hash: SHA-256 of `content`, 32 bytes: equal pictures are kept once.
-        content: a JPEG of the upright pixels, without Exif, XMP, comments or colour profile.
-        kind: "image" or "thumbnail".
-    """
-
-    hash: bytes
-    content: bytes
-    kind: Literal["image", "thumbnail"]
 
 
 def kept_image(contents: bytes, keep: Keep = "thumbnails") -> KeptImage | None:
@@ -59,7 +44,7 @@ def kept_image(contents: bytes, keep: Keep = "thumbnails") -> KeptImage | None:
     if keep == "nothing":
         return None
     picture = _decoded(contents)
-    kind: Literal["image", "thumbnail"] = "image" if keep == "images" else "thumbnail"
+    kind = "image" if keep == "images" else "thumbnail"
     if kind == "thumbnail":
         picture.thumbnail((THUMBNAIL, THUMBNAIL))
     # Colours are not subsampled, so that a picture that is embedded again changes as little as possible.

@@ -150,9 +150,11 @@ def finish_pending(store: PostgresStore, key: Path | None = None) -> list[dict[s
         key: as in `forget`.
 
     Returns:
-        their receipts, which also lie in the folder `receipts` of a private store. Empty if there is nothing to do, or
-        another command is at it.
+        their receipts, which also lie in the folder `receipts` of a private store. Empty if there is nothing to do,
+        another command is at it, or the store is on a server and no key is named.
     """
+    if store.folder is None and key is None:
+        return []
     pending_here = store.database.run(lambda one: one.execute("SELECT 1 FROM pending_erasures").fetchone())
     if not pending_here and not (store.folder is not None and (store.folder / FOLDER).exists()):
         return []
@@ -384,7 +386,7 @@ def _vectors(connection, sightings):
     """The partitions that hold vectors of sightings, and how many these are."""
     partitions, count = [], 0
     identities = _all(connection, "SELECT DISTINCT identity FROM sightings WHERE id = ANY(%s)", sightings)
-    for model in _all(connection, "SELECT id FROM models WHERE %s IS NOT NULL ORDER BY id", []):
+    for (model,) in connection.execute("SELECT id FROM models ORDER BY id").fetchall():
         for partition, some in connection.execute(
             f"SELECT tableoid::regclass::text, count(*) FROM {vectors.table(model)} "
             "WHERE identity = ANY(%s) AND sighting = ANY(%s) GROUP BY 1 ORDER BY 1",

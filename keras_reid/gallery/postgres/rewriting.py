@@ -60,7 +60,7 @@ def rebuild_indexes(connection: Connection) -> None:
         connection: as in `rewrite`.
     """
     for model, dimension in connection.execute(
-        "SELECT id, dimension FROM models WHERE indexed ORDER BY id"
+        "SELECT id, dimension FROM models WHERE recall IS NOT NULL ORDER BY id"
     ).fetchall():
         for number in range(vectors.PARTITIONS):
             row = connection.execute(
