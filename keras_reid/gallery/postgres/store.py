@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+import warnings
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +17,7 @@ from numpy.typing import ArrayLike
 from keras_reid.gallery.model_identity import ModelIdentity
 from keras_reid.gallery.postgres import rows, search, vectors
 from keras_reid.gallery.postgres.connection import Database
+from keras_reid.gallery.postgres.erasure import finish_pending
 from keras_reid.gallery.postgres.migrate import migrate
 from keras_reid.gallery.postgres.private_server import PrivateServer
 from keras_reid.gallery.protocol import Counts, Filters, Found, Identity, NewSighting, Sighting
@@ -65,9 +67,17 @@ class PostgresStore:
                 migrate(connection, self.name, create or self.folder is not None)
             if model is not None:
                 self.database.run(self._settle)
+            self._finish_erasures()
         except BaseException:
             self.close()
             raise
+
+    def _finish_erasures(self):
+        """Those that a kill has cut off. The store opens even if that is not possible at the moment."""
+        try:
+            finish_pending(self)
+        except UserError as error:
+            warnings.warn(str(error), stacklevel=3)
 
     def id(self) -> str:
         """The store's random id."""

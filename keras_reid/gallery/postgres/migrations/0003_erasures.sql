@@ -1,0 +1,13 @@
+-- Erasures whose rows are gone, but whose traces in files are not proven to be. The next command that opens the store
+-- finishes them.
+
+CREATE TABLE pending_erasures (
+    id uuid PRIMARY KEY,
+    begun timestamptz NOT NULL DEFAULT now(),
+    action text NOT NULL,                -- 'forget' or 'expire'
+    subjects uuid[] NOT NULL,
+    counts jsonb NOT NULL,
+    deleted_by xid8 NOT NULL,            -- the transaction that deleted the rows
+    partitions text[] NOT NULL,          -- of vectors, that held some of them
+    indexes text[] NOT NULL DEFAULT '{}' -- definitions of the approximate indexes that are rebuilt
+);
