@@ -17,6 +17,10 @@ SUBCOMMANDS = {
         "keras_reid.gallery.commands.search",
         "find who an image shows, and where else they were seen",
     ),
+    "forget": ("keras_reid.gallery.commands.forget", "erase identities, with a signed receipt"),
+    "expire": ("keras_reid.gallery.commands.expire", "erase sightings that are older than a given age"),
+    "audit": ("keras_reid.gallery.commands.audit", "print what was done to a store, and verify the record"),
+    "verify-receipt": ("keras_reid.gallery.commands.verify_receipt", "verify the receipt of an erasure"),
 }
 _NAMES = "\n".join(f"  {name:<15} {what}" for name, (_, what) in SUBCOMMANDS.items())
 HELP = f"""usage: keras-reid gallery SUBCOMMAND …

@@ -104,9 +104,8 @@ def verified(rows: Iterable[Entry]) -> Iterator[Entry]:
     Example:
         >>> for entry in verified(entries(connection)): ...  # doctest: +SKIP
     """
-    before, number = _BEGINNING, 0
-    for row in rows:
-        number += 1
+    before = _BEGINNING
+    for number, row in enumerate(rows, 1):
         if row.number != number:
             raise UserError(
                 f"the audit is damaged: row {number} is missing. It was removed by somebody with the rights of the "

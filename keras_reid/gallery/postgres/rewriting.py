@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 TABLES = ("sightings", "identities", "images")
-_LOCK_SECONDS = 1  # a search that waits behind us waits for the search before us too: not for longer than this
+_LOCK_SECONDS = (
+    1  # a search that waits behind us waits for the search before us too: not for longer than this
+)
 _PATIENCE = 60.0  # seconds for other transactions
 _POLL = 0.1
 _FILE = re.compile(r"(\d+)(?:_fsm|_vm|_init)?(?:\.\d+)?")
@@ -48,7 +50,9 @@ def rewrite(connection: Connection, partitions: Sequence[str], deleted_by: int, 
         _patiently(connection, f"DROP INDEX IF EXISTS {vectors.index_name(model, number)}", store)
         _patiently(connection, f"VACUUM (FULL) {partition}", store)
     for table in TABLES:
-        _patiently(connection, f"VACUUM (FULL) {table}", store)
+        _patiently(connection, f"VACUUM (FULL, ANALYZE) {table}", store)
+    # The planner's samples of values; those of before are dead rows now.
+    _patiently(connection, "VACUUM (FULL) pg_statistic", store)
     connection.execute("RESET lock_timeout")
     rebuild_indexes(connection)
 

@@ -132,6 +132,8 @@ def build_index(connection: Connection, model: int, number: int, dimension: int)
         f"CREATE INDEX CONCURRENTLY {index_name(model, number)} ON {partition(model, number)} "
         f"USING hnsw ((embedding::halfvec({int(dimension)})) halfvec_ip_ops)",
     )
+    # The planner keeps samples of what an index computes, too.
+    _execute(connection, f"ALTER INDEX {index_name(model, number)} ALTER COLUMN 1 SET STATISTICS 0")
 
 
 def drop_index(connection: Connection, model: int, number: int) -> None:

@@ -11,3 +11,7 @@ CREATE TABLE pending_erasures (
     partitions text[] NOT NULL,          -- of vectors, that held some of them
     indexes text[] NOT NULL DEFAULT '{}' -- definitions of the approximate indexes that are rebuilt
 );
+
+-- The hash of a picture names it: no samples of these for the planner either.
+ALTER TABLE images ALTER COLUMN hash SET STATISTICS 0;
+ALTER TABLE sightings ALTER COLUMN image SET STATISTICS 0;
