@@ -17,6 +17,7 @@ SUBCOMMANDS = {
         "keras_reid.gallery.commands.search",
         "find who an image shows, and where else they were seen",
     ),
+    "check": ("keras_reid.gallery.commands.check", "name the pictures that spoil the gallery"),
     "forget": ("keras_reid.gallery.commands.forget", "erase identities, with a signed receipt"),
     "expire": ("keras_reid.gallery.commands.expire", "erase sightings that are older than a given age"),
     "audit": ("keras_reid.gallery.commands.audit", "print what was done to a store, and verify the record"),

@@ -52,7 +52,11 @@ def files_with(folder, one):
     """The files that hold pieces of a sighting, found by Python alone. `tests/gallery/test_byte_scan.py` is about runs
     at any place; a row that stayed somewhere would show these pieces too."""
     pieces = [one.source.encode(), one.digest]
-    for content in (one.embedding.tobytes(), one.embedding.astype(np.float16).tobytes(), one.image.content[4:]):
+    for content in (
+        one.embedding.tobytes(),
+        one.embedding.astype(np.float16).tobytes(),
+        one.image.content[4:],
+    ):
         pieces += [content[start : start + 32] for start in range(0, len(content) - 31, 256)]
     found = set()
     for file in files_below(folder):

@@ -1,0 +1,75 @@
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_reid.gallery.postgres import audit
+from keras_reid.gallery.postgres.store import PostgresStore
+from tests.gallery import servers
+from tests.gallery.conftest import random_embeddings
+from tests.gallery.postgres.killed import DIM, MODEL
+
+pytestmark = pytest.mark.slow
+WHAT = ("enrol", "forget", "expire")
+KILLS = int(os.environ.get("KERAS_REID_KILLS", "50"))
+
+
+def test_kills_lose_nothing_acknowledged_and_bring_nothing_erased_back():
+    choice = random.Random(0)
+    with servers.open_folder() as place:
+        folder, log = place / "store", place / "log.jsonl"
+        for kill in range(KILLS):
+            run_and_kill(folder, log, WHAT[kill % len(WHAT)], kill, choice)
+            with PostgresStore(folder, MODEL) as store:
+                check(store, log)
+        with PostgresStore(folder, MODEL) as store:
+            assert not (folder / "erasing").exists()
+            assert not store.database.run(
+                lambda one: one.execute("SELECT 1 FROM pending_erasures").fetchone()
+            )
+
+
+def run_and_kill(folder, log, what, seed, choice):
+    before = log.stat().st_size if log.exists() else 0
+    words = [sys.executable, "-m", "tests.gallery.postgres.killed", str(folder), str(log), what, str(seed)]
+    child = subprocess.Popen(words, stderr=subprocess.DEVNULL)
+    while not (log.exists() and log.stat().st_size > before):
+        assert child.poll() is None, "the process ended before it was ready"
+        time.sleep(0.02)
+    time.sleep(choice.uniform(0.05, 6))
+    if choice.random() < 0.3:  # the server too, and first
+        number = int(pathlib.Path(folder, "data", "postmaster.pid").read_text().split()[0])
+        os.kill(number, signal.SIGKILL)
+    child.kill()
+    child.wait()
+
+
+def check(store, log):
+    enrolled, unknown, gone = set(), set(), set()
+    for line in log.read_text().splitlines():
+        event, names = json.loads(line)
+        if event == "enrolled":
+            enrolled |= set(names)
+        elif event in ("forgetting", "expiring"):
+            unknown |= set(names)
+        elif event == "forgotten":
+            gone |= set(names)
+    rows = store.database.run(
+        lambda one: one.execute(
+            "SELECT i.name, count(s.id), count(v.sighting) FROM identities i JOIN sightings s ON s.identity = i.id "
+            "LEFT JOIN vectors_1 v ON v.sighting = s.id GROUP BY 1"
+        ).fetchall()
+    )
+    present = {name for name, _, _ in rows}
+    assert enrolled - unknown - gone <= present
+    assert not present & gone
+    assert all(sightings == vectors == 4 for _, sightings, vectors in rows)
+    assert len(store.search(random_embeddings(1, DIM), top=5)[0]) == min(5, 4 * len(present))
+    with store.database.apart() as connection, connection.transaction():
+        list(audit.verified(audit.entries(connection)))
