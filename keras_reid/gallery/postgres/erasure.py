@@ -165,9 +165,7 @@ def finish_pending(store: PostgresStore, key: Path | None = None) -> list[dict[s
             return []
         for pending in _all_pending(connection):
             private, public = key_of(store, key)
-            print(
-                f"{store.name}: finishing the erasure {pending.id}, which was cut off", file=sys.stderr
-            )
+            print(f"{store.name}: finishing the erasure {pending.id}, which was cut off", file=sys.stderr)
             receipts.append(_finish(store, connection, pending, private, public))
         if store.folder is not None:
             _remove_foreign_needles(store.folder)
@@ -215,7 +213,9 @@ def _delete(store, action, choose):
         if store.folder is not None:
             write_needles(connection, needle_file(store.folder, erasure), looked_for, identities)
         partitions, vector_count = _vectors(connection, sightings)
-        subjects = _all(connection, "SELECT subject::text FROM identities WHERE id = ANY(%s) ORDER BY 1", identities)
+        subjects = _all(
+            connection, "SELECT subject::text FROM identities WHERE id = ANY(%s) ORDER BY 1", identities
+        )
         (images,) = connection.execute(
             "SELECT count(*) FROM images i JOIN (SELECT image, count(*) AS uses FROM sightings WHERE id = ANY(%s) "
             "GROUP BY image) s ON s.image = i.hash WHERE i.uses <= s.uses",
@@ -340,7 +340,9 @@ def _is_explained(connection, trace, folder):
         return True
     for model, dimension in connection.execute("SELECT id, dimension FROM models").fetchall():
         for size, kind in ((4, "vector"), (2, "halfvec")):
-            if len(trace.needle) == size * dimension and _is_vector(connection, model, dimension, kind, trace.needle):
+            if len(trace.needle) == size * dimension and _is_vector(
+                connection, model, dimension, kind, trace.needle
+            ):
                 return True
     try:
         words = run.decode()

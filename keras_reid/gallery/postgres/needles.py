@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 FOLDER = "erasing"  # in the store
 TEXT, IMAGE, VECTOR, HALF, DIGEST = b"T", b"I", b"V", b"H", b"D"
-_START_OF_SCAN = b"\xff\xda"  # of a JPEG; what stands before it is the same in all pictures that the store encodes
+_START_OF_SCAN = (
+    b"\xff\xda"  # of a JPEG; what stands before it is the same in all pictures that the store encodes
+)
 _ROWS = 500  # read at a time
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 TABLES = ("sightings", "identities", "images")
-_LOCK_SECONDS = 1  # a search that waits behind us waits for the search before us too: not for longer than this
+_LOCK_SECONDS = (
+    1  # a search that waits behind us waits for the search before us too: not for longer than this
+)
 _PATIENCE = 60.0  # seconds for other transactions
 _POLL = 0.1
 _FILE = re.compile(r"(\d+)(?:_fsm|_vm|_init)?(?:\.\d+)?")
