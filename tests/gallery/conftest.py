@@ -1,4 +1,4 @@
-"""Stores for the tests: `private_server` and `server` run once for all tests of a worker; each test finds them empty."""
+"""Stores for the tests: `private_server` and `server` run once for a worker; each test finds their stores empty."""
 
 import numpy as np
 import pytest

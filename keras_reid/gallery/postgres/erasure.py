@@ -110,7 +110,7 @@ def forget(store: PostgresStore, identities: Sequence[int | str], key: Path | No
         return numbers, sightings, sightings
 
     receipt = erase(store, "forget", choose, key)
-    assert receipt is not None  # noqa: S101
+    assert receipt is not None
     return receipt
 
 

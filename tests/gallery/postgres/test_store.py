@@ -61,7 +61,7 @@ def test_filters(address):
 
 
 def test_filters_are_checked():
-    with pytest.raises(UserError, match="`after` must have a time zone. Received: 2026-06-01T12:00:00"):
+    with pytest.raises(UserError, match=r"`after` must have a time zone. Received: 2026-06-01T12:00:00"):
         Filters(after=NOON.replace(tzinfo=None))
     with pytest.raises(UserError, match="`before` must be later than `after`"):
         Filters(after=NOON, before=NOON)
@@ -232,7 +232,7 @@ def test_a_search_never_mixes_models(address):
                 ask()
 
 
-@pytest.mark.parametrize("dim", [512, 2021, 2022, 2048])
+@pytest.mark.parametrize("dim", [512, 2022, 2023, 2048])
 def test_a_row_that_fits_a_page_lies_in_it(private_folder, dim):
     model = ModelIdentity("m", "d" * 32, dim)
     with gallery.open(private_folder, model) as store:
@@ -244,7 +244,7 @@ def test_a_row_that_fits_a_page_lies_in_it(private_folder, dim):
                 [vectors.partition(1, 0)],
             ).fetchone()
         )
-        assert storage == ("p" if dim < 2022 else "e")
+        assert storage == ("p" if dim < 2023 else "e")
         found = store.search(rows, top=1)
         assert [one.distance for (one,) in found] == pytest.approx([0, 0, 0], abs=1e-6)
 
@@ -279,12 +279,12 @@ def test_the_index_finds_what_an_exact_search_finds(address, monkeypatch):
                 assert [one.distance for one in other] == sorted(one.distance for one in other)
                 exactly = {found.sighting: found.distance for found in one}
                 assert all(exactly.get(found.sighting, found.distance) == found.distance for found in other)
-        plan = store.database.run(
-            lambda connection: connection.execute(
+        with store.database.apart() as connection:
+            connection.execute("SET enable_seqscan = off")
+            plan = connection.execute(
                 f"EXPLAIN SELECT 1 FROM vectors_1 ORDER BY embedding::halfvec({DIM}) <#> %s::halfvec({DIM}) LIMIT 10",
                 [str(rows[0].tolist())],
             ).fetchall()
-        )
         assert any("_hnsw" in line for (line,) in plan)
         store.add([NewSighting(random_embeddings(1, seed=9)[0], source="later")])
         assert store.search(random_embeddings(1, seed=9), top=1)[0][0].source == "later"
@@ -303,7 +303,7 @@ def test_the_password_is_in_no_message(server, server_url):
     store = PostgresStore(server_url, MODEL)
     assert store.name == server_url.replace(":secret", "")
     store.close()
-    with pytest.raises(UserError, match="the database refuses: .*password authentication failed") as refused:
+    with pytest.raises(UserError, match=r"the database refuses: .*password authentication failed") as refused:
         PostgresStore(server.url(password="wrong"), MODEL)
     assert "wrong" not in str(refused.value)
     with pytest.raises(UserError, match='database "nowhere" does not exist'):
@@ -311,7 +311,7 @@ def test_the_password_is_in_no_message(server, server_url):
 
 
 def test_there_must_be_a_store_to_search(server_url):
-    with pytest.raises(UserError, match="there is no store. `keras-reid gallery enrol` makes one"):
+    with pytest.raises(UserError, match=r"there is no store. `keras-reid gallery enrol` makes one"):
         gallery.open(server_url, MODEL, create=False)
 
 
@@ -320,6 +320,6 @@ def test_a_server_that_forbids_making_a_store(server, server_url):
         connection.execute("DROP ROLE IF EXISTS guest")
         connection.execute("CREATE ROLE guest LOGIN PASSWORD 'secret'")
     with pytest.raises(
-        UserError, match="the database does not let this user make a store .*CREATE EXTENSION vector"
+        UserError, match=r"the database does not let this user make a store .*CREATE EXTENSION vector"
     ):
         PostgresStore(server_url.replace("admin", "guest"), MODEL)
