@@ -21,6 +21,8 @@ T = TypeVar("T")
 _MOST = 8  # connections of a process
 _PATIENCE = 60.0  # seconds; a database that restarts or fails over is away for less
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 2.0
+_POOL_SECONDS = 2.0  # to get a connection; then we ask why there is none
+_SILENT = 1.0  # seconds of waiting that are not worth a word
 
 
 class Database:
@@ -58,7 +60,7 @@ class Database:
             min_size=0,
             max_size=_MOST,
             open=False,
-            timeout=5,
+            timeout=_POOL_SECONDS,
             reconnect_timeout=1,
             configure=_configure,
             kwargs={"application_name": "keras_reid", "connect_timeout": 5},
@@ -114,17 +116,24 @@ class Database:
         self._pool.close()
 
     def _transaction(self, work):
+        psycopg, psycopg_pool = _client()
         if self._pool.closed:
             self._pool.open()
-        with self._pool.connection() as connection, connection.transaction():
-            return work(connection)
+        try:
+            with self._pool.connection() as connection, connection.transaction():
+                return work(connection)
+        except psycopg_pool.PoolTimeout:
+            psycopg.connect(
+                self._address(), connect_timeout=5
+            ).close()  # fails for the reason that the pool keeps
+            raise
 
     def _patiently(self, attempt):
         import psycopg
         from psycopg import errors
         from psycopg_pool import PoolTimeout
 
-        end, wait, said = time.monotonic() + self._patience, _FIRST_WAIT, False
+        start, wait, said = time.monotonic(), _FIRST_WAIT, False
         lost: Exception
         while True:
             away = False
@@ -141,12 +150,12 @@ class Database:
                 if not _is_away(error):
                     raise UserError(f"{self.store}: the database refuses: {_line(error)}") from None
                 lost, away = error, True
-                if not said and wait > 1:
+                if not said and time.monotonic() - start > _SILENT:
                     print(f"{self.store}: the database is away ({_line(error)}); waiting", file=sys.stderr)
                     said = True
             except (errors.InsufficientPrivilege, errors.DataError, errors.ReadOnlySqlTransaction) as error:
                 raise UserError(f"{self.store}: the database refuses: {_line(error)}") from None
-            if time.monotonic() + wait > end:
+            if time.monotonic() + wait > start + self._patience:
                 raise UserError(
                     f"{self.store}: the database does not answer: {_line(lost)}. Nothing was changed by what did not "
                     "finish. Repeat the command once the database is back."

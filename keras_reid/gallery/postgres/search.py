@@ -18,6 +18,7 @@ EXACT_ROWS = 20_000  # that filters leave: up to here looking at each is as fast
 _CANDIDATES = 4  # times `top`, which the exact distances put in order
 _LEAST = 40  # candidates
 _BREADTH = 100  # candidates that a partition's index keeps at a time (ef_search)
+_BROADEST = 400  # under a filter, which drops most of them
 _LONGEST_SCAN = 40_000  # vectors that a partition's index looks at before it gives up on a filter
 
 
@@ -46,11 +47,16 @@ def search(
         f"SELECT sighting, identity, camera, seen, embedding <#> %(query)s::vector AS product FROM {name}{where} "
         "ORDER BY product, sighting LIMIT %(top)s"
     )
-    if approximate and not (where and _expected(connection, name, where, values) <= EXACT_ROWS):
+    breadth = _breadth(connection, name, where, values) if approximate else None
+    if breadth is not None:
         connection.execute(
             "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', %s, true), "
             "set_config('hnsw.max_scan_tuples', %s, true), set_config('enable_seqscan', 'off', true)",
-            [str(max(_BREADTH, top)), "relaxed_order" if where else "off", str(_LONGEST_SCAN)],
+            [
+                str(min(max(breadth, top), 1000)),
+                "relaxed_order" if where or top > breadth else "off",
+                str(max(_LONGEST_SCAN, 10 * top)),
+            ],
         )
         half = f"halfvec({len(query)})"
         values["half"] = values[
@@ -119,13 +125,26 @@ def _conditions(connection, filters):
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), values
 
 
-def _expected(connection, name, where, values):
-    """How many rows the planner expects filters to leave."""
+def _breadth(connection, name, where, values):
+    """How many candidates each partition's index shall keep; None if an exact search is as fast.
+
+    A filter leaves few of the candidates: the rarer what it lets through, the more are needed for the same recall.
+    """
+    if not where:
+        return _BREADTH
     row = connection.execute(
         f"EXPLAIN (FORMAT JSON) SELECT 1 FROM {name}{where}", values, prepare=False
     ).fetchone()
     plan: Any = row[0] if isinstance(row[0], list) else json.loads(row[0])
-    return plan[0]["Plan"]["Plan Rows"]
+    expected = plan[0]["Plan"]["Plan Rows"]
+    if expected <= EXACT_ROWS:
+        return None
+    (total,) = connection.execute(
+        "SELECT sum(reltuples) FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid "
+        "WHERE inhparent = %s::regclass",
+        [name],
+    ).fetchone()
+    return min(round(_BREADTH * max(1.0, total / expected) ** 0.5), _BROADEST)
 
 
 def _literal(query):

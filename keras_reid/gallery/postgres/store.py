@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_reid.gallery.model_identity import ModelIdentity
-from keras_reid.gallery.postgres import rows, search, vectors
+from keras_reid.gallery.postgres import audit, rows, search, vectors
 from keras_reid.gallery.postgres.connection import Database
 from keras_reid.gallery.postgres.erasure import finish_pending
 from keras_reid.gallery.postgres.migrate import migrate
@@ -119,8 +119,13 @@ class PostgresStore:
 
         def work(connection):
             model = self._active_of_ours(connection)
-            ids, _ = rows.add_rows(connection, model, sightings, embeddings)
+            ids, identities = rows.add_rows(connection, model, sightings, embeddings)
             added[:] = [number for number in ids if number is not None]
+            if added:
+                subjects = connection.execute(
+                    "SELECT subject FROM identities WHERE id = ANY(%s) ORDER BY id", [list(identities)]
+                ).fetchall()
+                audit.append(connection, "enrol", [one for (one,) in subjects], {"sightings": len(added)})
             return ids
 
         def was_done(connection):
@@ -363,8 +368,20 @@ def _check_record(one):
         text = getattr(one, what)
         if isinstance(text, str) and "\0" in text:
             raise UserError(f"{one.source!r}: its {what} must not hold a zero byte.")
+        if isinstance(text, str) and not _is_unicode(text):
+            raise UserError(
+                f"{one.source!r}: its {what} must be text that UTF-8 can hold. Received: {text!r}"
+            )
     if isinstance(one.identity, str) and not one.identity.strip():
         raise UserError(f"{one.source}: the name of its identity is empty. None makes one without a name.")
+
+
+def _is_unicode(text):
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a pair, or a byte of a file name that is not UTF-8
+        return False
+    return True
 
 
 def _json(value):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from psycopg import Connection
 
-PARTITIONS = 8
+PARTITIONS = 4  # each has a graph to search, so more make searches slower, and fewer make erasing slower
 _PAGE = 8152  # bytes that a row of a page of PostgreSQL may have, with its header
 _OTHERS = 24 + 8 + 8 + 8 + 8 + 8  # bytes of a row besides the numbers of its embedding, at most
 _LONGEST_INDEXED = 4000  # numbers of a halfvec that HNSW takes
@@ -121,8 +121,8 @@ def build_index(connection: Connection, model: int, number: int, dimension: int)
     rows = connection.execute(
         f"SELECT count(*) FROM {partition(model, number)}"  # type: ignore[arg-type]
     ).fetchone()
-    # The graph is built in memory: half precision, and about 300 bytes for the links of each row.
-    megabytes = 64 + (rows[0] if rows else 0) * (2 * dimension + 400) * 5 // 4 // 2**20
+    # The graph is built in memory, or many times slower: half precision, and up to 1000 bytes of links for each row.
+    megabytes = 64 + (rows[0] if rows else 0) * (2 * dimension + 1000) * 5 // 4 // 2**20
     _execute(connection, f"SET maintenance_work_mem = '{min(megabytes, 4096)}MB'")
     # Workers share the graph in shared memory, of which containers have 64 MB.
     workers = 0 if _shared_memory() < 2 * megabytes * 2**20 else min(os.cpu_count() or 1, 8) - 1
