@@ -66,8 +66,9 @@ def find_traces(
 ) -> Iterator[Trace]:
     """Finds runs of needles in files.
 
-    Of a needle of at least 64 bytes, any run of 64 bytes counts, at any position; of a shorter one, the whole. Needles
-    of fewer than 8 bytes are passed over, and so are short ones of fewer than 4 different bytes, and blocks with fewer than 6 changes from byte to byte, such as zeros.
+    Of a needle of at least 64 bytes, any run of 64 bytes counts, at any position; of a shorter one, the whole. Passed
+    over are needles of fewer than 8 bytes, short ones of fewer than 4 different bytes, and blocks with fewer than 6
+    changes from byte to byte, such as zeros.
 
     Time: reading the files once for each 8 MiB of needles, at about 1 GB/s. Memory: about 300 MB at most.
 
