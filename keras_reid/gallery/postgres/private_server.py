@@ -193,7 +193,8 @@ class PrivateServer:
             )
             self._write(data / "postgresql.conf", f"{_SETTINGS}shared_buffers = {_buffers()}MB\n", "a")
             self._write(data / "pg_hba.conf", f"local all all peer map={_MAP}\n")
-            names = {pwd.getpwuid(os.geteuid()).pw_name, pwd.getpwuid(data.stat().st_uid).pw_name}
+            # Root may become the owner anyway, so it need not.
+            names = {pwd.getpwuid(user).pw_name for user in (os.geteuid(), data.stat().st_uid, 0)}
             lines = [f'{_MAP} "{_doubled(name)}" {ROLE}\n' for name in sorted(names)]
             self._write(data / "pg_ident.conf", "".join(lines))
             self._start()
