@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "check": ("keras_reid.gallery.commands.check", "name the pictures that spoil the gallery"),
     "forget": ("keras_reid.gallery.commands.forget", "erase identities, with a signed receipt"),
     "expire": ("keras_reid.gallery.commands.expire", "erase sightings that are older than a given age"),
+    "reembed": ("keras_reid.gallery.commands.reembed", "switch a store to another model"),
     "export": ("keras_reid.gallery.commands.export", "write everything into a folder that others can read"),
     "import": ("keras_reid.gallery.commands.import_", "enrol what another store has exported"),
     "backup": ("keras_reid.gallery.commands.backup", "write a store into one file"),
