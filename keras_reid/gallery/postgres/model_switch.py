@@ -165,7 +165,7 @@ def _check_pictures(store, thumbnails):
     if lacking:
         raise UserError(
             f"{store.name}: of {lacking} sightings, such as {example}, neither the source file nor a picture is left, "
-            "so they cannot be embedded again. Enrol with --keep images, allow kept thumbnails with --thumbnails, or add "
+            "so they cannot be embedded again. Enrol with --keep images, allow thumbnails with --thumbnails, or add "
             "--leave-out: then these are not found any more"
         )
 
