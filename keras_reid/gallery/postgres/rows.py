@@ -40,7 +40,8 @@ def add_rows(
     for place, one in enumerate(sightings):
         if one.digest is None or one.digest not in taken:
             new.append(place)
-            taken |= {one.digest} - {None}
+            if one.digest is not None:
+                taken.add(one.digest)
     ids: list[int | None] = [None] * len(sightings)
     if not new:
         return ids, set()

@@ -75,7 +75,7 @@ def search(
         values,
         prepare=False,  # a plan for these very filters
     ).fetchall()
-    return [Found(*row[:6], distance=max(0.0, row[6])) for row in rows]
+    return [Found(*row[:6], max(0.0, row[6])) for row in rows]
 
 
 def measured_recall(connection: Connection, model: int, queries: int = 100, top: int = 10) -> float:
