@@ -13,6 +13,7 @@ from keras_reid.evaluation.analysis.impostor_ceiling import impostor_ceiling
 from keras_reid.evaluation.analysis.suspect_identities import suspect_identities
 
 SOMEBODY_ELSE, IMPOSTORS = "looks like somebody else", "near to many"
+_FEWEST = 20  # pictures with others of their identity, which say how alike pictures of one identity are
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +45,7 @@ def spoiling_references(
 
     1. Pictures that look like another identity and not like their own, by `suspect_identities`.
     2. Pictures that are alone in their identity, and as near to the mean of another as half of all pictures are to the
-       mean of the others of their own identity: two identities may be one.
+       mean of the others of their own identity, if at least 20 have such: two identities may be one.
     3. Among the rest, pictures that are near to many identities, by `impostor_ceiling`: blurred, dark or cropped ones,
        which every query finds.
 
@@ -96,7 +97,7 @@ def _alone(vectors, labels, names):
     sizes = np.bincount(labels)
     several = np.flatnonzero(sizes[labels] > 1)
     alone = np.flatnonzero(sizes[labels] == 1)
-    if not len(several) or not len(alone):
+    if len(several) < _FEWEST or not len(alone):
         return []
     sums = np.zeros((len(names), vectors.shape[1]), np.float32)
     np.add.at(sums, labels, vectors)
