@@ -20,6 +20,7 @@ import pwd
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -39,6 +40,9 @@ MARKER = "gallery.json"
 ROLE, DATABASE = "keras_reid", "gallery"
 _VERSION = 1  # of this folder's layout
 _SECONDS = 300  # to start or to stop; recovery after a kill reads what was written since the last checkpoint
+_STUCK_SECONDS = (
+    15  # after which a server that neither runs nor ends is killed; no command stops it meanwhile
+)
 _LONGEST_SOCKET = 100  # bytes of a socket's path; Linux allows 107, macOS 103
 _SOCKET = ".s.PGSQL.5432"
 _PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # a path that both libpq and the server read as one folder
@@ -75,6 +79,8 @@ log_checkpoints = off
 log_autovacuum_min_duration = -1
 log_temp_files = -1
 track_activities = off
+# Searches read what is cached; workers for reading would only add a way round.
+io_method = sync
 # Vectors lie in memory or on an SSD.
 random_page_cost = 1.1
 jit = off
@@ -215,11 +221,14 @@ class PrivateServer:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _ensure_running(self):
-        end = time.monotonic() + _SECONDS
-        while self._process() is not None:  # it may be recovering
+        start = time.monotonic()
+        while (process := self._process()) is not None:  # it may be recovering
             if self._answers():
                 return
-            if time.monotonic() > end:
+            if self._status() == "stopping" and time.monotonic() > start + _STUCK_SECONDS:
+                # PostgreSQL 18 may hang so after a full disk has ended its recovery. Its data are safe from a kill.
+                os.kill(process, signal.SIGKILL)
+            if time.monotonic() > start + _SECONDS:
                 raise UserError(f"{self.folder}: the database does not answer: look at {self.folder / 'log'}")
             time.sleep(0.1)
         self._start()
@@ -300,7 +309,11 @@ class PrivateServer:
                 one.connect(str(self._socket_folder() / _SOCKET))
             except OSError:
                 return False
-        return len(self._lines()) > 7 and self._lines()[7].strip() == "ready"
+        return self._status() == "ready"
+
+    def _status(self):
+        lines = self._lines()
+        return lines[7].strip() if len(lines) > 7 else ""
 
     def _write(self, path, text, mode="w"):
         with open(path, mode, encoding="utf-8") as file:
@@ -327,7 +340,13 @@ class PrivateServer:
             said.seek(0)
             words = said.read().decode("utf-8", "replace")
         if finished.returncode:
-            raise UserError(f"{self.folder}: {program} failed: {_last_words(words, self._log())}")
+            why = _last_words(words, self._log())
+            if says_full(why):
+                raise UserError(
+                    f"{self.folder}: the disk is full, and the database cannot run: {why}. What was acknowledged is "
+                    "kept. Make room, and repeat the command."
+                )
+            raise UserError(f"{self.folder}: {program} failed: {why}")
 
     def _log(self):
         try:
