@@ -20,7 +20,6 @@ import pwd
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -40,9 +39,6 @@ MARKER = "gallery.json"
 ROLE, DATABASE = "keras_reid", "gallery"
 _VERSION = 1  # of this folder's layout
 _SECONDS = 300  # to start or to stop; recovery after a kill reads what was written since the last checkpoint
-_STUCK_SECONDS = (
-    15  # after which a server that neither runs nor ends is killed; no command stops it meanwhile
-)
 _LONGEST_SOCKET = 100  # bytes of a socket's path; Linux allows 107, macOS 103
 _SOCKET = ".s.PGSQL.5432"
 _PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # a path that both libpq and the server read as one folder
@@ -79,8 +75,6 @@ log_checkpoints = off
 log_autovacuum_min_duration = -1
 log_temp_files = -1
 track_activities = off
-# Searches read what is cached; workers for reading would only add a way round.
-io_method = sync
 # Vectors lie in memory or on an SSD.
 random_page_cost = 1.1
 jit = off
@@ -222,12 +216,9 @@ class PrivateServer:
 
     def _ensure_running(self):
         start = time.monotonic()
-        while (process := self._process()) is not None:  # it may be recovering
+        while self._process() is not None:  # it may be recovering
             if self._answers():
                 return
-            if self._status() == "stopping" and time.monotonic() > start + _STUCK_SECONDS:
-                # PostgreSQL 18 may hang so after a full disk has ended its recovery. Its data are safe from a kill.
-                os.kill(process, signal.SIGKILL)
             if time.monotonic() > start + _SECONDS:
                 raise UserError(f"{self.folder}: the database does not answer: look at {self.folder / 'log'}")
             time.sleep(0.1)
@@ -309,11 +300,8 @@ class PrivateServer:
                 one.connect(str(self._socket_folder() / _SOCKET))
             except OSError:
                 return False
-        return self._status() == "ready"
-
-    def _status(self):
         lines = self._lines()
-        return lines[7].strip() if len(lines) > 7 else ""
+        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _write(self, path, text, mode="w"):
         with open(path, mode, encoding="utf-8") as file:
