@@ -20,6 +20,11 @@ SUBCOMMANDS = {
     "check": ("keras_reid.gallery.commands.check", "name the pictures that spoil the gallery"),
     "forget": ("keras_reid.gallery.commands.forget", "erase identities, with a signed receipt"),
     "expire": ("keras_reid.gallery.commands.expire", "erase sightings that are older than a given age"),
+    "reembed": ("keras_reid.gallery.commands.reembed", "switch a store to another model"),
+    "export": ("keras_reid.gallery.commands.export", "write everything into a folder that others can read"),
+    "import": ("keras_reid.gallery.commands.import_", "enrol what another store has exported"),
+    "backup": ("keras_reid.gallery.commands.backup", "write a store into one file"),
+    "restore": ("keras_reid.gallery.commands.restore", "make a new store of a backup"),
     "audit": ("keras_reid.gallery.commands.audit", "print what was done to a store, and verify the record"),
     "verify-receipt": ("keras_reid.gallery.commands.verify_receipt", "verify the receipt of an erasure"),
 }

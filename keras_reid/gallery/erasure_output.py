@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ def check_receipt_file(path: Path | None) -> None:
 
 
 def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None) -> None:
-    """Writes the receipt to `path`, and says what was erased and where the receipt is."""
+    """Writes the receipt to `path`, and says what was erased and where the receipt is; prints it if it is nowhere."""
     from keras_reid.gallery.postgres.erasure import RECEIPTS
 
     counts, scan = receipt["counts"], receipt["scan"]
@@ -43,5 +44,7 @@ def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None)
         path = store.folder / RECEIPTS / f"{receipt['erasure']}.json"
     elif path is not None:
         write_json(path, receipt)
-    if path is not None:
+    if path is None:  # a store on a server keeps no copy
+        print(json.dumps(receipt, indent=2))
+    else:
         print(f"receipt: {path}")

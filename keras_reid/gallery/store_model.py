@@ -52,6 +52,22 @@ def open_with_model(
     Raises:
         UserError: see `find_model_file`, `load_model` and `PostgresStore`.
     """
+    embedder, identity, calibration = embedder_of(run_or_model, trust_code, batch_size)
+    with PostgresStore(store, identity, create) as opened:
+        yield Opened(opened, embedder, calibration)
+
+
+def embedder_of(
+    run_or_model: str, trust_code: bool = False, batch_size: int = 64
+) -> tuple[Embedder, ModelIdentity, Calibration | None]:
+    """Loads a model from disk: its embedder, what a store knows of it, and its calibration.
+
+    Args:
+        run_or_model, trust_code, batch_size: as for `open_with_model`.
+
+    Raises:
+        UserError: see `find_model_file` and `load_model`.
+    """
     file = find_model_file(run_or_model)
     command_line.load_tensorflow()
     from keras_reid.embedding import Embedder
@@ -63,6 +79,4 @@ def open_with_model(
     calibration = Calibration.from_metadata(model.metadata) if model.metadata.get(KEY) else None
     flip = bool(calibration and calibration.flip)
     embedder = Embedder(model, flip=flip, batch_size=batch_size, fingerprint=fingerprint(file))
-    identity = ModelIdentity.of(embedder, run_or_model, flip)
-    with PostgresStore(store, identity, create) as opened:
-        yield Opened(opened, embedder, calibration)
+    return embedder, ModelIdentity.of(embedder, run_or_model, flip), calibration

@@ -47,7 +47,7 @@ def test_short_texts_are_found_as_a_whole(tmp_path, size):
 
 
 def test_zeros_are_no_trace(tmp_path):
-    assert not found(tmp_path, bytes(8192), bytes(2048), b"\x00" * 64 + noise(2048))
+    assert not found(tmp_path, bytes(8192), bytes(2048), b"\x00" * 64 + noise(2048), bytes(32), b"-" * 10)
     sparse = np.where(np.random.default_rng(0).random(512) < 0.5, 0, 1.2345).astype(np.float32)
     sparse *= np.random.default_rng(1).random(512).astype(np.float32)
     assert found(tmp_path, bytes(100) + sparse.tobytes() + bytes(100), sparse.tobytes())

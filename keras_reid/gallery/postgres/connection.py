@@ -66,6 +66,11 @@ class Database:
             kwargs={"application_name": "keras_reid", "connect_timeout": 5},
         )
 
+    @property
+    def address(self) -> str:
+        """The present connection string, which may hold a password."""
+        return self._address()
+
     def run(
         self,
         work: Callable[[Connection], T],

@@ -301,8 +301,8 @@ def _remove_traces(store, connection, pending):
     file = trace.file.relative_to(store.folder)
     raise UserError(
         f"{store.name}: the rows are deleted, but {file} still holds bytes of theirs at {trace.position}: no receipt "
-        "is issued. The next command that opens the store tries again; if it stays, a copy was made outside the store's "
-        "tables: remove it"
+        "is issued. The next command that opens the store tries again. If it stays, somebody has put a copy there: "
+        "remove it"
     )
 
 

@@ -57,7 +57,9 @@ def write_needles(
 
 
 def read_needles(path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """`(kind, bytes)` of what was written. Of a record that a kill has cut off, nothing."""
+    """`(kind, bytes)` of what was written. Nothing of a record that a kill has cut off, or in a restored store."""
+    if not path.exists():
+        return
     with open_plain(path) as file:
         while len(head := file.read(9)) == 9:
             length = int.from_bytes(head[1:], "little")

@@ -53,6 +53,8 @@ def create(connection: Connection, model: int, dimension: int) -> None:
         f"CREATE TABLE {name} (sighting bigint NOT NULL, identity bigint NOT NULL, camera integer, seen timestamptz, "
         f"embedding vector({int(dimension)}) NOT NULL) PARTITION BY HASH (identity)",
     )
+    # Statistics would keep samples of what was erased: of the whole, and below of each partition.
+    _execute(connection, f"ALTER TABLE {name} ALTER COLUMN embedding SET STATISTICS 0")
     # Where a row fits a page, reading it is one step instead of three. Floats do not compress.
     storage = "PLAIN" if 4 * dimension + _OTHERS <= _PAGE else "EXTERNAL"
     for number in range(PARTITIONS):
@@ -61,7 +63,6 @@ def create(connection: Connection, model: int, dimension: int) -> None:
             connection,
             f"CREATE TABLE {part} PARTITION OF {name} FOR VALUES WITH (MODULUS {PARTITIONS}, REMAINDER {number})",
         )
-        # Statistics would keep samples of what was erased.
         _execute(
             connection,
             f"ALTER TABLE {part} ALTER COLUMN embedding SET STORAGE {storage}, "

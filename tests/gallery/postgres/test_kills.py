@@ -12,11 +12,10 @@ import pytest
 from keras_reid.gallery.postgres import audit
 from keras_reid.gallery.postgres.store import PostgresStore
 from tests.gallery import servers
-from tests.gallery.conftest import random_embeddings
-from tests.gallery.postgres.killed import DIM, MODEL
+from tests.gallery.postgres.killed import active, embed
 
 pytestmark = pytest.mark.slow
-WHAT = ("enrol", "forget", "expire")
+WHAT = ("enrol", "forget", "expire", "reembed")
 KILLS = int(os.environ.get("KERAS_REID_KILLS", "50"))
 
 
@@ -26,9 +25,10 @@ def test_kills_lose_nothing_acknowledged_and_bring_nothing_erased_back():
         folder, log = place / "store", place / "log.jsonl"
         for kill in range(KILLS):
             run_and_kill(folder, log, WHAT[kill % len(WHAT)], kill, choice)
-            with PostgresStore(folder, MODEL) as store:
-                check(store, log)
-        with PostgresStore(folder, MODEL) as store:
+            model = active(folder)
+            with PostgresStore(folder, model) as store:
+                check(store, model, log)
+        with PostgresStore(folder) as store:
             assert not (folder / "erasing").exists()
             assert not store.database.run(
                 lambda one: one.execute("SELECT 1 FROM pending_erasures").fetchone()
@@ -50,7 +50,7 @@ def run_and_kill(folder, log, what, seed, choice):
     child.wait()
 
 
-def check(store, log):
+def check(store, model, log):
     enrolled, unknown, gone = set(), set(), set()
     for line in log.read_text().splitlines():
         event, names = json.loads(line)
@@ -60,16 +60,22 @@ def check(store, log):
             unknown |= set(names)
         elif event == "forgotten":
             gone |= set(names)
+    number = store.database.run(lambda one: one.execute("SELECT id FROM models WHERE active").fetchone()[0])
     rows = store.database.run(
         lambda one: one.execute(
             "SELECT i.name, count(s.id), count(v.sighting) FROM identities i JOIN sightings s ON s.identity = i.id "
-            "LEFT JOIN vectors_1 v ON v.sighting = s.id GROUP BY 1"
+            f"LEFT JOIN vectors_{number} v ON v.sighting = s.id GROUP BY 1"
         ).fetchall()
     )
     present = {name for name, _, _ in rows}
     assert enrolled - unknown - gone <= present
     assert not present & gone
     assert all(sightings == vectors == 4 for _, sightings, vectors in rows)
-    assert len(store.search(random_embeddings(1, DIM), top=5)[0]) == min(5, 4 * len(present))
+    # A picture is found by its embedding of the store's model: no other model's is among them.
+    pictures = store.database.run(
+        lambda one: one.execute("SELECT bytes FROM images ORDER BY md5(hash) LIMIT 20").fetchall()
+    )
+    for found in store.search(embed(model, [bytes(one) for (one,) in pictures]), top=1):
+        assert found[0].distance < 1e-5
     with store.database.apart() as connection, connection.transaction():
         list(audit.verified(audit.entries(connection)))
