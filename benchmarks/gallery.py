@@ -4,8 +4,9 @@
 
 Fills a new private store with synthetic embeddings, then searches it, one query at a time, through
 `PostgresStore.search`. Each size runs in a separate process and adds its row to benchmarks/results/gallery.csv; rows
-that exist for the same machine are skipped. gallery.png shows how times grow. The million takes half an hour and 6 GB of disk
-on two idle cores. With `--stores FOLDER` the stores are kept there, and those that are there are searched again.
+that exist for the same machine are skipped. gallery.png shows how times grow. The million takes half an hour and 6 GB
+of disk on two idle cores. With `--stores FOLDER` the stores are kept there
+(those there are searched again).
 
 The embeddings are clustered: 20 sightings of each identity, with a cosine of about 0.5 among them. The centres of the
 identities lie in 64 of the dimensions, as those of trained models do; the rest is noise in all of them. There are ten

@@ -45,7 +45,7 @@ class Database:
         revive: Callable[[], None] | None = None,
         patience: float = _PATIENCE,
     ) -> None:
-        psycopg, pool = _client()
+        psycopg, pool = client()
         self.store = store
         self._address = address if callable(address) else lambda: address
         self._revive, self._patience = revive, patience
@@ -53,8 +53,8 @@ class Database:
             psycopg.conninfo.conninfo_to_dict(self._address())
         except psycopg.ProgrammingError as error:
             raise UserError(f"{store}: is not the address of a database: {_line(error)}") from None
-        # The pool reports each failed attempt; what matters of it becomes our error.
-        logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
+        # psycopg reports each failed attempt; what matters of it becomes our error.
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())
         self._pool = pool.ConnectionPool(
             self._address,
             min_size=0,
@@ -107,7 +107,7 @@ class Database:
         Raises:
             UserError: as `run`.
         """
-        psycopg, _ = _client()
+        psycopg, _ = client()
 
         def connect():
             connection = psycopg.connect(self._address(), autocommit=True, connect_timeout=5)
@@ -121,7 +121,7 @@ class Database:
         self._pool.close()
 
     def _transaction(self, work):
-        psycopg, psycopg_pool = _client()
+        psycopg, psycopg_pool = client()
         if self._pool.closed:
             self._pool.open()
         try:
@@ -176,7 +176,12 @@ def _configure(connection):
         set_path(connection)
 
 
-def _client():
+def client() -> tuple[Any, Any]:
+    """The modules `psycopg` and `psycopg_pool`.
+
+    Raises:
+        UserError: they are not installed.
+    """
     try:
         import psycopg
         import psycopg_pool

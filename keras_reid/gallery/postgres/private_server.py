@@ -215,11 +215,11 @@ class PrivateServer:
             connection.execute(f"CREATE DATABASE {DATABASE}")
 
     def _ensure_running(self):
-        end = time.monotonic() + _SECONDS
+        start = time.monotonic()
         while self._process() is not None:  # it may be recovering
             if self._answers():
                 return
-            if time.monotonic() > end:
+            if time.monotonic() > start + _SECONDS:
                 raise UserError(f"{self.folder}: the database does not answer: look at {self.folder / 'log'}")
             time.sleep(0.1)
         self._start()
@@ -300,7 +300,8 @@ class PrivateServer:
                 one.connect(str(self._socket_folder() / _SOCKET))
             except OSError:
                 return False
-        return len(self._lines()) > 7 and self._lines()[7].strip() == "ready"
+        lines = self._lines()
+        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _write(self, path, text, mode="w"):
         with open(path, mode, encoding="utf-8") as file:
@@ -327,7 +328,13 @@ class PrivateServer:
             said.seek(0)
             words = said.read().decode("utf-8", "replace")
         if finished.returncode:
-            raise UserError(f"{self.folder}: {program} failed: {_last_words(words, self._log())}")
+            why = _last_words(words, self._log())
+            if says_full(why):
+                raise UserError(
+                    f"{self.folder}: the disk is full, and the database cannot run: {why}. What was acknowledged is "
+                    "kept. Make room, and repeat the command."
+                )
+            raise UserError(f"{self.folder}: {program} failed: {why}")
 
     def _log(self):
         try:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from keras_reid.gallery.model_identity import ModelIdentity
 from keras_reid.gallery.postgres import audit, rows, search, vectors
-from keras_reid.gallery.postgres.connection import Database
+from keras_reid.gallery.postgres.connection import Database, client
 from keras_reid.gallery.postgres.erasure import finish_pending
 from keras_reid.gallery.postgres.migrate import migrate
 from keras_reid.gallery.postgres.private_server import PrivateServer
@@ -53,6 +53,7 @@ class PostgresStore:
         create: bool = True,
         patience: float = 60.0,
     ) -> None:
+        client()  # or say that it is missing before a server is started
         self._server: PrivateServer | None = None
         self.name = shown(address)
         self.folder = None if is_url(address) else Path(address)

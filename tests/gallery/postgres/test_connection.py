@@ -1,5 +1,7 @@
 """A database that goes away, comes back, is full, or refuses."""
 
+import contextlib
+import subprocess
 import threading
 import time
 
@@ -52,14 +54,14 @@ def test_a_message_is_one_line():
     assert _line(psycopg.OperationalError("a\n\tb  c")) == "a b c"
 
 
-@medium
-def test_a_restart_is_waited_for(server, server_url, capsys):
+@pytest.mark.parametrize("seconds", [pytest.param(3, marks=medium), pytest.param(30, marks=pytest.mark.slow)])
+def test_a_restart_is_waited_for(server, server_url, capsys, seconds):
     """Searches and enrolments that come while the database is away are done once it is back, each once."""
     with gallery.open(server_url, MODEL) as store:
         rows = random_embeddings(3)
         store.add([NewSighting(rows[0], "before")])
         server.stop("immediate")
-        back = threading.Timer(3, server.start)
+        back = threading.Timer(seconds, server.start)
         back.start()
         try:
             (number,) = store.add([NewSighting(rows[1], "during")])
@@ -102,6 +104,39 @@ def test_a_full_disk_is_one_line(server_url):
             UserError, match=r"the disk of the database is full: could not extend file .* Make room"
         ):
             store.database.run(full)
+
+
+@pytest.mark.slow
+def test_a_disk_that_fills_up():
+    """On a real small disk: one line, nothing acknowledged is lost, and with more room the store goes on."""
+    with servers.open_folder() as folder:
+        mounted = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=150m", "tmpfs", folder], capture_output=True
+        )
+        if mounted.returncode:
+            pytest.skip(f"needs to mount a small disk: {mounted.stderr.decode().strip()}")
+        try:
+            folder.chmod(0o711)
+            model = gallery.ModelIdentity("m", "a" * 32, 512)
+            kept = 0
+            with PostgresStore(folder / "store", model, patience=5) as store:
+                with contextlib.suppress(UserError):
+                    while kept < 200_000:
+                        store.add([NewSighting(row) for row in random_embeddings(2000, 512, kept)])
+                        kept += 2000
+                with pytest.raises(
+                    UserError, match=r"disk .*is full.*What was acknowledged is kept. Make room"
+                ) as full:
+                    store.add([NewSighting(row) for row in random_embeddings(20_000, 512, 1)])
+                assert "\n" not in str(full.value)
+            assert 0 < kept < 200_000
+            subprocess.run(["mount", "-o", "remount,size=400m", folder], check=True)
+            with PostgresStore(folder / "store", model) as store:
+                assert store.count().sightings == kept
+                store.add([NewSighting(row) for row in random_embeddings(2000, 512, 2)])
+                assert store.count().sightings == kept + 2000
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
 
 
 @medium
