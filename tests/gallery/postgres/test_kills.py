@@ -12,7 +12,7 @@ import pytest
 from keras_reid.gallery.postgres import audit
 from keras_reid.gallery.postgres.store import PostgresStore
 from tests.gallery import servers
-from tests.gallery.postgres.killed import active, embed
+from tests.gallery.postgres.killed import MODELS, active, embed
 
 pytestmark = pytest.mark.slow
 WHAT = ("enrol", "forget", "expire", "reembed")
@@ -23,6 +23,8 @@ def test_kills_lose_nothing_acknowledged_and_bring_nothing_erased_back():
     choice = random.Random(0)
     with servers.open_folder() as place:
         folder, log = place / "store", place / "log.jsonl"
+        with PostgresStore(folder, MODELS[0]):
+            pass
         for kill in range(KILLS):
             run_and_kill(folder, log, WHAT[kill % len(WHAT)], kill, choice)
             model = active(folder)
