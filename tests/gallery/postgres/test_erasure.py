@@ -9,7 +9,7 @@ import pytest
 from keras_reid.gallery import ModelIdentity
 from keras_reid.gallery.byte_scan import files_below
 from keras_reid.gallery.images import content_hash
-from keras_reid.gallery.postgres import audit, erasure, rewriting
+from keras_reid.gallery.postgres import audit, erasure, rewriting, vectors
 from keras_reid.gallery.postgres.erasure import finish_pending, forget
 from keras_reid.gallery.postgres.expiry import expire
 from keras_reid.gallery.postgres.store import PostgresStore
@@ -96,7 +96,7 @@ def test_nothing_of_a_forgotten_identity_stays_in_any_file(private_folder, dim, 
         assert "Anna" not in text
         assert "pictures" not in text
         if indexed:
-            assert store.database.run(indexes) == 8
+            assert store.database.run(indexes) == vectors.PARTITIONS
     check_receipt(receipt, public_key(key_files(private_folder)[1]))
     assert f"{receipt['erasure']}.json" in os.listdir(private_folder / erasure.RECEIPTS)
 
@@ -239,6 +239,6 @@ def test_the_audit_only_grows(private_folder):
             assert "Anna" not in json.dumps([row.to_dict() for row in rows])
             # The owner can switch the trigger off; then the chain tells.
             connection.execute("ALTER TABLE audit DISABLE TRIGGER append_only")
-            connection.execute("UPDATE audit SET action = 'enrol' WHERE number = 1")
+            connection.execute("UPDATE audit SET action = 'export' WHERE number = 1")
             with connection.transaction(), pytest.raises(UserError, match="row 1 does not fit"):
                 list(audit.verified(audit.entries(connection)))

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import pathlib
@@ -46,8 +47,9 @@ def run_and_kill(folder, log, what, seed, choice):
         time.sleep(0.02)
     time.sleep(choice.uniform(0.05, 6))
     if choice.random() < 0.3:  # the server too, and first
-        number = int(pathlib.Path(folder, "data", "postmaster.pid").read_text().split()[0])
-        os.kill(number, signal.SIGKILL)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # between two openings none runs
+            number = int(pathlib.Path(folder, "data", "postmaster.pid").read_text().split()[0])
+            os.kill(number, signal.SIGKILL)
     child.kill()
     child.wait()
 
