@@ -114,7 +114,7 @@ def test_expire_check_export_and_import(store, tmp_path, capsys, server_url):
     assert '"kind": "keras_reid erasure receipt"' in said
 
 
-@medium
+@pytest.mark.slow
 def test_backup_and_restore(store, tmp_path, capsys):
     program.main(["backup", str(tmp_path / "backup"), "--store", store])
     with servers.open_folder() as place:

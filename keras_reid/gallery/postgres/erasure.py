@@ -81,7 +81,8 @@ class Pending:
 def forget(store: PostgresStore, identities: Sequence[int | str], key: Path | None = None) -> dict[str, Any]:
     """Erases identities with everything that the store holds of them. It cannot be undone.
 
-    Time: rewriting the partitions of vectors that hold some, and the tables of sightings, identities and images; reading every file of the store, at about 0.5 GB/s. Searches wait for one table at a time.
+    Time: rewriting the partitions of vectors that hold some, and the tables of sightings, identities and images;
+    reading every file of the store, at about 0.5 GB/s. Searches wait for one table at a time.
 
     Args:
         store: the store.

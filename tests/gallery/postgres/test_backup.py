@@ -12,9 +12,8 @@ from keras_reid.utils.errors import UserError
 from tests.gallery import servers
 from tests.gallery.conftest import MODEL, random_embeddings
 
-pytestmark = pytest.mark.medium
 
-
+@pytest.mark.slow
 def test_a_restored_store_is_the_same_without_those_who_were_erased_since(private_folder, tmp_path):
     rows = random_embeddings(4)
     with PostgresStore(private_folder, MODEL) as store:
@@ -46,6 +45,7 @@ def test_a_restored_store_is_the_same_without_those_who_were_erased_since(privat
                 connection.execute("DELETE FROM audit")
 
 
+@pytest.mark.slow
 def test_damaged_backups_leave_nothing_behind(private_folder, tmp_path):
     with PostgresStore(private_folder, MODEL) as store:
         store.add([NewSighting(row, "a") for row in random_embeddings(40)])
@@ -61,6 +61,7 @@ def test_damaged_backups_leave_nothing_behind(private_folder, tmp_path):
         assert list((place / "new").iterdir()) == []
 
 
+@pytest.mark.medium
 def test_a_server_has_its_own_backups(server_url, tmp_path):
     with (
         PostgresStore(server_url, MODEL) as store,

@@ -18,7 +18,7 @@ from keras_reid.gallery.receipts import check_receipt, key_files, public_key
 from keras_reid.utils.errors import UserError
 from tests.gallery.conftest import random_embeddings
 
-pytestmark = pytest.mark.medium
+medium = pytest.mark.medium
 NAME = "Anna Łukasiewicz <script> ' OR 1=1 --"
 LONG_NOTE = "seen at the northern gate with a green bag, asked for the way to platform seven. "
 
@@ -71,7 +71,13 @@ def to_disk(store):
         connection.execute("CHECKPOINT")
 
 
-@pytest.mark.parametrize(("dim", "indexed"), [(512, True), (2048, False)], ids=["hnsw", "toast"])
+@pytest.mark.parametrize(
+    ("dim", "indexed"),
+    [
+        pytest.param(512, True, id="hnsw", marks=medium),
+        pytest.param(2048, False, id="toast", marks=pytest.mark.slow),
+    ],
+)
 def test_nothing_of_a_forgotten_identity_stays_in_any_file(private_folder, dim, indexed):
     kept = list(sightings(dim))
     with PostgresStore(private_folder, model(dim)) as store:
@@ -106,6 +112,7 @@ def indexes(connection):
     return connection.execute(query).fetchone()[0]
 
 
+@medium
 def test_what_others_share_stays_and_is_no_trace(private_folder):
     anna, other, *_ = sightings(16)
     shared = {"source": anna.source, "note": anna.note, "image": anna.image, "embedding": anna.embedding}
@@ -119,6 +126,7 @@ def test_what_others_share_stays_and_is_no_trace(private_folder):
         assert not files_with(private_folder, anna)
 
 
+@medium
 def test_a_copy_in_a_foreign_file_keeps_the_receipt_back(private_folder, monkeypatch):
     monkeypatch.setattr(erasure, "_TRIES", 1)
     anna, other, *_ = sightings(512)
@@ -137,6 +145,7 @@ def test_a_copy_in_a_foreign_file_keeps_the_receipt_back(private_folder, monkeyp
         assert finish_pending(store) == []
 
 
+@medium
 def test_an_erasure_that_was_cut_off_is_finished_by_the_next_command(private_folder, monkeypatch, capsys):
     anna, other, *_ = sightings(512)
     with PostgresStore(private_folder, model(512)) as store:
@@ -156,6 +165,7 @@ def test_an_erasure_that_was_cut_off_is_finished_by_the_next_command(private_fol
         assert actions[-2:] == ["forget", "erased"]
 
 
+@medium
 def test_files_that_no_table_owns_are_removed(private_folder):
     anna, other, *_ = sightings(512)
     with PostgresStore(private_folder, model(512)) as store:
@@ -169,6 +179,7 @@ def test_files_that_no_table_owns_are_removed(private_folder):
         assert not orphan.exists()
 
 
+@medium
 def test_a_transaction_that_may_still_read_the_rows_is_waited_for(private_folder, monkeypatch):
     monkeypatch.setattr(rewriting, "_PATIENCE", 0.3)
     anna, other, *_ = sightings(16)
@@ -182,6 +193,7 @@ def test_a_transaction_that_may_still_read_the_rows_is_waited_for(private_folder
         assert len(finish_pending(store)) == 1
 
 
+@medium
 def test_old_sightings_expire_and_identities_with_their_last_one(private_folder):
     now = datetime.datetime.now(datetime.UTC)
     rows = random_embeddings(4)
@@ -209,6 +221,7 @@ def test_old_sightings_expire_and_identities_with_their_last_one(private_folder)
         assert expire(store, datetime.timedelta(days=30))["counts"]["identities"] == 1
 
 
+@medium
 def test_on_a_server_rows_go_and_the_receipt_says_what_remains(server_url, tmp_path):
     anna, other, *_ = sightings(16)
     with PostgresStore(server_url, model(16)) as store:
@@ -223,6 +236,7 @@ def test_on_a_server_rows_go_and_the_receipt_says_what_remains(server_url, tmp_p
     check_receipt(receipt, public_key(tmp_path / "key.pub.pem"))
 
 
+@medium
 def test_the_audit_only_grows(private_folder):
     anna, *_ = sightings(16)
     with PostgresStore(private_folder, model(16)) as store:
