@@ -25,6 +25,7 @@ COMMANDS = {
     "calibrate": ("keras_reid.calibrate", "choose the threshold for same and different"),
     "verify": ("keras_reid.verify", "tell whether two images show the same one"),
     "search": ("keras_reid.search", "find an image's identity in a folder"),
+    "gallery": ("keras_reid.gallery.__main__", "keep identities in a store: enrol, search, erase"),
     "embed": ("keras_reid.embed", "write the embeddings of images to a file"),
     "export": (
         "keras_reid.export.__main__",

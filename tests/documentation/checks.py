@@ -4,7 +4,7 @@ import re
 import shlex
 
 from tests.conftest import ROOT
-from tests.documentation.commands import commands, module_of, options_of, parse
+from tests.documentation.commands import commands, module_of, options_of, parse, subcommands_of
 from tests.documentation.names import is_field
 from tests.documentation.pages import prose, shell_lines, spans
 
@@ -15,6 +15,8 @@ def check_commands(text, folder=ROOT):
     for code in spans(text):
         if named := re.fullmatch(r"keras-reid ([a-z_-]+)", code):  # a command's name, without arguments
             assert named[1] in commands(), code
+        elif named := re.fullmatch(r"keras-reid gallery ([a-z_-]+)", code):
+            assert named[1] in subcommands_of(commands()["gallery"]), code
         elif re.search(r" -m (keras_reid|serving)\b|^keras-reid [a-z]", code) and not {"…", "["} & set(code):
             lines.append(shlex.split(code.replace("\\|", "|")))
     for words in lines:

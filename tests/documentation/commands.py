@@ -52,15 +52,27 @@ def parse(module, arguments, folder=ROOT):
 
 def options_of(module):
     """The options of a command: `{"output", "batch_size"}`."""
-    (target, _), _ = _reach_parser(module, [])
-    return set(inspect.signature(target).parameters)
+    words = [[name] for name in subcommands_of(module)] or [[]]
+    targets = [_reach_parser(module, one)[0][0] for one in words]
+    return {name for target in targets for name in inspect.signature(target).parameters}
+
+
+def subcommands_of(module):
+    """The subcommands of a command and their modules; none of most."""
+    return getattr(importlib.import_module(_main(module).__module__), "SUBCOMMANDS", {})
+
+
+def _main(module):
+    try:
+        return importlib.import_module(f"{module}.__main__").main
+    except ModuleNotFoundError:
+        return importlib.import_module(module).main
 
 
 def _reach_parser(module, arguments):
-    try:
-        main = importlib.import_module(f"{module}.__main__").main
-    except ModuleNotFoundError:
-        main = importlib.import_module(module).main
+    main, subcommands = _main(module), subcommands_of(module)
+    if arguments and arguments[0] in subcommands:
+        main, arguments = importlib.import_module(subcommands[arguments[0]][0]).main, arguments[1:]
     # Named files need not exist, but `fit FILE.py --help` and similar commands would load them first.
     shown = [word for word in arguments if word not in ("-h", "--help")]
 

