@@ -4,23 +4,32 @@ The model is the one of experiments/quickstart.py, trained on seed 0 of the synt
 place: its own 200 persons and 6 cameras. 100 persons calibrate, the other 100 ask. Draws and embeds into --cache, once.
 Writes benchmarks/results/verdicts.csv, one row for each seed and measure, with the limit it must keep.
 
-Unlike the calibration: `outside, …` is the share of images (or pairs, of which one image is enough) that are outside.
-Vehicles are photographs, TYPE_NUMBER_camC.jpg. `confident, …` is the share of pairs of different vehicles with the
-verdict "same", at a prior of 0.5, without and with the check.
+Two parts share nothing but the model. All constants of calibration/domain.py, cameras.py and drift.py were chosen on
+`--part development`: places 11 … 16, every second vehicle, and images of other kinds. What counts is `--part test`:
+places 1 … 5 and the other vehicles.
+
+A pair is caught if its verdict becomes "unsure" because an image looks unlike those of the calibration; one of its two
+images is enough. `outside, …` is the share of images, and of pairs, that are outside. Vehicles are photographs,
+TYPE_NUMBER_camC.jpg. `confident, …` is the share of pairs of different vehicles with the verdict "same", at a prior of
+0.5, without and with the check.
 
 Cameras: the wanted false-positive rate is 1 %. Drift: 2000 queries by day in random order, and 600 in the evening.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import datetime
 import pathlib
 import re
+import shutil
 
 import measuring
 import numpy as np
+from PIL import Image
+from sklearn.datasets import load_sample_images
 
-from keras_reid.data.synthetic.drawn_set import MANIFEST, generate
+from keras_reid.data.synthetic.drawn_set import generate
 from keras_reid.data.synthetic.presets import Preset
 from keras_reid.evaluation import Distances, DriftAlarm, Features, calibrate, nearest
 from keras_reid.evaluation.calibration import Calibration, appearances, fit_domain
@@ -29,10 +38,15 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import written_aside
 
 RESULTS = pathlib.Path(__file__).with_name("results") / "verdicts.csv"
-COLUMNS = ("seed", "measure", "value", "limit", "pairs", "date")
+COLUMNS = ("part", "seed", "measure", "value", "limit", "pairs", "date")
+SEEDS = {"development": (11, 12, 13, 14, 15, 16), "test": (1, 2, 3, 4, 5)}
 # The persons of "train" ask; their images are not used to train anything here.
 DAY = Preset(train_identities=100, test_identities=100, cameras=6, train_images=4)
 EVENING = Preset(train_identities=100, test_identities=1, cameras=6, train_images=1)
+VEHICLES = Preset(train_identities=60, test_identities=1, cameras=6, train_images=1)
+_DRAWN = r"(?P<identity>\d+)_c(?P<camera>\d)_\d+\.jpg"
+_PHOTOGRAPHED = r"(?P<identity>\w+_\d+)_cam(?P<camera>\d+)\.jpg"
+_CROPS = 150  # of each photograph
 _PAIRS, _BY_DAY, _RATE = 20_000, 2000, 0.01
 
 
@@ -46,7 +60,9 @@ class Images:
 
     def of(self, *parts: str) -> "Images":
         """The images of some parts of a drawn set."""
-        chosen = np.isin(self.parts, parts)
+        return self[np.isin(self.parts, parts)]
+
+    def __getitem__(self, chosen):
         return Images(self.features[chosen], self.looks[chosen], self.parts[chosen])
 
 
@@ -67,12 +83,45 @@ class Measure:
     pairs: int = 0
 
 
-def draw(cache: pathlib.Path, seed: int, domain: str) -> pathlib.Path:
+@contextlib.contextmanager
+def _filled(folder: pathlib.Path):
+    """Yields an empty folder that is renamed to `folder` at the end; None if that is there."""
+    if folder.exists():
+        yield None
+        return
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    yield aside
+    aside.rename(folder)
+
+
+def draw(cache: pathlib.Path, kind: str, seed: int, domain: str = "day") -> pathlib.Path:
     """The folder of a drawn set, which is drawn if it is not there."""
-    folder = cache / f"person-{seed}-{domain}"
-    if not (folder / MANIFEST).exists():
-        folder.mkdir(parents=True)
-        generate(folder, "person", DAY if domain == "day" else EVENING, seed, domain=domain)
+    folder = cache / f"{kind}-{seed}-{domain}"
+    preset = VEHICLES if kind == "vehicle" else DAY if domain == "day" else EVENING
+    with _filled(folder) as empty:
+        if empty:
+            generate(empty, kind, preset, seed, domain=domain)
+    return folder
+
+
+def cut_photographs(cache: pathlib.Path) -> pathlib.Path:
+    """The folder of random cut-outs of scikit-learn's two photographs, a temple and a flower."""
+    folder = cache / "photographs"
+    rng = np.random.default_rng(11)
+    with _filled(folder) as empty:
+        for number, pixels in enumerate(load_sample_images().images if empty else ()):
+            for shot in range(_CROPS):
+                high = int(rng.integers(48, pixels.shape[0]))
+                wide = int(np.clip(high * rng.uniform(0.5, 1.6), 32, pixels.shape[1]))
+                top, left = (
+                    int(rng.integers(0, whole - part + 1))
+                    for whole, part in zip(pixels.shape[:2], (high, wide), strict=True)
+                )
+                cut = Image.fromarray(pixels[top : top + high, left : left + wide])
+                cut.thumbnail((112, 112), Image.Resampling.BOX)  # no larger than the vehicles
+                cut.save(empty / f"{number:04d}_c0_{shot:03d}.jpg", quality=90)
     return folder
 
 
@@ -187,25 +236,36 @@ def measure_drift(
 
 
 def measure(seed: int, options: argparse.Namespace) -> list[Measure]:
-    """All figures of one seed."""
+    """All figures of one place."""
     rng = np.random.default_rng(seed)
-    persons = r"(?P<identity>\d+)_c(?P<camera>\d)_\d+\.jpg"
     day, evening = (
-        read(options.model, draw(options.cache, seed, domain), options.cache, persons)
+        read(options.model, draw(options.cache, "person", seed, domain), options.cache, _DRAWN)
         for domain in ("day", "evening")
-    )
-    vehicles = read(
-        options.model, options.vehicles, options.cache, r"(?P<identity>\w+_\d+)_cam(?P<camera>\d+)\.jpg"
     )
     known = day.of("query", "gallery")
     calibration = calibrate(day.of("query").features, day.of("gallery").features, false_positive_rate=_RATE)
     domain = fit_domain(known.looks, known.features.identities)
     calibration = dataclasses.replace(calibration, domain=domain)
+    others = []
+    if options.part == "development":
+        for name, folder in (
+            ("outside, synthetic vehicles' images", draw(options.cache, "vehicle", 11)),
+            ("outside, cut-outs of photographs", cut_photographs(options.cache)),
+        ):
+            mask = calibration.outside(read(options.model, folder, options.cache, _DRAWN).looks)
+            others.append(Measure(name, mask.mean(), "", len(mask)))
     return [
-        *measure_domain(calibration, day.of("train"), vehicles, rng),
+        *measure_domain(calibration, day.of("train"), vehicles_of(options), rng),
+        *others,
         *measure_cameras(day),
         *measure_drift(calibration, day, evening, rng),
     ]
+
+
+def vehicles_of(options: argparse.Namespace) -> Images:
+    """Every second vehicle, in the order of their names: the first is for development, the second for the test."""
+    every = read(options.model, options.vehicles, options.cache, _PHOTOGRAPHED)
+    return every[every.features.identities % 2 == (options.part == "test")]
 
 
 def main(arguments: list[str]) -> None:
@@ -215,29 +275,22 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--model", default="runs/quickstart", help="run or model file")
     parser.add_argument("--vehicles", type=pathlib.Path, required=True, help="folder of photographs")
     parser.add_argument(
-        "--cache", type=pathlib.Path, default="datasets/verdicts", help="folder for images and embeddings"
+        "--cache",
+        type=pathlib.Path,
+        default=pathlib.Path("datasets/verdicts"),
+        help="folder for images and, of one model, embeddings",
     )
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--part", choices=SEEDS, default="test")
+    parser.add_argument("--seeds", type=int, nargs="+", help="places; by default all of the part")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
-    for seed in options.seeds:
+    for seed in options.seeds or SEEDS[options.part]:
         for one in measure(seed, options):
-            row = dict(
-                zip(
-                    COLUMNS,
-                    (
-                        seed,
-                        one.name,
-                        f"{one.value:.4f}",
-                        one.limit,
-                        one.pairs,
-                        datetime.date.today().isoformat(),
-                    ),
-                    strict=True,
-                )
-            )
-            measuring.add_row(options.output, COLUMNS, ("seed", "measure"), row)
-            print(f"seed {seed}: {one.name} {one.value:.4f} {one.limit}", flush=True)
+            today = datetime.date.today().isoformat()
+            values = (options.part, seed, one.name, f"{one.value:.4f}", one.limit, one.pairs, today)
+            row = dict(zip(COLUMNS, values, strict=True))
+            measuring.add_row(options.output, COLUMNS, ("part", "seed", "measure"), row)
+            print(f"{options.part}, place {seed}: {one.name} {one.value:.4f} {one.limit}", flush=True)
     print(f"written to {options.output}")
 
 

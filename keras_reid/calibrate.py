@@ -139,11 +139,12 @@ def main(arguments: list[str]) -> None:
     draw_reliability(calibration, beside.with_suffix(".png"))
     print(f"written into {file}; also {beside} and {beside.with_suffix('.png').name}")
     model.metadata.update(entries)
-    # Features of the run's own test set are those that its report needs, unless an option changed them.
-    own = None if options.dataset or options.root or options.protocol else experiment
-    same = own is not None and settings.flip == own.evaluation.flip and not options.skip_unreadable
+    # The report needs the run's own test sets, of which this is the first, unless an option changed it.
+    changed = options.dataset or options.root or options.protocol or options.skip_unreadable
+    known = [] if changed else [dataset]
+    same = known and experiment is not None and settings.flip == experiment.evaluation.flip
     of_run = None if options.dataset else experiment
-    _renew_report(options, file, model, of_run, {dataset.name: features} if same else {})
+    _renew_report(options, file, model, of_run, known, {dataset.name: features} if same else {})
 
 
 def _some(samples):
@@ -151,10 +152,11 @@ def _some(samples):
     return samples[:: -(-len(samples) // _MOST_LOOKED_AT)]
 
 
-def _renew_report(options, file, model, experiment, features):
+def _renew_report(options, file, model, experiment, known, features):
     """Writes the report of a calibrated run again, which shows threshold and reliability.
 
-    `experiment` is that of the run, or None where it was not needed so far.
+    `experiment` is that of the run, or None where it was not needed so far; `known` are the first of its test sets, if
+    they were read already.
     """
     run = find_run(options.run_or_model)
     if run is None or file.name != "model.keras" or not (run / "report" / "index.html").is_file():
@@ -164,7 +166,13 @@ def _renew_report(options, file, model, experiment, features):
 
     try:
         experiment = experiment or run.experiment(options.trust_code)
-        _, tests = read_datasets(experiment.data, train=False)
+        data = experiment.data
+        rest = list(data.test_datasets or [data.dataset])[len(known) :]
+        tests = (
+            [*known, *read_datasets(dataclasses.replace(data, test_datasets=rest), train=False)[1]]
+            if rest
+            else known
+        )
         report_again(run, experiment, model, tests, features=features)
     except UserError as error:
         print(

@@ -137,6 +137,28 @@ def test_a_model_that_gives_nan_or_is_measured_too_finely_stays_as_it_is(given, 
 
 
 @pytest.mark.medium
+def test_the_test_set_is_read_once_for_calibration_and_report(copied_run, monkeypatch):
+    from keras_reid.run import data
+
+    read, names = data.read_dataset, []
+
+    def counted(*arguments):
+        dataset = read(*arguments)
+        names.append(dataset.name)
+        return dataset
+
+    monkeypatch.setattr(data, "read_dataset", counted)
+    monkeypatch.chdir(copied_run.parents[1])
+    before = (copied_run / "report" / "index.html").read_text()
+    main([str(copied_run), "--false-positive-rate", "0.02", "--trust-code"])
+    assert len(names) == 1
+    assert (copied_run / "report" / "index.html").read_text() != before
+    # Under another protocol the test set is not what the report shows.
+    main([str(copied_run), "--false-positive-rate", "0.02", "--trust-code", "--protocol", "all"])
+    assert len(names) == 3
+
+
+@pytest.mark.medium
 def test_the_report_of_a_run_is_current_afterwards(copied_run, command, root):
     """And where the code of the run may not be executed, the command says what is left to do."""
     run = copied_run

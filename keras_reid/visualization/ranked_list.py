@@ -38,6 +38,17 @@ class RankedImage:
     rank: int
 
 
+def camera_label(camera: int | str) -> str:
+    """How a camera is called in pages and pictures.
+
+    Example:
+        >>> camera_label(3), camera_label("door"), camera_label("cam3")
+        ('cam 3', 'cam door', 'cam3')
+    """
+    name = str(camera)
+    return name if name.casefold().startswith("cam") else f"cam {name}"
+
+
 @dataclasses.dataclass(frozen=True)
 class RankedList:
     """A query with its nearest gallery images, nearest first, without junk.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization.activation import draw_heat, similarity_maps
 from keras_reid.visualization.page import Section, notes, page_header, picture_source, render, write_page
-from keras_reid.visualization.ranked_list import describe_distance
+from keras_reid.visualization.ranked_list import camera_label, describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
 if TYPE_CHECKING:
@@ -131,5 +131,5 @@ def _figure(path, size, kind, caption, camera, heat=None):
         "height": round(shown * image.height),
         "alt": f"{what}: {pathlib.Path(path).name}",
         "caption": caption,
-        "camera": camera,
+        "camera": None if camera is None else camera_label(camera),
     }

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import save_picture
-from keras_reid.visualization.ranked_list import describe_distance
+from keras_reid.visualization.ranked_list import camera_label, describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
 if TYPE_CHECKING:
@@ -149,4 +149,4 @@ def _write_below(draw, corner, width, tile, font):
 
 
 def _camera(camera):
-    return "" if camera is None else f"cam {camera}"
+    return "" if camera is None else camera_label(camera)

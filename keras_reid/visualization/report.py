@@ -23,6 +23,7 @@ from keras_reid.visualization.page import (
     table,
     write_page,
 )
+from keras_reid.visualization.ranked_list import camera_label
 from keras_reid.visualization.ranked_list_page import render_lists, render_maps
 from keras_reid.visualization.retrieval_charts import (
     cmc_chart,
@@ -215,9 +216,11 @@ def _pairs(findings, calibration):
 
 def _camera_thresholds(cameras, common):
     """Thresholds by pair of cameras; `cameras` as a calibration keeps them."""
-    return table(CAMERA_COLUMNS, camera_rows(cameras, common)) + notes(
-        f"Thresholds by pair of cameras, at most ten of {len(cameras['pairs'])}, those farthest from the common one "
-        f"first. For a camera that was not calibrated: {cameras['other']:.4f}, which is conservative."
+    rows, pairs = camera_rows(cameras, common), len(cameras["pairs"])
+    shown = f" ({len(rows)} of {pairs})" if len(rows) < pairs else ""
+    return table(CAMERA_COLUMNS, rows) + notes(
+        f"Thresholds by pair of cameras{shown}, those farthest from the common one first. "
+        f"For a camera that was not calibrated: {cameras['other']:.4f}, which is conservative."
     )
 
 
@@ -255,7 +258,7 @@ def _cameras(pairs, names):
         }
 
     def name(camera):
-        return f"cam {names.get(int(camera), camera)}"
+        return camera_label(names.get(int(camera), int(camera)))
 
     columns = range(len(pairs.gallery_cameras))
     rows = [

@@ -194,6 +194,30 @@ def test_the_shades_of_cameras_have_a_key(run, findings):
     assert (f"Rank-1: {low:.1f} %" in text) == (high > low)
 
 
+def test_a_camera_whose_name_says_that_it_is_one_is_not_called_so_twice(run, findings):
+    def renamed(camera):
+        return camera.replace("c<", "Camera ")
+
+    names = {number: renamed(name) for number, name in findings.camera_names.items()}
+    lists = {
+        group: [
+            dataclasses.replace(
+                one,
+                camera=renamed(one.camera),
+                images=tuple(
+                    dataclasses.replace(image, camera=renamed(image.camera)) for image in one.images
+                ),
+            )
+            for one in many
+        ]
+        for group, many in findings.lists.items()
+    }
+    found = dataclasses.replace(findings, camera_names=names, lists=lists, maps=[])
+    text = Page(write_report(run, [found]).read_text()).text
+    assert text.count("Camera 0>") > 5
+    assert "cam Camera" not in text
+
+
 def test_a_calibrated_model_shows_its_threshold(run, findings):
     reliability = [
         {"predicted": 0.1, "observed": 0.2, "pairs": 9},

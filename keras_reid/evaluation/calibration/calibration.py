@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_reid.evaluation.calibration.cameras import CameraThreshold, camera_threshold
-from keras_reid.evaluation.calibration.domain import outlyingness
+from keras_reid.evaluation.calibration.domain import is_domain, outlyingness
 from keras_reid.utils.errors import UserError
 
 KEY = "calibration"  # in a model's metadata
@@ -133,6 +134,8 @@ class Calibration:
     def from_metadata(cls, metadata: Mapping[str, Any]) -> Calibration:
         """The calibration in a model's metadata, or in that of an export.
 
+        The first calibrations with a `domain` described images by other numbers: it is left out, with a warning.
+
         Args:
             metadata: dict, such as `model.metadata`.
 
@@ -156,7 +159,15 @@ class Calibration:
                 f"the model's calibration lacks {', '.join(missing)}. "
                 "Was it written by another version? Run `keras-reid calibrate RUN_OR_MODEL` again."
             )
-        return cls(**{field.name: stored[field.name] for field in fields if field.name in stored})
+        values = {field.name: stored[field.name] for field in fields if field.name in stored}
+        if values.get("domain") and not is_domain(values["domain"]):
+            warnings.warn(
+                "the model's calibration describes its images in an earlier way, so verdicts do not check whether "
+                "images look like them. Run `keras-reid calibrate RUN_OR_MODEL` again.",
+                stacklevel=2,
+            )
+            values["domain"] = None
+        return cls(**values)
 
     def to_metadata(self) -> dict[str, Any]:
         """The entries for a model's metadata: `calibration`, JSON-able, and `threshold`."""
@@ -185,7 +196,7 @@ class Calibration:
         """Whether images look unlike those of the calibration, so that their distances say nothing.
 
         Args:
-            looks: `(n, 96)` of `keras_reid.evaluation.appearance`.
+            looks: `(n, 192)` of `keras_reid.evaluation.appearance`.
 
         Returns:
             bool `(n,)`; all False if the calibration keeps no domain.

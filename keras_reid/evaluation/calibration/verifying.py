@@ -62,8 +62,8 @@ def verify(
 
 
 def _embedding(model, image, calibration):
-    """`(dim,)` raw embedding of a file or of pixels, and its `(1, 96)` appearance if the calibration keeps a domain; an
-    embedding itself has none.
+    """`(dim,)` raw embedding of a file or of pixels, and its `(1, 192)` appearance if the calibration keeps a domain;
+    an embedding itself has none.
     """
     if not isinstance(image, (str, os.PathLike)):
         image = np.asarray(image)

@@ -207,6 +207,16 @@ def test_a_calibration_from_before_there_were_domains_works_as_it_did(calibratio
     assert again.verdict(0.3) == calibration.verdict(0.3)
 
 
+def test_a_domain_in_its_first_form_is_left_out_with_a_warning(calibration):
+    stored = calibration.to_metadata()
+    stored["calibration"]["domain"] = {"mean": [0.0] * 96, "whitening": [1.0] * 4656, "level": 1.0}
+    with pytest.warns(UserWarning, match=r"in an earlier way.*Run `keras-reid calibrate RUN_OR_MODEL` again"):
+        again = Calibration.from_metadata(stored)
+    assert again.domain is None
+    assert again.verdict(0.3) == calibration.verdict(0.3)
+    assert stored["calibration"]["domain"] is not None  # the model's metadata stays as it is
+
+
 def one_camera(features):
     return [Features(part.embeddings, part.identities, np.zeros(len(part), int)) for part in features]
 
