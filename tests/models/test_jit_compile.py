@@ -145,7 +145,7 @@ def test_mgn_trains_under_xla():
 def test_the_whole_network_of_mgn_trains_under_xla():
     head = heads.MultiGranularityHeads(CLASSES, embedding_dim=8)
     backbone = backbones.MultiGranularityResNet(50, width=8)
-    # Its gradients are a hundred times as large as those of the others.
+    # At 1e-6 its loss falls by a tenth a step, and rounding grows to 3e-4.
     assert_same_losses(make_model(backbone, keras.layers.Identity(), head), learning_rate=1e-8)
 
 
