@@ -83,7 +83,7 @@ class ReIDModel(TrainingModel):
         # A symbolic pass creates every variable, so that weights can be loaded and counted at once.
         outputs = self.compute_outputs(keras.Input((*self.image_size, 3)))
         # Kept, because Keras reads every property when it loads a model, and another pass takes half a second.
-        self._embedding_dim = int(outputs["embedding"].shape[-1])
+        self._embedding_dim = outputs["embedding"].shape[-1]
         self.build((None, *self.image_size, 3))
 
     @property
@@ -94,7 +94,7 @@ class ReIDModel(TrainingModel):
     @property
     def embedding_dim(self) -> int:
         """Length of an embedding."""
-        return self._embedding_dim
+        return int(self._embedding_dim)
 
     def build(self, input_shape: Any = None) -> None:
         """The constructor has built everything; Keras notes the shape."""
