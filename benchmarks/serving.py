@@ -8,9 +8,10 @@ server. All cases take about 7 minutes with the quickstart's model on two cores.
 
 - savedmodel: the throughput of the SavedModel alone, in batches from one thread, in process. The column `clients` is
   the size of the batches; empty means 32.
-- load: several clients, each with one image in flight; times are from sending to the complete answer.
-  share_of_savedmodel is the throughput divided by that of the case savedmodel with the same input, in batches of 32.
-  share_by_cpu is the same for the processor time of an image, which the load does not distort.
+- load: several clients, each with one image in flight; times are from sending to the complete answer. Server and
+  SavedModel alone, with the same input in batches of 32, run in turns (`--turns`), and the row has the medians.
+  share_of_savedmodel is the server's throughput divided by the SavedModel's; share_by_cpu is the SavedModel's processor
+  time for an image divided by the server's, in which that of the load does not count.
 - reload: 10 new versions while 8 clients send requests; `failed` counts requests not answered with 200 or OK.
 - memory: resident memory of the server after 1000 and after 10 000 requests from 8 clients, and its growth in percent.
 - cpu_ms, load_cpu_ms: processor time per image, of the computing process and of the load. It depends little on other
@@ -73,6 +74,11 @@ def jpegs(count, size=(128, 64)):
 
 def savedmodel_speed(model, name, batch, seconds):
     """Images per second of a signature, in batches of `batch` images."""
+    return savedmodel_runner(model, name, batch)(seconds)
+
+
+def savedmodel_runner(model, name, batch):
+    """Loads a SavedModel; returns a function that runs it for some seconds and measures that."""
     command_line.load_tensorflow()
     import tensorflow as tf
 
@@ -82,20 +88,24 @@ def savedmodel_speed(model, name, batch, seconds):
     if name == "pixels":
         height, width = image_size(model)
         images = tf.constant(np.random.default_rng(0).integers(0, 256, (batch, height, width, 3), np.uint8))
-    function, spent = signatures[signature], []
+    function = signatures[signature]
     for _ in range(3):
         function(**{argument: images})
-    cpu = time.process_time()
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        start = time.perf_counter()
-        function(**{argument: images})["embedding"].numpy()
-        spent.append(time.perf_counter() - start)
-    return {
-        "images_per_second": batch * len(spent) / sum(spent),
-        "p50_ms": 1e3 * float(np.median(spent)),
-        "cpu_ms": 1e3 * (time.process_time() - cpu) / batch / len(spent),
-    }
+
+    def run(seconds):
+        spent, cpu = [], time.process_time()
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            start = time.perf_counter()
+            function(**{argument: images})["embedding"].numpy()
+            spent.append(time.perf_counter() - start)
+        return {
+            "images_per_second": batch * len(spent) / sum(spent),
+            "p50_ms": 1e3 * float(np.median(spent)),
+            "cpu_ms": 1e3 * (time.process_time() - cpu) / batch / len(spent),
+        }
+
+    return run
 
 
 def image_size(model):
@@ -165,11 +175,58 @@ def load(server, files, protocol, name, clients, **amount):
         process.stdout.close()
 
 
+class Alone:
+    """The SavedModel in a process of its own, which runs when it is asked to.
+
+    Args:
+        model: folder of a SavedModel.
+        name: `"bytes"` or `"pixels"`.
+    """
+
+    def __init__(self, model, name):
+        self._process = subprocess.Popen(
+            [sys.executable, __file__, "--alone", model, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.run(0.1)
+
+    def run(self, seconds):
+        """What `savedmodel_speed` gives."""
+        print(seconds, file=self._process.stdin, flush=True)
+        return json.loads(self._process.stdout.readline())
+
+    def close(self):
+        self._process.communicate()
+
+
+def alone(model, name):
+    """What the process of an `Alone` does."""
+    run = savedmodel_runner(pathlib.Path(model), name, _BATCH)
+    for line in sys.stdin:
+        print(json.dumps(run(float(line))), flush=True)
+
+
+def measure_load(server, files, row, alone, options):
+    """Measures a row of the case load."""
+    where, turns, shares = (row["protocol"], row["input"], row["clients"]), [], []
+    before = alone.run(options.seconds)
+    for _ in range(options.turns):
+        with load(server, files, *where, warmup=0.5, seconds=options.seconds) as result:
+            turns.append(result())
+        after = alone.run(options.seconds)
+        speed, cpu = ((before[key] + after[key]) / 2 for key in ("images_per_second", "cpu_ms"))
+        shares.append((turns[-1]["images_per_second"] / speed, cpu / turns[-1]["cpu_ms"]))
+        before = after
+    measured = {key: float(np.median([turn[key] for turn in turns])) for key in turns[0]}
+    measured |= {key: sum(turn[key] for turn in turns) for key in ("requests", "failed")}
+    of_speed, by_cpu = np.median(shares, axis=0)
+    return {**measured, "share_of_savedmodel": float(of_speed), "share_by_cpu": float(by_cpu)}
+
+
 def measure(case, server, files, protocol, name, clients, options):
-    """Measures one row."""
-    if case == "load":
-        with load(server, files, protocol, name, clients, warmup=1.0, seconds=options.seconds) as result:
-            return result()
+    """Measures one row of another case."""
     if case == "reload":
         with load(server, files, protocol, name, clients) as result:
             for _ in range(_RELOADS):
@@ -187,6 +244,8 @@ def measure(case, server, files, protocol, name, clients, options):
 
 
 def main(arguments):
+    if arguments[:1] == ["--alone"]:
+        return alone(*arguments[1:])
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -206,6 +265,7 @@ def main(arguments):
         help="numbers of clients for the case load",
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="seconds to measure each speed")
+    parser.add_argument("--turns", type=int, default=5, help="number of turns for the case load")
     parser.add_argument("--requests", type=int, default=10_000, help="number of requests for the case memory")
     parser.add_argument("--batching-config", type=pathlib.Path, default=ROOT / "serving" / "batching.config")
     parser.add_argument("--anew", action="store_true", help="measure again what is already in the table")
@@ -215,6 +275,8 @@ def main(arguments):
         raise UserError(
             f"{options.model} contains no saved_model.pb; `make quickstart` writes the default model"
         )
+    if options.turns < 1:
+        raise UserError(f"--turns must be at least 1. Received: {options.turns}")
     if options.requests < 10:
         raise UserError(f"--requests must be at least 10. Received: {options.requests}")
     name = options.name or "/".join(options.model.resolve().parts[-3:])
@@ -240,16 +302,23 @@ def main(arguments):
                     case in ("reload", "memory") or server is None
                 ):  # a used server would distort their figures
                     stack.close()
+                    alones = {}
                     own = pathlib.Path(tempfile.mkdtemp(dir=folder))
                     files = write_requests(own, image_size(options.model))
                     server = Server(
                         options.model, own, ("--batching-config", options.batching_config.resolve())
                     )
                     stack.callback(server.close)
-                measured = measure(
-                    case, server, files, row["protocol"], row["input"], row["clients"], options
-                )
-                measured |= shares(measured, row, options.output)
+                if case == "load":
+                    if row["input"] not in alones:
+                        alones[row["input"]] = Alone(options.model, row["input"])
+                        stack.callback(alones[row["input"]].close)
+                    measured = measure_load(server, files, row, alones[row["input"]], options)
+                else:
+                    measured = measure(
+                        case, server, files, row["protocol"], row["input"], row["clients"], options
+                    )
+                    measured |= shares(measured, row, options.output)
             row |= {column: _text(measured.get(column, "")) for column in MEASURED}
             measuring.add_row(options.output, COLUMNS, KEY, row)
             said = ", ".join(f"{column} {row[column]}" for column in MEASURED if row[column] != "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 
 from keras_reid.data.contents import contents_of
-from keras_reid.data.decoding import decode_image
+from keras_reid.data.decoding import FEW, decode_bytes
 from keras_reid.data.image_limits import megapixels_allowed, objection
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
@@ -72,7 +73,7 @@ def unreadable_images(paths: Sequence[str | os.PathLike[str]]) -> dict[int, str]
         >>> unreadable_images(["good.jpg", "truncated.jpg"])
         {1: 'truncated or damaged'}
     """
-    return _reasons(_reason_against, paths, "checking")
+    return _reasons(functools.partial(_reason_against, few=len(paths) <= FEW), paths, "checking")
 
 
 def refused_images(paths: Sequence[str | os.PathLike[str]]) -> dict[int, str]:
@@ -119,7 +120,7 @@ def say_left_out(lines: Sequence[str], total: int) -> None:
     )
 
 
-def _reason_against(path):
+def _reason_against(path, few):
     """Why a file cannot be read; empty if it can."""
     if os.path.isdir(path):
         return "is a folder"
@@ -127,7 +128,7 @@ def _reason_against(path):
         contents = contents_of(path)
         if reason := objection(contents):
             return reason
-        _decode(tf.constant(contents))
+        decode_bytes(contents, few)
     except (FileNotFoundError, tf.errors.NotFoundError):
         return "no such file"
     except (PermissionError, tf.errors.PermissionDeniedError):
@@ -145,11 +146,6 @@ def _header_against(path):
         return objection(contents_of(path))
     except (OSError, tf.errors.OpError):
         return ""
-
-
-@tf.function(input_signature=[tf.TensorSpec((), tf.string)])
-def _decode(contents):
-    return tf.size(decode_image(contents))  # without a result that needs it, decoding would be optimised away
 
 
 def in_short(message: str) -> str:

@@ -17,7 +17,7 @@ from keras_reid.embedding.vectors import check_finite
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
-_FEW = 64  # images up to which a `tf.data` pipeline costs more than it saves
+_FEW = 256  # images up to which a `tf.data` pipeline costs more than it saves
 
 
 def embed_paths(
@@ -72,7 +72,7 @@ def embedding_batches(
     from keras_reid.embedding.tensorflow_reader import TensorFlowReader
 
     if len(paths) <= _FEW:
-        reader = TensorFlowReader(tuple(model.image_size))
+        reader = TensorFlowReader(tuple(model.image_size), few=True)
         batches = pixel_batches(reader, [os.fsdecode(path) for path in paths], batch_size)
     else:
         batches = test_batches(paths, model.image_size, batch_size)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +13,16 @@ class TensorFlowReader(ImageReader):
     """With the operations of `keras_reid.data`, which also read images out of TFRecord files.
 
     TensorFlow builds their graphs at the first image of a process, which takes a second.
+
+    Args:
+        image_size: `(height, width)` in pixels.
+        few: whether at most `keras_reid.data.decoding.FEW` images are to be read, which spares the graph for decoding.
+            Defaults to False.
     """
+
+    def __init__(self, image_size: tuple[int, int], few: bool = False) -> None:
+        super().__init__(image_size)
+        self._few = few
 
     def _contents(self, path: str) -> bytes:
         import tensorflow as tf
@@ -32,11 +38,12 @@ class TensorFlowReader(ImageReader):
     def _decoded(self, contents: bytes) -> NDArray[np.uint8]:
         import tensorflow as tf
 
+        from keras_reid.data.decoding import decode_bytes
         from keras_reid.data.resizing import resize_array
         from keras_reid.data.unreadable import in_short
 
         try:
-            return resize_array(_decode_function()(contents), self.image_size)
+            return resize_array(decode_bytes(contents, self._few), self.image_size)
         except tf.errors.OpError as error:
             raise UnreadableImage(in_short(error.message)) from None
 
@@ -44,12 +51,3 @@ class TensorFlowReader(ImageReader):
         from keras_reid.data.resizing import resize_array
 
         return resize_array(pixels, self.image_size)
-
-
-@functools.cache
-def _decode_function() -> Any:
-    import tensorflow as tf
-
-    from keras_reid.data.decoding import decode_image
-
-    return tf.function(decode_image, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)

@@ -81,7 +81,9 @@ class ReIDModel(TrainingModel):
             **preprocessing(backbone, metadata or {}, image_size, pixel_mean, pixel_std),
         }
         # A symbolic pass creates every variable, so that weights can be loaded and counted at once.
-        self.compute_outputs(keras.Input((*self.image_size, 3)))
+        outputs = self.compute_outputs(keras.Input((*self.image_size, 3)))
+        # Kept, because Keras reads every property when it loads a model, and another pass takes half a second.
+        self._embedding_dim = outputs["embedding"].shape[-1]
         self.build((None, *self.image_size, 3))
 
     @property
@@ -92,7 +94,7 @@ class ReIDModel(TrainingModel):
     @property
     def embedding_dim(self) -> int:
         """Length of an embedding."""
-        return int(self(keras.Input((*self.image_size, 3))).shape[-1])
+        return int(self._embedding_dim)
 
     def build(self, input_shape: Any = None) -> None:
         """The constructor has built everything; Keras notes the shape."""

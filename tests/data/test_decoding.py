@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from keras_reid.data.decoding import decode_image, read_image
+from keras_reid.data import decoding
+from keras_reid.data.decoding import decode_bytes, decode_image, read_image
 from tests.data.images import encoded, random_image
 
 IMAGE = random_image(37, 53)
@@ -144,3 +145,12 @@ def test_read_image_in_tf_data(tmp_path):
     (tmp_path / "a.jpg").write_bytes(FILES["jpeg 4:2:0"])
     images = list(tf.data.Dataset.from_tensors(str(tmp_path / "a.jpg")).map(read_image))
     np.testing.assert_array_equal(images[0], decode_image(FILES["jpeg 4:2:0"]))
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_outside_of_a_graph(few, monkeypatch):
+    np.testing.assert_array_equal(decode_bytes(FILES["jpeg 4:2:0"], few), decode_image(FILES["jpeg 4:2:0"]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"assertion failed: \[the file is empty\]"):
+        decode_bytes(b"", few)
+    monkeypatch.setattr(decoding, "decoding_graph", lambda: lambda contents: "by the graph")
+    assert isinstance(decode_bytes(FILES["png"], few), str) is not few

@@ -81,7 +81,7 @@ def test_nothing_left_is_an_error_even_when_skipping(folder):
 
 
 def test_headers_alone(folder, monkeypatch):
-    monkeypatch.setattr(unreadable, "_decode", None)
+    monkeypatch.setattr(unreadable, "decode_bytes", None)
     names = ["good.jpg", "bomb.png", "missing.jpg", "truncated.jpg", "scans.jpg", "folder.jpg", "good.png"]
     reasons = refused_images([str(folder / name) for name in names])
     assert list(reasons) == [1, 4]

@@ -10,11 +10,11 @@ import weakref
 import numpy as np
 import pytest
 
+from keras_reid.data.decoding import decoding_graph
 from keras_reid.data.pipeline import test_batches as pipeline_batches
 from keras_reid.data.resizing import _filters
 from keras_reid.embedding import Embedder, computing, embed_paths, l2_normalize
 from keras_reid.embedding import pixel_batches as batching
-from keras_reid.embedding.tensorflow_reader import _decode_function
 from keras_reid.models import Distiller, load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
@@ -214,10 +214,10 @@ def test_a_model_that_nobody_needs_is_freed():
 def test_warming_up_compiles_what_calls_need(model):
     embedder = Embedder(model)
     assert embedder.warm_up([1, 4]) is None
-    decoding = _decode_function().experimental_get_tracing_count()
+    decoding = decoding_graph().experimental_get_tracing_count()
     filters = _filters.cache_info().misses
     embedder([*pixels(3, size=(9, 9)), encoded(random_image(50, 20))])
-    assert _decode_function().experimental_get_tracing_count() == decoding == 1
+    assert decoding_graph().experimental_get_tracing_count() == decoding == 1
     assert _filters.cache_info().misses == filters
 
 
