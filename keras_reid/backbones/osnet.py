@@ -80,8 +80,8 @@ class OSNet(Backbone):
         x = build.stem(images, stem, ibn)
         for stage, channels in enumerate(stages, start=2):
             for index in range(BLOCKS):
-                norm = "sum" if ibn and stage == 2 else None
-                x = build.block(x, channels, f"conv{stage}.{index}", norm)
+                normalised = ibn and stage == 2
+                x = build.block(x, channels, f"conv{stage}.{index}", "sum" if normalised else None)
             if stage < 4:
                 x = build.transition(x, f"conv{stage}.{BLOCKS}")
         x = build.unit(x, stages[-1], "conv5")

@@ -72,8 +72,7 @@ def build_transreid(
     """
     state = read_state_dict(file_or_state_dict)
     file = None if isinstance(file_or_state_dict, Mapping) else pathlib.Path(file_or_state_dict).name
-    options = {"image_size": image_size, "stride": stride, "shift": shift, "camera_scale": camera_scale}
-    return build_transreid_model(state, file, **options, pixel_mean=pixel_mean, pixel_std=pixel_std)
+    return build_transreid_model(state, file, image_size, stride, shift, camera_scale, pixel_mean, pixel_std)
 
 
 def is_transreid(names: Any) -> bool:

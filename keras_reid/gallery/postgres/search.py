@@ -59,9 +59,8 @@ def search(
             ],
         )
         half = f"halfvec({len(query)})"
-        values["half"] = values[
-            "query"
-        ]  # a parameter of its own: one has one type, and the exact query keeps its
+        # A parameter of its own: one has one type, and the exact query keeps its.
+        values["half"] = values["query"]
         values["candidates"] = max(_LEAST, _CANDIDATES * top)
         nearest = (
             "SELECT sighting, identity, camera, seen, embedding <#> %(query)s::vector AS product FROM ("
@@ -75,7 +74,7 @@ def search(
         values,
         prepare=False,  # a plan for these very filters
     ).fetchall()
-    return [Found(*row[:6], max(0.0, row[6])) for row in rows]
+    return [Found(*row, distance=max(0.0, distance)) for *row, distance in rows]
 
 
 def measured_recall(connection: Connection, model: int, queries: int = 100, top: int = 10) -> float:
