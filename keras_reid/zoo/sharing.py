@@ -12,6 +12,7 @@ from keras_reid.export.placing import check_target, put_in_place
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, to_disk, write_json
 from keras_reid.utils.manifest import MANIFEST, write_manifest
+from keras_reid.utils.model_file import fingerprint
 from keras_reid.utils.plain_paths import without_folders
 from keras_reid.zoo.hub import MODEL, PREFIX, send
 
@@ -44,6 +45,12 @@ def find_exports(
         raise UserError(
             f"{folder}: contains no artefact with a {PARITY}. Pass the folder given to keras-reid export"
         )
+    ours = fingerprint(pathlib.Path(run) / MODEL)
+    for name in found:
+        if read_json(folder / name / PARITY).get("model", ours) != ours:
+            raise UserError(
+                f"{folder / name} was made of another model than {run}. Export this one: keras-reid export"
+            )
     return dict(sorted(found.items()))
 
 

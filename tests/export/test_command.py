@@ -18,6 +18,7 @@ from keras_reid.export.formats import FORMATS
 from keras_reid.fit import main as fit
 from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import fingerprint
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +114,7 @@ def test_options_reach_the_writer(model_file, tmp_path, monkeypatch, capsys):
         asked.append((precision, context))
         folder.mkdir()
         (folder / self.marker).touch()
+        (folder / "parity.json").write_text("{}")
         return {"verified": False, "reason": "there is no GPU"}
 
     monkeypatch.setattr(FORMATS["savedmodel"].__class__, "write", write)
@@ -133,6 +135,8 @@ def test_options_reach_the_writer(model_file, tmp_path, monkeypatch, capsys):
         ("savedmodel", precision): tmp_path / "out" / "savedmodel" / precision for precision, _ in asked
     }
     assert "not verified: there is no GPU" in capsys.readouterr().out
+    parity = (tmp_path / "out" / "savedmodel" / "float32" / "parity.json").read_text()
+    assert json.loads(parity) == {"model": fingerprint(model_file)}
 
 
 @pytest.mark.slow
