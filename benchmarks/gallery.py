@@ -236,7 +236,7 @@ def draw(rows, path):
     ]
     making = [
         growth_plot.Curve("insertion", points("insert_seconds")),
-        growth_plot.Curve("HNSW index", points("index_seconds")),
+        growth_plot.Curve("HNSW index, processor time", points("index_processor_seconds")),
     ]
     if rows:
         growth_plot.draw_growth(
