@@ -76,7 +76,10 @@ def search(
         values,
         prepare=False,  # a plan for these very filters
     ).fetchall()
-    return [Found(*row[:6], max(0.0, row[6])) for row in rows]
+    return [
+        Found(sighting, identity, found_name, camera, seen, source, max(0.0, distance))
+        for sighting, identity, found_name, camera, seen, source, distance in rows
+    ]
 
 
 def measured_recall(connection: Connection, model: int, queries: int = 100, top: int = 10) -> float:
