@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -82,7 +82,7 @@ def remove_needles(path: Path) -> None:
     path.unlink()
 
 
-def _write(file: BinaryIO, kind, content):
+def _write(file, kind, content):
     if len(content) >= SHORTEST:
         file.write(kind + len(content).to_bytes(8, "little") + content)
 
