@@ -122,7 +122,8 @@ def reembed(
         if store.database.run(lambda connection: recall_of(connection, old)) is not None:
             _build_index(store, new, model)
         compared = store.database.run(lambda connection: _compare(connection, old, new))
-        done = store.database.run(functools.partial(_switch, new=new, missing=missing, compared=compared))
+        switch = functools.partial(_switch, new=new, missing=missing, compared=compared)
+        done: Switched | None = store.database.run(switch)
         if done is not None:
             return done
 
