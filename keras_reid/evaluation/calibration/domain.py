@@ -1,6 +1,7 @@
 """Whether an image looks like those of the calibration: elsewhere its distances say nothing."""
 
 import base64
+import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ _LEAST_IDENTITIES = 10
 _LEAST_DEVIATION = (
     0.1  # of a logarithm: what never varies in the calibration, such as black bars, may vary a little
 )
+_LEAST_DISTANCE = 1e-6  # equal images would leave 0
 _STEPS = 16  # of a kept number, in a standard deviation
 
 
@@ -86,8 +88,11 @@ def fit_domain(looks: np.ndarray, identities: np.ndarray) -> dict[str, Any] | No
 
     Each number is scaled to a mean of 0 and a standard deviation of 1. Up to 300 images are kept, each the one that is
     farthest from all before it, so that they cover what there is. The distance of an image is that to the nearest of
-    them, and the level is the distance that 0.5 % of the calibration's images exceed, where images of the same identity
-    do not count.
+    them. The level is the distance that 0.5 % of other images of the same kind would exceed: from the distances of the
+    calibration's images, where images of the same identity do not count, with quantiles q of their logarithms and z of
+    the normal distribution,
+
+    `log level = q₀.₅ + (q₀.₉₅ − q₀.₅) z₀.₉₉₅ / z₀.₉₅`
 
     Args:
         looks: `(n, 192)` of `appearance`.
@@ -110,13 +115,12 @@ def fit_domain(looks: np.ndarray, identities: np.ndarray) -> dict[str, Any] | No
     kept = np.clip(np.rint(_STEPS * scaled[places]), -127, 127).astype(np.int8)
     distances = _distances(scaled, kept)
     distances[identities[:, None] == identities[places]] = np.inf
-    nearest = distances.min(axis=1)
-    level = np.quantile(nearest[np.isfinite(nearest)], 1 - _FALSE_ALARMS)
+    level = _level(distances.min(axis=1))
     return {
         "mean": [round(float(value), 4) for value in mean],
         "deviation": [round(float(value), 4) for value in deviation],
         "kept": base64.b64encode(kept.tobytes()).decode(),
-        "level": max(float(level), 1e-6),  # equal images would leave 0
+        "level": level,
     }
 
 
@@ -139,6 +143,14 @@ def outlyingness(domain: Mapping[str, Any], looks: np.ndarray) -> NDArray[np.flo
 def is_domain(stored: Mapping[str, Any] | None) -> bool:
     """Whether a calibration's domain is in this form; the first ones described images by other numbers."""
     return stored is not None and "kept" in stored
+
+
+def _level(distances):
+    # The quantile itself would rest on the nine farthest of 1800 images, often all of one or two odd identities.
+    known = distances[np.isfinite(distances)]  # infinite for the identity of all images that are kept
+    middle, far = np.quantile(np.log(np.maximum(known, _LEAST_DISTANCE)), (0.5, 0.95))
+    normal = statistics.NormalDist().inv_cdf
+    return float(np.exp(middle + (far - middle) * normal(1 - _FALSE_ALARMS) / normal(0.95)))
 
 
 def _spread(scaled):

@@ -52,6 +52,12 @@ def test_the_level_is_chosen_on_identities_that_were_held_out():
     assert told["level"] > 1.2 * mixed["level"]  # images of one identity vouch for each other
 
 
+def test_two_odd_identities_do_not_set_the_level():
+    looks, identities = looks_of(0)
+    odd = np.where(identities[:, None] < 2, 4 * looks, looks)  # 2 % of the images
+    assert fit_domain(odd, identities)["level"] < 1.3 * fit_domain(looks, identities)["level"]
+
+
 def test_what_never_varies_may_vary_a_little():
     looks, identities = looks_of(0)
     looks[:, 0] = -6.0  # such as black bars
