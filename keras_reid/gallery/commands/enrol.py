@@ -11,7 +11,9 @@ import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 _NAMED = 5  # files that are named one by one; the rest is counted
 
@@ -29,8 +31,8 @@ class Enrol:
     paths: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="PATH")]
     """image files, and folders of them"""
     model: str
-    """a run directory (runs/NAME) or a .keras file. A new store becomes that of this model; another model than the
-    store's is refused"""
+    """a run directory (runs/NAME), a .keras file or a published model (`keras-reid zoo list`). A new store becomes that of
+    this model; another model than the store's is refused"""
     store: str = "gallery-store"
     """folder of the store, which is made if it is missing, or postgresql://USER@HOST/DATABASE"""
     csv: Path | None = None
@@ -47,6 +49,8 @@ class Enrol:
     places is never kept"""
     batch_size: int = 64
     """images in a batch"""
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
     trust_code: TrustCode = False
 
 
@@ -68,6 +72,7 @@ def main(arguments: list[str]) -> None:
     if options.csv is not None:
         pictures += pictures_of_csv(options.csv, *labels)
     check_store(options.store)
+    options = resolved(options, "model")
 
     command_line.continue_with("gallery enrol", arguments)
     with open_with_model(options.store, options.model, options.trust_code, options.batch_size) as opened:

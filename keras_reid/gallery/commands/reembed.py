@@ -9,7 +9,9 @@ import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Reembed:
     """
 
     model: str
-    """the new run directory (runs/NAME) or .keras file"""
+    """the new run directory (runs/NAME), .keras file or published model (`keras-reid zoo list`)"""
     store: str = "gallery-store"
     """folder of the store, or postgresql://USER@HOST/DATABASE"""
     thumbnails: bool = False
@@ -33,6 +35,8 @@ class Reembed:
     """print JSON"""
     batch_size: int = 64
     """images in a batch"""
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
     trust_code: TrustCode = False
 
 
@@ -49,8 +53,10 @@ def main(arguments: list[str]) -> None:
     from keras_reid.gallery.store_model import embedder_of
     from keras_reid.utils.model_file import find_model_file
 
-    find_model_file(options.model)
     check_store(options.store, create=False)
+    model = options.model
+    options = resolved(options, "model")
+    find_model_file(options.model)
     embedder, identity, _ = embedder_of(options.model, options.trust_code, options.batch_size)
     command_line.continue_with("gallery", ["reembed", *arguments])
     with PostgresStore(options.store, create=False) as store:
@@ -65,9 +71,7 @@ def main(arguments: list[str]) -> None:
     if options.json:
         print(json.dumps(done.to_dict(), indent=2, ensure_ascii=False))
         return
-    print(
-        f"{done.sightings} sightings embedded, {done.left_out} left out; the store's model is {options.model} now"
-    )
+    print(f"{done.sightings} sightings embedded, {done.left_out} left out; the store's model is {model} now")
     if done.queries:
         print(
             f"nearest other sighting of the same identity: {done.right_before} of {done.queries} before, "

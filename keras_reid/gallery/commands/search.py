@@ -11,7 +11,9 @@ import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Search:
     images: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="IMAGE")]
     """image files, and folders of them"""
     model: str
-    """the run directory (runs/NAME) or .keras file that the store's embeddings come from"""
+    """the run directory (runs/NAME), .keras file or published model that the store's embeddings come from"""
     store: str = "gallery-store"
     """folder of the store, or postgresql://USER@HOST/DATABASE"""
     camera: tuple[str, ...] = ()
@@ -45,6 +47,8 @@ class Search:
     """print JSON instead of tables"""
     batch_size: int = 64
     """images in a batch"""
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
     trust_code: TrustCode = False
 
 
@@ -76,6 +80,7 @@ def main(arguments: list[str]) -> None:
         parse_time(options.before, "--before") if options.before else None,
     )
     check_store(options.store, create=False)
+    options = resolved(options, "model")
     with open_with_model(
         options.store, options.model, options.trust_code, options.batch_size, create=False
     ) as opened:
