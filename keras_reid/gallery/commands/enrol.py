@@ -31,8 +31,8 @@ class Enrol:
     paths: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="PATH")]
     """image files, and folders of them"""
     model: str
-    """a run directory (runs/NAME), a .keras file or a published model (`keras-reid zoo list`). A new store becomes that of
-    this model; another model than the store's is refused"""
+    """a run directory (runs/NAME), a .keras file or a published model (`keras-reid zoo list`). A new store becomes that
+    of this model; another model than the store's is refused"""
     store: str = "gallery-store"
     """folder of the store, which is made if it is missing, or postgresql://USER@HOST/DATABASE"""
     csv: Path | None = None
