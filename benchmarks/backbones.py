@@ -55,6 +55,7 @@ def _table():
     table |= {f"resnest{depth}": ("ResNeSt", {"depth": depth}) for depth in (50, 101, 200, 269)}
     for width in (1.0, 0.75, 0.5, 0.25):
         table[f"osnet_x{width}"] = ("OSNet", {"width": width})
+        table[f"osnet_ain_x{width}"] = ("OSNetAIN", {"width": width})
     table["osnet_x1.0_ibn"] = ("OSNet", {"width": 1.0, "ibn": True})
     for width in (1.0, 0.75, 0.5, 0.35, 0.25, 0.1):
         table[f"mobilenet_v2_x{width}"] = ("MobileNetV2", {"width": width})
@@ -62,6 +63,7 @@ def _table():
         table[f"repvgg_{size.lower()}"] = ("RepVGG", {"variant": size})
         table[f"repvgg_{size.lower()}_fused"] = ("RepVGG", {"variant": size, "fused": True})
     table |= {f"vit_{depth}": ("ViT", {"depth": depth}) for depth in ("small", "base")}
+    table |= {f"jigsaw_vit_{depth}": ("JigsawViT", {"depth": depth}) for depth in ("small", "base")}
     return table
 
 

@@ -10,7 +10,9 @@ import numpy as np
 _SHAPES = {2: (4, 6), 3: (4, 5, 8), 4: (4, 6, 5, 12)}
 _OTHER_SHAPES = {
     "CameraEmbedding": (4, 5, 8),
+    "ClassTokenHead": (4, 1, 3, 8),
     "IdentityPooling2D": (4, 1, 1, 8),
+    "JigsawPatches": (4, 7, 8),
     "MultiGranularityHeads": [(4, 6, 2, 8)] * 3,
     "NeckNormalization": (4, 6),
     "PatchEmbedding": (4, 64, 32, 3),

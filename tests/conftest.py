@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from tests.commands import run_command, run_process
+from tests.gallery import servers
 
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 if (
@@ -54,7 +55,10 @@ def configuration(tmp_path_factory):
         patch.setenv("XDG_CONFIG_HOME", str(shared / "configuration"))
         # Measuring which gradient of a convolution is fastest takes time; `utils/test_convolution.py` does it.
         patch.setenv("KERAS_REID_CONVOLUTIONS", "plain")
-        yield shared / "configuration"
+        with servers.programs_for_all() as programs:
+            if programs:
+                patch.setenv("KERAS_REID_POSTGRES", str(programs))
+            yield shared / "configuration"
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ from tests.checkpoints.writing import write_torch_file
 from tests.conftest import ROOT
 from tests.documentation.fastreid_options import OPTIONS
 from tests.documentation.workplace import fill_workplace
+from tests.gallery.servers import open_folder
 from tests.test_recipes import ROWS
 from tests.weights.test_fastreid import small_state
 
@@ -24,12 +25,13 @@ OPTION_ROWS = [row for _, rows in doc.tables(FASTREID) if rows[0][0] == "option"
 
 
 @pytest.fixture
-def workplace(tmp_path, smoke_run, monkeypatch):
+def workplace(smoke_run, monkeypatch):
     """A working directory with the small data sets, the checkpoint and the run that the pages use."""
-    fill_workplace(tmp_path, smoke_run[0])
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    return tmp_path
+    with open_folder() as folder:  # a gallery's database enters it
+        fill_workplace(folder, smoke_run[0])
+        monkeypatch.chdir(folder)
+        monkeypatch.syspath_prepend(folder)
+        yield folder
 
 
 @pytest.mark.medium

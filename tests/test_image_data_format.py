@@ -71,22 +71,23 @@ def test_each_pooling(make, channels_first):
 @pytest.mark.parametrize("name", heads.__all__)
 def test_each_head(name, channels_first):
     cls = getattr(heads, name)
-    options = (
-        {"reduction_activation": "relu"}
-        if "reduction_activation" in inspect.signature(cls).parameters
-        else {}
-    )
-    takes = {"PartialHead": (2, 8, 4, 16), "MultiGranularityHeads": [(2, 6, 4, 16)] * 3}.get(name, (2, 16))
+    wanted = {"embedding_dim": 6, "reduction_activation": "relu", "num_parts": 2}
+    options = {key: value for key, value in wanted.items() if key in inspect.signature(cls).parameters}
+    takes = {
+        "ClassTokenHead": (2, 1, 3, 16),
+        "PartialHead": (2, 8, 4, 16),
+        "MultiGranularityHeads": [(2, 6, 4, 16)] * 3,
+    }.get(name, (2, 16))
     rng = np.random.default_rng(0)
     inputs = (
         [rng.uniform(size=shape).astype("float32") for shape in takes]
         if isinstance(takes, list)
         else rng.uniform(size=takes).astype("float32")
     )
-    head = cls(5, embedding_dim=6, **options)
+    head = cls(5, **options)
     outputs = head(inputs)
     channels_first()
-    other = cls(5, embedding_dim=6, **options)
+    other = cls(5, **options)
     other(inputs)
     same_weights(head, other)
     close(other(inputs), head(inputs))

@@ -95,6 +95,7 @@ def test_an_export_of_a_foreign_run_takes_generated_images(run, monkeypatch, cap
         contexts.append(context)
         folder.mkdir()
         (folder / self.marker).touch()
+        (folder / "parity.json").write_text("{}")
         return {"verified": False, "reason": "not asked for"}
 
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")

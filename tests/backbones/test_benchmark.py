@@ -86,9 +86,11 @@ def test_every_backbone_is_in_the_table_with_arguments_that_it_has(benchmark):
         ("ResNeXt", "depth", "depths"),
         ("ResNeSt", "depth", "depths"),
         ("OSNet", "width", "widths"),
+        ("OSNetAIN", "width", "widths"),
         ("MobileNetV2", "width", "widths"),
         ("RepVGG", "variant", "variants"),
         ("ViT", "depth", "depths"),
+        ("JigsawViT", "depth", "depths"),
     ):
         listed = {arguments[argument] for kind, arguments in benchmark.TABLE.values() if kind == cls}
         assert listed == set(getattr(getattr(backbones, cls), choices)), cls

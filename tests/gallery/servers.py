@@ -6,6 +6,7 @@ import pathlib
 import pwd
 import shutil
 import socket
+import stat
 import subprocess
 import tempfile
 
@@ -24,6 +25,18 @@ def open_folder(prefix="keras-reid-test-"):
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def programs_for_all():
+    """A copy of PostgreSQL's programs where root's checkout is closed to the user of the server, else None."""
+    place = programs() if os.geteuid() == 0 else None
+    if not place or all(folder.stat().st_mode & stat.S_IXOTH for folder in place.resolve().parents):
+        yield None
+        return
+    with open_folder("keras-reid-programs-") as folder:
+        shutil.copytree(place.parent, folder / "postgres")
+        yield folder / "postgres" / place.name
 
 
 @contextlib.contextmanager

@@ -19,11 +19,12 @@ NETWORKS = {
     "KerasBackbone": lambda: backbones.KerasBackbone(tiny_network()),
     "MobileNetV2": lambda: backbones.MobileNetV2(0.1),
     "OSNet": lambda: backbones.OSNet(0.25),
+    "OSNetAIN": lambda: backbones.OSNetAIN(0.25),
     "RepVGG": lambda: backbones.RepVGG("A0", width=8),
     "ResNet": lambda: backbones.ResNet(18, width=8, ibn=True, squeeze_excite=True),
     "ViT": lambda: backbones.ViT("small", width=96, drop_path=0.0, input_shape=(*SIZE, 3)),
 }
-LARGE = {"OSNet", "RepVGG"}
+LARGE = {"OSNet", "OSNetAIN", "RepVGG"}
 GROUPED = {
     "RepVGG in groups": lambda: backbones.RepVGG("B1g2", width=8),
     "ResNeSt": lambda: backbones.ResNeSt(50, width=8),
@@ -31,6 +32,7 @@ GROUPED = {
 }
 HEADS = {
     "BNNeckHead": lambda: heads.BNNeckHead(CLASSES, layers.CircleSoftmax(CLASSES, 32)),
+    "FullyConnectedHead": lambda: heads.FullyConnectedHead(CLASSES, embedding_dim=8),
     "LinearHead": lambda: heads.LinearHead(CLASSES, layers.ArcSoftmax(CLASSES, 32)),
     "PartialHead": lambda: heads.PartialHead(CLASSES, windows=((1, 1), (3, 2))),
     "ReductionHead": lambda: heads.ReductionHead(
@@ -129,6 +131,15 @@ def test_networks_in_groups_train_under_xla(name):
     assert_same_losses(make_model(GROUPED[name]()))
 
 
+@pytest.mark.medium
+def test_transreid_trains_under_xla():
+    backbone = backbones.JigsawViT(
+        "small", shift=1, num_parts=2, width=96, drop_path=0.0, input_shape=(*SIZE, 3)
+    )
+    head = heads.ClassTokenHead(CLASSES, num_parts=2)
+    assert_same_losses(make_model(backbone, keras.layers.Identity(), head))
+
+
 def three_maps():
     """Stands in for `MultiGranularityResNet`, which has three networks' layers."""
     images = keras.Input((None, None, 3))
@@ -157,8 +168,9 @@ def test_every_head_trains_under_xla(name):
 
 
 def test_nothing_is_forgotten():
-    assert {*NETWORKS, *GROUPED, "MultiGranularityResNet"} - {"RepVGG in groups"} == {*backbones.__all__}
-    assert {*HEADS, "MultiGranularityHeads"} == {*heads.__all__}
+    networks = {*NETWORKS, *GROUPED, "JigsawViT", "MultiGranularityResNet"}
+    assert networks - {"RepVGG in groups"} == {*backbones.__all__}
+    assert {*HEADS, "ClassTokenHead", "MultiGranularityHeads"} == {*heads.__all__}
 
 
 def every_loss(dim):

