@@ -35,13 +35,22 @@ LAYERS = {
     "SplitAttention": ({"filters": 8}, MAP),
     "TransformerBlock": ({"num_heads": 2}, TOKENS),
     "BNNeckHead": ({"num_classes": 5, "embedding_dim": 6, "reduction_activation": "relu"}, VECTOR),
+    "ClassTokenHead": ({"num_classes": 5, "num_parts": 2}, (2, 1, 3, 16)),
+    "FullyConnectedHead": ({"num_classes": 5, "embedding_dim": 6}, VECTOR),
+    "JigsawPatches": ({"shift": 2, "num_parts": 2}, (2, 7, 16)),
     "LinearHead": ({"num_classes": 5}, VECTOR),
     "MultiGranularityHeads": ({"num_classes": 5, "embedding_dim": 6}, [MAP, MAP, MAP]),
     "PartialHead": ({"num_classes": 5}, MAP),
     "ReductionHead": ({"num_classes": 5, "embedding_dim": 6}, VECTOR),
 }
 # Of several arguments; and outputs that hold lists. See above.
-WITHOUT_TRAINING = {"CameraEmbedding", "MultiGranularityHeads", "PartialHead"}
+WITHOUT_TRAINING = {
+    "CameraEmbedding",
+    "ClassTokenHead",
+    "JigsawPatches",
+    "MultiGranularityHeads",
+    "PartialHead",
+}
 QUICK = {"GeMPooling2D", "LinearHead", "NeckNormalization"}  # the others take seconds each, for XLA
 PUBLIC = [(room.__name__, name) for room in (layers, heads) for name in room.__all__]
 
