@@ -75,7 +75,7 @@ def measure(shape, batch, repeats):
             "winograd": winograd_convolution,
         }
         for name, way in ways.items():
-            calls["all", name] = functools.partial(compiled(way), x, weights, dy)
+            calls["all", name] = functools.partial(compiled(way, x, weights, dy), x, weights, dy)
     spent = {name: [] for name in calls}
     for name, call in list(calls.items()) * (1 + repeats):
         start = time.perf_counter()

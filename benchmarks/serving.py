@@ -6,10 +6,10 @@ Adds each row to benchmarks/results/serving.csv, and skips rows that already exi
 Server and load run on this machine in separate processes, over loopback, so the load takes processor time from the
 server. All cases take about 7 minutes with the quickstart's model on two cores.
 
-- savedmodel: the throughput of the SavedModel alone, in batches from one thread, in process. The column `clients` is
-  the size of the batches; empty means 32.
-- load: several clients, each with one image in flight; times are from sending to the complete answer. Server and
-  SavedModel alone, with the same input in batches of 32, run in turns (`--turns`), and the row has the medians.
+- savedmodel: the throughput of the SavedModel alone, in batches of `images` from one thread, in process.
+- load: several clients, each with one request in flight; times are from sending to the complete answer. A
+  request has `images` images. Server and SavedModel alone, with the same input in batches of 32, run in turns
+  (`--turns`), and the row has the medians.
   share_of_savedmodel is the server's throughput divided by the SavedModel's; share_by_cpu is the SavedModel's processor
   time for an image divided by the server's, in which that of the load does not count.
 - reload: 10 new versions while 8 clients send requests; `failed` counts requests not answered with 200 or OK.
@@ -38,21 +38,28 @@ ROOT = pathlib.Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # before this folder, where `serving` is this file
 RESULTS = pathlib.Path(__file__).with_name("results") / "serving.csv"
 MODEL = ROOT / "exports" / "quickstart" / "savedmodel" / "float32"
-KEY = ("case", "protocol", "input", "clients", "model", "device", "cores")
+KEY = ("case", "protocol", "input", "clients", "images", "model", "device", "cores")
 MEASURED = (
     *("images_per_second", "share_of_savedmodel", "share_by_cpu", "p50_ms", "p95_ms", "p99_ms"),
     *("requests", "failed", "megabytes", "growth_percent", "cpu_ms", "load_cpu_ms"),
 )
-COLUMNS = ("case", "protocol", "input", "clients", *MEASURED, "model", *measuring.MACHINE)
+COLUMNS = ("case", "protocol", "input", "clients", "images", *MEASURED, "model", *measuring.MACHINE)
 INPUTS = {"bytes": ("serving_default", "image_bytes"), "pixels": ("pixels", "images")}
-CLIENTS = (1, 8, 64)
-CASES = {
-    "savedmodel": [("", name, n) for name in INPUTS for n in ("", 1, 8)],
-    "load": [(protocol, name, n) for protocol in ("rest", "grpc") for name in INPUTS for n in CLIENTS],
-    "reload": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
-    "memory": [("rest", "bytes", 8), ("grpc", "bytes", 8)],
-}
 _BATCH, _IMAGES, _RELOADS = 32, 64, 10
+CLIENTS = (1, 4, 8, 64)
+LOADS = (
+    (1, 1),
+    (8, 1),
+    (64, 1),
+    (8, 8),
+    (4, 32),
+)  # clients, images in a request; the last is the client's default
+CASES = {
+    "savedmodel": [("", name, "", n) for name in INPUTS for n in (_BATCH, 1, 8)],
+    "load": [(protocol, name, *n) for protocol in ("rest", "grpc") for name in INPUTS for n in LOADS],
+    "reload": [("rest", "bytes", 8, 1), ("grpc", "bytes", 8, 1)],
+    "memory": [("rest", "bytes", 8, 1), ("grpc", "bytes", 8, 1)],
+}
 
 
 def jpegs(count, size=(128, 64)):
@@ -113,22 +120,25 @@ def image_size(model):
     return json.loads((model / "assets" / "metadata.json").read_text(encoding="utf-8"))["image_size"]
 
 
-def write_requests(folder, size):
-    """Writes requests with one image each, ready to send; returns `{(protocol, input): files}`."""
+def write_requests(folder, size, count):
+    """Writes requests of `count` images each, ready to send; returns `{(protocol, input): files}`."""
     import base64
 
     from keras_reid.serving.client import messages
 
     rng = np.random.default_rng(0)
     contents = {
-        "bytes": [[data] for data in jpegs(_IMAGES)],
-        "pixels": list(rng.integers(0, 256, (_IMAGES, 1, *size, 3), np.uint8)),
+        "bytes": jpegs(_IMAGES),
+        "pixels": rng.integers(0, 256, (_IMAGES, *size, 3), np.uint8),
     }
     files = {}
     for name, (signature, argument) in INPUTS.items():
-        for row, value in enumerate(contents[name]):
+        for row in range(0, _IMAGES, count):
+            value = contents[name][row : row + count]
             columns = (
-                value.tolist() if name == "pixels" else [{"b64": base64.b64encode(value[0]).decode("ascii")}]
+                value.tolist()
+                if name == "pixels"
+                else [{"b64": base64.b64encode(data).decode("ascii")} for data in value]
             )
             request = messages.PredictRequest(model_spec={"name": "reid", "signature_name": signature})
             request.inputs.add(key=argument, value=messages.to_tensor(value))
@@ -136,17 +146,27 @@ def write_requests(folder, size):
                 {"signature_name": signature, "inputs": {argument: columns}}, separators=(",", ":")
             ).encode()
             for protocol, data in (("rest", body), ("grpc", request.SerializeToString())):
-                file = folder / f"{protocol}-{name}-{row}"
+                file = folder / f"{protocol}-{name}-{count}-{row}"
                 file.write_bytes(data)
                 files.setdefault((protocol, name), []).append(str(file))
     return files
 
 
 @contextlib.contextmanager
-def load(server, files, protocol, name, clients, **amount):
-    """Starts a load; yields a function that ends it early or waits for its end, and returns the measurements."""
-    order = {"protocol": protocol, "host": "127.0.0.1", "port": server.ports[protocol], "clients": clients}
-    order |= {"path": "/v1/models/reid:predict", "bodies": files[protocol, name], **amount}
+def load(server, files, row, **amount):
+    """Starts the load of a row; yields a function that ends it, or waits for its end, and returns the measurements.
+
+    Args:
+        files: `{(protocol, input, images): files}`.
+    """
+    protocol, images = row["protocol"], row["images"]
+    order = {
+        "protocol": protocol,
+        "host": "127.0.0.1",
+        "port": server.ports[protocol],
+        "clients": row["clients"],
+    }
+    order |= {"path": "/v1/models/reid:predict", "bodies": files[protocol, row["input"], images], **amount}
     process = subprocess.Popen(
         [sys.executable, ROOT / "benchmarks" / "serving_load.py"],
         stdin=subprocess.PIPE,
@@ -160,6 +180,8 @@ def load(server, files, protocol, name, clients, **amount):
             process.stdin.close()
         measured = json.loads(process.stdout.readline())
         measured["cpu_ms"] = 1e3 * (server.cpu_seconds() - cpu) / max(measured.pop("answered"), 1)
+        measured["images_per_second"] *= images
+        measured |= {key: measured[key] / images for key in ("cpu_ms", "load_cpu_ms")}
         for failure, count in measured.pop("failures").items():
             print(f"  {count} failed: {failure}", flush=True)
         return measured
@@ -210,10 +232,10 @@ def alone(model, name):
 
 def measure_load(server, files, row, alone, options):
     """Measures a row of the case load."""
-    where, turns, shares = (row["protocol"], row["input"], row["clients"]), [], []
+    turns, shares = [], []
     before = alone.run(options.seconds)
     for _ in range(options.turns):
-        with load(server, files, *where, warmup=0.5, seconds=options.seconds) as result:
+        with load(server, files, row, warmup=0.5, seconds=options.seconds) as result:
             turns.append(result())
         after = alone.run(options.seconds)
         speed, cpu = ((before[key] + after[key]) / 2 for key in ("images_per_second", "cpu_ms"))
@@ -225,19 +247,19 @@ def measure_load(server, files, row, alone, options):
     return {**measured, "share_of_savedmodel": float(of_speed), "share_by_cpu": float(by_cpu)}
 
 
-def measure(case, server, files, protocol, name, clients, options):
-    """Measures one row of another case."""
-    if case == "reload":
-        with load(server, files, protocol, name, clients) as result:
+def measure(server, files, row, options):
+    """Measures a row of another case."""
+    if row["case"] == "reload":
+        with load(server, files, row) as result:
             for _ in range(_RELOADS):
                 server.publish()
                 server.wait_for_version()
             return result(end=True)
     total, first = options.requests, options.requests // 10
-    with load(server, files, protocol, name, clients, requests=first) as result:
+    with load(server, files, row, requests=first) as result:
         result()
     before = server.megabytes()
-    with load(server, files, protocol, name, clients, requests=total - first) as result:
+    with load(server, files, row, requests=total - first) as result:
         measured = result()
     after = server.megabytes()
     return {**measured, "megabytes": after, "growth_percent": 100 * (after / before - 1)}
@@ -283,9 +305,9 @@ def main(arguments):
     here = {"model": name, **measuring.machine()}
     done = set() if options.anew else measuring.measured(options.output, KEY)
     cases = [
-        {"case": case, "protocol": protocol, "input": kind, "clients": clients, **here}
+        {"case": case, "protocol": protocol, "input": kind, "clients": clients, "images": images, **here}
         for case in options.only
-        for protocol, kind, clients in CASES[case]
+        for protocol, kind, clients, images in CASES[case]
         if case != "load" or clients in options.clients
     ]
     cases = [row for row in cases if tuple(str(row[column]) for column in KEY) not in done]
@@ -295,7 +317,7 @@ def main(arguments):
             case = row["case"]
             if case == "savedmodel":
                 measured = measuring.in_own_process(
-                    savedmodel_speed, options.model, row["input"], row["clients"] or _BATCH, options.seconds
+                    savedmodel_speed, options.model, row["input"], row["images"], options.seconds
                 )
             else:
                 if (
@@ -304,7 +326,12 @@ def main(arguments):
                     stack.close()
                     alones = {}
                     own = pathlib.Path(tempfile.mkdtemp(dir=folder))
-                    files = write_requests(own, image_size(options.model))
+                    size = image_size(options.model)
+                    files = {
+                        (*key, count): written
+                        for count in sorted({row["images"] for row in cases if row["case"] != "savedmodel"})
+                        for key, written in write_requests(own, size, count).items()
+                    }
                     server = Server(
                         options.model, own, ("--batching-config", options.batching_config.resolve())
                     )
@@ -315,21 +342,22 @@ def main(arguments):
                         stack.callback(alones[row["input"]].close)
                     measured = measure_load(server, files, row, alones[row["input"]], options)
                 else:
-                    measured = measure(
-                        case, server, files, row["protocol"], row["input"], row["clients"], options
-                    )
+                    measured = measure(server, files, row, options)
                     measured |= shares(measured, row, options.output)
             row |= {column: _text(measured.get(column, "")) for column in MEASURED}
             measuring.add_row(options.output, COLUMNS, KEY, row)
             said = ", ".join(f"{column} {row[column]}" for column in MEASURED if row[column] != "")
-            print(f"{case} {row['protocol']} {row['input']} {row['clients']}: {said}", flush=True)
+            print(
+                f"{case} {row['protocol']} {row['input']} {row['clients']} x {row['images']}: {said}",
+                flush=True,
+            )
     print(f"written to {options.output}")
 
 
 def shares(measured, row, file):
     """The shares of the SavedModel alone that a load reaches, if the file has its row; see the top of this file."""
     where = {column: str(row[column]) for column in ("input", "model", "device", "cores")}
-    for alone in measuring.rows(file, {"case": "savedmodel", "clients": "", **where}):
+    for alone in measuring.rows(file, {"case": "savedmodel", "images": str(_BATCH), **where}):
         return {
             "share_of_savedmodel": measured["images_per_second"] / float(alone["images_per_second"]),
             "share_by_cpu": float(alone["cpu_ms"]) / measured["cpu_ms"],

@@ -177,13 +177,13 @@ def test_measured_sizes():
     with open(ROOT / "benchmarks" / "results" / "serving.csv", encoding="utf-8") as stream:
         measured = [row for row in csv.DictReader(stream) if (row["case"], row["input"]) == ("load", "bytes")]
     (rows,) = [rows for heading, rows in doc.tables(TEXTS["deployment.md"]) if heading == "Sizing"]
-    for model, protocol, clients, *cells in rows[1:]:
+    for model, protocol, clients, images, *cells in rows[1:]:
         name = "quickstart" if "quickstart" in model else "resnet50"
         (row,) = [
             row
             for row in measured
             if row["model"].startswith(name)
-            and (row["protocol"], row["clients"]) == (protocol.lower(), clients)
+            and (row["protocol"], row["clients"], row["images"]) == (protocol.lower(), clients, images)
         ]
         for cell, column in zip(cells, ("images_per_second", "p95_ms", "cpu_ms"), strict=True):
             digits = len(cell.partition(".")[2])

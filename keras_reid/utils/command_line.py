@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import re
@@ -175,6 +176,9 @@ def load_tensorflow() -> None:
 
     Where scikit-learn and JAX are installed, Keras would load the one for `keras.wrappers`, and TensorFlow the other
     for its converter. Nothing here needs them so early, and both together take a third of the whole import.
+
+    The cyclic garbage collector waits meanwhile, and leaves alone for good what was imported: looking through the half
+    million objects that stay anyway would take a fifth of the import, and more later.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -184,7 +188,10 @@ def load_tensorflow() -> None:
     with tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
-            with _as_if_not_installed("sklearn", *(["jax"] if os.environ["KERAS_BACKEND"] != "jax" else [])):
+            with (
+                _as_if_not_installed("sklearn", *(["jax"] if os.environ["KERAS_BACKEND"] != "jax" else [])),
+                _without_garbage_collection(),
+            ):
                 import tensorflow  # noqa: F401, I001
                 import keras  # noqa: F401
         except BaseException:
@@ -206,6 +213,19 @@ def _as_if_not_installed(*packages):
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextlib.contextmanager
+def _without_garbage_collection():
+    """Within the block, the cyclic garbage collector does not run; later it leaves alone what is there at its end."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def parse(target: Any, arguments: Sequence[str], **options: Any) -> Any:

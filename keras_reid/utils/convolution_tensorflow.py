@@ -224,24 +224,29 @@ def winograd_is_faster(case: Case, names: tuple[str, str], images: int, height: 
             "direct": functools.partial(direct_convolution, case, names),
             "winograd": winograd_convolution,
         }
-        return {name: functools.partial(_run, compiled(way), *arguments) for name, way in ways.items()}
+        return {
+            name: functools.partial(_run, compiled(way, *arguments), *arguments) for name, way in ways.items()
+        }
 
     question = f"float32 {_described(case)} on {images} of {height}x{width} forward and backward"
     return _choices().fastest(question, calls) == "winograd"
 
 
-def compiled(convolve: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(convolve: Callable[..., Any], x: Any, kernel: Any, dy: Any) -> Callable[..., Any]:
     """The function from `x`, `kernel` and `dy` to the output and both gradients, as one graph, as in a training step.
 
     Args:
         convolve: function from `x` and `kernel` to the output and the function of its gradient.
+        x, kernel, dy: tensors of the shapes and types to come.
     """
 
     def whole(x, kernel, dy):
         y, gradient = convolve(x, kernel)
         return y, *gradient(dy)
 
-    return tf.function(whole, autograph=False)
+    with tf.init_scope():
+        # Traced here: a call that traces counts as retracing, of which TensorFlow warns after a few convolutions.
+        return tf.function(whole, autograph=False).get_concrete_function(x, kernel, dy)
 
 
 @functools.cache

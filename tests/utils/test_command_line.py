@@ -246,3 +246,24 @@ assert not {"sklearn", "jax"} & set(sys.modules)
 import jax, sklearn
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.medium
+@pytest.mark.parametrize("before", ["enable", "disable"])
+def test_the_garbage_collector_leaves_tensorflow_alone_and_is_as_it_was(before):
+    code = f"""
+import gc
+from keras_reid.utils.command_line import load_tensorflow
+gc.{before}()
+passes = []
+gc.callbacks.append(lambda phase, info: passes.append(info["generation"]))
+load_tensorflow()
+assert 2 not in passes and gc.isenabled() == ({before!r} == "enable")
+assert gc.get_freeze_count() > 100_000
+gc.enable()
+loop = [gc]
+loop.append(loop)
+del loop
+assert gc.collect() > 0
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
