@@ -8,6 +8,7 @@ import re
 import sys
 import warnings
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
 
@@ -25,6 +26,7 @@ from keras_reid.utils.errors import UserError
 
 INDEX_FROM = 250_000  # sightings; below, exact search takes a fraction of a second
 _BATCH = 10_000  # sightings that one transaction adds
+_HALVES = tuple(range(0, vectors.PARTITIONS, 2)), tuple(range(1, vectors.PARTITIONS, 2))
 
 
 class PostgresStore:
@@ -63,6 +65,7 @@ class PostgresStore:
             server = self._server = PrivateServer(self.folder, create)
             self.database = Database(lambda: server.address, self.name, server.ensure_running, patience)
         self._ours = model
+        self._helpers = ThreadPoolExecutor(thread_name_prefix="gallery-search")
         try:
             with self.database.apart() as connection:
                 migrate(connection, self.name, create or self.folder is not None)
@@ -158,16 +161,22 @@ class PostgresStore:
         checked = self._model_at_hand().checked(queries)
 
         wanted = filters or Filters()
+        approximate = not exact and len(checked) > 0 and self.recall() is not None
 
-        def one(query):
+        def nearest(query, partitions=None):
             def work(connection):
                 model = self._active_of_ours(connection)
-                approximate = not exact and recall_of(connection, model) is not None
-                return search.search(connection, model, query, wanted, top, approximate)
+                return search.search(connection, model, query, wanted, top, approximate, partitions)
 
             return self.database.run(work)
 
-        return [one(query) for query in checked]
+        def of_both_halves(query):
+            # PostgreSQL does not search two approximate indexes at once; two connections do.
+            other = self._helpers.submit(nearest, query, _HALVES[1])
+            found = nearest(query, _HALVES[0]) + other.result()
+            return sorted(found, key=lambda one: (one.distance, one.sighting))[:top]
+
+        return [of_both_halves(query) if approximate else nearest(query) for query in checked]
 
     def get(self, identity: int | str) -> Identity:
         """An identity by its number or its name, with its sightings.
@@ -286,6 +295,7 @@ class PostgresStore:
     def close(self) -> None:
         """Closes the connections; stops a private server that nobody else uses."""
         if hasattr(self, "database"):
+            self._helpers.shutdown()
             self.database.close()
         if self._server is not None:
             self._server.close()

@@ -282,10 +282,11 @@ def test_the_index_finds_what_an_exact_search_finds(address, monkeypatch):
         with store.database.apart() as connection:
             connection.execute("SET enable_seqscan = off")
             plan = connection.execute(
-                f"EXPLAIN SELECT 1 FROM vectors_1 ORDER BY embedding::halfvec({DIM}) <#> %s::halfvec({DIM}) LIMIT 10",
+                "EXPLAIN SELECT 1 FROM (SELECT * FROM vectors_1_p1 UNION ALL SELECT * FROM vectors_1_p3) half "
+                f"ORDER BY embedding::halfvec({DIM}) <#> %s::halfvec({DIM}) LIMIT 10",
                 [str(rows[0].tolist())],
             ).fetchall()
-        assert any("_hnsw" in line for (line,) in plan)
+        assert sum("_hnsw" in line for (line,) in plan) == 2
         store.add([NewSighting(random_embeddings(1, seed=9)[0], source="later")])
         assert store.search(random_embeddings(1, seed=9), top=1)[0][0].source == "later"
 
