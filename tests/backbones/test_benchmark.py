@@ -133,7 +133,9 @@ def test_rows_that_are_there_are_skipped(benchmark, tmp_path, monkeypatch, capsy
         ("osnet_x0.25", {}, (4, 2, 128)),
         ("mobilenet_v2_x0.1", {}, (2, 1, 1280)),
         ("repvgg_a0_fused", {"width": 8}, (4, 2, 160)),
+        ("osnet_ain_x0.25", {}, (4, 2, 128)),
         ("vit_small", {"width": 96}, (1, 1, 96)),
+        ("jigsaw_vit_small", {"width": 96, "shift": 2, "num_parts": 2}, (1, 3, 96)),
     ],
 )
 def test_shape_of_the_feature_map(benchmark, name, narrow, expected):
