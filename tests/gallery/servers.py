@@ -27,16 +27,24 @@ def open_folder(prefix="keras-reid-test-"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def closed(place):
+    """Whether a folder above a place keeps other users out."""
+    return not all(folder.stat().st_mode & stat.S_IXOTH for folder in place.resolve().parents)
+
+
 @contextlib.contextmanager
 def programs_for_all():
     """A copy of PostgreSQL's programs where root's checkout is closed to the user of the server, else None."""
     place = programs() if os.geteuid() == 0 else None
-    if not place or all(folder.stat().st_mode & stat.S_IXOTH for folder in place.resolve().parents):
+    if not place or not closed(place):
         yield None
         return
     with open_folder("keras-reid-programs-") as folder:
-        shutil.copytree(place.parent, folder / "postgres")
-        yield folder / "postgres" / place.name
+        package = place.parents[1]
+        shutil.copytree(place.parent, folder / package.name / place.parent.name)
+        if (libraries := package.with_name(f"{package.name}.libs")).exists():  # which the programs seek there
+            shutil.copytree(libraries, folder / libraries.name)
+        yield folder / package.name / place.parent.name / place.name
 
 
 @contextlib.contextmanager

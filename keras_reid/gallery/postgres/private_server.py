@@ -460,8 +460,8 @@ def _as_user(user, folder):
     place = folder if folder.exists() else folder.parent
     remedies = {
         place: "Name another folder with --store, such as one below /var/lib or /srv",
-        programs(): f"Install keras_reid where all users can read it, or let {PROGRAMS} name a copy of this folder's "
-        "parent that they can read, with /bin",
+        programs(): "Install keras_reid where all users can read it, or let the environment variable "
+        f"{PROGRAMS} name the programs of a PostgreSQL 18 with pgvector that they can run",
     }
     for place, remedy in remedies.items():
         # Asked of the system as that user, because permissions are not all in the mode of a file.
