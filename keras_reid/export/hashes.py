@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Mapping
 
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.files import read_json, sha256_of, write_json
 
 PARITY = "parity.json"
 _AT_ONCE = 2**20  # bytes
@@ -26,11 +26,7 @@ def file_hashes(folder: str | os.PathLike[str]) -> dict[str, str]:
         >>> file_hashes("exports/onnx/float32")  # doctest: +SKIP
         {'model.onnx': '9f86d081…'}
     """
-    hashes = {}
-    for name, path in _files(folder):
-        with open(path, "rb") as file:
-            hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
-    return hashes
+    return {name: sha256_of(path) for name, path in _files(folder)}
 
 
 def known_hashes(folder: str | os.PathLike[str]) -> dict[str, str] | None:

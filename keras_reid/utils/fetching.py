@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import http.client
 import os
 import sys
@@ -14,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import sha256_of
 from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 from keras_reid.utils.locks import Lock
 from keras_reid.utils.progress import progress
@@ -123,15 +123,9 @@ def problem_of(
         return problem.removeprefix(f"{path} ").rstrip(".")
     if size is not None and path.stat().st_size != size:
         return f"it should have {size:,} bytes and has {path.stat().st_size:,}"
-    if sha256 is not None and not (received := digest(path)).startswith(sha256):
+    if sha256 is not None and not (received := sha256_of(path)).startswith(sha256):
         return f"its SHA-256 should begin with {sha256[:8]} and begins with {received[:8]}"
     return None
-
-
-def digest(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -110,6 +111,12 @@ def parse_json(content: bytes, name: Any, most_bytes: int = _MOST_BYTES) -> Any:
             return value
         level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
     raise UserError(too_deep)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def encoded(picture: Image.Image, suffix: str, **options: Any) -> bytes:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
 
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import sha256_of
 
 MANIFEST = "SHA256SUMS"
 _MOST_BYTES = 2**20
@@ -28,7 +28,7 @@ def write_manifest(folder: str | os.PathLike[str]) -> dict[str, str]:
     """
     folder = Path(folder)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    hashes = {name: _sha256(folder / name) for name in names if name != MANIFEST}
+    hashes = {name: sha256_of(folder / name) for name in names if name != MANIFEST}
     lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
     (folder / MANIFEST).write_text(lines, encoding="utf-8")
     return hashes
@@ -100,16 +100,11 @@ def check_hash(file: Path, expected: str | None) -> None:
     Raises:
         UserError: the file has changed.
     """
-    if expected is not None and (received := _sha256(file)) != expected:
+    if expected is not None and (received := sha256_of(file)) != expected:
         raise UserError(
             f"{file} has changed since it was shared: its SHA-256 begins with {received[:8]}, and {MANIFEST} has "
             f"{expected[:8]}. Fetch it again; if you changed it yourself, remove {MANIFEST} beside it"
         )
-
-
-def _sha256(file):
-    with open(file, "rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def _is_inside(name):

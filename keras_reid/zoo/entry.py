@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.fetching import cache_folder, digest
-from keras_reid.utils.files import read_json, write_json
+from keras_reid.utils.fetching import cache_folder
+from keras_reid.utils.files import read_json, sha256_of, write_json
 from keras_reid.utils.locks import Lock
 
 
@@ -62,7 +62,7 @@ class Entry:
         Raises:
             UserError: it is another file than the first time.
         """
-        received = digest(file)
+        received = sha256_of(file)
         before = self.record().get("sha256")
         if before not in (None, received):
             raise UserError(

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import sha256_of
 from keras_reid.utils.manifest import MANIFEST, check_hash, read_manifest
 from keras_reid.utils.optional import require
 
@@ -275,8 +276,7 @@ def _check_blob(path, place):
     """The Hub's cache names a file by its SHA-256, or by the SHA-1 that git gives it."""
     name = path.resolve().name
     if re.fullmatch(r"[0-9a-f]{64}", name):
-        with open(path, "rb") as file:
-            received = hashlib.file_digest(file, "sha256").hexdigest()
+        received = sha256_of(path)
     elif re.fullmatch(r"[0-9a-f]{40}", name):
         content = path.read_bytes()  # git keeps small files itself
         received = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -53,10 +53,10 @@ def resolve(run_or_model: str | os.PathLike[str], offline: bool = False, accept_
     file = _fetched(given, offline)
     if file.suffix == ".keras":
         return os.fspath(file)
-    from keras_reid.utils.fetching import digest
+    from keras_reid.utils.files import sha256_of
     from keras_reid.zoo.entry import Entry
 
-    entry = Entry(f"files/{digest(file)[:16]}")
+    entry = Entry(f"files/{sha256_of(file)[:16]}")
     with entry.held():
         return _converted(entry, Row(given, "general", "", "file", ()), file)
 
@@ -218,8 +218,7 @@ def _converted(entry, row, file):
         return os.fspath(entry.model)
     print(f"converting {file.name} to Keras; later calls use {entry.model}", file=sys.stderr)
     from keras_reid.utils.command_line import load_tensorflow
-    from keras_reid.utils.fetching import digest
-    from keras_reid.utils.files import written_aside
+    from keras_reid.utils.files import sha256_of, written_aside
 
     load_tensorflow()
     from keras_reid.zoo.building import build
@@ -227,7 +226,7 @@ def _converted(entry, row, file):
     model = build(row, file)
     model.metadata.setdefault("provenance", {})["zoo"] = {
         "name": row.name,
-        "sha256": digest(file),
+        "sha256": sha256_of(file),
         "licence": row.licence,
         "restricted": row.restricted,
         "trained_on": list(row.trained_on),

@@ -61,11 +61,11 @@ def verify_model(name: str, offline: bool = False, accept_licence: bool = False)
         resolve(name)  # says what is missing
     file = weights_file(name, offline, accept_licence)
 
-    from keras_reid.utils.fetching import digest
+    from keras_reid.utils.files import sha256_of
     from keras_reid.zoo.building import build
     from keras_reid.zoo.entry import Entry
 
-    entry, received = Entry(name), digest(file)
+    entry, received = Entry(name), sha256_of(file)
     model = build(row, file)
     embeddings = embed_images(model)
     _check_cached(row, embeddings, offline, accept_licence)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from keras_reid.gallery.postgres.erasure import forget
 from keras_reid.gallery.postgres.migrate import SCHEMA, migrate
-from keras_reid.gallery.postgres.private_server import PrivateServer, programs
+from keras_reid.gallery.postgres.private_server import PrivateServer, environment, programs
 from keras_reid.gallery.postgres.store import PostgresStore
 from keras_reid.gallery.receipts import KIND
 from keras_reid.utils.errors import UserError
@@ -137,14 +137,13 @@ def _subjects(receipts):
 
 
 def _run(program, *arguments):
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     with tempfile.TemporaryFile() as said:
         finished = subprocess.run(
             [programs() / program, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            env={**kept, "LC_ALL": "C"},
+            env=environment(),
         )
         said.seek(0)
         lines = said.read().decode("utf-8", "replace").splitlines()

@@ -323,7 +323,7 @@ class PrivateServer:
                 stdout=said,
                 stderr=said,
                 cwd=self.folder,  # and relative paths: pg_ctl hands on what it gets to a shell
-                env=_environment(),
+                env=environment(),
                 **self._as_user,
             )
             said.seek(0)
@@ -479,8 +479,8 @@ def _as_user(user, folder):
     return options
 
 
-def _environment():
-    """Ours without what would lead PostgreSQL's programs elsewhere."""
+def environment() -> dict[str, str]:
+    """The environment variables without those that would lead PostgreSQL's programs elsewhere."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
     return {**kept, "LC_ALL": "C", "TZ": "UTC"}
 

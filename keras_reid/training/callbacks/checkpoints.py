@@ -1,6 +1,5 @@
 """Checkpoints, which are either complete or absent."""
 
-import hashlib
 import json
 import os
 import time
@@ -15,7 +14,7 @@ import numpy as np
 from keras_reid.training.callbacks.state import RATE, divergence, training_variables, wrong_label
 from keras_reid.training.callbacks.termination import Terminated
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json, write_json, written_aside
+from keras_reid.utils.files import read_json, sha256_of, write_json, written_aside
 from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 KEPT = 2
@@ -143,7 +142,7 @@ class Checkpoints(keras.callbacks.Callback):
         try:
             with written_aside(file) as aside:
                 np.savez(aside, **arrays)  # type: ignore[arg-type]
-                entry["sha256"] = _digest(aside)
+                entry["sha256"] = sha256_of(aside)
             others = [other for other in self._entries() or () if other["file"] != file.name]
             entries = [entry, *others[: KEPT - 1]]
             write_json(self.directory / "manifest.json", {"checkpoints": entries})
@@ -252,14 +251,9 @@ class Checkpoints(keras.callbacks.Callback):
 def _read(file, digest):
     """The arrays of a checkpoint, or None if it is not whole; without a digest its own checksums decide."""
     try:
-        if digest is not None and _digest(file) != digest:
+        if digest is not None and sha256_of(file) != digest:
             return None
         with np.load(file) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _digest(file):
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
