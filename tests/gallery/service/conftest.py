@@ -17,6 +17,8 @@ from tests.gallery.conftest import DIM, MODEL, unit
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
 COLOURS = {"Anna Katharina": (200, 30, 30), "王小明": (30, 200, 30), "محمد": (30, 30, 200)}
 
+_MIX = np.linalg.qr(np.random.default_rng(0).standard_normal((DIM, 3)))[0]  # keeps angles
+
 
 def square(colour, seed=0, kind="PNG", side=24):
     """An image file of a colour, another one for each seed."""
@@ -34,7 +36,7 @@ def embed(contents):
                 mean = np.asarray(image.convert("RGB"), np.float32).mean(axis=(0, 1))
         except Exception:
             raise UnreadableImage("images[0]: truncated or damaged") from None
-        rows.append(np.concatenate([mean - 90, np.zeros(DIM - 3)]))
+        rows.append(_MIX @ (mean - 90))
     return unit(rows)
 
 
