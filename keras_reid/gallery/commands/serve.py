@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -48,6 +49,13 @@ class Serve:
     """what to keep of images that are enrolled"""
     key: Path | None = None
     """the key that signs receipts, made if it is missing; by default it lies beside the folder of the store"""
+    webhook: tuple[str, ...] = ()
+    """https:// addresses that the events of the watch list are sent to, signed, without names"""
+    webhook_secret: Path | None = None
+    """file with the secret that signs them, of at least 32 characters; by default it is in the environment variable
+    KERAS_REID_WEBHOOK_SECRET"""
+    private_webhook_host: tuple[str, ...] = ()
+    """hosts of webhooks that may have a private address, and may be http://"""
     ready_file: Path | None = None
     """file to write with the same JSON line when the service is ready; removed when it stops"""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
@@ -63,6 +71,16 @@ class Serve:
                 raise UserError(f"--{field.name.replace('_', '-')} must be above 0. Received: {value}")
         Hosts.of(self.origin, self.port)
         Addresses.of(self.trusted_proxy)
+        if self.webhook_secret is not None and not self.webhook_secret.is_file():
+            raise UserError(f"--webhook-secret: there is no file {self.webhook_secret}")
+
+    def secret(self) -> str:
+        """The secret of the webhooks, which no message repeats."""
+        from keras_reid.gallery.service.webhooks import check_secret
+
+        if self.webhook_secret is not None:
+            return check_secret(self.webhook_secret.read_text(encoding="utf-8"))
+        return check_secret(os.environ.get("KERAS_REID_WEBHOOK_SECRET", ""))
 
 
 def main(arguments: list[str]) -> None:
@@ -76,6 +94,12 @@ def main(arguments: list[str]) -> None:
     from keras_reid.gallery.store_model import embedder_of
     from keras_reid.utils.model_file import find_model_file
 
+    targets = []
+    if options.webhook:
+        from keras_reid.gallery.service.webhooks import Target
+
+        targets = [Target.of(one, options.private_webhook_host) for one in options.webhook]
+        options.secret()
     check_store(options.store)
     find_model_file(options.model)
     from keras_reid.serving.server.command import bound
@@ -112,11 +136,16 @@ def main(arguments: list[str]) -> None:
                 options.limits,
             )
             feed = EventFeed(store)
+            webhooks = None
+            if targets:
+                from keras_reid.gallery.service.webhooks import Webhooks
+
+                webhooks = Webhooks(store, targets, options.secret(), feed, service.metrics)
             host = f"[{options.host}]" if ":" in options.host else options.host
             about = {"url": f"http://{host}:{port}", "store": store.name, "tokens": bool(known)}
             asyncio.run(
                 serve(
-                    application(service, feed),
+                    application(service, feed, webhooks=webhooks),
                     feed,
                     listener,
                     options.limits.idle_seconds,
