@@ -98,22 +98,29 @@ def last_event(connection: Connection) -> int:
     return row[0] if row else 0
 
 
-def next_for(connection: Connection, target: bytes) -> tuple[Any, ...] | None:
-    """The next event of a webhook, which is locked until the transaction ends.
-
-    A new webhook gets what happens from now on.
+def register(connection: Connection, target: bytes) -> None:
+    """Notes a webhook, which gets what happens from now on. One that is known goes on where it was.
 
     Args:
         connection: within a transaction.
         target: a hash of its address, 32 bytes.
-
-    Returns:
-        a row as `events` gives it; None if there is none, or another process is delivering one.
     """
     connection.execute(
         "INSERT INTO webhooks (target, event) SELECT %s, coalesce(max(id), 0) FROM events ON CONFLICT DO NOTHING",
         [target],
     )
+
+
+def next_for(connection: Connection, target: bytes) -> tuple[Any, ...] | None:
+    """The next event of a webhook, which is locked until the transaction ends.
+
+    Args:
+        connection: within a transaction.
+        target: as in `register`.
+
+    Returns:
+        a row as `events` gives it; None if there is none, or another process is delivering one.
+    """
     row = connection.execute(
         "SELECT event FROM webhooks WHERE target = %s FOR UPDATE SKIP LOCKED", [target]
     ).fetchone()

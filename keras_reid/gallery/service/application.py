@@ -61,9 +61,9 @@ def application(
 
     @contextlib.asynccontextmanager
     async def lifespan(_):
-        async with service.running(), feed.running():
-            async with webhooks.running() if webhooks else contextlib.nullcontext():
-                yield
+        delivering = webhooks.running() if webhooks else contextlib.nullcontext()
+        async with service.running(), feed.running(), delivering:
+            yield
 
     app = Starlette(
         routes=[

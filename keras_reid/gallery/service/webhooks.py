@@ -122,7 +122,7 @@ def signature(secret: str, moment: int, body: bytes) -> str:
 
     Example:
         >>> signature("secret", 0, b"{}")[:8]
-        '52e9b8e1'
+        '4bbe8d39'
     """
     return hmac.new(secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
 
@@ -202,11 +202,14 @@ class Webhooks:
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def _deliver_all(self, target, threads):
-        loop, wait = asyncio.get_running_loop(), _FIRST_WAIT
+        loop, wait, is_known = asyncio.get_running_loop(), _FIRST_WAIT, False
         with self._feed.waker() as waker:
             while True:
                 waker.clear()
                 try:
+                    if not is_known:
+                        await loop.run_in_executor(threads, self._register, target)
+                        is_known = True
                     if await loop.run_in_executor(threads, self._deliver, target):
                         wait = _FIRST_WAIT
                     else:
@@ -216,6 +219,9 @@ class Webhooks:
                     _LOG.warning("the webhook at %s: %s; trying again in %.0f s", target.host, error, wait)
                     await asyncio.sleep(wait * random.uniform(0.5, 1))
                     wait = min(2 * wait, _LONGEST_WAIT)
+
+    def _register(self, target):
+        self._store.database.run(lambda connection: watches.register(connection, target.key))
 
     def _deliver(self, target):
         """Delivers the next event; whether there was one."""
