@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import importlib.util
 import logging
 import os
 import sys
@@ -20,6 +21,7 @@ from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.trust_option import TrustCode
 
+_PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client", "urllib3", "python_multipart")
 _PATIENCE = 5.0  # seconds that a request waits for a database that is away
 
 
@@ -88,6 +90,11 @@ def main(arguments: list[str]) -> None:
         Serve, arguments, prog="keras-reid gallery serve", config=(tyro.conf.FlagCreatePairsOff,)
     )
     options.check()
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the service needs {', '.join(missing)}, which is not installed: pip install 'keras_reid[gallery]'"
+        )
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres import tokens
     from keras_reid.gallery.postgres.store import PostgresStore
@@ -102,7 +109,7 @@ def main(arguments: list[str]) -> None:
         options.secret()
     check_store(options.store)
     find_model_file(options.model)
-    from keras_reid.serving.server.command import bound
+    from keras_reid.serving.server.listening import bound
 
     with contextlib.closing(bound(options.host, options.port, "--port")) as listener:
         logging.basicConfig(
