@@ -170,11 +170,11 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
 
 @medium
 def test_a_slow_body_is_refused_in_time(private_folder, saved_model):
-    with served(private_folder, saved_model, "--upload-seconds", "1") as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
-            slow.sendall(
-                b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9999\r\n\r\nx" % port
-            )
-            begin = time.monotonic()
-            assert b" 408 " in slow.recv(4096)
-            assert time.monotonic() - begin < 10
+    with (
+        served(private_folder, saved_model, "--upload-seconds", "1") as port,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as slow,
+    ):
+        slow.sendall(b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9999\r\n\r\nx" % port)
+        begin = time.monotonic()
+        assert b" 408 " in slow.recv(4096)
+        assert time.monotonic() - begin < 10
