@@ -99,8 +99,8 @@ class ServedModel:
         if now != self._fingerprint:
             raise ServiceError(
                 503,
-                f"the model server has another model under version {self.version} ({now[:8]}) than the one this service "
-                f"was started with ({self._fingerprint[:8]}): their embeddings cannot be compared",
+                f"the model server has another model under version {self.version} ({now[:8]}) than the one this "
+                f"service was started with ({self._fingerprint[:8]}): their embeddings cannot be compared",
             )
         return l2_normalize(embeddings)
 
@@ -130,8 +130,8 @@ def _fingerprint(metadata: dict[str, Any], address: str) -> str:
     """Of the model; another one for each precision, as embeddings differ."""
     if not metadata.get("fingerprint"):
         raise UserError(
-            f"{address}: the model's metadata has no fingerprint, so nobody knows whose embeddings these are. Export it "
-            "again with `keras-reid export`"
+            f"{address}: the model's metadata has no fingerprint, so nobody knows whose embeddings these are. "
+            "Export it again with `keras-reid export`"
         )
     precision = metadata.get("precision", "float32")
     return metadata["fingerprint"] + ("" if precision == "float32" else f" {precision}")

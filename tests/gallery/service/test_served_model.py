@@ -70,7 +70,7 @@ def test_the_newest_available_version_is_pinned():
             assert (served.version, served.image_size) == (3, (8, 4))
             assert (served.identity.fingerprint, served.identity.dimension) == ("a" * 32, 4)
             np.testing.assert_allclose(served([b"one", b"two"]), [[0.6, 0.8, 0, 0]] * 2, rtol=1e-6)
-        assert {path for path in state["asked"]} == {"/v1/models/reid/versions/3:predict"}
+        assert set(state["asked"]) == {"/v1/models/reid/versions/3:predict"}
         with ServedModel(f"{address}/versions/2") as served:
             assert served.version == 2
 
