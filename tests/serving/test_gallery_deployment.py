@@ -46,12 +46,14 @@ def test_schema(name, version):
 def test_it_has_no_privileges(name):
     assert pod(name)["securityContext"]["runAsNonRoot"] is True
     assert pod(name)["automountServiceAccountToken"] is False
-    assert container(name)["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    mounts = {one["name"] for one in container(name)["volumeMounts"]}
+    containers = [*pod(name)["containers"], *pod(name).get("initContainers", [])]
+    for one in containers:
+        assert one["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    mounts = {mount["name"] for one in containers for mount in one["volumeMounts"]}
     claims = MANIFESTS.get(f"StatefulSet {name}", {}).get("spec", {}).get("volumeClaimTemplates", [])
     assert mounts == {one["name"] for one in pod(name)["volumes"]} | {
         one["metadata"]["name"] for one in claims
