@@ -5,15 +5,14 @@ import contextlib
 import logging
 import os
 import resource
-import socket
 import sys
 
 import tyro
 
 from keras_reid.serving.server.batching_config import BatchingParameters, read_batching_config
+from keras_reid.serving.server.listening import bound
 from keras_reid.serving.server.options import Serve
 from keras_reid.utils import command_line
-from keras_reid.utils.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
@@ -24,9 +23,9 @@ def main(arguments: list[str]) -> None:
     parameters = (
         read_batching_config(options.batching_config) if options.batching_config else BatchingParameters()
     )
-    with contextlib.closing(_bound(options.host, options.rest_port, "--rest-port")) as listener:
+    with contextlib.closing(bound(options.host, options.rest_port, "--rest-port")) as listener:
         # gRPC binds its port itself, after the model is loaded; check now whether it can.
-        _bound(options.host, options.grpc_port, "--grpc-port").close()
+        bound(options.host, options.grpc_port, "--grpc-port").close()
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
@@ -44,19 +43,3 @@ def main(arguments: list[str]) -> None:
         logging.getLogger(__name__).warning("stopped while some versions were still loading")
         logging.shutdown()
         os._exit(0)
-
-
-def _bound(host, port, option):
-    """A socket bound to the port; it does not listen yet."""
-    listener = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
-        if listener:
-            listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}") from None
-    return listener
