@@ -103,15 +103,17 @@ class Filters:
         after: the earliest time, with a zone, or None. A sighting without a time is never found by time.
         before: the time that a sighting must be earlier than, or None.
         identities: numbers of identities; none: all.
+        quality: the least quality, 0 … 1, or None. A sighting without a quality is never found by it.
 
     Raises:
-        UserError: a time has no zone, or `before` is not after `after`.
+        UserError: a time has no zone, `before` is not after `after`, or `quality` is not 0 … 1.
     """
 
     cameras: tuple[str, ...] = ()
     after: datetime.datetime | None = None
     before: datetime.datetime | None = None
     identities: tuple[int, ...] = ()
+    quality: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("after", "before"):
@@ -122,6 +124,9 @@ class Filters:
             raise UserError(
                 f"`before` must be later than `after`. Received: {self.after.isoformat()} to {self.before.isoformat()}."
             )
+
+        if self.quality is not None and not 0 <= self.quality <= 1:
+            raise UserError(f"`quality` must be 0 to 1. Received: {self.quality}.")
 
     def __bool__(self) -> bool:
         return self != Filters()

@@ -25,6 +25,10 @@ _POOL_SECONDS = 2.0  # to get a connection; then we ask why there is none
 _SILENT = 1.0  # seconds of waiting that are not worth a word
 
 
+class StoreAway(UserError):
+    """The database does not answer, has no room, or refuses. Waiting or its administrator may help."""
+
+
 class Database:
     """A pool of connections that retries what a lost connection has cut off.
 
@@ -35,7 +39,7 @@ class Database:
         patience: seconds to wait for a database that is away.
 
     Raises:
-        UserError: psycopg is missing, the address is wrong, or the database does not answer in time.
+        UserError: psycopg is missing, the address is wrong; `StoreAway` if the database does not answer in time.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class Database:
             what `work` returned.
 
         Raises:
-            UserError: the database was away for too long, its disk is full, or it refuses.
+            StoreAway: the database was away for too long, its disk is full, or it refuses.
         """
         result: list[T] = []
 
@@ -145,7 +149,7 @@ class Database:
             try:
                 return attempt()
             except errors.DiskFull as error:
-                raise UserError(
+                raise StoreAway(
                     f"{self.store}: the disk of the database is full: {_line(error)}. What was acknowledged is kept. "
                     "Make room, and repeat the command."
                 ) from None
@@ -153,7 +157,7 @@ class Database:
                 lost = error  # another command was first: look again at what it has written
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 if not _is_away(error):
-                    raise UserError(f"{self.store}: the database refuses: {_line(error)}") from None
+                    raise StoreAway(f"{self.store}: the database refuses: {_line(error)}") from None
                 lost, away = error, True
                 if not said and time.monotonic() - start > _SILENT:
                     print(f"{self.store}: the database is away ({_line(error)}); waiting", file=sys.stderr)
@@ -161,7 +165,7 @@ class Database:
             except (errors.InsufficientPrivilege, errors.DataError, errors.ReadOnlySqlTransaction) as error:
                 raise UserError(f"{self.store}: the database refuses: {_line(error)}") from None
             if time.monotonic() + wait > start + self._patience:
-                raise UserError(
+                raise StoreAway(
                     f"{self.store}: the database does not answer: {_line(lost)}. Nothing was changed by what did not "
                     "finish. Repeat the command once the database is back."
                 ) from None

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from keras_reid.gallery.byte_scan import RUN, SHORTEST, Scanned, Trace, files_below, find_traces
-from keras_reid.gallery.postgres import audit, rows, vectors
+from keras_reid.gallery.postgres import audit, changes, rows, vectors
 from keras_reid.gallery.postgres.needles import (
     FOLDER,
     TEXT,
@@ -222,6 +222,8 @@ def _delete(store, action, choose):
             [sightings],
         ).fetchone()
         rows.delete_sightings(connection, sightings)
+        # Those who were merged into them have subject ids of their own, which old backups know.
+        subjects = sorted({*subjects, *changes.forget(connection, identities)})
         connection.execute("DELETE FROM identities WHERE id = ANY(%s)", [identities])
         counts = {
             "identities": len(identities),
@@ -326,7 +328,9 @@ def _living_texts(connection, texts):
         "SELECT name FROM identities WHERE name = ANY(%(t)s::text[]) UNION "
         "SELECT source FROM sightings WHERE source = ANY(%(t)s::text[]) UNION "
         "SELECT note FROM sightings WHERE note = ANY(%(t)s::text[]) UNION "
-        "SELECT name FROM cameras WHERE name = ANY(%(t)s::text[])",
+        "SELECT name FROM cameras WHERE name = ANY(%(t)s::text[]) UNION "
+        "SELECT name FROM tokens WHERE name = ANY(%(t)s::text[]) UNION "
+        "SELECT unnest(names || by) FROM changes WHERE names || by && %(t)s::text[]",
         {"t": words},
     ).fetchall()
     return {text.encode() for (text,) in found}
@@ -356,6 +360,10 @@ def _is_explained(connection, trace, folder):
         "OR EXISTS (SELECT FROM identities WHERE position(%(w)s IN name) > 0) "
         "OR EXISTS (SELECT FROM cameras WHERE position(%(w)s IN name) > 0) "
         "OR EXISTS (SELECT FROM models WHERE position(%(w)s IN name) > 0) "
+        "OR EXISTS (SELECT FROM tokens WHERE position(%(w)s IN name) > 0) "
+        "OR EXISTS (SELECT FROM changes, unnest(names || by) AS n WHERE position(%(w)s IN n) > 0) "
+        "OR EXISTS (SELECT FROM answers WHERE position(%(w)s IN by) > 0) "
+        "OR EXISTS (SELECT FROM watches WHERE position(%(w)s IN by) > 0) "
         "OR EXISTS (SELECT FROM pg_class WHERE position(%(w)s IN relname) > 0) "
         "OR EXISTS (SELECT FROM pg_attribute WHERE position(%(w)s IN attname) > 0)"
     )
@@ -387,7 +395,10 @@ def _is_postgres_word(word, data):
 
 def _vectors(connection, sightings):
     """The partitions that hold vectors of sightings, and how many these are."""
-    partitions, count = [], 0
+    partitions, count = set(), 0
+    (moved,) = connection.execute(
+        "SELECT EXISTS (SELECT FROM sightings WHERE id = ANY(%s) AND moved)", [sightings]
+    ).fetchone()
     identities = _all(connection, "SELECT DISTINCT identity FROM sightings WHERE id = ANY(%s)", sightings)
     for (model,) in connection.execute("SELECT id FROM models ORDER BY id").fetchall():
         for partition, some in connection.execute(
@@ -395,9 +406,11 @@ def _vectors(connection, sightings):
             "WHERE identity = ANY(%s) AND sighting = ANY(%s) GROUP BY 1 ORDER BY 1",
             [identities, sightings],
         ).fetchall():
-            partitions.append(partition)
+            partitions.add(partition)
             count += some
-    return partitions, count
+        if moved:  # from a partition that nobody remembers
+            partitions |= {vectors.partition(model, number) for number in range(vectors.PARTITIONS)}
+    return sorted(partitions), count
 
 
 def _all_pending(connection):

@@ -90,6 +90,10 @@ def _write(file, kind, content):
 def _needles(connection, sightings, identities):
     for (name,) in _rows(connection, "SELECT name FROM identities WHERE id = ANY(%s)", [identities]):
         yield TEXT, (name or "").encode()
+    for (name,) in _rows(
+        connection, "SELECT unnest(names) FROM changes WHERE identities && %s::bigint[]", [identities]
+    ):
+        yield TEXT, (name or "").encode()
     for source, note, digest in _rows(
         connection, "SELECT source, note, digest FROM sightings WHERE id = ANY(%s)", [sightings]
     ):

@@ -18,7 +18,7 @@ from keras_reid.utils.errors import UserError
 if TYPE_CHECKING:
     from psycopg import Connection
 
-TABLES = ("sightings", "identities", "images")
+TABLES = ("sightings", "identities", "images", "changes")
 _LOCK_SECONDS = (
     1  # a search that waits behind us waits for the search before us too: not for longer than this
 )

@@ -122,6 +122,11 @@ def _conditions(connection, filters):
     if filters.identities:
         conditions.append("identity = ANY(%(identities)s)")
         values["identities"] = list(filters.identities)
+    if filters.quality is not None:
+        conditions.append(
+            "EXISTS (SELECT FROM sightings q WHERE q.id = sighting AND q.quality >= %(quality)s)"
+        )
+        values["quality"] = filters.quality
     return (" WHERE " + " AND ".join(conditions) if conditions else ""), values
 
 

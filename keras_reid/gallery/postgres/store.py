@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -89,11 +89,17 @@ class PostgresStore:
         known = self.database.run(active_model)
         return known[1] if known else None
 
-    def add(self, sightings: Sequence[NewSighting]) -> list[int | None]:
+    def add(
+        self,
+        sightings: Sequence[NewSighting],
+        also: Callable[[Any, int, list[int]], object] | None = None,
+    ) -> list[int | None]:
         """Enrols images, in transactions of 10 000: what came back is on disk.
 
         Args:
             sightings: `NewSighting`s.
+            also: is called in the same transaction with its connection, the number of the model, and the numbers of the
+                new sightings, if there are any.
 
         Returns:
             the number of each; None for one whose digest is enrolled already.
@@ -112,10 +118,10 @@ class PostgresStore:
         ids: list[int | None] = []
         for start in range(0, len(sightings), _BATCH):
             some = sightings[start : start + _BATCH]
-            ids += self._add(some, embeddings[start : start + _BATCH])
+            ids += self._add(some, embeddings[start : start + _BATCH], also)
         return ids
 
-    def _add(self, sightings, embeddings):
+    def _add(self, sightings, embeddings, also):
         added: list[int] = []
 
         def work(connection):
@@ -123,6 +129,8 @@ class PostgresStore:
             ids, identities = rows.add_rows(connection, model, sightings, embeddings)
             added[:] = [number for number in ids if number is not None]
             if added:
+                if also is not None:
+                    also(connection, model, list(added))
                 subjects = connection.execute(
                     "SELECT subject FROM identities WHERE id = ANY(%s) ORDER BY id", [list(identities)]
                 ).fetchall()

@@ -1,0 +1,95 @@
+"""The watch list, and the events of it. Events hold numbers alone, so that erasing somebody erases theirs by cascade."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from keras_reid.gallery.postgres import vectors
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+CHANNEL = "keras_reid_gallery"  # that other processes listen on
+_LOCK = 0x6B72_6576  # an advisory lock of ours: events become visible in the order of their numbers
+
+
+def put(connection: Connection, identity: int, distance: float, by: str) -> None:
+    """Puts an identity on the list, or changes its distance."""
+    connection.execute(
+        "INSERT INTO watches (identity, distance, by) VALUES (%s, %s, %s) "
+        "ON CONFLICT (identity) DO UPDATE SET distance = excluded.distance",
+        [identity, distance, by],
+    )
+
+
+def remove(connection: Connection, identity: int) -> bool:
+    """Takes an identity off the list; whether it was on it."""
+    return connection.execute("DELETE FROM watches WHERE identity = %s", [identity]).rowcount > 0
+
+
+def all_rows(connection: Connection) -> list[tuple[Any, ...]]:
+    """The list, newest first: identity, name, distance, by, since."""
+    return connection.execute(
+        "SELECT w.identity, i.name, w.distance, w.by, w.since FROM watches w JOIN identities i ON i.id = w.identity "
+        "ORDER BY w.since DESC, w.identity"
+    ).fetchall()
+
+
+def raise_events(connection: Connection, model: int, sighting: int) -> int:
+    """Raises the events of a new sighting: one for each identity on the list that it is, or is near enough to.
+
+    Time: a comparison with each sighting of those on the list.
+
+    Args:
+        connection: within a transaction, which others wait for from here on: call it late.
+        model: number of the model.
+        sighting: the new one.
+
+    Returns:
+        how many.
+    """
+    table = vectors.table(model)
+    near = connection.execute(
+        f"SELECT w.identity, CASE WHEN w.identity = n.identity THEN 0 ELSE "  # type: ignore[arg-type]
+        "greatest(min(1 + (n.embedding <#> v.embedding)), 0) END FROM sightings s "
+        f"JOIN {table} n ON n.identity = s.identity AND n.sighting = s.id CROSS JOIN watches w "
+        f"JOIN {table} v ON v.identity = w.identity WHERE s.id = %s GROUP BY w.identity, n.identity, w.distance "
+        "HAVING w.identity = n.identity OR min(1 + (n.embedding <#> v.embedding)) <= w.distance ORDER BY 2, 1",
+        [sighting],
+    ).fetchall()
+    if not near:
+        return 0
+    connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    for identity, distance in near:
+        connection.execute(
+            "INSERT INTO events (id, identity, sighting, distance) VALUES (nextval('events_id'), %s, %s, %s)",
+            [identity, sighting, distance],
+        )
+    connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
+    return len(near)
+
+
+def events(
+    connection: Connection, after: int, count: int, cameras: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    """Events, oldest first: number, time, identity, its name, sighting, camera, time, distance, picture.
+
+    Args:
+        connection: within a transaction.
+        after: only those with a larger number.
+        count: most to give.
+        cameras: only of sightings of these; None: all.
+    """
+    return connection.execute(
+        "SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex') "
+        "FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting "
+        "LEFT JOIN cameras c ON c.id = s.camera WHERE e.id > %(after)s "
+        "AND (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s)) ORDER BY e.id LIMIT %(count)s",
+        {"after": after, "count": count, "cameras": cameras},
+    ).fetchall()
+
+
+def last_event(connection: Connection) -> int:
+    """The number of the last event; 0 without any."""
+    row = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+    return row[0] if row else 0
