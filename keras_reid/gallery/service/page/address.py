@@ -108,7 +108,9 @@ class SearchAddress:
         """The query of the address, with "?" if there is any."""
         fields: list[tuple[str, object]] = [("like", self.like)] if self.like is not None else []
         fields += [("camera", one) for one in self.cameras]
-        fields += [(name, getattr(self, name)) for name in ("after", "before", "identity") if getattr(self, name)]
+        fields += [
+            (name, getattr(self, name)) for name in ("after", "before", "identity") if getattr(self, name)
+        ]
         if self.quality is not None:
             fields.append(("quality", f"{self.quality:g}"))
         return f"?{urlencode(fields)}" if fields else ""
@@ -133,5 +135,7 @@ def _time(text, zone):
     try:
         time = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise ServiceError(400, f"a time must look like 2026-11-29T08:30. Received: {shown_text(text)}") from None
+        raise ServiceError(
+            400, f"a time must look like 2026-11-29T08:30. Received: {shown_text(text)}"
+        ) from None
     return time if time.tzinfo else time.replace(tzinfo=zone)

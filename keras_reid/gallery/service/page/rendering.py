@@ -33,7 +33,7 @@ def respond(request: Request, template: str, status: int = 200, **values: Any) -
     zone, now = request.app.state.zone, datetime.datetime.now(datetime.UTC)
     page = environment().get_template(f"{template}.html")
     text = page.render(
-        caller=request.state.caller,
+        me=request.state.caller,  # `caller` means something else in macros
         csrf=request.state.csrf,
         path=request.url.path,
         shape=shape(request.app.state.gallery.image_size),
@@ -78,6 +78,7 @@ def environment() -> jinja2.Environment:
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
         counted=wording.counted,
+        grouped=wording.grouped,
         change_in_words=wording.change_in_words,
         verdicts=wording.VERDICTS,
         static=_static,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -117,7 +118,7 @@ def time_line(sightings: Sequence[SeenSighting], zone: ZoneInfo, now: datetime.d
     place = {number: mark for lane in lanes for mark in lane.marks for number in mark.sightings}
     moves = dict.fromkeys(
         (place[one.id].x, place[one.id].y, place[other.id].x, place[other.id].y)
-        for one, other in zip(timed, timed[1:], strict=False)
+        for one, other in itertools.pairwise(timed)
         if one.camera != other.camera
     )
     bottom = len(lanes) * LANE
@@ -172,7 +173,7 @@ def _days(first, last):
         count = int((first - begin).total_seconds() // step)
         times = [begin + datetime.timedelta(seconds=step * (count + one)) for one in range(_MOST_LABELS + 3)]
         times = [time for time in times if first <= time <= last]
-        return times, lambda time: _clock(time) if step < _DAY else f"{time.day} {time:%b}"
+        return times, _clock
     return None
 
 

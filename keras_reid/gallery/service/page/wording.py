@@ -53,7 +53,11 @@ def headline(answer: SearchAnswer, filtered: bool) -> Headline:
     match best.best.verdict:
         case "same":
             others = sum(one.best.verdict == "same" for one in answer.candidates) - 1
-            more = f"{counted(others, 'other identity', 'other identities')} may be the same one." if others else ""
+            more = (
+                f"{counted(others, 'other identity', 'other identities')} may be the same one."
+                if others
+                else ""
+            )
             return Headline("", name, "same", more)
         case "unsure":
             return Headline("Perhaps", name, "unsure", "Look at the pictures before you decide.")
@@ -86,8 +90,12 @@ def counted(count: int, one: str, many: str = "") -> str:
         >>> counted(1, "sighting"), counted(1200, "sighting")
         ('1 sighting', '1 200 sightings')
     """
-    noun = one if count == 1 else many or f"{one}s"
-    return f"{count:,} {noun}".replace(",", "\N{NARROW NO-BREAK SPACE}") if count >= 1000 else f"{count} {noun}"
+    return f"{grouped(count)} {one if count == 1 else many or f'{one}s'}"
+
+
+def grouped(count: int) -> str:
+    """A number with its digits in groups."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
 
 
 def day(time: datetime.datetime, zone: ZoneInfo, now: datetime.datetime) -> str:
@@ -124,13 +132,14 @@ def change_in_words(change: Change) -> str:
         >>> change_in_words(Change(1, now, "owner", "merge", (3, 17), ("Anna", None), 4, None, True))
         '#17 became a part of Anna: 4 sightings moved'
     """
+    if change.action == "rename":
+        number, (old, new) = change.identities[0], change.names
+        if new is None:
+            return f"{shown_identity(number, old)} has no name any more"
+        return f"{shown_identity(number, old)} is called {shown_identity(number, new)}"
     names = [shown_identity(*one) for one in zip(change.identities, change.names, strict=True)]
     moved = counted(change.sightings, "sighting")
     match change.action:
-        case "enrol":
-            return f"{moved} enrolled for {_listed(names)}"
-        case "rename":
-            return f"{names[0]} got this name"
         case "merge":
             return f"{_listed(names[1:])} became a part of {names[0]}: {moved} moved"
         case "split":
