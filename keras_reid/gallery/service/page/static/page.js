@@ -236,6 +236,7 @@ function settle(form) {
 
 function fail(one, why) {
   one.words.textContent = why;
+  one.remove.hidden = false;
   one.words.classList.add("problem");
 }
 
@@ -250,12 +251,12 @@ async function enrol(form) {
   for (const one of waiting) {
     const labels = { identity: who, camera: fields.get("camera"), time: fields.get("time"), note: fields.get("note"), source: one.file.name };
     one.words.textContent = "Enrolling…";
+    one.remove.hidden = true;
     try {
       const sent = { method: "POST", body: one.file, headers: { ...headers(), Accept: "application/json", "Content-Type": one.file.type } };
       const answer = await fetch(`${form.dataset.enrol}?${new URLSearchParams(labels)}`, sent);
       const said = await answer.json();
       if (!answer.ok) throw new Error(said.error);
-      one.remove.remove();
       one.words.replaceChildren(said.new ? "" : "already there: ", link(`/identities/${said.identity}`, said.name));
       if (!each && !who) who = `#${said.identity}`; // the others show the same one
       done += 1;
