@@ -201,7 +201,7 @@ def forget(connection: Connection, identities: Sequence[int]) -> list[str]:
     """
     gone = connection.execute(
         "DELETE FROM changes WHERE identities && %s::bigint[] RETURNING action, before, undone",
-        [list(identities)],
+        [with_merged(connection, identities)],
     ).fetchall()
     return [
         one["subject"]
@@ -209,6 +209,17 @@ def forget(connection: Connection, identities: Sequence[int]) -> list[str]:
         if action == "merge" and undone is None
         for one in before
     ]
+
+
+def with_merged(connection: Connection, identities: Sequence[int]) -> list[int]:
+    """Identities, with those that were merged into them, which are not there any more."""
+    found = connection.execute(
+        "WITH RECURSIVE gone AS (SELECT unnest(%s::bigint[]) AS id UNION "
+        "SELECT unnest(c.identities) FROM changes c JOIN gone ON gone.id = c.identities[1] "
+        "WHERE c.action = 'merge' AND c.undone IS NULL) SELECT id FROM gone ORDER BY id",
+        [list(identities)],
+    ).fetchall()
+    return [number for (number,) in found]
 
 
 def _undo_rename(connection, row):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_reid.gallery.byte_scan import SHORTEST
-from keras_reid.gallery.postgres import vectors
+from keras_reid.gallery.postgres import changes, vectors
 from keras_reid.utils.plain_files import open_plain
 
 if TYPE_CHECKING:
@@ -91,7 +91,9 @@ def _needles(connection, sightings, identities):
     for (name,) in _rows(connection, "SELECT name FROM identities WHERE id = ANY(%s)", [identities]):
         yield TEXT, (name or "").encode()
     for (name,) in _rows(
-        connection, "SELECT unnest(names) FROM changes WHERE identities && %s::bigint[]", [identities]
+        connection,
+        "SELECT unnest(names) FROM changes WHERE identities && %s::bigint[]",
+        [changes.with_merged(connection, identities)],
     ):
         yield TEXT, (name or "").encode()
     for source, note, digest in _rows(

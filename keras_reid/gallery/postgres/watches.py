@@ -1,4 +1,4 @@
-"""The watch list, and the events of it. Events hold numbers alone, so that erasing somebody erases theirs by cascade."""
+"""The watch list and its events, which hold numbers alone: those of somebody who is erased go by cascade."""
 
 from __future__ import annotations
 

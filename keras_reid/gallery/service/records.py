@@ -185,12 +185,13 @@ class Change:
         id: its number.
         at: when.
         by: name of the caller.
-        action: `"enrol"`, `"rename"`, `"merge"` or `"split"`.
-        identities: numbers of those concerned; the first is the one that stayed, or that came into being.
-        names: their names at that time, for people.
-        sightings: how many were added or moved.
+        action: `"rename"`, `"merge"` or `"split"`.
+        identities: numbers of those concerned; of a merge the one that stayed, then those that went; of a split the new
+            one, then the old one.
+        names: theirs at that time; of a rename the old and the new one.
+        sightings: how many were moved.
         undone: when, or None.
-        can_be_undone: whether `undo` would do it now.
+        can_be_undone: whether the caller may try `undo`; what was done since may still stand in its way.
     """
 
     id: int

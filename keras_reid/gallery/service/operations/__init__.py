@@ -1,8 +1,8 @@
 """What the API and the page can do. Each function checks the rights of the caller, and blocks: call it in a thread.
 
-Errors are `ServiceError`s with the status of HTTP, or `UserError`s of the store (400), or its `StoreAway` (503). A caller
-who is limited to cameras sees and finds only sightings of these; an identity that has none of them does not exist for
-them (404), and what would change one that also has others is refused (403).
+Errors are `ServiceError`s with the status of HTTP, or `UserError`s of the store (400), or its `StoreAway` (503).
+A caller who is limited to cameras sees and finds only sightings of these; an identity that has none of them does not
+exist for them (404), and what would change one that also has others is refused (403).
 """
 
 from keras_reid.gallery.service.operations.editing import (

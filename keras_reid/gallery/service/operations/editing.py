@@ -242,7 +242,7 @@ def check_text(what: str, text: Any, most: int) -> None:
         raise ServiceError(400, f"`{what}` must not be empty. Leave it out instead")
     if len(text) > most:
         raise ServiceError(400, f"`{what}` must have at most {most} characters. Received: {len(text)}")
-    if any(ord(one) < 32 and one not in "\n\t" or 0xD800 <= ord(one) < 0xE000 for one in text):
+    if any((ord(one) < 32 and one not in "\n\t") or 0xD800 <= ord(one) < 0xE000 for one in text):
         raise ServiceError(400, f"`{what}` must not hold control characters")
 
 

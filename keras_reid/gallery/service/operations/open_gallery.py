@@ -74,7 +74,7 @@ class OpenGallery:
         if not content.startswith(_MAGIC):
             raise ServiceError(
                 415,
-                f"an image must be a JPEG, PNG or BMP file. Received: {len(content)} bytes that start like none of them",
+                f"an image must be a JPEG, PNG or BMP file. Received: {len(content)} bytes that are none of them",
             )
         if why := objection(content, self.max_megapixels):
             raise ServiceError(413, f"the image must not be decoded: {why}")
@@ -93,8 +93,8 @@ def visible(connection: Connection, caller: Caller, identity: int) -> None:
         ServiceError: 404.
     """
     row = connection.execute(
-        "SELECT 1 FROM identities i WHERE id = %(id)s AND (%(cameras)s::text[] IS NULL OR EXISTS (SELECT FROM sightings "
-        "s JOIN cameras c ON c.id = s.camera WHERE s.identity = i.id AND c.name = ANY(%(cameras)s)))",
+        "SELECT 1 FROM identities i WHERE id = %(id)s AND (%(cameras)s::text[] IS NULL OR EXISTS (SELECT FROM "
+        "sightings s JOIN cameras c ON c.id = s.camera WHERE s.identity = i.id AND c.name = ANY(%(cameras)s)))",
         {"id": identity, "cameras": camera_list(caller)},
     ).fetchone()
     if row is None:

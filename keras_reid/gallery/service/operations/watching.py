@@ -37,8 +37,8 @@ def watch(gallery: OpenGallery, caller: Caller, identity: int, distance: float |
         visible(connection, caller, identity)
         rows.put(connection, identity, distance, caller.name)
         return connection.execute(
-            "SELECT w.identity, i.name, w.distance, w.by, w.since FROM watches w JOIN identities i ON i.id = w.identity "
-            "WHERE w.identity = %s",
+            "SELECT w.identity, i.name, w.distance, w.by, w.since FROM watches w JOIN identities i "
+            "ON i.id = w.identity WHERE w.identity = %s",
             [identity],
         ).fetchone()
 

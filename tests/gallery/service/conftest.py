@@ -1,0 +1,64 @@
+"""A gallery of coloured squares: each colour is an identity, and its embedding comes from the mean colour."""
+
+import dataclasses
+import datetime
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from keras_reid import gallery as galleries
+from keras_reid.embedding import UnreadableImage
+from keras_reid.gallery.service.callers import OWNER
+from keras_reid.gallery.service.operations import OpenGallery, enrol
+from tests.gallery.conftest import DIM, MODEL, unit
+
+NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
+COLOURS = {"Anna Katharina": (200, 30, 30), "王小明": (30, 200, 30), "محمد": (30, 30, 200)}
+
+_MIX = np.linalg.qr(np.random.default_rng(0).standard_normal((DIM, 3)))[0]  # keeps angles
+
+
+def square(colour, seed=0, kind="PNG", side=24):
+    """An image file of a colour, another one for each seed."""
+    noise = np.random.default_rng(seed).integers(-6, 7, (side, side, 3))
+    stream = io.BytesIO()
+    Image.fromarray(np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)).save(stream, kind)
+    return stream.getvalue()
+
+
+def embed(contents):
+    rows = []
+    for content in contents:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                mean = np.asarray(image.convert("RGB"), np.float32).mean(axis=(0, 1))
+        except Exception:
+            raise UnreadableImage("images[0]: truncated or damaged") from None
+        rows.append(_MIX @ (mean - 90))
+    return unit(rows)
+
+
+@pytest.fixture
+def opened(private_folder):
+    """Three identities with three sightings each, by two cameras, an hour apart."""
+    with galleries.open(private_folder, MODEL) as store:
+        one = OpenGallery(store, embed, None, (24, 24))
+        for person, (name, colour) in enumerate(COLOURS.items()):
+            for number in range(3):
+                enrol(
+                    one,
+                    OWNER,
+                    square(colour, 10 * person + number),
+                    name,
+                    "yard" if number == 2 else "door",
+                    NOON + datetime.timedelta(hours=3 * person + number),
+                    quality=number / 2,
+                    source=f"{name}-{number}.png",
+                )
+        yield one
+
+
+def limited(role="enrol", *cameras):
+    return dataclasses.replace(OWNER, name=f"{role} of {cameras}", role=role, cameras=cameras or None)

@@ -1,0 +1,237 @@
+"""What the service does, without HTTP: on a private store, with the mean colour of an image as its embedding."""
+
+import datetime
+import json
+
+import pytest
+
+from keras_reid.gallery import Filters
+from keras_reid.gallery.receipts import check_receipt, public_key
+from keras_reid.gallery.service import operations
+from keras_reid.gallery.service.callers import OWNER
+from keras_reid.gallery.service.records import plain
+from keras_reid.gallery.service.service_error import ServiceError
+from tests.gallery.service.conftest import COLOURS, NOON, embed, limited, square
+
+pytestmark = pytest.mark.medium
+RED = COLOURS["Anna Katharina"]
+
+
+def refused(status, words, call, *arguments, **keywords):
+    with pytest.raises(ServiceError, match=words) as caught:
+        call(*arguments, **keywords)
+    assert caught.value.status == status
+
+
+def names(opened, caller=OWNER):
+    return [one.name for one in operations.identities(opened, caller)[1]]
+
+
+def test_search(opened):
+    found = operations.search_image(opened, OWNER, square(RED, 99))
+    assert [one.name for one in found.candidates] == [
+        "Anna Katharina",
+        *[one.name for one in found.candidates[1:]],
+    ]
+    assert len(found.hits) == 9
+    assert len(found.candidates[0].hits) == 3
+    assert found.hits[0].distance < 0.01
+    assert found.hits[0].verdict is None
+    assert "not calibrated" in found.verdicts
+    assert json.loads(json.dumps(plain(found)))["hits"][0]["camera"] in ("door", "yard")
+    (vector,) = embed([square(RED, 99)])
+    assert operations.search_vector(opened, OWNER, vector).hits == found.hits
+
+    def some(**filters):
+        return [
+            one.source for one in operations.search_image(opened, OWNER, square(RED), Filters(**filters)).hits
+        ]
+
+    assert set(some(cameras=("yard",))) == {f"{name}-2.png" for name in COLOURS}
+    assert len(some(quality=0.5)) == 6
+    assert len(some(quality=0.5, cameras=("yard",), after=NOON + datetime.timedelta(hours=3))) == 2
+    other = operations.search_sighting(opened, OWNER, found.hits[0].sighting, top=2)
+    assert len(other.hits) == 2
+    assert found.hits[0].sighting not in {one.sighting for one in other.hits}
+    refused(400, "1 to 200", operations.search_image, opened, OWNER, square(RED), top=0)
+
+
+def test_strangers_images(opened):
+    search = operations.search_image
+    refused(415, "JPEG, PNG or BMP", search, opened, OWNER, b"GIF89a")
+    refused(400, "truncated or damaged", search, opened, OWNER, square(RED)[:60])
+    bomb = bytearray(square(RED))
+    bomb[16:24] = (60000).to_bytes(4) * 2
+    refused(413, "more than 25 megapixels", search, opened, OWNER, bytes(bomb))
+    scans = b"\xff\xd8\xff" + b"\xff\xda\x00\x02" * 40
+    refused(413, "scans", search, opened, OWNER, scans)
+    refused(413, "at most 20971520 bytes", search, opened, OWNER, bytes(21 << 20))
+
+
+def test_rename_merge_split_and_undo(opened):
+    anna, wang = (operations.identity(opened, OWNER, name) for name in ("Anna Katharina", "王小明"))
+    renamed = operations.rename(opened, OWNER, anna.id, "Anna Ernst")
+    refused(409, "has this name already", operations.rename, opened, OWNER, anna.id, "Anna Ernst")
+    refused(409, "merge the two", operations.rename, opened, OWNER, anna.id, "王小明")
+    refused(404, "no identity 999", operations.rename, opened, OWNER, 999, "x")
+    operations.watch(opened, OWNER, wang.id, 0.2)
+    merged = operations.merge(opened, OWNER, anna.id, [wang.id])
+    assert names(opened) == ["Anna Ernst", "محمد"]
+    assert merged.names == ("Anna Ernst", "王小明")
+    assert merged.sightings == 3
+    assert [one.identity for one in operations.watches(opened, OWNER)] == [anna.id]
+    found = operations.search_image(opened, OWNER, square(COLOURS["王小明"], 50)).hits[0]
+    assert (found.name, found.identity) == ("Anna Ernst", anna.id)
+    some = [one.id for one in operations.identity(opened, OWNER, anna.id).sightings][-2:]
+    split = operations.split(opened, OWNER, some, "New")
+    refused(409, "moved again since", operations.undo, opened, OWNER, merged.id)
+    assert len(operations.identity(opened, OWNER, "New").sightings) == 2
+    assert operations.undo(opened, OWNER, split.id).undone is not None
+    refused(409, "undone already", operations.undo, opened, OWNER, split.id)
+    operations.undo(opened, OWNER, merged.id)
+    again = operations.identity(opened, OWNER, "王小明")
+    assert again.id == wang.id
+    assert again.subject == wang.subject
+    assert again.sightings == wang.sightings
+    assert again.watched.distance == 0.2
+    operations.undo(opened, OWNER, renamed.id)
+    assert operations.identity(opened, OWNER, "Anna Katharina") == anna.__class__(
+        anna.id, anna.subject, anna.name, anna.sightings, operations.identity(opened, OWNER, anna.id).watched
+    )
+    assert [one.action for one in operations.changes(opened, OWNER)] == ["split", "merge", "rename"]
+    refused(
+        409,
+        "at least one sighting must stay",
+        operations.split,
+        opened,
+        OWNER,
+        [s.id for s in anna.sightings],
+    )
+
+
+def test_what_was_moved_is_erased_without_a_trace(opened):
+    """Names of before, embeddings in other partitions, subjects that old backups know."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    wang = operations.identity(opened, OWNER, "王小明")
+    operations.rename(opened, OWNER, wang.id, "Wang Xiaoming of before")
+    operations.merge(opened, OWNER, anna.id, [wang.id])
+    receipt = operations.forget(opened, OWNER, [anna.id])
+    store = opened.store.folder
+    check_receipt(receipt, public_key(store.with_name(f"{store.name}.receipt-key.pub.pem")))
+    assert receipt["counts"]["sightings"] == 6
+    assert receipt["scan"]["traces"] == 0
+    assert set(receipt["subjects"]) == {anna.subject, wang.subject}
+    assert operations.changes(opened, OWNER) == []
+    assert names(opened) == ["محمد"]
+    refused(404, "no identity", operations.identity, opened, OWNER, anna.id)
+
+
+def test_answers(opened):
+    hits = operations.search_image(opened, OWNER, square(RED, 99)).hits
+    first, last = hits[0], hits[-1]
+    pair = operations.answer(opened, OWNER, first.sighting, True, distance=first.distance)
+    assert (pair.same, pair.distance, pair.other, pair.by) == (True, first.distance, None, "owner")
+    pair = operations.answer(opened, OWNER, first.sighting, False, other=last.sighting)
+    assert not pair.same
+    assert pair.cameras == (first.camera, last.camera)
+    assert pair.distance == pytest.approx(last.distance, abs=0.05)
+    assert [one.same for one in operations.answers(opened, OWNER)] == [True, False]
+    refused(400, "either `other` or `distance`", operations.answer, opened, OWNER, first.sighting, True)
+    refused(404, "no sighting 999", operations.answer, opened, OWNER, 999, True, distance=0.1)
+    operations.forget(opened, OWNER, [first.identity])
+    assert operations.answers(opened, OWNER) == []
+
+
+def test_watch_list(opened):
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    assert operations.watch(opened, OWNER, anna.id).distance == 0
+    operations.enrol(opened, OWNER, square(COLOURS["محمد"], 70), camera="yard")
+    assert operations.events(opened, OWNER) == []
+    operations.watch(opened, OWNER, anna.id, 0.1)
+    new = operations.enrol(opened, OWNER, square(RED, 71), camera="yard", time=NOON)
+    operations.enrol(opened, OWNER, square((0, 0, 0), 72), "Anna Katharina", "door")
+    near, named = operations.events(opened, OWNER)
+    assert (near.identity, near.sighting, near.camera) == (anna.id, new.sighting, "yard")
+    assert 0 < near.distance < 0.1
+    assert named.distance == 0
+    assert near.id < named.id
+    assert operations.events(opened, OWNER, after=near.id) == [named]
+    assert operations.events(opened, limited("view", "door")) == [named]
+    operations.unwatch(opened, OWNER, anna.id)
+    refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
+    operations.enrol(opened, OWNER, square(RED, 73))
+    assert len(operations.events(opened, OWNER)) == 2
+
+
+def test_enrol(opened):
+    done = operations.enrol(opened, OWNER, square(RED, 80), note="by the gate")
+    assert done.new
+    assert done.name is None
+    assert operations.enrol(opened, OWNER, square(RED, 80)) == done.__class__(
+        done.sighting, done.identity, None, False
+    )
+    more = operations.enrol(opened, OWNER, square(RED, 81), done.identity)
+    assert more.identity == done.identity
+    view = operations.identity(opened, OWNER, done.identity)
+    assert view.sightings[0].note == "by the gate"
+    assert operations.image(opened, OWNER, view.sightings[0].image).startswith(b"\xff\xd8")
+    refused(404, "no such picture", operations.image, opened, OWNER, "0" * 64)
+    refused(404, "no such picture", operations.image, opened, OWNER, "../../etc/passwd")
+    refused(400, "at most 200 characters", operations.enrol, opened, OWNER, square(RED, 82), "x" * 201)
+    refused(400, "control characters", operations.enrol, opened, OWNER, square(RED, 82), "x\x1b[2J")
+    refused(400, "must not be empty", operations.enrol, opened, OWNER, square(RED, 82), " ")
+
+
+def test_roles(opened):
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    view, enrol, erase = (limited(role) for role in ("view", "enrol", "erase"))
+    refused(403, "needs the role enrol", operations.enrol, opened, view, square(RED))
+    for call, arguments in (
+        (operations.rename, (anna.id, "x")),
+        (operations.merge, (anna.id, [2])),
+        (operations.split, ([1],)),
+        (operations.undo, (1,)),
+        (operations.answer, (1, True)),
+        (operations.watch, (1,)),
+        (operations.unwatch, (1,)),
+        (operations.check, ()),
+    ):
+        refused(
+            403, "needs the role enrol. Received: a token with the role view", call, opened, view, *arguments
+        )
+    refused(403, "needs the role erase", operations.forget, opened, enrol, [anna.id])
+    refused(403, "needs the role admin", operations.answers, opened, erase)
+    assert names(opened, view)
+    assert operations.state(opened, view).sightings == 9
+
+
+def test_limited_to_cameras(opened):
+    door, yard, none = limited("erase", "door"), limited("erase", "yard"), limited("erase", "roof")
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    assert {one.camera for one in operations.search_image(opened, door, square(RED)).hits} == {"door"}
+    elsewhere = Filters(cameras=("yard",))
+    assert operations.search_image(opened, door, square(RED), elsewhere).hits == ()
+    assert operations.search_image(opened, none, square(RED)).hits == ()
+    view = operations.identity(opened, yard, anna.id)
+    assert [one.camera for one in view.sightings] == ["yard"]
+    assert operations.identities(opened, none) == (0, [])
+    refused(404, "no identity", operations.identity, opened, none, anna.id)
+    hidden = next(one for one in anna.sightings if one.camera == "yard")
+    refused(404, "no such picture", operations.image, opened, door, hidden.image)
+    refused(404, "no sighting", operations.search_sighting, opened, door, hidden.id)
+    for call, arguments in (
+        (operations.rename, (anna.id, "x")),
+        (operations.merge, (anna.id, [operations.identity(opened, OWNER, "محمد").id])),
+        (operations.forget, ([anna.id],)),
+        (operations.split, ([one.id for one in anna.sightings if one.camera == "door"][:1],)),
+    ):
+        refused(403, "cameras that this token may not see", call, opened, door, *arguments)
+    refused(403, "only for the cameras door", operations.enrol, opened, door, square(RED, 90), camera="yard")
+    refused(403, "only for the cameras door", operations.enrol, opened, door, square(RED, 90))
+    own = operations.enrol(opened, door, square(RED, 90), camera="door")
+    change = operations.rename(opened, door, own.identity, "Mine")
+    theirs = operations.rename(opened, OWNER, anna.id, "Anna Z")
+    assert operations.changes(opened, door) == [change]
+    refused(404, "no change", operations.undo, opened, door, theirs.id)
+    assert operations.state(opened, door).cameras == ("door",)
+    assert operations.state(opened, door).sightings == 7
