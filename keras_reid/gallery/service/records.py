@@ -306,8 +306,9 @@ class ServiceState:
 
 
 def plain(record: Any) -> dict[str, Any]:
-    """A record as JSON values: times in ISO 8601."""
-    return {name: _plain(value) for name, value in dataclasses.asdict(record).items()}
+    """A record as JSON values: times in ISO 8601; without embeddings."""
+    values = dataclasses.asdict(record)
+    return {name: _plain(value) for name, value in values.items() if not isinstance(value, np.ndarray)}
 
 
 def _plain(value):

@@ -2,7 +2,10 @@
 
 | module | what it does |
 |---|---|
-| `views` | the routes |
+| `routes` | the addresses |
+| `handling` | what handlers share: who asks, threads, forms, errors |
+| `searching`, `people`, `upkeep`, `session`, `files` | the handlers |
+| `sent` | what forms and the script send |
 | `address` | the filters of a search, from and to the address |
 | `wording` | verdicts, changes and times in words |
 | `time_line` | where the sightings of an identity stand on its time line |

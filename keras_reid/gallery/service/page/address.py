@@ -90,7 +90,9 @@ class SearchAddress:
         Raises:
             UserError: a time is not one; see `Filters`.
         """
-        return Filters(self.cameras, _time(self.after, zone), _time(self.before, zone), identities)
+        return Filters(
+            self.cameras, _time(self.after, zone), _time(self.before, zone), identities, self.quality
+        )
 
     def chips(self, zone: ZoneInfo, now: datetime.datetime) -> list[tuple[str, str]]:
         """Each filter in words, with the query of the address without it."""

@@ -24,19 +24,20 @@ def respond(request: Request, template: str, status: int = 200, **values: Any) -
     """A page.
 
     Args:
-        request: whose `state` has `caller` (None before somebody has signed in) and `csrf`, and whose application's
-            `state` has the `gallery` and the `zone` of the times.
+        request: whose `state` has the `caller` (None before somebody has signed in), `csrf` and `zone`, and whose
+            application's `state` has the `service`.
         template: name of the file in `templates/`, without its ending.
         status: of HTTP.
         values: what the template needs.
     """
-    zone, now = request.app.state.zone, datetime.datetime.now(datetime.UTC)
+    zone, now = request.state.zone, datetime.datetime.now(datetime.UTC)
     page = environment().get_template(f"{template}.html")
     text = page.render(
         me=request.state.caller,  # `caller` means something else in macros
         csrf=request.state.csrf,
+        with_tokens=request.app.state.service.access.with_tokens,
         path=request.url.path,
-        shape=shape(request.app.state.gallery.image_size),
+        shape=shape(request.app.state.service.gallery.image_size),
         zone=zone.key,
         moment=lambda time: wording.moment(time, zone, now),
         day=lambda time: wording.day(time, zone, now),

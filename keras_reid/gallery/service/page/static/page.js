@@ -18,13 +18,13 @@ function show(html, address, state, replace) {
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   if (address) history[replace ? "replaceState" : "pushState"](state, "", address);
   const preview = $("[data-preview]");
-  if (preview && state?.preview) preview.src = state.preview;
+  if (preview && state?.preview) preview.src = URL.createObjectURL(new Blob([bytes(state.preview)], { type: "image/jpeg" }));
   if (!replace) scrollTo(0, 0);
   prepare();
   say(`${page.title}. ${$(".answer .lead")?.innerText ?? ""}`);
 }
 
-// A small copy of a picture, for the place beside the results. The server keeps none.
+// A small copy of a picture, as base64, for the place beside the results. The server keeps none.
 async function smaller(file) {
   try {
     const picture = await createImageBitmap(file);
@@ -33,10 +33,14 @@ async function smaller(file) {
     canvas.width = Math.max(1, Math.round(picture.width * scale));
     canvas.height = Math.max(1, Math.round(picture.height * scale));
     canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/jpeg", 0.85);
+    return canvas.toDataURL("image/jpeg", 0.85).split(",")[1];
   } catch {
     return null; // the server says what is wrong with it
   }
+}
+
+function bytes(base64) {
+  return Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
 }
 
 // Searches for a file, or for what was searched for before, which the history holds as an embedding.
@@ -47,8 +51,10 @@ async function search(address, what, state, replace = false) {
   const main = $("#main");
   main.setAttribute("aria-busy", "true");
   try {
-    const type = what instanceof Blob ? what.type || "application/octet-stream" : "text/plain";
-    const sent = { method: "POST", body: what, headers: { ...headers(), "Content-Type": type }, signal: running.signal };
+    const isFile = what instanceof Blob;
+    const type = isFile ? what.type : "application/json";
+    const body = isFile ? what : JSON.stringify({ vector: what });
+    const sent = { method: "POST", body, headers: { ...headers(), "Content-Type": type }, signal: running.signal };
     const [answer, preview] = await Promise.all([fetch(address, sent), state?.preview ?? smaller(what)]);
     const html = await answer.text();
     const vector = new DOMParser().parseFromString(html, "text/html").querySelector("[data-vector]")?.dataset.vector;
@@ -306,8 +312,8 @@ function listen() {
   events?.close();
   const list = $("[data-events]");
   if (!list) return;
-  events = new EventSource(`${list.dataset.events}?after=${list.dataset.after}`);
-  events.addEventListener("watch", async () => {
+  events = new EventSource(list.dataset.events);
+  events.addEventListener("seen", async () => {
     const page = await (await fetch(location.pathname)).text();
     const fresh = new DOMParser().parseFromString(page, "text/html").querySelector("[data-events]");
     if (!fresh) return;
