@@ -15,11 +15,15 @@ function say(text) {
 function show(html, address, state, replace) {
   const page = new DOMParser().parseFromString(html, "text/html");
   document.title = page.title;
+  const unfolded = $(".filters")?.open;
+  const { name, value } = document.activeElement?.closest(".filters") ? document.activeElement : {};
   $("#main").replaceWith(document.adoptNode($("#main", page)));
+  if (unfolded && $(".filters")) $(".filters").open = true;
+  if (name) $$(".filters [name]").find((one) => one.name === name && (one.type !== "checkbox" || one.value === value))?.focus();
   if (address) history[replace ? "replaceState" : "pushState"](state, "", address);
   const preview = $("[data-preview]");
   if (preview && state?.preview) preview.src = URL.createObjectURL(new Blob([bytes(state.preview)], { type: "image/jpeg" }));
-  if (!replace) scrollTo(0, 0);
+  if (!replace && !name) scrollTo(0, 0);
   prepare();
   say(`${page.title}. ${$(".answer .lead")?.innerText ?? ""}`);
 }
