@@ -1,4 +1,4 @@
-"""Who sends a request: by a token, by the session of a page, or, without tokens, whoever reaches this machine's loopback."""
+"""Who sends a request: by a token or the session of a page; without tokens, whoever reaches the loopback address."""
 
 from __future__ import annotations
 

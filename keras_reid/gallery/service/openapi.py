@@ -8,6 +8,7 @@ from typing import Any
 import keras_reid
 from keras_reid.gallery.service.api import ENDPOINTS, Endpoint
 
+_WORD = re.compile(r"\w+")
 _PATH_FIELD = re.compile(r"\{(\w+)\}")
 _ERRORS = {
     "400": "a mistake in the request",
@@ -62,7 +63,7 @@ def _operation(one: Endpoint) -> dict[str, Any]:
     ]
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
     operation: dict[str, Any] = {
-        "operationId": f"{one.method.lower()}_{one.path.strip('/').replace('/', '_').replace('{', '').replace('}', '')}",
+        "operationId": "_".join([one.method.lower(), *_WORD.findall(one.path)]),
         "summary": one.summary,
         "description": f"Role: {one.role}.",
         "parameters": parameters,

@@ -18,6 +18,7 @@ from keras_reid.gallery.service.addresses import Addresses
 from keras_reid.gallery.service.callers import Caller
 from keras_reid.gallery.service.forms import Body, read_form
 from keras_reid.gallery.service.hosts import Hosts
+from keras_reid.gallery.service.limits import Limits
 from keras_reid.gallery.service.metrics import Metrics
 from keras_reid.gallery.service.operations import OpenGallery
 from keras_reid.gallery.service.rates import Rate
@@ -29,30 +30,6 @@ from keras_reid.serving.server.uploads import Uploads
 T = TypeVar("T")
 _FORM = 64 << 10  # bytes of a form besides its image
 _SLOW = 2  # threads for what takes minutes: erasing, checking
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Limits on the cost and the number of requests."""
-
-    max_image_mebibytes: float = 20.0
-    """largest image file"""
-    max_megapixels: float = 25.0
-    """largest image, judging by its header"""
-    max_concurrent_requests: int = 256
-    """most requests at the same time; more are refused (503)"""
-    max_pending_mebibytes: int = 256
-    """largest total size of bodies that are arriving; above it, large and slow ones are refused (503)"""
-    requests_per_minute: float = 1200.0
-    """of one token, or of one address without tokens; above it, requests are refused (429)"""
-    burst: int = 400
-    """requests of one token or address at once"""
-    upload_seconds: float = 30.0
-    """longest time for a body to arrive"""
-    answer_seconds: float = 60.0
-    """longest time for an answer; erasing and checking may take longer"""
-    idle_seconds: float = 75.0
-    """connections without a request for this long are closed"""
 
 
 class Service:
@@ -122,8 +99,8 @@ class Service:
         `X-CSRF-Token`.
 
         Raises:
-            ServiceError: 413 for a body above the limits, 408 for one that arrives too slowly, 503 for one that is large
-                and slow while many arrive, 403 without the right `csrf`; see also `read_form`.
+            ServiceError: 413 for a body above the limits, 408 for one that arrives too slowly, 503 for one that is
+                large and slow while many arrive, 403 without the right `csrf`; see also `read_form`.
         """
         most = self.gallery.max_bytes + _FORM
         try:

@@ -24,9 +24,9 @@ def main(arguments: list[str]) -> None:
     parameters = (
         read_batching_config(options.batching_config) if options.batching_config else BatchingParameters()
     )
-    with contextlib.closing(_bound(options.host, options.rest_port, "--rest-port")) as listener:
+    with contextlib.closing(bound(options.host, options.rest_port, "--rest-port")) as listener:
         # gRPC binds its port itself, after the model is loaded; check now whether it can.
-        _bound(options.host, options.grpc_port, "--grpc-port").close()
+        bound(options.host, options.grpc_port, "--grpc-port").close()
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
@@ -46,8 +46,17 @@ def main(arguments: list[str]) -> None:
         os._exit(0)
 
 
-def _bound(host, port, option):
-    """A socket bound to the port; it does not listen yet."""
+def bound(host: str, port: int, option: str) -> socket.socket:
+    """A socket bound to a port; it does not listen yet.
+
+    Args:
+        host: address or name.
+        port: its port; 0: any free one.
+        option: that named the port, for the message.
+
+    Raises:
+        UserError: the address is not this machine's, or the port is taken or reserved.
+    """
     listener = None
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

@@ -1,5 +1,6 @@
 """A gallery of coloured squares: each colour is an identity, and its embedding comes from the mean colour."""
 
+import contextlib
 import dataclasses
 import datetime
 import io
@@ -7,11 +8,20 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from starlette.testclient import TestClient
 
 from keras_reid import gallery as galleries
 from keras_reid.embedding import UnreadableImage
+from keras_reid.gallery.postgres import tokens
+from keras_reid.gallery.service.access import Access
+from keras_reid.gallery.service.addresses import Addresses
+from keras_reid.gallery.service.application import application
 from keras_reid.gallery.service.callers import OWNER
+from keras_reid.gallery.service.events import EventFeed
+from keras_reid.gallery.service.hosts import Hosts
+from keras_reid.gallery.service.limits import Limits
 from keras_reid.gallery.service.operations import OpenGallery, enrol
+from keras_reid.gallery.service.running import Service
 from tests.gallery.conftest import DIM, MODEL, unit
 
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
@@ -62,3 +72,31 @@ def opened(private_folder):
 
 def limited(role="enrol", *cameras):
     return dataclasses.replace(OWNER, name=f"{role} of {cameras}", role=role, cameras=cameras or None)
+
+
+PORT = 8600
+BROWSER = {"Origin": f"http://127.0.0.1:{PORT}", "Sec-Fetch-Site": "same-origin"}
+
+
+@contextlib.contextmanager
+def client_of(opened, with_tokens=False, origins=(), proxies=(), peer="127.0.0.1", **limits):
+    """A client of the application, without a socket."""
+    service = Service(
+        opened,
+        Access(opened.store, with_tokens),
+        Hosts.of(origins, PORT),
+        Addresses.of(proxies),
+        Limits(**limits),
+    )
+    app = application(service, EventFeed(opened.store))
+    base = f"http://127.0.0.1:{PORT}"
+    with TestClient(app, base, client=(peer, 50000), raise_server_exceptions=False) as client:
+        yield client
+
+
+def token_of(opened, role, cameras=None, expires=None, name=None):
+    """The header of a new token."""
+    token = opened.store.database.run(
+        lambda connection: tokens.add(connection, name or f"a {role}", role, cameras, expires)
+    )
+    return {"Authorization": f"Bearer {token}"}

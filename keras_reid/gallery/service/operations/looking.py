@@ -60,16 +60,18 @@ def identities(
     if start < 0:
         raise ServiceError(400, f"`start` must be at least 0. Received: {start}")
     values = {"words": words, "start": start, "count": count, "cameras": camera_list(caller)}
-    which = (
-        "FROM identities i WHERE (%(words)s = '' OR position(lower(%(words)s) IN lower(name)) > 0) "
+    everybody = (
+        "FROM identities i WHERE (%(words)s = '' OR position(lower(%(words)s{0}) IN lower(name{0})) > 0) "
         "AND (%(cameras)s::text[] IS NULL OR EXISTS (SELECT FROM sightings s JOIN cameras c ON c.id = s.camera "
         "WHERE s.identity = i.id AND c.name = ANY(%(cameras)s)))"
     )
 
     def work(connection):
+        collation = _collation(connection)
+        which, order = everybody.format(collation), f"ORDER BY name IS NULL, lower(name{collation}), id"
         (total,) = connection.execute(f"SELECT count(*) {which}", values).fetchone()
         found = connection.execute(
-            f"WITH page AS (SELECT id, name {which} ORDER BY name IS NULL, lower(name), id "
+            f"WITH page AS (SELECT id, name {which} {order} "
             "LIMIT %(count)s OFFSET %(start)s), seen AS (SELECT s.id, s.identity, s.seen, s.image, s.quality "
             "FROM sightings s JOIN page ON page.id = s.identity LEFT JOIN cameras c ON c.id = s.camera "
             f"WHERE {_SEEN}) "
@@ -77,12 +79,21 @@ def identities(
             "(SELECT max(seen.seen) FROM seen WHERE identity = page.id), "
             "(SELECT encode(image, 'hex') FROM seen WHERE identity = page.id AND image IS NOT NULL "
             "ORDER BY quality DESC NULLS LAST, id DESC LIMIT 1) "
-            "FROM page ORDER BY name IS NULL, lower(name), id",
+            f"FROM page {order}",
             values,
         ).fetchall()
         return total, [IdentitySummary(*row) for row in found]
 
     return gallery.store.database.run(work)
+
+
+def _collation(connection):
+    """One that knows the small letters of all alphabets, where the server has one; the database's own knows ASCII."""
+    row = connection.execute(
+        "SELECT quote_ident(collname) FROM pg_collation WHERE collname IN ('pg_c_utf8', 'und-x-icu') "
+        "ORDER BY collname LIMIT 1"
+    ).fetchone()
+    return f" COLLATE {row[0]}" if row else ""
 
 
 def identity(gallery: OpenGallery, caller: Caller, key: int | str) -> IdentityView:

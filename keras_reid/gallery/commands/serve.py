@@ -1,0 +1,134 @@
+"""`keras-reid gallery serve --model M --store S`: the gallery as a service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from keras_reid.gallery.service.addresses import Addresses, is_loopback
+from keras_reid.gallery.service.hosts import Hosts
+from keras_reid.gallery.service.limits import Limits
+from keras_reid.utils import command_line
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.trust_option import TrustCode
+
+_PATIENCE = 5.0  # seconds that a request waits for a database that is away
+
+
+@dataclasses.dataclass(frozen=True)
+class Serve:
+    """Serve a gallery: REST for programs (described in /openapi.json).
+
+    Without tokens the service listens on loopback only, and whoever reaches it there may do everything. Make a token
+    with `keras-reid gallery token add`, and it may listen elsewhere: put a proxy with TLS before it. Several processes
+    may serve one store. The first line on standard output is JSON with the address.
+    """
+
+    model: str
+    """the run directory (runs/NAME) or .keras file that the store's embeddings come from"""
+    store: str = "gallery-store"
+    """folder of the store, which is made if it is missing, or postgresql://USER@HOST/DATABASE"""
+    host: str = "127.0.0.1"
+    """address to listen on; another one than loopback needs a token in the store"""
+    port: int = 8600
+    """port; 0: any free one"""
+    origin: tuple[str, ...] = ()
+    """under which addresses browsers reach the service, such as https://gallery.example.org; loopback's always count.
+    Requests for other names, and from pages of other sites, are refused"""
+    trusted_proxy: tuple[str, ...] = ()
+    """addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count"""
+    keep: Literal["images", "thumbnails", "nothing"] = "thumbnails"
+    """what to keep of images that are enrolled"""
+    key: Path | None = None
+    """the key that signs receipts, made if it is missing; by default it lies beside the folder of the store"""
+    ready_file: Path | None = None
+    """file to write with the same JSON line when the service is ready; removed when it stops"""
+    limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
+    trust_code: TrustCode = False
+
+    def check(self) -> None:
+        """Raises a `UserError` for mistakes that can be found without loading anything."""
+        if not 0 <= self.port < 65536:
+            raise UserError(f"--port must be 0 to 65535. Received: {self.port}")
+        for field in dataclasses.fields(self.limits):
+            value = getattr(self.limits, field.name)
+            if not value > 0:
+                raise UserError(f"--{field.name.replace('_', '-')} must be above 0. Received: {value}")
+        Hosts.of(self.origin, self.port)
+        Addresses.of(self.trusted_proxy)
+
+
+def main(arguments: list[str]) -> None:
+    options = command_line.parse(
+        Serve, arguments, prog="keras-reid gallery serve", config=(tyro.conf.FlagCreatePairsOff,)
+    )
+    options.check()
+    from keras_reid.gallery.opening import check_store
+    from keras_reid.gallery.postgres import tokens
+    from keras_reid.gallery.postgres.store import PostgresStore
+    from keras_reid.gallery.store_model import embedder_of
+    from keras_reid.utils.model_file import find_model_file
+
+    check_store(options.store)
+    find_model_file(options.model)
+    from keras_reid.serving.server.command import bound
+
+    with contextlib.closing(bound(options.host, options.port, "--port")) as listener:
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+        )
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # no line for every bad request
+        if not is_loopback(options.host):  # before the model is loaded, which takes seconds
+            with PostgresStore(options.store, create=False) as store:
+                _check_tokens(store.database.run(tokens.all_rows), options)
+        embedder, identity, calibration = embedder_of(options.model, options.trust_code)
+        embedder.warm_up()
+        with PostgresStore(options.store, identity, patience=_PATIENCE) as store:
+            known = store.database.run(tokens.all_rows)
+            _check_tokens(known, options)
+            from keras_reid.gallery.service.access import Access
+            from keras_reid.gallery.service.application import application
+            from keras_reid.gallery.service.events import EventFeed
+            from keras_reid.gallery.service.operations import OpenGallery
+            from keras_reid.gallery.service.running import Service
+            from keras_reid.gallery.service.server import serve
+
+            port = listener.getsockname()[1]
+            gallery = OpenGallery(
+                store, embedder, calibration, embedder.image_size, options.keep, key=options.key
+            )
+            service = Service(
+                gallery,
+                Access(store, with_tokens=bool(known)),
+                Hosts.of(options.origin, port),
+                Addresses.of(options.trusted_proxy),
+                options.limits,
+            )
+            feed = EventFeed(store)
+            host = f"[{options.host}]" if ":" in options.host else options.host
+            about = {"url": f"http://{host}:{port}", "store": store.name, "tokens": bool(known)}
+            asyncio.run(
+                serve(
+                    application(service, feed),
+                    feed,
+                    listener,
+                    options.limits.idle_seconds,
+                    options.ready_file,
+                    about,
+                )
+            )
+
+
+def _check_tokens(known, options):
+    if not known and not is_loopback(options.host):
+        raise UserError(
+            f"without tokens the service listens on loopback only. Received: --host {options.host}. Make a token: "
+            f"keras-reid gallery token add NAME --role admin --file FILE --store {options.store}"
+        )
