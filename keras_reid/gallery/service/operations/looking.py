@@ -26,8 +26,8 @@ from keras_reid.gallery.service.records import (
     IdentityView,
     LabelledPair,
     SeenSighting,
-    SightingOf,
     ServiceState,
+    SightingOf,
     Watch,
 )
 from keras_reid.gallery.service.service_error import ServiceError
