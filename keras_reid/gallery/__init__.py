@@ -5,6 +5,7 @@ psycopg with the first store.
   embeddings a store holds.
 - `postgres/`: a store in PostgreSQL, a private one in a folder or any server; `folder_store`: on a folder's index.
 - `index`, `scan`, `gallery_search`, `search_output`, `model_choice`: search in a folder of images.
+- `service/`: the gallery over REST, with tokens and roles.
 - `commands/`: the subcommands of `keras-reid gallery`.
 """
 

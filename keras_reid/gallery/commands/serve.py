@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import importlib.util
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +22,7 @@ from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.trust_option import TrustCode
 
+_PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client", "urllib3", "python_multipart")
 _PATIENCE = 5.0  # seconds that a request waits for a database that is away
 
 
@@ -51,6 +54,13 @@ class Serve:
     """time zone of the page, such as Europe/Berlin"""
     key: Path | None = None
     """the key that signs receipts, made if it is missing; by default it lies beside the folder of the store"""
+    webhook: tuple[str, ...] = ()
+    """https:// addresses that the events of the watch list are sent to, signed, without names"""
+    webhook_secret: Path | None = None
+    """file with the secret that signs them, of at least 32 characters; by default it is in the environment variable
+    KERAS_REID_WEBHOOK_SECRET"""
+    private_webhook_host: tuple[str, ...] = ()
+    """hosts of webhooks that may have a private address, and may be http://"""
     ready_file: Path | None = None
     """file to write with the same JSON line when the service is ready; removed when it stops"""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
@@ -67,6 +77,16 @@ class Serve:
         time_zone(self.zone)
         Hosts.of(self.origin, self.port)
         Addresses.of(self.trusted_proxy)
+        if self.webhook_secret is not None and not self.webhook_secret.is_file():
+            raise UserError(f"--webhook-secret: there is no file {self.webhook_secret}")
+
+    def secret(self) -> str:
+        """The secret of the webhooks, which no message repeats."""
+        from keras_reid.gallery.service.webhooks import check_secret
+
+        if self.webhook_secret is not None:
+            return check_secret(self.webhook_secret.read_text(encoding="utf-8"))
+        return check_secret(os.environ.get("KERAS_REID_WEBHOOK_SECRET", ""))
 
 
 def main(arguments: list[str]) -> None:
@@ -74,15 +94,26 @@ def main(arguments: list[str]) -> None:
         Serve, arguments, prog="keras-reid gallery serve", config=(tyro.conf.FlagCreatePairsOff,)
     )
     options.check()
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(
+            f"the service needs {', '.join(missing)}, which is not installed: pip install 'keras_reid[gallery]'"
+        )
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres import tokens
     from keras_reid.gallery.postgres.store import PostgresStore
     from keras_reid.gallery.store_model import embedder_of
     from keras_reid.utils.model_file import find_model_file
 
+    targets = []
+    if options.webhook:
+        from keras_reid.gallery.service.webhooks import Target
+
+        targets = [Target.of(one, options.private_webhook_host) for one in options.webhook]
+        options.secret()
     check_store(options.store)
     find_model_file(options.model)
-    from keras_reid.serving.server.command import bound
+    from keras_reid.serving.server.listening import bound
 
     with contextlib.closing(bound(options.host, options.port, "--port")) as listener:
         logging.basicConfig(
@@ -117,11 +148,16 @@ def main(arguments: list[str]) -> None:
                 options.limits,
             )
             feed = EventFeed(store)
+            webhooks = None
+            if targets:
+                from keras_reid.gallery.service.webhooks import Webhooks
+
+                webhooks = Webhooks(store, targets, options.secret(), feed, service.metrics)
             host = f"[{options.host}]" if ":" in options.host else options.host
             about = {"url": f"http://{host}:{port}", "store": store.name, "tokens": bool(known)}
             asyncio.run(
                 serve(
-                    application(service, feed, routes(time_zone(options.zone))),
+                    application(service, feed, routes(time_zone(options.zone)), webhooks),
                     feed,
                     listener,
                     options.limits.idle_seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import TYPE_CHECKING, Any
 
 from keras_reid.gallery.postgres import vectors
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 CHANNEL = "keras_reid_gallery"  # that other processes listen on
+_KEPT = datetime.timedelta(days=30)  # events
 _LOCK = 0x6B72_6576  # an advisory lock of ours: events become visible in the order of their numbers
 
 
@@ -60,6 +62,7 @@ def raise_events(connection: Connection, model: int, sighting: int) -> int:
     if not near:
         return 0
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    connection.execute("DELETE FROM events WHERE at < now() - %s", [_KEPT])
     for identity, distance in near:
         connection.execute(
             "INSERT INTO events (id, identity, sighting, distance) VALUES (nextval('events_id'), %s, %s, %s)",
@@ -93,3 +96,38 @@ def last_event(connection: Connection) -> int:
     """The number of the last event; 0 without any."""
     row = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
     return row[0] if row else 0
+
+
+def register(connection: Connection, target: bytes) -> None:
+    """Notes a webhook, which gets what happens from now on. One that is known goes on where it was.
+
+    Args:
+        connection: within a transaction.
+        target: a hash of its address, 32 bytes.
+    """
+    connection.execute(
+        "INSERT INTO webhooks (target, event) SELECT %s, coalesce(max(id), 0) FROM events ON CONFLICT DO NOTHING",
+        [target],
+    )
+
+
+def next_for(connection: Connection, target: bytes) -> tuple[Any, ...] | None:
+    """The next event of a webhook, which is locked until the transaction ends.
+
+    Args:
+        connection: within a transaction.
+        target: as in `register`.
+
+    Returns:
+        a row as `events` gives it; None if there is none, or another process is delivering one.
+    """
+    row = connection.execute(
+        "SELECT event FROM webhooks WHERE target = %s FOR UPDATE SKIP LOCKED", [target]
+    ).fetchone()
+    found = [] if row is None else events(connection, row[0], 1)
+    return found[0] if found else None
+
+
+def delivered(connection: Connection, target: bytes, event: int) -> None:
+    """Notes that a webhook has received an event."""
+    connection.execute("UPDATE webhooks SET event = %s WHERE target = %s", [event, target])

@@ -1,7 +1,11 @@
-"""The gallery's service: `keras-reid gallery serve`. REST for programs, and a page for people.
+"""The gallery's service: `keras-reid gallery serve`.
 
 | module | what it does |
 |---|---|
-| `operations`, `records` | what both the API and the page can do, with the rights of the caller checked |
-| `callers`, `service_error` | who asks, and how a request is refused |
+| `operations/`, `records` | what can be done, with the rights of the caller checked; what goes in and comes out |
+| `callers`, `access`, `hosts`, `addresses`, `rates`, `limits` | who asks, from where, how often |
+| `application`, `running`, `server` | what every request passes through; what a process shares; start and stop |
+| `api`, `openapi`, `forms`, `fields` | the REST API, its description, how bodies are read |
+| `events`, `webhooks` | the watch list's news, as a stream and by POST |
+| `metrics`, `service_error` | Prometheus metrics; how a request is refused |
 """

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -26,6 +26,9 @@ from keras_reid.gallery.service.running import Service
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from keras_reid.gallery.service.webhooks import Webhooks
+
 _LOG = logging.getLogger(__name__)
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _PROBES = ("/healthz", "/readyz")  # tell nothing; whoever probes does not know our name
@@ -43,7 +46,9 @@ SECURITY_HEADERS = {
 }
 
 
-def application(service: Service, feed: EventFeed, pages: Sequence[BaseRoute] = ()) -> Starlette:
+def application(
+    service: Service, feed: EventFeed, pages: Sequence[BaseRoute] = (), webhooks: Webhooks | None = None
+) -> Starlette:
     """The application of a service.
 
     Args:
@@ -51,11 +56,13 @@ def application(service: Service, feed: EventFeed, pages: Sequence[BaseRoute] = 
             (None: nobody that is known), the `csrf` for forms as `request.state.csrf`.
         feed: of the events.
         pages: routes of HTML.
+        webhooks: to deliver events to, or None.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(_):
-        async with service.running(), feed.running():
+        delivering = webhooks.running() if webhooks else contextlib.nullcontext()
+        async with service.running(), feed.running(), delivering:
             yield
 
     app = Starlette(

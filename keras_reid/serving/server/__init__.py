@@ -6,7 +6,7 @@ This package maps requests to signatures, batches rows, and watches the folder f
 
 | module | what it does |
 |---|---|
-| `__main__`, `options`, `application` | the command; start and stop everything |
+| `__main__`, `options`, `listening`, `application` | the command; start and stop everything |
 | `model_config`, `batching_config` | read TensorFlow Serving's configuration files |
 | `repository`, `served_version`, `loaded_model`, `warmup`, `left_behind` | versions on disk, loading, hot reload |
 | `uploads`, `http_bodies`, `admission` | receive requests and limit their number |

@@ -5,15 +5,14 @@ import contextlib
 import logging
 import os
 import resource
-import socket
 import sys
 
 import tyro
 
 from keras_reid.serving.server.batching_config import BatchingParameters, read_batching_config
+from keras_reid.serving.server.listening import bound
 from keras_reid.serving.server.options import Serve
 from keras_reid.utils import command_line
-from keras_reid.utils.errors import UserError
 
 
 def main(arguments: list[str]) -> None:
@@ -44,28 +43,3 @@ def main(arguments: list[str]) -> None:
         logging.getLogger(__name__).warning("stopped while some versions were still loading")
         logging.shutdown()
         os._exit(0)
-
-
-def bound(host: str, port: int, option: str) -> socket.socket:
-    """A socket bound to a port; it does not listen yet.
-
-    Args:
-        host: address or name.
-        port: its port; 0: any free one.
-        option: that named the port, for the message.
-
-    Raises:
-        UserError: the address is not this machine's, or the port is taken or reserved.
-    """
-    listener = None
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name
-        if listener:
-            listener.close()
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}") from None
-    return listener

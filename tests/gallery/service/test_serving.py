@@ -1,0 +1,180 @@
+"""`keras-reid gallery serve` as a process: two of them on one store, events from one to the other, slow senders."""
+
+import contextlib
+import http.client
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from keras_reid import gallery
+from keras_reid.gallery.commands import serve, token
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.model_file import fingerprint
+from tests.export.conftest import small_model
+from tests.gallery.service.conftest import COLOURS, square
+
+medium = pytest.mark.medium
+RED = COLOURS["Anna Katharina"]
+JPEG = {"Content-Type": "image/png"}
+
+
+@pytest.fixture
+def saved_model(tmp_path):
+    file = tmp_path / "model.keras"
+    small_model().save(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments", "said"),
+    [
+        (serve.main, ["--port", "70000"], "--port must be 0 to 65535. Received: 70000"),
+        (serve.main, ["--burst", "0"], "--burst must be above 0. Received: 0"),
+        (
+            serve.main,
+            ["--origin", "gallery.example.org"],
+            "--origin must be the beginning of the page's address",
+        ),
+        (serve.main, ["--trusted-proxy", "proxy"], "--trusted-proxy must be an address or a network"),
+        (
+            serve.main,
+            ["--webhook", "http://example.org/"],
+            "--webhook must be https://…, unless its host is named",
+        ),
+        (
+            serve.main,
+            ["--webhook", "https://example.org/"],
+            "the secret of webhooks must have at least 32 characters",
+        ),
+        (serve.main, ["--webhook-secret", "nowhere"], "--webhook-secret: there is no file nowhere"),
+        (token.main, ["add"], "`token add` needs a NAME"),
+        (token.main, ["add", "door"], "`token add` needs --role and --file"),
+        (
+            token.main,
+            ["add", "x", "--role", "view", "--file", "f", "--expires", "soon"],
+            "an age must be a whole number",
+        ),
+        (token.main, ["revoke"], "`token revoke` needs a NAME"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_loaded(tmp_path, monkeypatch, main, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    model = ["--model", "model.keras"] if main is serve.main else []
+    with pytest.raises(UserError, match=re.escape(said)):
+        main([*arguments, *model])
+    assert not list(tmp_path.iterdir())
+
+
+@contextlib.contextmanager
+def served(folder, model, *options, log=None):
+    """The port of a service."""
+    command = [
+        sys.executable,
+        "-m",
+        "keras_reid",
+        "gallery",
+        "serve",
+        "--model",
+        str(model),
+        "--store",
+        str(folder),
+    ]
+    process = subprocess.Popen(
+        [*command, "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=log or subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        line = process.stdout.readline()
+        assert line, "it did not start"
+        yield int(json.loads(line)["url"].rpartition(":")[2])
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        process.stdout.close()
+
+
+def ask(port, method, path, body=None, headers=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    if isinstance(body, dict):
+        body, headers = json.dumps(body), {"Content-Type": "application/json"}
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, json.loads(content) if content else None
+
+
+def enrolled(port, content, name):
+    boundary = "xyz"
+    parts = [f'--{boundary}\r\nContent-Disposition: form-data; name="name"\r\n\r\n{name}\r\n'.encode()]
+    parts += [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'.encode(),
+        content,
+    ]
+    body = b"".join([*parts, f"\r\n--{boundary}--\r\n".encode()])
+    status, answer = ask(
+        port, "POST", "/v1/sightings", body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
+    )
+    assert status == 200, answer
+    return answer
+
+
+@medium
+def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
+    with (
+        open(tmp_path / "log", "w") as log,
+        served(private_folder, saved_model, log=log) as one,
+        served(private_folder, saved_model, log=log) as two,
+    ):
+        anna = enrolled(one, square(RED, 1, side=64), "Anna Katharina Schmidt")
+        status, found = ask(two, "POST", "/v1/search", square(RED, 1, side=64), JPEG)
+        assert (status, found["hits"][0]["name"]) == (200, "Anna Katharina Schmidt")
+        assert found["hits"][0]["distance"] < 1e-3
+        assert ask(one, "PUT", f"/v1/watches/{anna['identity']}", {})[0] == 200
+
+        stream = http.client.HTTPConnection("127.0.0.1", two, timeout=30)
+        stream.request("GET", "/v1/events", headers={"Accept": "text/event-stream"})
+        answer = stream.getresponse()
+        assert answer.getheader("content-type").startswith("text/event-stream")
+        assert answer.fp.readline() == b": connected\n"
+        begin = time.monotonic()
+        new = enrolled(one, square(RED, 2, side=64), "Anna Katharina Schmidt")
+        lines = []
+        while not (lines and lines[-1].startswith("data: ")):
+            lines.append(answer.fp.readline().decode().strip())
+        assert time.monotonic() - begin < 15
+        assert json.loads(lines[-1].removeprefix("data: "))["sighting"] == new["sighting"]
+        assert "event: seen" in lines
+        stream.close()
+
+        slow = socket.create_connection(("127.0.0.1", two))
+        slow.sendall(
+            b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 99999\r\n\r\nx" % two
+        )
+        assert ask(two, "GET", "/v1/state")[1]["sightings"] == 2  # others are answered meanwhile
+        slow.close()
+        with gallery.open(private_folder, create=False) as store:
+            assert store.model().fingerprint == fingerprint(saved_model)
+    said = (tmp_path / "log").read_text()
+    assert "Traceback" not in said
+    assert "Schmidt" not in said
+
+
+@medium
+def test_a_slow_body_is_refused_in_time(private_folder, saved_model):
+    with served(private_folder, saved_model, "--upload-seconds", "1") as port:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
+            slow.sendall(
+                b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9999\r\n\r\nx" % port
+            )
+            begin = time.monotonic()
+            assert b" 408 " in slow.recv(4096)
+            assert time.monotonic() - begin < 10
