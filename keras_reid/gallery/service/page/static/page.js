@@ -151,6 +151,8 @@ function prepare() {
 const before = () => search(location.pathname + location.search, history.state.vector, history.state, true);
 addEventListener("popstate", () => (history.state?.vector ? before() : location.reload()));
 addEventListener("DOMContentLoaded", () => {
+  const [{ type }] = performance.getEntriesByType("navigation");
+  if (type === "navigate") history.replaceState(null, ""); // a link to the address that is there keeps its state
   prepare();
   if (history.state?.vector && $("[data-search]")) before();
 });
