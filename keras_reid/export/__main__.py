@@ -87,6 +87,7 @@ def main(arguments: list[str]) -> None:
         batch_sizes=options.batch_sizes,
         max_image_bytes=options.max_image_bytes,
         max_megapixels=options.max_megapixels,
+        fingerprint=digest,
     )
     for (form, precision), target in targets.items():
         replaced = target.exists()

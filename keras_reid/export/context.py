@@ -17,6 +17,7 @@ class ExportContext:
         batch_sizes: batch sizes that a server will use, for warm-up requests and optimisation profiles.
         max_image_bytes: largest file that the artefact decodes.
         max_megapixels: largest image that the artefact decodes, in millions of pixels.
+        fingerprint: of the model file (`utils.model_file.fingerprint`), for the artefact's metadata; "": unknown.
         exact_map: the model's own mAP by `id` of the test set, as measured by `quantized.map_loss`.
         written: folders that the command has exported so far: `{(format, precision): folder}`.
     """
@@ -28,5 +29,6 @@ class ExportContext:
     batch_sizes: tuple = (1, 2, 4, 8, 16, 32)
     max_image_bytes: int = 20_000_000
     max_megapixels: float = MOST_MEGAPIXELS
+    fingerprint: str = ""
     exact_map: dict = dataclasses.field(default_factory=dict)
     written: dict = dataclasses.field(default_factory=dict)

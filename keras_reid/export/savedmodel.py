@@ -33,6 +33,7 @@ def export_savedmodel(
     batch_sizes: Sequence[int] = ExportContext.batch_sizes,
     max_image_bytes: int = ExportContext.max_image_bytes,
     max_megapixels: float = ExportContext.max_megapixels,
+    fingerprint: str = "",
 ) -> None:
     """Writes a model as a SavedModel that needs neither Keras nor this package.
 
@@ -64,6 +65,8 @@ def export_savedmodel(
             not slow; empty: no warm-up requests.
         max_image_bytes: size of the largest file that is decoded.
         max_megapixels: size of the largest image that is decoded, in millions of pixels.
+        fingerprint: of the model file, for the metadata, so that a client knows whose embeddings these are. Defaults to
+            "": it is left out.
 
     Example:
         >>> export_savedmodel(model, "served")  # doctest: +SKIP
@@ -76,7 +79,9 @@ def export_savedmodel(
     """
     with tempfile.TemporaryDirectory() as scratch:
         asset = pathlib.Path(scratch) / "metadata.json"
-        module = _Serving(deployable(model, precision), precision, asset, max_image_bytes, max_megapixels)
+        module = _Serving(
+            deployable(model, precision), precision, asset, max_image_bytes, max_megapixels, fingerprint
+        )
         tf.saved_model.save(module, str(directory), signatures=module.signatures())
     if batch_sizes:
         write_warmup(directory, model.image_size, batch_sizes)
@@ -87,7 +92,8 @@ def write(
 ) -> dict[str, Any]:
     """Writes and verifies a SavedModel, as `keras_reid.export.formats` describes."""
     export_savedmodel(
-        model, folder, precision, context.batch_sizes, context.max_image_bytes, context.max_megapixels
+        *(model, folder, precision, context.batch_sizes, context.max_image_bytes, context.max_megapixels),
+        fingerprint=context.fingerprint,
     )
     return verify(context.images, folder, precision=precision)
 
@@ -104,7 +110,7 @@ def serving_metadata(model: Any) -> dict[str, Any]:
 class _Serving(tf.Module):
     """Holds the variables and functions but no Keras objects, because these would be saved too."""
 
-    def __init__(self, model, precision, metadata_file, max_image_bytes, max_megapixels):
+    def __init__(self, model, precision, metadata_file, max_image_bytes, max_megapixels, fingerprint):
         super().__init__()
         metadata = {
             **serving_metadata(model),
@@ -112,6 +118,8 @@ class _Serving(tf.Module):
             "max_image_bytes": max_image_bytes,
             "max_megapixels": max_megapixels,
         }
+        if fingerprint:
+            metadata["fingerprint"] = fingerprint
         text = json.dumps(metadata, indent=2)
         metadata_file.write_text(text, encoding="utf-8")
         self.metadata_asset = tf.saved_model.Asset(str(metadata_file))

@@ -35,8 +35,11 @@ class Serve:
     may serve one store. The first line on standard output is JSON with the address.
     """
 
-    model: str
+    model: str | None = None
     """the run directory (runs/NAME) or .keras file that the store's embeddings come from"""
+    embed: str | None = None
+    """instead of --model: a model server that embeds, http://HOST:8501/v1/models/NAME, perhaps with /versions/N. The
+    version is pinned, and its fingerprint must be that of the store's model"""
     store: str = "gallery-store"
     """folder of the store, which is made if it is missing, or postgresql://USER@HOST/DATABASE"""
     host: str = "127.0.0.1"
@@ -68,6 +71,8 @@ class Serve:
 
     def check(self) -> None:
         """Raises a `UserError` for mistakes that can be found without loading anything."""
+        if (self.model is None) == (self.embed is None):
+            raise UserError("give either --model or --embed")
         if not 0 <= self.port < 65536:
             raise UserError(f"--port must be 0 to 65535. Received: {self.port}")
         for field in dataclasses.fields(self.limits):
@@ -102,7 +107,6 @@ def main(arguments: list[str]) -> None:
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres import tokens
     from keras_reid.gallery.postgres.store import PostgresStore
-    from keras_reid.gallery.store_model import embedder_of
     from keras_reid.utils.model_file import find_model_file
 
     targets = []
@@ -112,7 +116,8 @@ def main(arguments: list[str]) -> None:
         targets = [Target.of(one, options.private_webhook_host) for one in options.webhook]
         options.secret()
     check_store(options.store)
-    find_model_file(options.model)
+    if options.model is not None:
+        find_model_file(options.model)
     from keras_reid.serving.server.listening import bound
 
     with contextlib.closing(bound(options.host, options.port, "--port")) as listener:
@@ -123,8 +128,7 @@ def main(arguments: list[str]) -> None:
         if not is_loopback(options.host):  # before the model is loaded, which takes seconds
             with PostgresStore(options.store, create=False) as store:
                 _check_tokens(store.database.run(tokens.all_rows), options)
-        embedder, identity, calibration = embedder_of(options.model, options.trust_code)
-        embedder.warm_up()
+        embed, identity, calibration = _embedder(options)
         with PostgresStore(options.store, identity, patience=_PATIENCE) as store:
             known = store.database.run(tokens.all_rows)
             _check_tokens(known, options)
@@ -137,9 +141,7 @@ def main(arguments: list[str]) -> None:
             from keras_reid.gallery.service.server import serve
 
             port = listener.getsockname()[1]
-            gallery = OpenGallery(
-                store, embedder, calibration, embedder.image_size, options.keep, key=options.key
-            )
+            gallery = OpenGallery(store, embed, calibration, embed.image_size, options.keep, key=options.key)
             service = Service(
                 gallery,
                 Access(store, with_tokens=bool(known)),
@@ -165,6 +167,20 @@ def main(arguments: list[str]) -> None:
                     about,
                 )
             )
+
+
+def _embedder(options):
+    """What embeds images, what a store knows of its model, and its calibration."""
+    if options.embed is not None:
+        from keras_reid.gallery.service.served_model import ServedModel
+
+        served = ServedModel(options.embed)
+        return served, served.identity, served.calibration
+    from keras_reid.gallery.store_model import embedder_of
+
+    embedder, identity, calibration = embedder_of(options.model, options.trust_code)
+    embedder.warm_up()
+    return embedder, identity, calibration
 
 
 def _check_tokens(known, options):

@@ -82,7 +82,6 @@ def application(
             HTTPException: _unknown,
             UserError: _mistake,
             ClientDisconnect: _gone,
-            Exception: _failure,
         },
         lifespan=lifespan,
     )
@@ -105,7 +104,7 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start, status = time.perf_counter(), 500
+        start, status = time.perf_counter(), None
         headers = Headers(scope=scope)
         peer = (scope.get("client") or ("",))[0]
         secure = self._service.addresses.is_secure(peer, scope["scheme"], headers)
@@ -125,16 +124,20 @@ class Gate:
         request = Request(scope, receive)
         try:
             try:
-                with self._service.place():
-                    await self._admit(request, headers, peer, secure)
-                    await self._app(scope, receive, answered)
-            except ServiceError as error:
-                await refusal(error)(scope, receive, answered)
-            except UserError as error:  # the store, while it looks for a token
+                await self._admit(request, headers, peer, secure)
+                await self._app(scope, receive, answered)
+            except UserError as error:
                 await (await _mistake(request, error))(scope, receive, answered)
+            except Exception:
+                # The path is left out: it may hold what somebody has looked for.
+                _LOG.exception("%s failed", request.method)
+                if status is not None:  # half of the answer is sent
+                    raise
+                failure = JSONResponse({"error": "the service failed; see its log"}, 500)
+                await failure(scope, receive, answered)
         finally:
             route = scope.get("endpoint_path") or "other"
-            self._service.metrics.requests.labels(route, str(status)).inc()
+            self._service.metrics.requests.labels(route, str(status or 500)).inc()
             self._service.metrics.seconds.labels(route).observe(time.perf_counter() - start)
 
     async def _admit(self, request, headers, peer, secure):
@@ -267,9 +270,3 @@ async def _mistake(_, error):
 
 async def _gone(*_):
     return Response(status_code=499)
-
-
-async def _failure(request, _):
-    # The path is left out: it may hold what somebody has looked for.
-    _LOG.exception("%s failed", request.method)
-    return JSONResponse({"error": "the service failed; see its log"}, 500)

@@ -12,7 +12,7 @@ class Metrics:
     |---|---|
     | `gallery_requests_total` | endpoint: the route's pattern; status |
     | `gallery_request_seconds` | endpoint |
-    | `gallery_refused_total`: before a route was found | reason: host, origin, token, rate, busy |
+    | `gallery_refused_total`: early | reason: name, rate, token, busy |
     | `gallery_embedding_seconds`, `gallery_waiting_requests`, `gallery_event_streams` | |
     | `gallery_webhook_deliveries_total` | result: delivered, failed |
     """

@@ -29,6 +29,7 @@ from keras_reid.serving.server.uploads import Uploads
 
 T = TypeVar("T")
 _FORM = 64 << 10  # bytes of a form besides its image
+_SIGN_IN = 8 << 10  # bytes of a form from somebody who is not known yet
 _SLOW = 2  # threads for what takes minutes: erasing, checking
 
 
@@ -71,18 +72,22 @@ class Service:
     async def call(self, function: Callable[..., T], caller: Caller, *arguments: Any, **keywords: Any) -> T:
         """Does an operation in a thread: `function(gallery, caller, …)`.
 
+        Only these take a place among the requests in progress: those whose bodies arrive slowly take none.
+
         Raises:
-            ServiceError: as the operation; 504 if it takes too long.
+            ServiceError: as the operation; 504 if it takes too long, 503 if there is no place.
         """
         work = functools.partial(function, self.gallery, caller, *arguments, **keywords)
-        return await self.blocking(work)
+        with self._place():
+            return await self.blocking(work)
 
     async def call_slowly(
         self, function: Callable[..., T], caller: Caller, *arguments: Any, **keywords: Any
     ) -> T:
         """As `call`, for what may take minutes; a few at a time, and the others wait."""
         work = functools.partial(function, self.gallery, caller, *arguments, **keywords)
-        return await asyncio.get_running_loop().run_in_executor(self._slow, work)
+        with self._place():
+            return await asyncio.get_running_loop().run_in_executor(self._slow, work)
 
     async def blocking(self, work: Callable[[], T]) -> T:
         """Does something that blocks in a thread."""
@@ -103,6 +108,8 @@ class Service:
                 large and slow while many arrive, 403 without the right `csrf`; see also `read_form`.
         """
         most = self.gallery.max_bytes + _FORM
+        if request.state.caller is None:
+            most = _SIGN_IN
         try:
             async with asyncio.timeout(self.limits.upload_seconds):
                 content = await read_body(request, most, self._uploads)
@@ -125,12 +132,7 @@ class Service:
         return body
 
     @contextlib.contextmanager
-    def place(self):
-        """A place among the requests in progress.
-
-        Raises:
-            ServiceError: 503 if there is none.
-        """
+    def _place(self):
         if self._active >= self.limits.max_concurrent_requests:
             self.metrics.refused.labels("busy").inc()
             raise ServiceError(503, "the service is busy: try again later", 1)

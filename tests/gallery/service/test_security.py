@@ -248,6 +248,13 @@ def test_the_session_is_a_cookie_for_this_site_alone(opened):
         assert answer.headers["strict-transport-security"].startswith("max-age")
 
 
+def test_who_is_not_known_sends_no_large_bodies(opened):
+    with client_of(opened, with_tokens=True) as client:
+        answer = client.post("/v1/session", json={"token": "x" * 10_000}, headers=BROWSER)
+        assert answer.status_code == 413
+        assert client.post("/v1/search", content=bytes(10_000), headers=JPEG).status_code == 401
+
+
 def test_signing_out_ends_the_session(opened):
     with client_of(opened, with_tokens=True) as client:
         page = signed_in(client, token_of(opened, "view"))
@@ -334,5 +341,6 @@ def test_a_failure_tells_nothing(opened, caplog):
         answer = client.post("/v1/search?camera=door", content=square(RED), headers=JPEG)
     assert answer.status_code == 500
     assert answer.json() == {"error": "the service failed; see its log"}
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
     assert "secret detail" in caplog.text
     assert "camera=door" not in caplog.text

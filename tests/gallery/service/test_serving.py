@@ -34,6 +34,7 @@ def saved_model(tmp_path):
 @pytest.mark.parametrize(
     ("main", "arguments", "said"),
     [
+        (serve.main, ["--embed", "http://x/v1/models/reid"], "give either --model or --embed"),
         (serve.main, ["--port", "70000"], "--port must be 0 to 65535. Received: 70000"),
         (serve.main, ["--burst", "0"], "--burst must be above 0. Received: 0"),
         (
@@ -170,11 +171,13 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
 
 @medium
 def test_a_slow_body_is_refused_in_time(private_folder, saved_model):
-    with served(private_folder, saved_model, "--upload-seconds", "1") as port:
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as slow:
-            slow.sendall(
-                b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9999\r\n\r\nx" % port
-            )
-            begin = time.monotonic()
-            assert b" 408 " in slow.recv(4096)
-            assert time.monotonic() - begin < 10
+    with (
+        served(private_folder, saved_model, "--upload-seconds", "1") as port,
+        socket.create_connection(("127.0.0.1", port), timeout=20) as slow,
+    ):
+        slow.sendall(
+            b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 9999\r\n\r\nx" % port
+        )
+        begin = time.monotonic()
+        assert b" 408 " in slow.recv(4096)
+        assert time.monotonic() - begin < 10
