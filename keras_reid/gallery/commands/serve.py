@@ -17,6 +17,7 @@ import tyro
 from keras_reid.gallery.service.addresses import Addresses, is_loopback
 from keras_reid.gallery.service.hosts import Hosts
 from keras_reid.gallery.service.limits import Limits
+from keras_reid.gallery.service.page.zones import time_zone
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.trust_option import TrustCode
@@ -27,7 +28,7 @@ _PATIENCE = 5.0  # seconds that a request waits for a database that is away
 
 @dataclasses.dataclass(frozen=True)
 class Serve:
-    """Serve a gallery: REST for programs (described in /openapi.json).
+    """Serve a gallery: a page for people, and REST for programs (described in /openapi.json).
 
     Without tokens the service listens on loopback only, and whoever reaches it there may do everything. Make a token
     with `keras-reid gallery token add`, and it may listen elsewhere: put a proxy with TLS before it. Several processes
@@ -52,6 +53,8 @@ class Serve:
     """addresses or networks of proxies whose X-Forwarded-For and X-Forwarded-Proto count"""
     keep: Literal["images", "thumbnails", "nothing"] = "thumbnails"
     """what to keep of images that are enrolled"""
+    zone: str = "UTC"
+    """time zone of the page, such as Europe/Berlin"""
     key: Path | None = None
     """the key that signs receipts, made if it is missing; by default it lies beside the folder of the store"""
     webhook: tuple[str, ...] = ()
@@ -76,6 +79,7 @@ class Serve:
             value = getattr(self.limits, field.name)
             if not value > 0:
                 raise UserError(f"--{field.name.replace('_', '-')} must be above 0. Received: {value}")
+        time_zone(self.zone)
         Hosts.of(self.origin, self.port)
         Addresses.of(self.trusted_proxy)
         if self.webhook_secret is not None and not self.webhook_secret.is_file():
@@ -132,6 +136,7 @@ def main(arguments: list[str]) -> None:
             from keras_reid.gallery.service.application import application
             from keras_reid.gallery.service.events import EventFeed
             from keras_reid.gallery.service.operations import OpenGallery
+            from keras_reid.gallery.service.page.routes import routes
             from keras_reid.gallery.service.running import Service
             from keras_reid.gallery.service.server import serve
 
@@ -154,7 +159,7 @@ def main(arguments: list[str]) -> None:
             about = {"url": f"http://{host}:{port}", "store": store.name, "tokens": bool(known)}
             asyncio.run(
                 serve(
-                    application(service, feed, webhooks=webhooks),
+                    application(service, feed, routes(time_zone(options.zone)), webhooks),
                     feed,
                     listener,
                     options.limits.idle_seconds,

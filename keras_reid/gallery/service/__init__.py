@@ -7,5 +7,6 @@
 | `application`, `running`, `server` | what every request passes through; what a process shares; start and stop |
 | `api`, `openapi`, `forms`, `fields` | the REST API, its description, how bodies are read |
 | `events`, `webhooks` | the watch list's news, as a stream and by POST |
+| `page/` | the page for people |
 | `metrics`, `service_error` | Prometheus metrics; how a request is refused |
 """

@@ -6,6 +6,9 @@ import dataclasses
 import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclasses.dataclass(frozen=True)
 class Hit:
@@ -64,10 +67,12 @@ class SearchAnswer:
     Args:
         hits: nearest first.
         verdicts: why there are no verdicts, in words; None if there are.
+        vector: `(dim,)` the embedding that was searched for.
     """
 
     hits: tuple[Hit, ...]
     verdicts: str | None
+    vector: NDArray[np.float32] = dataclasses.field(repr=False, compare=False)
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -97,6 +102,24 @@ class SeenSighting:
     note: str | None
     image: str | None
     enrolled: datetime.datetime
+
+
+@dataclasses.dataclass(frozen=True)
+class SightingOf:
+    """A sighting by itself, with its identity.
+
+    Args:
+        id: its number.
+        identity, name: of its identity.
+        camera, time, image: as in `SeenSighting`.
+    """
+
+    id: int
+    identity: int
+    name: str | None
+    camera: str | None
+    time: datetime.datetime | None
+    image: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -283,8 +306,9 @@ class ServiceState:
 
 
 def plain(record: Any) -> dict[str, Any]:
-    """A record as JSON values: times in ISO 8601."""
-    return {name: _plain(value) for name, value in dataclasses.asdict(record).items()}
+    """A record as JSON values: times in ISO 8601; without embeddings."""
+    values = dataclasses.asdict(record)
+    return {name: _plain(value) for name, value in values.items() if not isinstance(value, np.ndarray)}
 
 
 def _plain(value):

@@ -21,6 +21,7 @@ from keras_reid.gallery.service.operations.looking import (
     identities,
     identity,
     image,
+    sighting,
     state,
 )
 from keras_reid.gallery.service.operations.open_gallery import OpenGallery
@@ -44,6 +45,7 @@ __all__ = [
     "search_image",
     "search_sighting",
     "search_vector",
+    "sighting",
     "split",
     "state",
     "undo",

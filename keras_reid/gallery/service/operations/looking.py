@@ -18,6 +18,7 @@ from keras_reid.gallery.service.operations.open_gallery import (
     check_count,
     no_identity,
     visible,
+    visible_sighting,
 )
 from keras_reid.gallery.service.records import (
     Change,
@@ -26,6 +27,7 @@ from keras_reid.gallery.service.records import (
     LabelledPair,
     SeenSighting,
     ServiceState,
+    SightingOf,
     Watch,
 )
 from keras_reid.gallery.service.service_error import ServiceError
@@ -126,6 +128,32 @@ def identity(gallery: OpenGallery, caller: Caller, key: int | str) -> IdentityVi
             name,
             tuple(SeenSighting(*row) for row in seen),
             Watch(number, name, *watched) if watched else None,
+        )
+
+    return gallery.store.database.run(work)
+
+
+def sighting(gallery: OpenGallery, caller: Caller, number: int) -> SightingOf:
+    """A sighting, with its identity. Role: view.
+
+    Args:
+        gallery: the gallery.
+        caller: who asks.
+        number: of the sighting.
+
+    Raises:
+        ServiceError: 404.
+    """
+    caller.require("view")
+
+    def work(connection):
+        visible_sighting(connection, caller, number)
+        return SightingOf(
+            *connection.execute(
+                "SELECT s.id, i.id, i.name, c.name, s.seen, encode(s.image, 'hex') FROM sightings s "
+                "JOIN identities i ON i.id = s.identity LEFT JOIN cameras c ON c.id = s.camera WHERE s.id = %s",
+                [number],
+            ).fetchone()
         )
 
     return gallery.store.database.run(work)

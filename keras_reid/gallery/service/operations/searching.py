@@ -98,7 +98,7 @@ def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
     if caller.cameras is not None:
         seen = tuple(one for one in caller.cameras if not filters.cameras or one in filters.cameras)
         if not seen:
-            return SearchAnswer((), _why_no_verdicts(gallery))
+            return SearchAnswer((), _why_no_verdicts(gallery), vector)
         filters = dataclasses.replace(filters, cameras=seen)
     (found,) = gallery.store.search(vector[None], filters, top)
     facts = {}
@@ -116,7 +116,7 @@ def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
     calibration = None if why else gallery.calibration
     # One that was erased between the two looks is not told of.
     hits = (_hit(one, calibration, unlike, *facts[one.sighting]) for one in found if one.sighting in facts)
-    return SearchAnswer(tuple(hits), why)
+    return SearchAnswer(tuple(hits), why, vector)
 
 
 def _hit(found: Found, calibration, unlike, quality, image):

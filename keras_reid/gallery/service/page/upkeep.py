@@ -1,0 +1,98 @@
+"""The pages that keep a gallery in order: enrolment, its check, what was done, its state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse, Response
+
+from keras_reid.gallery.service import operations
+from keras_reid.gallery.service.page.address import SearchAddress, identity_key
+from keras_reid.gallery.service.page.handling import do, done, form, key, service, to
+from keras_reid.gallery.service.page.people import cover
+from keras_reid.gallery.service.page.rendering import respond
+from keras_reid.gallery.service.service_error import ServiceError
+from keras_reid.gallery.shown_names import shown_identity
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from keras_reid.gallery.service.records import IdentityView
+
+_FINDINGS = 48  # of a check that are shown, the clearest first
+
+
+async def enrol(request: Request) -> Response:
+    """GET: the place to put pictures. POST: enrols one, which is the body; its labels are in the address."""
+    if request.method == "GET":
+        request.state.caller.require("enrol")
+        state = await do(request, operations.state)
+        most = service(request).gallery.max_bytes
+        return respond(request, "enrol", cameras=state.cameras, keep=state.keep, most_bytes=most)
+    labels = request.query_params
+    times = SearchAddress(after=labels.get("time", "")).filters(request.state.zone)
+    body = await service(request).receive(request)
+    if body.image is None:
+        raise ServiceError(400, "enrolling needs a picture")
+    enrolled = await do(
+        request,
+        operations.enrol,
+        body.image,
+        identity_key(labels.get("identity", "")),
+        labels.get("camera", "").strip() or None,
+        times.after,
+        note=labels.get("note", "").strip() or None,
+        source=labels.get("source", ""),
+    )
+    name = shown_identity(enrolled.identity, enrolled.name)
+    return JSONResponse({"identity": enrolled.identity, "name": name, "new": enrolled.new})
+
+
+async def check(request: Request) -> Response:
+    """The pictures that spoil the gallery, once somebody asks for them: that takes a while."""
+    if "run" not in request.query_params:
+        request.state.caller.require("enrol")
+        return respond(request, "check", findings=None, found=0, count=0)
+    count, found = await do(request, operations.check)
+    views: dict[int, IdentityView] = {}
+    for one in found[:_FINDINGS]:
+        for number in (one.identity, one.other):
+            if number not in views:
+                views[number] = await do(request, operations.identity, number)
+    findings = []
+    for one in found[:_FINDINGS]:
+        own = views[one.identity].sightings
+        findings.append(
+            {
+                "sighting": one.sighting,
+                "identity": one.identity,
+                "own": shown_identity(one.identity, one.name),
+                "picture": next((two.image for two in own if two.id == one.sighting), None),
+                "alone": len(own) == 1,
+                "other": one.other,
+                "theirs": shown_identity(one.other, one.other_name),
+                "other_picture": cover(views[one.other]),
+                "impostors": one.impostors,
+                "similarity": one.similarity,
+            }
+        )
+    return respond(request, "check", findings=findings, found=len(found), count=count)
+
+
+async def activity(request: Request) -> Response:
+    """Who was seen, what was changed, the state of store and model."""
+    return respond(
+        request,
+        "activity",
+        watches=await do(request, operations.watches),
+        events=(await do(request, operations.events))[::-1],
+        changes=await do(request, operations.changes),
+        state=await do(request, operations.state),
+        change=await done(request),
+    )
+
+
+async def undo(request: Request) -> Response:
+    await form(request)
+    change = await do(request, operations.undo, key(request))
+    return to("/activity", done=change.id)

@@ -1,0 +1,153 @@
+"""What the page says: verdicts, changes and times in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from typing import TYPE_CHECKING
+
+from keras_reid.gallery.shown_names import shown_identity, shown_text
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from keras_reid.gallery.service.records import Candidate, Change, SearchAnswer
+
+VERDICTS = {"same": "Same", "unsure": "Unsure", "different": "Different"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Headline:
+    """The answer of a search in a line.
+
+    Args:
+        before: words before the name.
+        name: of the nearest identity; empty if none is named.
+        verdict: `"same"`, `"unsure"`, `"different"`, or None.
+        more: a sentence that says more; may be empty.
+    """
+
+    before: str
+    name: str
+    verdict: str | None
+    more: str = ""
+
+
+def headline(answer: SearchAnswer, filtered: bool) -> Headline:
+    """What a search found, in a line.
+
+    Args:
+        answer: a `SearchAnswer`.
+        filtered: whether filters were set.
+
+    Example:
+        >>> headline(SearchAnswer((), None), filtered=True).before
+        'Nothing passes these filters'
+    """
+    if not answer.candidates:
+        if filtered:
+            return Headline("Nothing passes these filters", "", None, "Remove one of them to see more.")
+        return Headline("The gallery is empty", "", None, "Enrol pictures first.")
+    best = answer.candidates[0]
+    name = named(best)
+    match best.best.verdict:
+        case "same":
+            others = sum(one.best.verdict == "same" for one in answer.candidates) - 1
+            more = (
+                f"{counted(others, 'other identity', 'other identities')} may be the same one."
+                if others
+                else ""
+            )
+            return Headline("", name, "same", more)
+        case "unsure":
+            return Headline("Perhaps", name, "unsure", "Look at the pictures before you decide.")
+        case "different":
+            return Headline("Not in the gallery", "", "different", "The nearest ones are shown below.")
+    return Headline("Nearest:", name, None)
+
+
+def named(one: Candidate) -> str:
+    """The name of a candidate, or its number."""
+    return shown_identity(one.identity, one.name)
+
+
+def percent(probability: float) -> str:
+    """A probability for people. A rounded 100 % would be more than a calibration can know.
+
+    Example:
+        >>> percent(0.973), percent(0.9996)
+        ('97 %', '> 99 %')
+    """
+    if probability > 0.99:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A number with its noun.
+
+    Example:
+        >>> counted(1, "sighting"), counted(1200, "sighting")
+        ('1 sighting', '1 200 sightings')
+    """
+    return f"{grouped(count)} {one if count == 1 else many or f'{one}s'}"
+
+
+def grouped(count: int) -> str:
+    """A number with its digits in groups."""
+    return f"{count:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def day(time: datetime.datetime, zone: ZoneInfo, now: datetime.datetime) -> str:
+    """A day, as near to people's words as it can be.
+
+    Example:
+        >>> time = datetime.datetime(2026, 11, 29, 7, 30, tzinfo=datetime.UTC)
+        >>> day(time, ZoneInfo("UTC"), time)
+        'today'
+    """
+    local, today = time.astimezone(zone).date(), now.astimezone(zone).date()
+    past = (today - local).days
+    if past in (0, 1):
+        return ("today", "yesterday")[past]
+    return f"{local.day} {local:%b}" if local.year == today.year else f"{local.day} {local:%b %Y}"
+
+
+def moment(time: datetime.datetime, zone: ZoneInfo, now: datetime.datetime) -> str:
+    """A day with the time of day: "yesterday, 08:30"."""
+    return f"{day(time, zone, now)}, {time.astimezone(zone):%H:%M}"
+
+
+def full_day(time: datetime.datetime, zone: ZoneInfo) -> str:
+    """Such as "Sunday, 29 November 2026"."""
+    local = time.astimezone(zone)
+    return f"{local:%A}, {local.day} {local:%B %Y}"
+
+
+def change_in_words(change: Change) -> str:
+    """What was done.
+
+    Example:
+        >>> now = datetime.datetime.now(datetime.UTC)
+        >>> change_in_words(Change(1, now, "owner", "merge", (3, 17), ("Anna", None), 4, None, True))
+        '#17 became a part of Anna: 4 sightings moved'
+    """
+    if change.action == "rename":
+        number, (old, new) = change.identities[0], change.names
+        if new is None:
+            return f"{shown_identity(number, old)} has no name any more"
+        return f"{shown_identity(number, old)} is called {shown_identity(number, new)}"
+    names = [shown_identity(*one) for one in zip(change.identities, change.names, strict=True)]
+    moved = counted(change.sightings, "sighting")
+    match change.action:
+        case "merge":
+            return f"{_listed(names[1:])} became a part of {names[0]}: {moved} moved"
+        case "split":
+            return f"{moved} of {_listed(names[1:])} moved to {names[0]}"
+    return f"{shown_text(change.action)}: {_listed(names)}"
+
+
+def _listed(names):
+    if len(names) > 3:
+        return f"{', '.join(names[:2])} and {len(names) - 2} others"
+    return " and ".join((", ".join(names[:-1]), names[-1]) if len(names) > 1 else names)
