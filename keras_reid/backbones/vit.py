@@ -35,6 +35,8 @@ class ViT(Backbone):
         camera_scale: Factor on the cameras' embeddings. Defaults to 3.0.
         width: Channels of a token, a multiple of 64 ("base") or 96 ("small"). 768 is the paper's; with depth "base",
             384 is DeiT-S and 192 DeiT-Ti. Defaults to 768.
+        convolutional_stem: Whether three convolutions of 64 channels, which halve the image, come before the patches,
+            as in networks that TransReID-SSL and PersonViT call "ics". `stride` must be even then. Defaults to False.
         pretrained: What the weights start from: None (random) or the path of a `.pth` file. Defaults to None.
         input_shape: `(height, width, channels)` of the images in pixels. A size must be given, since each patch has its
             own position. Defaults to (256, 128, 3).
@@ -55,7 +57,8 @@ class ViT(Backbone):
         (2, 1, 1, 64)
 
     Source: Dosovitskiy et al., "An image is worth 16x16 words", 2021; Touvron et al., "Training data-efficient image
-    transformers", 2021; He et al., "TransReID", 2021 (overlapping patches, cameras). FastReID has the cameras'
+    transformers", 2021; He et al., "TransReID", 2021 (overlapping patches, cameras); Luo et al., "Self-supervised
+    pre-training for transformer-based person re-identification", 2021 (convolutional stem). FastReID has the cameras'
     embeddings in its code, but no way to switch them on.
     """
 
@@ -73,6 +76,7 @@ class ViT(Backbone):
         num_cameras: int = 0,
         camera_scale: float = 3.0,
         width: int = 768,
+        convolutional_stem: bool = False,
         pretrained: str | None = None,
         input_shape: Annotated[tuple[int, int, int], Late("image_shape")] = (256, 128, 3),
         name: str | None = None,
@@ -93,6 +97,7 @@ class ViT(Backbone):
             num_cameras,
             camera_scale,
             width,
+            convolutional_stem,
         )
 
         # Functional graph.
@@ -107,7 +112,7 @@ class ViT(Backbone):
         super().__init__(
             inputs,
             x,
-            own=build.own(),
+            own={**build.own(), "convolutional_stem": bool(convolutional_stem)},
             input_shape=input_shape,
             dtype=dtype,
             name=name,

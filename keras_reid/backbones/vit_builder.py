@@ -7,13 +7,15 @@ import numpy as np
 from keras import layers
 
 from keras_reid.backbones.base import check_choice, check_image_shape, check_width
+from keras_reid.backbones.builder import LayerBuilder
 from keras_reid.layers import CameraEmbedding, PatchEmbedding, TransformerBlock
 from keras_reid.layers.patch_embedding import positive_pair
 from keras_reid.utils.hints import Shape, Tensor
 
 # Blocks, channels of a head, hidden units of the perceptron for each channel.
 SIZES = {"base": (12, 64, 4.0), "small": (8, 96, 3.0)}
-_PATCH = (16, 16)
+_PATCH = 16
+_STEM_WIDTH = 64
 
 
 class ViTBuilder:
@@ -22,8 +24,8 @@ class ViTBuilder:
     Args:
         owner: Name of the backbone, for messages.
         dtype: dtype policy of the layers.
-        input_shape, depth, stride, drop_path, dropout, attention_dropout, num_cameras, camera_scale, width: As of
-            `backbones.ViT`.
+        input_shape, depth, stride, drop_path, dropout, attention_dropout, num_cameras, camera_scale, width,
+            convolutional_stem: As of `backbones.ViT`.
     """
 
     def __init__(
@@ -39,11 +41,17 @@ class ViTBuilder:
         num_cameras: int,
         camera_scale: float,
         width: int,
+        convolutional_stem: bool = False,
     ) -> None:
         check_choice(owner, "depth", depth, tuple(SIZES))
         self.blocks, self.head, self.mlp_ratio = SIZES[depth]
         check_width(f"{owner} at depth {depth!r}", width, divisor=self.head)
         self.stride = positive_pair(owner, "stride", stride)
+        if convolutional_stem and any(step % 2 for step in self.stride):
+            raise ValueError(
+                f"`stride` of {owner} must be even with a convolutional stem, which halves the image. "
+                f"Received: stride={stride!r}"
+            )
         rates = {"drop_path": drop_path, "dropout": dropout, "attention_dropout": attention_dropout}
         for argument, rate in rates.items():
             if not 0 <= rate < 1:
@@ -61,12 +69,17 @@ class ViTBuilder:
         self.dtype, self.input_shape, self.depth, self.width = dtype, input_shape, depth, width
         self.dropout, self.attention_dropout, self.drop_path = dropout, attention_dropout, drop_path
         self.num_cameras, self.camera_scale = num_cameras, camera_scale
+        self.convolutional_stem = convolutional_stem
 
     def tokens(self) -> tuple[Any, Tensor]:
         """The inputs, images or images and cameras, and the tokens with positions and cameras."""
         images = keras.Input(self.input_shape, name="images")
         inputs = images
-        x = PatchEmbedding(self.width, _PATCH, self.stride, name="patch_embed", dtype=self.dtype)(images)
+        # A pixel of the stem's map stands for two of the image.
+        x, pixel = (self._stem(images), 2) if self.convolutional_stem else (images, 1)
+        patch = (_PATCH // pixel, _PATCH // pixel)
+        stride = tuple(step // pixel for step in self.stride)
+        x = PatchEmbedding(self.width, patch, stride, name="patch_embed", dtype=self.dtype)(x)
         if self.num_cameras:
             cameras = keras.Input((), dtype="int32", name="cameras")
             inputs = {"images": images, "cameras": cameras}
@@ -75,6 +88,16 @@ class ViTBuilder:
             )
             x = embedding(x, cameras)
         return inputs, layers.Dropout(self.dropout, name="pos_drop", dtype=self.dtype)(x)
+
+    def _stem(self, images):
+        """7×7 with stride 2, 3×3, 3×3, the first two with instance-batch normalisation."""
+        build, x = LayerBuilder(self.dtype), images
+        for index, (kernel, stride, ibn) in enumerate(((7, 2, True), (3, 1, True), (3, 1, False))):
+            name = "patch_embed.conv.{}".format
+            x = build.convolution(x, _STEM_WIDTH, kernel, name(3 * index), stride)
+            x = build.norm(x, name(3 * index + 1), ibn)
+            x = build.relu(x, name(3 * index + 2))
+        return x
 
     def block(self, index: int, name: str | None = None) -> TransformerBlock:
         """The block of that number, under its own name or another one."""

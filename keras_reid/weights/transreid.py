@@ -37,9 +37,10 @@ def build_transreid(
 ) -> Any:
     """A `ReIDModel` with the weights of a vision transformer that TransReID or PersonViT trained.
 
-    Depth, width, jigsaw branch and cameras follow from names and shapes. The embedding is the one that they compare
-    images by: the class token before the neck, and with the jigsaw branch the tokens of four parts, divided by 4,
-    behind it.
+    Depth, width, jigsaw branch, cameras, convolutional stem and reduction follow from names and shapes. The embedding
+    is the one that they compare images by: the class token before the neck, reduced where the network does so, and with
+    the jigsaw branch the tokens of four parts, divided by 4, behind it. Names and shapes do not tell that a network
+    takes an average or a maximum of its patches instead, as PersonViT's option `MODEL.POOLING` can.
 
     The side information's table is kept, one row for each camera (or for each camera and view, camera-major). Given
     `{"images": …, "cameras": …}`, the model adds the row of each image's camera, as the original does. Everywhere else
@@ -122,6 +123,10 @@ def build_transreid_model(
     arguments |= {"stride": (stride, stride), "input_shape": (*image_size, 3)}
     if "num_cameras" in arguments:
         assumed["camera_scale"] = arguments["camera_scale"] = camera_scale
+    if jigsaw and "convolutional_stem" in arguments:
+        raise UserError(
+            "A jigsaw branch on a convolutional stem is not built here: neither TransReID nor PersonViT has it"
+        )
     if jigsaw:
         # The last block and the last normalisation were copied, and only the copies trained.
         last = f"base.blocks.{sum(name.endswith('.norm1.weight') for name in of_backbone) - 1}."
@@ -130,10 +135,13 @@ def build_transreid_model(
             shift = 8 if image_size[0] == image_size[1] else 5
         assumed["shift"] = arguments["shift"] = shift
     classes = shapes["classifier.weight"][0] if shapes.get("classifier.weight") else 1
+    reduction = shapes.get("fcneck.weight")
     model = ReIDModel(
         backbone=backbones.JigsawViT(**arguments) if jigsaw else backbones.ViT(**arguments),
         pooling=keras.layers.Identity(name="pooling"),
-        head=ClassTokenHead(classes, num_parts=4 if jigsaw else 0),
+        head=ClassTokenHead(
+            classes, num_parts=4 if jigsaw else 0, embedding_dim=reduction[0] if reduction else None
+        ),
         image_size=image_size,
         pixel_mean=pixel_mean,
         pixel_std=pixel_std,
@@ -173,6 +181,8 @@ def _targets(model, with_classifier):
     targets = {}
     for name, target in model_targets(model.backbone).items():
         targets[name if name.startswith(("b1.", "b2.")) else f"base.{name}"] = target
+    if model.head.reductions:
+        targets["fcneck.weight"] = Target(model.head.reductions[0].kernel, "matrix")
     for index, head in enumerate(model.head.heads):
         ending = f"_{index}" if index else ""
         targets.update(layer_targets(f"bottleneck{ending}", head.neck))

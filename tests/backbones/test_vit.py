@@ -116,6 +116,32 @@ def test_names_are_those_of_checkpoints():
     assert "sie_embed" not in model_targets(narrow())
 
 
+def test_convolutional_stem():
+    # Its numbers are compared with PersonViT's in tests/weights/test_transreid.py.
+    model = narrow("small", convolutional_stem=True, stride=(12, 8))
+    assert model.grid == narrow("small", stride=(12, 8)).grid == (3, 3)
+    assert shapes(model(images())) == (2, 1, 1, 96)
+    found = {name: target.shapes()[0] for name, target in model_targets(model).items()}
+    stem = {name: shape for name, shape in found.items() if name.startswith("patch_embed.conv.")}
+    assert {name: shape for name, shape in stem.items() if len(shape) == 4} == {
+        "patch_embed.conv.0.weight": (64, 3, 7, 7),
+        "patch_embed.conv.3.weight": (64, 64, 3, 3),
+        "patch_embed.conv.6.weight": (64, 64, 3, 3),
+    }
+    assert {name.rsplit(".", 1)[0] for name, shape in stem.items() if len(shape) == 1} == {
+        *(f"patch_embed.conv.{index}.{half}" for index in (1, 4) for half in ("IN", "BN")),
+        "patch_embed.conv.7",
+    }
+    assert found["patch_embed.proj.weight"] == (96, 64, 8, 8)
+    assert rebuilt(model).convolutional_stem
+
+
+def test_a_config_from_before_the_convolutional_stem():
+    config = narrow("small").get_config()
+    assert config.pop("convolutional_stem") is False
+    assert not ViT.from_config(config).convolutional_stem
+
+
 def test_initial_weights():
     model = narrow()
     kernel = np.asarray(model.get_layer("patch_embed").projection.kernel)
@@ -199,6 +225,10 @@ def test_published_weights_are_adapted():
         ({"depth": "small", "width": 64}, "at depth 'small' must be a positive multiple of 96"),
         ({"stride": 16}, r"`stride` of ViT must be two positive integers.* Received: stride=16"),
         ({"stride": (16, 0)}, r"`stride` of ViT must be .* Received: stride=\(16, 0\)"),
+        (
+            {"stride": (16, 11), "convolutional_stem": True},
+            r"`stride` of ViT must be even with a convolutional stem.* Received: stride=\(16, 11\)",
+        ),
         ({"drop_path": 1.0}, r"`drop_path` of ViT must be in \[0, 1\)\. Received: drop_path=1\.0"),
         ({"dropout": -0.1}, r"`dropout` of ViT must be in"),
         ({"attention_dropout": 2}, r"`attention_dropout` of ViT must be in"),

@@ -56,6 +56,27 @@ def test_the_whole_image_alone():
     np.testing.assert_array_equal(outputs["embedding"], tokens(0)[:, 0, 0])
 
 
+@pytest.mark.parametrize("embedding", ["before", "after"])
+def test_each_token_is_reduced_first(embedding):
+    x = tokens()
+    head = ClassTokenHead(CLASSES, embedding=embedding, num_parts=2, embedding_dim=3)
+    head(x, training=True)
+    outputs = head(x)
+    reduced = [x[:, 0, index] @ np.asarray(head.reductions[index].kernel) for index in range(3)]
+    for feature, index in zip(outputs["feature"], (0, 0, 1, 2), strict=True):
+        np.testing.assert_allclose(feature, reduced[index], rtol=1e-5, atol=1e-6)
+    if embedding == "after":
+        reduced = [np.asarray(part.neck(value)) for part, value in zip(head.heads, reduced, strict=True)]
+    expected = np.concatenate([reduced[0], reduced[1] / 2, reduced[2] / 2], axis=1)
+    np.testing.assert_allclose(outputs["embedding"], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_config_from_before_the_reduction():
+    config = ClassTokenHead(CLASSES).get_config()
+    assert config.pop("embedding_dim") is None
+    assert ClassTokenHead.from_config(config).reductions == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -66,6 +87,10 @@ def test_the_whole_image_alone():
         (
             {"num_parts": -1},
             r"`num_parts` of ClassTokenHead must be an integer of at least 0\. Received: num_parts=-1",
+        ),
+        (
+            {"embedding_dim": 0},
+            r"`embedding_dim` of ClassTokenHead must be a positive number .* Received: embedding_dim=0",
         ),
         (
             {"num_parts": 3},

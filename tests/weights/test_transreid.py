@@ -1,8 +1,9 @@
 """Vision transformers of TransReID and PersonViT as whole models.
 
-The golden values in `tests/golden/models/transreid_*.json` are those of TransReID's own classes in PyTorch 2.13 on a
-CPU: the network was made as the file's "source" says, its weights were set to `golden._weight(name, shape)` and it was
-called, in evaluation, on `golden.images`, (pixel − 127.5) / 127.5, with the stored cameras and views.
+The golden values in `tests/golden/models/transreid_*.json` and `personvit_stem.json` are those of TransReID's and
+PersonViT's own classes in PyTorch 2.13 on a CPU: the network was made as the file's "source" says, its weights were set
+to `golden._weight(name, shape)` and it was called, in evaluation, on `golden.images`, (pixel − 127.5) / 127.5, with the
+stored cameras and views, if any.
 """
 
 import keras
@@ -27,9 +28,15 @@ def case(name):
     size = tuple(expected["input_shape_nhwc"][1:3])
     if name == "transreid_jigsaw":
         backbone = JigsawViT(stride=(12, 12), num_cameras=6, width=128, input_shape=(*size, 3))
+    elif name == "personvit_stem":
+        backbone = ViT(width=128, convolutional_stem=True, input_shape=(*size, 3))
     else:
         backbone = ViT(num_cameras=6, width=128, input_shape=(*size, 3))
-    head = ClassTokenHead(7, num_parts=4 if name == "transreid_jigsaw" else 0)
+    head = ClassTokenHead(
+        7,
+        num_parts=4 if name == "transreid_jigsaw" else 0,
+        embedding_dim=96 if name == "personvit_stem" else None,
+    )
     targets = _targets(ReIDModel(backbone, keras.layers.Identity(), head, size), with_classifier=True)
     others = {"base.fc.weight": (5, 128), "base.fc.bias": (5,)}
     for own, target in targets.items():
@@ -40,7 +47,9 @@ def case(name):
 
 
 def check(model, cameras, expected):
-    inputs = {"images": golden.images(expected), "cameras": np.array(cameras, "int32")}
+    inputs = golden.images(expected)
+    if cameras is not None:
+        inputs = {"images": inputs, "cameras": np.array(cameras, "int32")}
     embedding = np.asarray(model(inputs, training=False))
     assert list(embedding.shape) == expected["embedding_shape"]
     assert golden.relative_error(embedding[:, ::10], expected["embedding_every_10th"]) < TOLERANCE
@@ -80,6 +89,16 @@ def test_one_token_with_cameras_and_views():
     check(model, rows, expected)
 
 
+@pytest.mark.medium
+def test_convolutional_stem_and_reduction():
+    state, expected = case("personvit_stem")
+    with pytest.warns(UserWarning, match=ASSUMED + r"\(256, 128\), stride=16, pixel_mean"):
+        model = build_whole_model(state)
+    assert model.backbone.convolutional_stem
+    assert model.embedding_dim == 96
+    check(model, None, expected)
+
+
 def small_state(**changes):
     """Names and shapes that a network is told from, with values of no consequence."""
     shapes = {
@@ -92,6 +111,12 @@ def small_state(**changes):
         "bottleneck.running_mean": (64,),
     }
     return {name: np.zeros(shape, "float32") for name, shape in {**shapes, **changes}.items() if shape}
+
+
+STEM = {
+    "base.patch_embed.conv.0.weight": (64, 3, 7, 7),
+    "base.patch_embed.proj.weight": (64, 64, 8, 8),
+}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +134,19 @@ def small_state(**changes):
         ),
         ({}, {"image_size": (224, 224)}, r"128 position embeddings .*image_size=\(224, 224\), stride=None"),
         ({"base.patch_embed.proj.weight": (64, 64, 8, 8)}, {}, "neither of 12 blocks"),
+        ({**STEM, "b1.0.norm1.weight": (64,)}, {}, "jigsaw branch on a convolutional stem is not built here"),
+        ({**STEM}, {}, "do not fit each other: .*unfilled"),
         ({}, {}, "do not fit each other: .*unfilled"),
     ],
-    ids=["no neck", "patches", "image size", "convolutional stem", "incomplete"],
+    ids=[
+        "no neck",
+        "patches",
+        "image size",
+        "patch size",
+        "stem and jigsaw",
+        "incomplete stem",
+        "incomplete",
+    ],
 )
 def test_other_networks_are_refused(changes, arguments, message):
     with pytest.raises(UserError, match=message):

@@ -7,6 +7,7 @@ import pytest
 
 from keras_reid.models import ReIDModel
 from keras_reid.zoo import registry
+from keras_reid.zoo.building import build
 from tests import golden
 from tests.checkpoints import writing
 from tests.web_server import WebServer
@@ -67,3 +68,14 @@ def test_transreid_by_name(tmp_path, monkeypatch):
     assert model.image_size == (256, 256)
     rows = [2 * camera + view for camera, view in zip(expected["cameras"], expected["views"], strict=True)]
     test_transreid.check(model, rows, expected)
+
+
+@pytest.mark.medium
+def test_personvit_from_a_path(tmp_path):
+    """Its row cannot be fetched by name, but says all that the weights do not."""
+    state, expected = test_transreid.case("personvit_stem")
+    file = writing.write_torch_file(tmp_path / "file.pth", {f"module.{name}": x for name, x in state.items()})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        model = build(registry.find_row("personvit/reid"), file)
+    test_transreid.check(model, None, expected)

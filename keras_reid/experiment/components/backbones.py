@@ -250,5 +250,7 @@ class ViT(Backbone):
     """Factor on the cameras' embeddings."""
     width: int = 768
     """Channels of a token, a multiple of 64 ("base") or 96 ("small"). 768 is the paper's; with depth "base", 384 is DeiT-S and 192 DeiT-Ti."""
+    convolutional_stem: bool = False
+    """Whether three convolutions of 64 channels, which halve the image, come before the patches, as in networks that TransReID-SSL and PersonViT call "ics". `stride` must be even then."""
     pretrained: str | None = None
     """What the weights start from: None (random) or the path of a `.pth` file."""

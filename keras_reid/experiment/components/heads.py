@@ -120,6 +120,8 @@ class ClassTokenHead(Head):
     """What images are compared by: the tokens "before" or "after" the neck."""
     num_parts: int = 4
     """Number of parts; 0 for the whole image's token alone, as `backbones.ViT` gives it."""
+    embedding_dim: int | None = None
+    """Dimensions that a token is reduced to; None keeps its channels."""
 
 
 @dataclass(frozen=True)

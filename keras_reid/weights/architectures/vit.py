@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.weights.architectures.architecture import Architecture, count_blocks
@@ -24,13 +25,16 @@ def recognize_vit(shapes: Mapping[str, tuple[int, ...]]) -> Architecture | None:
     (blocks,) = count_blocks(shapes, ("blocks",))
     found = (blocks, hidden[0] / width, "blocks.0.attn.qkv.bias" in shapes)
     depth, head = _DEPTHS.get(found, (None, 1))
-    if depth is None or width % head or tuple(patches[2:]) not in ((), (16, 16)):
+    stem = "patch_embed.conv.0.weight" in shapes
+    if depth is None or width % head or tuple(patches[2:]) not in (((8, 8),) if stem else ((), (16, 16))):
         raise UserError(
             "The weights are those of a vision transformer, but neither of 12 blocks (base, DeiT) nor of 8 (small) "
             f"on patches of 16 × 16 pixels. Received: {blocks} blocks of {width} channels, hidden layers of "
             f"{hidden[0]}, patches {tuple(patches)}"
         )
-    arguments = {"depth": depth, "width": width}
+    arguments: dict[str, Any] = {"depth": depth, "width": width}
+    if stem:
+        arguments["convolutional_stem"] = True
     open_arguments = {
         "MODEL.BACKBONE.STRIDE_SIZE": "stride",
         "MODEL.BACKBONE.DROP_PATH_RATIO": "drop_path",

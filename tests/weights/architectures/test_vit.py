@@ -65,6 +65,14 @@ def test_another_vision_transformer(arguments):
         recognize(shapes(**arguments))
 
 
+def test_convolutional_stem():
+    stem = {"patch_embed.conv.0.weight": (64, 3, 7, 7), "patch_embed.proj.weight": (384, 64, 8, 8)}
+    found = recognize({**shapes(width=384), **stem})
+    assert found.arguments == {"depth": "base", "width": 384, "convolutional_stem": True}
+    with pytest.raises(UserError, match=r"patches \(384, 3, 16, 16\)"):
+        recognize({**shapes(width=384), "patch_embed.conv.0.weight": (64, 3, 7, 7)})
+
+
 def test_flat_patches_of_old_files():
     assert recognize({**shapes(), "patch_embed.proj.weight": (768, 768)}).arguments["depth"] == "base"
 
