@@ -47,8 +47,7 @@ def main(arguments: list[str]) -> None:
     )
     if options.output.suffix != ".npz":
         raise UserError(f"--output must be a file that ends in .npz. Received: {options.output}")
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
+    command_line.check_counts(options, "batch_size")
     if not options.images:
         raise UserError("name at least one image or folder after the run or model")
     paths = find_images(options.images)

@@ -62,8 +62,7 @@ def main(arguments: list[str]) -> None:
         prog="keras-reid ranked_list",
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    if options.top < 1:
-        raise UserError(f"--top must be at least 1. Received: {options.top}")
+    command_line.check_counts(options, "top")
     if options.output and options.output.suffix.lower() not in (".png", ".jpg", ".jpeg", ".html"):
         raise UserError(
             f"--output must be a file that ends in .png, .jpg or .html. Received: {options.output}"

@@ -68,11 +68,7 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Search, arguments, prog="keras-reid search", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    for name in ("top", "batch_size"):
-        if getattr(options, name) < 1:
-            raise UserError(
-                f"--{name.replace('_', '-')} must be at least 1. Received: {getattr(options, name)}"
-            )
+    command_line.check_counts(options, "top", "batch_size")
     if options.trust_code and not options.model:
         # The index names a model. It may be a stranger's, and must not choose what is executed.
         raise UserError("--trust-code is for a run that you name: add --model")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from keras_reid.gallery.folder_store import FolderStore
 from keras_reid.gallery.model_identity import ModelIdentity
-from keras_reid.gallery.postgres.private_server import check_folder, programs
+from keras_reid.gallery.postgres.programs import programs
 from keras_reid.gallery.postgres.store import PostgresStore, is_url
+from keras_reid.gallery.postgres.store_folder import check_folder
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:

@@ -56,6 +56,18 @@ def run(main: Callable[[list[str]], Any]) -> None:
         sys.exit(code)
 
 
+def check_counts(options: Any, *names: str) -> None:
+    """Checks options that count something.
+
+    Raises:
+        UserError: one of them is below 1.
+    """
+    for name in names:
+        if getattr(options, name) < 1:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option} must be at least 1. Received: {getattr(options, name)}")
+
+
 def _said(error):
     """Prints an error as one line and returns the exit code; raises errors that are not the user's mistake."""
     if isinstance(error, UserError):

@@ -13,7 +13,8 @@ import tempfile
 import psycopg
 
 from keras_reid.gallery.postgres.migrate import SCHEMA
-from keras_reid.gallery.postgres.private_server import PrivateServer, programs
+from keras_reid.gallery.postgres.private_server import PrivateServer
+from keras_reid.gallery.postgres.programs import programs
 
 
 @contextlib.contextmanager

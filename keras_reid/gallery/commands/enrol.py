@@ -58,8 +58,7 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Enrol, arguments, prog="keras-reid gallery enrol", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
+    command_line.check_counts(options, "batch_size")
     if not options.paths and options.csv is None:
         raise UserError("name images or folders before the options, or a table with --csv")
     from keras_reid.gallery.enrolment import enrol, parse_time, pictures_of, pictures_of_csv

@@ -8,7 +8,6 @@ import json
 import tyro
 
 from keras_reid.utils import command_line
-from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
 from keras_reid.zoo.resolving import resolved
@@ -44,8 +43,7 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Reembed, arguments, prog="keras-reid gallery reembed", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
+    command_line.check_counts(options, "batch_size")
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres.model_switch import reembed
     from keras_reid.gallery.postgres.store import PostgresStore

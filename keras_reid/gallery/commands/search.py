@@ -56,11 +56,7 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Search, arguments, prog="keras-reid gallery search", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    for name in ("top", "batch_size"):
-        if getattr(options, name) < 1:
-            raise UserError(
-                f"--{name.replace('_', '-')} must be at least 1. Received: {getattr(options, name)}"
-            )
+    command_line.check_counts(options, "top", "batch_size")
     if not options.images:
         raise UserError("name at least one image to search for, before the options")
     from keras_reid.embedding.named_images import find_images

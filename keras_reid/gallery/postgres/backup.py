@@ -8,19 +8,17 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from keras_reid.gallery.postgres.erasure import forget
 from keras_reid.gallery.postgres.migrate import SCHEMA, migrate
-from keras_reid.gallery.postgres.private_server import PrivateServer, environment, programs
+from keras_reid.gallery.postgres.private_server import PrivateServer
+from keras_reid.gallery.postgres.programs import run
 from keras_reid.gallery.postgres.store import PostgresStore
 from keras_reid.gallery.receipts import KIND
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import read_json, written_aside
-from keras_reid.utils.full_disk import says_full
 
 _MAGIC = b"PGDMP"  # how a backup begins
 
@@ -51,13 +49,14 @@ def backup(store: PostgresStore, path: str | os.PathLike[str]) -> int:
         raise UserError(f"{store.name}: a store on a server is backed up by the means of that server")
     with written_aside(path) as aside:
         os.chmod(aside, 0o600)
-        _run(
+        run(
             "pg_dump",
             "--format=custom",
             "--no-owner",
             "--no-privileges",
             f"--file={aside}",
             f"--dbname={store.database.address}",
+            name=str(path),
         )
         return os.path.getsize(aside)
 
@@ -109,13 +108,14 @@ def restore(
 def _fill(server, path):
     import psycopg
 
-    _run(
+    run(
         "pg_restore",
         "--exit-on-error",
         "--single-transaction",
         "--no-owner",
         f"--dbname={server.address}",
         str(path),
+        name=str(path),
     )
     with psycopg.connect(server.address, autocommit=True) as connection:
         migrate(connection, str(server.folder))
@@ -134,20 +134,3 @@ def _subjects(receipts):
                 raise UserError(f"{file} is not a receipt of an erasure")
             subjects |= set(map(str, receipt.get("subjects", ())))
     return subjects
-
-
-def _run(program, *arguments):
-    with tempfile.TemporaryFile() as said:
-        finished = subprocess.run(
-            [programs() / program, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=said,
-            stderr=said,
-            env=environment(),
-        )
-        said.seek(0)
-        lines = said.read().decode("utf-8", "replace").splitlines()
-    if finished.returncode:
-        full = [line for line in lines if says_full(line)]
-        words = (full or [line for line in lines if "error" in line] or lines or ["no reason given"])[0]
-        raise UserError(f"{program} failed: {words[:500]}")

