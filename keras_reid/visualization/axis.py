@@ -93,6 +93,8 @@ class Axis:
             return "10" + str(round(math.log10(value))).translate(_RAISED)
         if self.percent:
             return f"{100 * value:.5g}"
+        if 1e4 <= abs(value) < 1e7 and value == round(value):
+            return f"{value:_.0f}".replace("_", " ")
         if value and (abs(value) < 1e-3 or abs(value) >= 1e5):
             return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-").replace("e+0", "e")
         return f"{value:.5g}"

@@ -56,7 +56,7 @@ def test_places_and_texts():
         "0.002",
         "0.1",
     ]
-    texts = {0: "0", 0.5: "0.5", 1e-4: "1e-4", 2.5e-5: "2.5e-5", 20_000: "20000", 2e6: "2e6"}
+    texts = {0: "0", 0.5: "0.5", 1e-4: "1e-4", 2.5e-5: "2.5e-5", 20_000: "20 000", 2e6: "2 000 000", 2e8: "2e8"}
     assert [Axis("x", 0, 1).text(value) for value in texts] == list(texts.values())
 
 
