@@ -39,6 +39,9 @@ def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None)
     if scan is None:
         print(receipt["limits"])
     else:
+        sample = counts.get("sightings_looked_for")
+        if sample:
+            print(f"looked for {sample} of the sightings, chosen at random")
         print(f"no trace of them in {scan['files']} files, {scan['bytes'] / 1e6:.0f} MB")
     if path is None and store.folder is not None:
         path = store.folder / RECEIPTS / f"{receipt['erasure']}.json"

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> None:
     counts, scan = receipt["counts"], receipt["scan"]
     print(f"genuine: {options.receipt}")
     print(f"store {receipt['store']}, {receipt['action']}, finished {receipt['finished']}")
-    print(", ".join(f"{count} {what}" for what, count in counts.items()))
+    print(", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items()))
     for subject in receipt["subjects"]:
         print(f"subject {subject}")
     if scan is not None:

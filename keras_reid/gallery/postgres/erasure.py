@@ -231,6 +231,8 @@ def _delete(store, action, choose):
             "vectors": vector_count,
             "images": images,
         }
+        if len(looked_for) < len(sightings):
+            counts["sightings_looked_for"] = len(looked_for)
         connection.execute(
             "INSERT INTO pending_erasures (id, action, subjects, counts, deleted_by, partitions) "
             "VALUES (%s, %s, %s::uuid[], %s::jsonb, pg_current_xact_id(), %s)",

@@ -44,7 +44,8 @@ def expire(
     """Erases the sightings that are older, and the identities that lose their last one with it.
 
     A sighting's age counts from its time; where none is known, from its enrolment. The rows go as in
-    `erasure.forget`, out of the files too. Of more than 1000 sightings a random 1000 are looked for afterwards.
+    `erasure.forget`, out of the files too. Of more than 1000 sightings a random 1000 are looked for afterwards;
+    the receipt says so under `counts`, as `sightings_looked_for`.
 
     Args:
         store: the store.

@@ -9,7 +9,7 @@ import pytest
 from keras_reid.gallery import ModelIdentity
 from keras_reid.gallery.byte_scan import files_below
 from keras_reid.gallery.images import content_hash
-from keras_reid.gallery.postgres import audit, erasure, rewriting, vectors
+from keras_reid.gallery.postgres import audit, erasure, expiry, rewriting, vectors
 from keras_reid.gallery.postgres.erasure import finish_pending, forget
 from keras_reid.gallery.postgres.expiry import expire
 from keras_reid.gallery.postgres.store import PostgresStore
@@ -194,7 +194,7 @@ def test_a_transaction_that_may_still_read_the_rows_is_waited_for(private_folder
 
 
 @medium
-def test_old_sightings_expire_and_identities_with_their_last_one(private_folder):
+def test_old_sightings_expire_and_identities_with_their_last_one(private_folder, monkeypatch):
     now = datetime.datetime.now(datetime.UTC)
     rows = random_embeddings(4)
 
@@ -218,7 +218,15 @@ def test_old_sightings_expire_and_identities_with_their_last_one(private_folder)
         assert receipt["action"] == "expire"
         assert len(store.get("a").sightings) == 1
         assert store.count().identities == 2
-        assert expire(store, datetime.timedelta(days=30))["counts"]["identities"] == 1
+        monkeypatch.setattr(expiry, "MOST_LOOKED_FOR", 1)
+        store.add([one(3, "c", "hall", 50)])
+        assert expire(store, datetime.timedelta(days=30))["counts"] == {
+            "identities": 1,
+            "sightings": 2,
+            "vectors": 2,
+            "images": 0,
+            "sightings_looked_for": 1,
+        }
 
 
 @medium
