@@ -16,6 +16,7 @@ from keras_reid.gallery.service.operations.editing import (
 )
 from keras_reid.gallery.service.operations.looking import (
     answers,
+    cameras,
     changes,
     check,
     identities,
@@ -32,6 +33,7 @@ __all__ = [
     "OpenGallery",
     "answer",
     "answers",
+    "cameras",
     "changes",
     "check",
     "enrol",

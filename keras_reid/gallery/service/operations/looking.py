@@ -232,6 +232,17 @@ def check(gallery: OpenGallery, caller: Caller) -> tuple[int, list[NamedReferenc
     return check_references(gallery.store)
 
 
+def cameras(gallery: OpenGallery, caller: Caller) -> tuple[str, ...]:
+    """The names of the cameras that the caller may see, sorted. Role: view."""
+    caller.require("view")
+    return gallery.store.database.run(lambda connection: _cameras(connection, caller))
+
+
+def _cameras(connection, caller):
+    names = connection.execute("SELECT name FROM cameras ORDER BY name").fetchall()
+    return tuple(name for (name,) in names if caller.sees(name))
+
+
 def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
     """The state of the store and the model. Role: view. Time: a pass over identities and sightings."""
     caller.require("view")
@@ -242,7 +253,6 @@ def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
             f"WHERE {_SEEN}",
             {"cameras": camera_list(caller)},
         ).fetchone()
-        names = connection.execute("SELECT name FROM cameras ORDER BY name").fetchall()
         number, model = active_model(connection)
         return ServiceState(
             *counts,
@@ -253,7 +263,7 @@ def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
             gallery.calibration is not None,
             recall_of(connection, number),
             gallery.keep,
-            tuple(name for (name,) in names if caller.sees(name)),
+            _cameras(connection, caller),
         )
 
     return gallery.store.database.run(work)

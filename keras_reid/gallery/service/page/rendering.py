@@ -78,6 +78,7 @@ def environment() -> jinja2.Environment:
     made.filters.update(percent=wording.percent, shown=shown_text)
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
+        shown_identity=shown_identity,
         counted=wording.counted,
         grouped=wording.grouped,
         change_in_words=wording.change_in_words,

@@ -25,9 +25,8 @@ async def search(request: Request) -> Response:
     """GET: the place to put a picture, or the search for a sighting (`like`). POST: the search for a picture, or for
     the embedding of one that was searched for before."""
     address = SearchAddress.read(request.query_params)
-    state = await do(request, operations.state)
     if request.method == "GET" and address.like is None:
-        most = service(request).gallery.max_bytes
+        state, most = await do(request, operations.state), service(request).gallery.max_bytes
         return respond(
             request, "search", address=address, cameras=state.cameras, state=state, most_bytes=most
         )
@@ -49,7 +48,7 @@ async def search(request: Request) -> Response:
         request,
         "results",
         address=address,
-        cameras=state.cameras,
+        cameras=await do(request, operations.cameras),
         query=query,
         vector="" if query else vector_text(found.vector),
         headline=headline(found, address.filtered),

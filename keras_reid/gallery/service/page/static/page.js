@@ -127,6 +127,20 @@ addEventListener("submit", async (event) => {
   }
 });
 
+// Names that hold what is typed.
+let typed;
+addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-names]")) return;
+  clearTimeout(typed);
+  typed = setTimeout(async () => {
+    if (!target.value.trim()) return target.list.replaceChildren();
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`/names?${new URLSearchParams({ words: target.value })}`, { headers });
+    if (!answer.ok) return;
+    target.list.replaceChildren(...(await answer.json()).map((name) => made("option", { value: name })));
+  }, 120);
+});
+
 // Those on the watch list who are seen while the page is open.
 let events;
 function listen() {
