@@ -72,6 +72,13 @@ def raise_events(connection: Connection, model: int, sighting: int) -> int:
     return len(near)
 
 
+_EVENTS = """
+SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex')
+FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting
+LEFT JOIN cameras c ON c.id = s.camera WHERE (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s))
+"""
+
+
 def events(
     connection: Connection, after: int, count: int, cameras: list[str] | None = None
 ) -> list[tuple[Any, ...]]:
@@ -84,11 +91,17 @@ def events(
         cameras: only of sightings of these; None: all.
     """
     return connection.execute(
-        "SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex') "
-        "FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting "
-        "LEFT JOIN cameras c ON c.id = s.camera WHERE e.id > %(after)s "
-        "AND (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s)) ORDER BY e.id LIMIT %(count)s",
+        f"{_EVENTS} AND e.id > %(after)s ORDER BY e.id LIMIT %(count)s",
         {"after": after, "count": count, "cameras": cameras},
+    ).fetchall()
+
+
+def latest_events(
+    connection: Connection, count: int, cameras: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    """The last events, newest first; otherwise as `events`."""
+    return connection.execute(
+        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s", {"count": count, "cameras": cameras}
     ).fetchall()
 
 

@@ -59,7 +59,7 @@ async def activity(request: Request) -> Response:
         request,
         "activity",
         watches=await do(request, operations.watches),
-        events=(await do(request, operations.events))[::-1],
+        events=await do(request, operations.latest_events),
         changes=await do(request, operations.changes),
         state=await do(request, operations.state),
         change=await done(request),
