@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import markupsafe
 from starlette.responses import HTMLResponse
 
 from keras_reid.gallery.service.page import wording
@@ -75,7 +77,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=wording.percent, shown=shown_text)
+    made.filters.update(percent=wording.percent, shown=shown_text, coded=_coded)
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
         shown_identity=shown_identity,
@@ -86,6 +88,11 @@ def environment() -> jinja2.Environment:
         static=_static,
     )
     return made
+
+
+def _coded(text):
+    """A message with its `code` set as code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
 
 
 @functools.cache

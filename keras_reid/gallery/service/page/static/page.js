@@ -32,6 +32,7 @@ function show(page, address, state, replace) {
   document.title = page.title;
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   if (address) history[replace ? "replaceState" : "pushState"](state, "", address);
+  here = place();
   if (unfolded && $(".filters")) $(".filters").open = true;
   if (name) {
     const fields = $$(".filters [name]").filter((one) => one.name === name);
@@ -161,12 +162,24 @@ function prepare() {
   preview();
 }
 
+let here;
+const place = () => ({ address: location.pathname + location.search, hash: location.hash, state: history.state });
+
 // A page that was loaded anew, or gone back to: the history of the tab knows what was searched for.
 const before = () => search(location.pathname + location.search, history.state.vector, history.state, true);
-addEventListener("popstate", () => (history.state?.vector ? before() : location.reload()));
+addEventListener("popstate", ({ state }) => {
+  const old = here;
+  here = place();
+  if (state?.vector) before();
+  else if (old.address === here.address && old.hash !== here.hash) {
+    history.replaceState(old.state, ""); // a link to a place of this page
+    here = place();
+  } else location.reload();
+});
 addEventListener("DOMContentLoaded", () => {
   const [{ type }] = performance.getEntriesByType("navigation");
   if (type === "navigate") history.replaceState(null, ""); // a link to the address that is there keeps its state
+  here = place();
   prepare();
   if (history.state?.vector && $("[data-search]")) before();
 });
