@@ -17,16 +17,17 @@ CAMERAS = ("North gate", "Entrance", "Yard", "Car park", "Bridge", "South gate")
 
 _FIRST_DAY = datetime.datetime(2026, 3, 2, tzinfo=datetime.UTC)
 _DAYS = 14
+# As many given names as surnames, none of a sex: two numbers that share one differ in the other.
 _LATIN = (
     "Alex Andrea Ariel Ashley Charlie Dominique Eli Ezra Jules Kai Kim Luca Maxime Mika Noa Noor Quinn Remy Robin Sam "
-    "Sascha Sidney Toni Yuki".split(),
+    "Sascha Sidney Toni Yuki",
     "Ahmadi Bauer Berg Costa Çelik Diaz Fischer Haas Ito Jensen Kaya Keller Kowalski Lindqvist Mensah Müller Nguyễn "
-    "Novák Okafor Rossi Silva Vogel Weiß Żak".split(),
+    "Novák Okafor Rossi Silva Vogel Weiß Żak",
 )
-_CHINESE = "王李张刘陈杨赵黄周吴", "明宁晓宇文安清云星悦"
+_CHINESE = ("王 李 张 刘 陈 杨 赵 黄 周 吴", "明 宁 晓 宇 文 安 清 云 星 悦")
 _ARABIC = (
-    "نور صباح أمل إحسان رضا نضال جهاد شمس وسام كفاح".split(),
-    "حداد خوري منصور نجار سعيد حسن عمر درويش قاسم زيدان".split(),
+    "نور صباح أمل إحسان رضا نضال جهاد شمس وسام كفاح",
+    "حداد خوري منصور نجار سعيد حسن عمر درويش قاسم زيدان",
 )
 
 
@@ -44,8 +45,8 @@ def name_of(kind: str, number: int) -> str:
     if kind == "vehicle":
         return f"KR {1000 + 7919 * number % 9000}"
     if number % 8 == 3:
-        return "".join(_pair(*_CHINESE, number // 8))
-    return " ".join(_pair(*_ARABIC, number // 8) if number % 8 == 6 else _pair(*_LATIN, number))
+        return "".join(_pair(_CHINESE, number // 8))
+    return " ".join(_pair(_ARABIC, number // 8) if number % 8 == 6 else _pair(_LATIN, number))
 
 
 def sightings(
@@ -99,6 +100,7 @@ def write_table(folder: str | os.PathLike[str], kind: str, preset: Preset, seed:
     return file
 
 
-def _pair(some, others, number):
+def _pair(names, number):
+    some, others = (one.split() for one in names)
     count = len(some)
     return some[number % count], others[(number + number // count) % count]

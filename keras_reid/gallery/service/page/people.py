@@ -119,7 +119,15 @@ async def forget(request: Request) -> Response:
         raise ServiceError(400, "nothing was erased: confirm that you know that it cannot be undone")
     receipt = await do(request, operations.forget, [one])
     content = base64.b64encode(json.dumps(receipt, indent=2).encode() + b"\n").decode()
-    return respond(request, "receipt", receipt=receipt, number=receipt["receipt"][:8], content=content)
+    finished = datetime.datetime.fromisoformat(receipt["finished"])
+    return respond(
+        request,
+        "receipt",
+        receipt=receipt,
+        number=receipt["receipt"][:8],
+        finished=finished,
+        content=content,
+    )
 
 
 def cover(one: IdentityView) -> str | None:

@@ -238,22 +238,20 @@ def test_the_keyboard_is_enough(people, address, page):
 def test_signing_in(people, browser):
     """A token opens the page for its role. Without a calibration there are no verdicts."""
     token = token_of(people, "view")["Authorization"].partition(" ")[2]
-    with served(dataclasses.replace(people, calibration=None), with_tokens=True) as address:
-        with watched(browser.new_page()) as page:
-            page.goto(f"{address}/activity")
-            page.evaluate(AXE)
-            assert not serious(page)
-            page.fill("[name=token]", token)
-            page.keyboard.press("Enter")
-            page.wait_for_selector("text=Who is this?")
-            assert page.locator("nav >> text=Enrol").count() == 0
-            page.goto(
-                f"{address}/?like={operations.identity(people, OWNER, 'Dominique Diaz').sightings[0].id}"
-            )
-            assert page.inner_text("h1").startswith("Nearest: ")
-            assert "the model is not calibrated" in page.inner_text(".answer")
-            page.click("text=Sign out")
-            page.wait_for_selector("[name=token]")
+    uncalibrated = dataclasses.replace(people, calibration=None)
+    with served(uncalibrated, with_tokens=True) as address, watched(browser.new_page()) as page:
+        page.goto(f"{address}/activity")
+        page.evaluate(AXE)
+        assert not serious(page)
+        page.fill("[name=token]", token)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=Who is this?")
+        assert page.locator("nav >> text=Enrol").count() == 0
+        page.goto(f"{address}/?like={operations.identity(people, OWNER, 'Dominique Diaz').sightings[0].id}")
+        assert page.inner_text("h1").startswith("Nearest: ")
+        assert "the model is not calibrated" in page.inner_text(".answer")
+        page.click("text=Sign out")
+        page.wait_for_selector("[name=token]")
 
 
 def test_every_view_is_accessible_and_fits_its_screen(people, address, browser):
