@@ -52,7 +52,7 @@ def name_of(kind: str, number: int) -> str:
 def sightings(
     kind: str, preset: Preset, seed: int
 ) -> list[tuple[int, int, int, str, str, datetime.datetime]]:
-    """Who was where, and when: each identity passes all cameras on as many days as it has images at a camera.
+    """Who was where, and when: on as many days in a row as it has images at a camera, each identity passes all of them.
 
     Args:
         kind: "person" or "vehicle".
@@ -71,13 +71,14 @@ def sightings(
     for number, identity in enumerate(preset.identities("gallery")):
         rng = np.random.default_rng([seed, identity])
         shots = preset.images("gallery")
-        for shot, day in enumerate(sorted(rng.choice(_DAYS, shots, replace=False))):
-            minutes = 60 * 7 + int(rng.integers(60 * 11))
+        first = int(rng.integers(_DAYS - shots))
+        for shot in range(shots):
+            minutes = 60 * 7 + int(rng.integers(60 * 6))
             for camera in rng.permutation(preset.cameras) + 1:
-                time = _FIRST_DAY + datetime.timedelta(days=int(day), minutes=minutes)
+                time = _FIRST_DAY + datetime.timedelta(days=first + shot, minutes=minutes)
                 where = CAMERAS[camera - 1] if camera <= len(CAMERAS) else f"Camera {camera}"
                 rows.append((identity, int(camera), shot, name_of(kind, number), where, time))
-                minutes += int(rng.integers(1, 13))
+                minutes += int(rng.integers(2, 60))
     return rows
 
 

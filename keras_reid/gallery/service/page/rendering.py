@@ -77,7 +77,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=wording.percent, shown=shown_text, coded=_coded)
+    made.filters.update(percent=wording.percent, shown=shown_text, coded=_coded, sentence=_sentence)
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
         shown_identity=shown_identity,
@@ -93,6 +93,10 @@ def environment() -> jinja2.Environment:
 def _coded(text):
     """A message with its `code` set as code."""
     return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
+
+
+def _sentence(text):
+    return text[:1].upper() + text[1:]
 
 
 @functools.cache

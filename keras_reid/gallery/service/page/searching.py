@@ -41,9 +41,9 @@ async def search(request: Request) -> Response:
         found = await do(request, operations.search_image, body.image, filters)
     else:
         found = await do(request, operations.search_vector, Sent(body.fields).vector(), filters)
-    groups: dict[str | None, list[Candidate]] = {}
+    groups: dict[bool, list[Candidate]] = {}  # whether they are different, and folded
     for one in found.candidates:
-        groups.setdefault(one.best.verdict, []).append(one)
+        groups.setdefault(one.best.verdict == "different", []).append(one)
     return respond(
         request,
         "results",
