@@ -22,6 +22,7 @@ from keras_reid.gallery.service import api, openapi
 from keras_reid.gallery.service.access import COOKIE, SESSION, csrf_token
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.fields import Fields
+from keras_reid.gallery.service.reference import page as reference
 from keras_reid.gallery.service.running import Service
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.utils.errors import UserError
@@ -71,6 +72,7 @@ def application(
             Route("/readyz", _readiness),
             Route("/metrics", _metrics),
             Route("/openapi.json", _openapi),
+            *reference.routes(),
             Route("/v1/session", _sign_in, methods=["POST"]),
             Route("/v1/session", _sign_out, methods=["DELETE"]),
             Route("/v1/events", feed.answer),

@@ -18,12 +18,12 @@ class Hit:
         sighting: its number.
         identity: number of its identity.
         name: of the identity, or None.
-        camera, time, source, quality: as in `gallery.Sighting`; the time is UTC.
+        camera, time, source, quality: what is known of it, else None; the time is UTC, the quality 0 … 1.
         distance: 1 − cosine similarity to the query, 0 … 2.
         probability: that it shows the same one, 0 … 1; None without a calibration.
         verdict: `"same"`, `"different"`, `"unsure"`; None without a calibration.
         reason: what limits the verdict, in words, or None.
-        image: hexadecimal SHA-256 of the picture that is kept, for `operations.image`; or None.
+        image: hexadecimal SHA-256 of the picture that is kept, by which it can be had; or None.
     """
 
     sighting: int
@@ -89,7 +89,7 @@ class SeenSighting:
 
     Args:
         id: its number.
-        camera, time, source, quality, note: as in `gallery.Sighting`; the time is UTC.
+        camera, time, source, quality, note: what is known of it, else None; the time is UTC, the quality 0 … 1.
         image: hexadecimal SHA-256 of the picture that is kept, or None.
         enrolled: when.
     """
@@ -131,7 +131,7 @@ class IdentityView:
         subject: the random id that audits and receipts use.
         name: or None.
         sightings: those that the caller may see, oldest time first; those without a time come last.
-        watched: its `Watch`, or None.
+        watched: its entry on the watch list, or None.
     """
 
     id: int
@@ -165,7 +165,7 @@ class Enrolment:
     """What `enrol` did.
 
     Args:
-        sighting: its number; the earlier one of a file that was enrolled already.
+        sighting: its number; that of the earlier one for a file that was enrolled already.
         identity: number of its identity.
         name: of the identity, or None.
         new: False if the file was enrolled already; then nothing changed.
@@ -191,7 +191,7 @@ class Change:
         names: theirs at that time; of a rename the old and the new one.
         sightings: how many were moved.
         undone: when, or None.
-        can_be_undone: whether the caller may try `undo`; what was done since may still stand in its way.
+        can_be_undone: whether the caller may try to undo it; what was done since may still stand in its way.
     """
 
     id: int

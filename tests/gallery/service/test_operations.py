@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from keras_reid.gallery import Filters
+from keras_reid.gallery import Filters, NewSighting
 from keras_reid.gallery.receipts import check_receipt, public_key
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.callers import OWNER
@@ -161,6 +161,21 @@ def test_watch_list(opened):
     refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
     operations.enrol(opened, OWNER, square(RED, 73))
     assert len(operations.events(opened, OWNER)) == 2
+
+
+def test_whatever_enrols_raises_events(opened):
+    """Also `gallery enrol`, `import` and Python, many at once: all of them go through the store."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    other = operations.identity(opened, OWNER, "王小明")
+    operations.watch(opened, OWNER, anna.id, 0.1)
+    operations.watch(opened, OWNER, other.id)
+    rows = embed([square(RED, 600), square((0, 0, 0), 601), square(RED, 602), square((0, 0, 0), 603)])
+    names = (None, None, "Nobody", "王小明")
+    first, _, second, third = opened.store.add(
+        [NewSighting(row, name, camera="door") for row, name in zip(rows, names, strict=True)]
+    )
+    found = [(one.identity, one.sighting) for one in operations.events(opened, OWNER)]
+    assert found == [(anna.id, first), (anna.id, second), (other.id, third)]
 
 
 def test_enrol(opened):

@@ -10,7 +10,7 @@ from typing import Any
 from keras_reid.gallery.images import kept_image
 from keras_reid.gallery.postgres import answers as answer_rows
 from keras_reid.gallery.postgres import changes as change_rows
-from keras_reid.gallery.postgres import erasure, watches
+from keras_reid.gallery.postgres import erasure
 from keras_reid.gallery.postgres.store import active_model
 from keras_reid.gallery.protocol import NewSighting
 from keras_reid.gallery.service.callers import Caller
@@ -39,7 +39,7 @@ def enrol(
     note: str | None = None,
     source: str = "",
 ) -> Enrolment:
-    """Enrols an image, and raises the events of those on the watch list whom it looks like. Role: enrol.
+    """Enrols an image. Role: enrol.
 
     Args:
         gallery: the gallery.
@@ -76,9 +76,7 @@ def enrol(
         kept_image(content, gallery.keep),
         hashlib.sha256(content).digest(),
     )
-    (number,) = gallery.store.add(
-        [sighting], lambda connection, model, ids: watches.raise_events(connection, model, ids[0])
-    )
+    (number,) = gallery.store.add([sighting])
 
     def found(connection):
         return connection.execute(
