@@ -7,7 +7,8 @@ Two processes of `keras-reid gallery serve` on one private store of 10 000 synth
 tokens. `--model` is a run, or `resnet50` or `resnet18`, with fresh weights. Adds a row for each kind of picture to
 benchmarks/results/gallery_service.csv: a crop as a detector makes it (JPEG, 64 x 128), and a photo of 12 megapixels.
 
-- embedding_ms, store_ms: `Embedder` and `PostgresStore.search` for 24 sightings, called in the benchmark's process: medians.
+- embedding_ms, store_ms: `Embedder` and `PostgresStore.search` for 24 sightings, called in the benchmark's process:
+  medians.
 - answer_ms: the same picture sent to the service, until the answer is there: median. The two alternate.
 - ratio: the median of answer / (embedding + store), picture by picture.
 - p50_ms, p95_ms: of `searches` that are sent at once, each over a connection of its own, half of them to each process,
@@ -18,6 +19,7 @@ benchmarks/results/gallery_service.csv: a crop as a detector makes it (JPEG, 64 
 import argparse
 import asyncio
 import contextlib
+import functools
 import io
 import json
 import pathlib
@@ -76,7 +78,12 @@ def saved(name, folder):
 
 
 def picture(kind, seed):
-    """The bytes of a JPEG file of smooth colours; another one for each seed."""
+    """The bytes of a JPEG file of smooth colours; another file for each seed, one of eight pictures."""
+    return _picture(kind, seed % 8) + seed.to_bytes(8)  # what follows a picture does not count
+
+
+@functools.cache
+def _picture(kind, seed):
     from PIL import Image
 
     width, height = PICTURES[kind]

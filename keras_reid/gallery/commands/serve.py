@@ -141,7 +141,15 @@ def main(arguments: list[str]) -> None:
             from keras_reid.gallery.service.server import serve
 
             port = listener.getsockname()[1]
-            gallery = OpenGallery(store, embed, calibration, embed.image_size, options.keep, key=options.key)
+            gallery = OpenGallery(
+                store,
+                embed,
+                calibration,
+                embed.image_size,
+                options.keep,
+                key=options.key,
+                pixels=getattr(embed, "pixels", None),
+            )
             service = Service(
                 gallery,
                 Access(store, with_tokens=bool(known)),

@@ -13,7 +13,7 @@ from starlette.routing import Route
 from keras_reid.gallery.postgres.named_references import NamedReference
 from keras_reid.gallery.protocol import Filters
 from keras_reid.gallery.service import operations
-from keras_reid.gallery.service.callers import Role
+from keras_reid.gallery.service.callers import Role, known
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.forms import Body
 from keras_reid.gallery.service.records import (
@@ -105,8 +105,7 @@ def _answering(endpoint):
     async def answer(request):
         service: Service = request.app.state.service
         request.scope["endpoint_path"] = endpoint.path
-        if request.state.caller is None:
-            raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
+        known(request.state.caller)
         query = Fields.of_pairs(request.query_params.multi_items())
         body = Body() if endpoint.method == "GET" else await service.receive(request)
         if body.image is not None and not endpoint.image:

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from keras_reid.gallery.postgres.connection import StoreAway
 from keras_reid.gallery.service import api, openapi
 from keras_reid.gallery.service.access import COOKIE, SESSION, csrf_token
+from keras_reid.gallery.service.callers import known
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.reference import page as reference
@@ -237,19 +238,13 @@ async def _readiness(request):
 
 async def _metrics(request):
     service: Service = request.app.state.service
-    _known(request).require("admin")
+    known(request.state.caller).require("admin")
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _openapi(request):
-    _known(request)
+    known(request.state.caller)
     return JSONResponse(openapi.document())
-
-
-def _known(request):
-    if request.state.caller is None:
-        raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
-    return request.state.caller
 
 
 def _joined(headers):

@@ -113,7 +113,13 @@ def _bodies(one):
         schema["required"] = required
     if not one.image:
         return {"application/json": {"schema": schema}}
-    form = {**schema, "properties": {**schema["properties"], "image": {"type": "string", "format": "binary"}}}
+    form = {
+        **schema,
+        "properties": {
+            **schema["properties"],
+            "image": {"type": "string", "format": "binary", "description": "a JPEG, PNG or BMP file"},
+        },
+    }
     bodies = {"multipart/form-data": {"schema": form}}
     if one.path == "/v1/search":
         bodies |= {"application/json": {"schema": schema}, "image/*": {}}

@@ -18,7 +18,10 @@ class Hit:
         sighting: its number.
         identity: number of its identity.
         name: of the identity, or None.
-        camera, time, source, quality: what is known of it, else None; the time is UTC, the quality 0 … 1.
+        camera: its name, or None.
+        time: when it was seen, UTC, or None.
+        source: name of the file.
+        quality: 0 … 1, or None.
         distance: 1 − cosine similarity to the query, 0 … 2.
         probability: that it shows the same one, 0 … 1; None without a calibration.
         verdict: `"same"`, `"different"`, `"unsure"`; None without a calibration.
@@ -89,7 +92,11 @@ class SeenSighting:
 
     Args:
         id: its number.
-        camera, time, source, quality, note: what is known of it, else None; the time is UTC, the quality 0 … 1.
+        camera: its name, or None.
+        time: when it was seen, UTC, or None.
+        source: name of the file.
+        quality: 0 … 1, or None.
+        note: any text, or None.
         image: hexadecimal SHA-256 of the picture that is kept, or None.
         enrolled: when.
     """
@@ -261,7 +268,7 @@ class WatchEvent:
         identity: number of the one who is watched.
         name: of them, or None.
         sighting: the new one.
-        camera, time: of the new one.
+        camera, time: of the new one, or None.
         distance: to the nearest sighting of the watched identity; 0 if it was enrolled as that identity.
         image: picture of the new sighting, or None.
     """

@@ -72,4 +72,6 @@ def _described(kind):
         for name in names:
             said = found.setdefault(name, {"description": ""})
             said["description"] = f"{said['description']} {line.strip()}".strip()
+    for said in found.values():
+        said["description"] = said["description"].rstrip(".").replace("None", "null")
     return found

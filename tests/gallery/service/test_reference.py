@@ -16,10 +16,10 @@ def test_schemas():
     hit = schema_of(Hit)
     assert hit["properties"]["distance"] == {
         "type": "number",
-        "description": "1 − cosine similarity to the query, 0 … 2.",
+        "description": "1 − cosine similarity to the query, 0 … 2",
     }
     assert hit["properties"]["camera"]["type"] == ["string", "null"]
-    assert hit["properties"]["camera"]["description"].startswith("what is known of it")
+    assert hit["properties"]["camera"]["description"] == "its name, or null"
     assert hit["required"] == list(hit["properties"])
     view = schema_of(IdentityView)
     assert view["properties"]["sightings"]["items"]["properties"]["enrolled"]["format"] == "date-time"

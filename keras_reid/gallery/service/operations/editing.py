@@ -65,15 +65,17 @@ def enrol(
     run = gallery.store.database.run
     if isinstance(identity, int):
         run(lambda connection: visible(connection, caller, identity))
+    with gallery.decoding(content):
+        embedding, kept = gallery.embedded(content), kept_image(content, gallery.keep)
     sighting = NewSighting(
-        gallery.embedded(content),
+        embedding,
         identity,
         camera,
         time,
         source,
         quality,
         note,
-        kept_image(content, gallery.keep),
+        kept,
         hashlib.sha256(content).digest(),
     )
     (number,) = gallery.store.add([sighting])

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import functools
-import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -16,7 +14,6 @@ from starlette.routing import Route
 from keras_reid.gallery.service.openapi import document
 
 _FOLDER = Path(__file__).parent
-_CODE = re.compile(r"`([^`]+)`")
 _NAMES = {"integer": "whole number", "string": "text", "boolean": "true or false", "array": "list"}
 
 
@@ -51,7 +48,7 @@ def html() -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(kind=kind_in_words, code=_with_code, fields=fields, parameters=_parameters)
+    environment.filters.update(kind=kind_in_words, fields=fields, parameters=_parameters)
     about = document()
     operations = [
         {"method": method.upper(), "path": path, "example": example(method.upper(), path, one), **one}
@@ -138,7 +135,3 @@ def _sample(schema):
     kinds = schema["type"]
     kind = kinds if isinstance(kinds, str) else kinds[0]
     return {"integer": "3", "number": "0.3", "boolean": "true", "string": '"Anna"', "array": "[17]"}[kind]
-
-
-def _with_code(text):
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))
