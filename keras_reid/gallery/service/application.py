@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 from keras_reid.gallery.postgres.connection import StoreAway
 from keras_reid.gallery.service import api, openapi
 from keras_reid.gallery.service.access import COOKIE, SESSION, csrf_token
-from keras_reid.gallery.service.callers import known
+from keras_reid.gallery.service.callers import OWNER, known
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.reference import page as reference
@@ -154,10 +154,13 @@ class Gate:
         with self._counted("rate"):
             if not service.access.with_tokens or "authorization" not in headers:
                 service.rate.take(f"address {client}")
+        if not service.access.with_tokens:
+            state.caller = OWNER
+            return
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         with self._counted("token"):
             state.caller = await service.blocking(lambda: service.access.caller(headers, cookie, client))
-        if state.caller is not None and service.access.with_tokens:
+        if state.caller is not None:
             state.by_cookie = "authorization" not in headers
             if state.by_cookie:
                 state.csrf = csrf_token(cookie)

@@ -314,13 +314,13 @@ class ServiceState:
 
 def plain(record: Any) -> dict[str, Any]:
     """A record as JSON values: times in ISO 8601; without embeddings."""
-    values = dataclasses.asdict(record)
-    return {name: _plain(value) for name, value in values.items() if not isinstance(value, np.ndarray)}
+    values = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return {name: _plain(value) for name, value in values if not isinstance(value, np.ndarray)}
 
 
 def _plain(value):
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).isoformat()
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return plain(value) if dataclasses.is_dataclass(value) else value

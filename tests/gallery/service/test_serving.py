@@ -152,7 +152,6 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
         assert time.monotonic() - begin < 25
         assert json.loads(lines[-1].removeprefix("data: "))["sighting"] == new["sighting"]
         assert "event: seen" in lines
-        stream.close()
 
         slow = socket.create_connection(("127.0.0.1", two))
         slow.sendall(
@@ -162,6 +161,8 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
         slow.close()
         with gallery.open(private_folder, create=False) as store:
             assert store.model().fingerprint == fingerprint(saved_model)
+    answer.read()  # the stream has ended with the process, and was not cut off
+    stream.close()
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said
     assert "Schmidt" not in said
@@ -177,8 +178,9 @@ def test_embeddings_by_a_model_server(private_folder, saved_model, tmp_path):
     models = tmp_path / "models"
     shutil.copytree(tmp_path / "exports" / "1", models / "1")
     picture = square(RED, 1, side=64)
-    with gallery.open(private_folder, Embedder(load_model(saved_model))) as store:
-        store.add([gallery.NewSighting(Embedder(small_model())([picture])[0], "Anna")])
+    embedder = Embedder(load_model(saved_model), fingerprint=fingerprint(saved_model))
+    with gallery.open(private_folder, embedder) as store:
+        store.add([gallery.NewSighting(embedder([picture])[0], "Anna")])
     server = RunningServer(tmp_path, models, "--poll-seconds", "0.2")
     try:
         with served(private_folder, f"{server.rest}/v1/models/reid") as port:
