@@ -201,6 +201,8 @@ def test_tokens_appear_in_no_message_or_log(opened, caplog, capsys, tmp_path):
     caplog.set_level(logging.DEBUG)
     file = tmp_path / "token"
     store = str(opened.store.folder)
+    token.main(["list", "--store", store])
+    assert capsys.readouterr().out == "there are no tokens: the service listens on loopback only\n"
     token.main(["add", "door", "--role", "view", "--file", str(file), "--store", store, "--expires", "1h"])
     assert file.stat().st_mode & 0o777 == 0o600
     secret = file.read_text().strip()
