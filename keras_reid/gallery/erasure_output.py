@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 
@@ -33,13 +34,14 @@ def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None)
 
     counts, scan = receipt["counts"], receipt["scan"]
     print(
-        f"erased {counts['identities']} identities, {counts['sightings']} sightings, {counts['vectors']} embeddings, "
-        f"{counts['images']} pictures"
+        f"erased {counted(counts['identities'], 'identity', 'identities')}, "
+        f"{counted(counts['sightings'], 'sighting')}, {counted(counts['vectors'], 'embedding')}, "
+        f"{counted(counts['images'], 'picture')}"
     )
     if scan is None:
         print(receipt["limits"])
     else:
-        print(f"no trace of them in {scan['files']} files, {scan['bytes'] / 1e6:.0f} MB")
+        print(f"no trace of them in {counted(scan['files'], 'file')}, {scan['bytes'] / 1e6:.0f} MB")
     if path is None and store.folder is not None:
         path = store.folder / RECEIPTS / f"{receipt['erasure']}.json"
     elif path is not None:

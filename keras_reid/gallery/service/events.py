@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from keras_reid.gallery.postgres.watches import CHANNEL, last_event
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.access import COOKIE
+from keras_reid.gallery.service.callers import known
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.records import plain
 from keras_reid.gallery.service.service_error import ServiceError
@@ -76,9 +77,7 @@ class EventFeed:
     async def answer(self, request: Request) -> JSONResponse | StreamingResponse:
         """`GET /v1/events`: a stream for `Accept: text/event-stream`, else JSON of what is there."""
         request.scope["endpoint_path"] = "/v1/events"
-        service, caller = request.app.state.service, request.state.caller
-        if caller is None:
-            raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
+        service, caller = request.app.state.service, known(request.state.caller)
         caller.require("view")
         query = Fields.of_pairs(request.query_params.multi_items())
         count = query.whole("count", 100)

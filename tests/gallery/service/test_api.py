@@ -6,10 +6,11 @@ import json
 import re
 import threading
 
+import jsonschema
 import pytest
 
-from keras_reid.gallery.service import operations
-from keras_reid.gallery.service.api import ENDPOINTS
+from keras_reid.gallery.service import openapi, operations
+from keras_reid.gallery.service.api import ENDPOINTS, OTHERS
 from keras_reid.gallery.service.callers import OWNER
 from tests.gallery.service.conftest import COLOURS, NOON, client_of, embed, square, token_of
 
@@ -18,9 +19,36 @@ RED = COLOURS["Anna Katharina"]
 JPEG = {"Content-Type": "image/jpeg"}
 
 
+def as_described(answer):
+    """Checks an answer against its description."""
+    answer.read()
+    for path, methods in openapi.document()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), answer.request.url.path):
+            possible = methods[answer.request.method.lower()]["responses"]
+            assert str(answer.status_code) in possible, (path, answer.status_code)
+            content = possible[str(answer.status_code)].get("content", {})
+            kind = answer.headers.get("content-type", "").partition(";")[0]
+            assert kind in content or not content, (path, kind)
+            if "schema" in content.get(kind, {}) and answer.status_code == 200:
+                jsonschema.validate(answer.json(), closed(content[kind]["schema"]))
+            return
+    raise AssertionError(f"{answer.request.url.path} is not described")
+
+
+def closed(schema):
+    """The same schema, where fields that it does not name are wrong."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: closed(one) for name, one in schema.items()}
+    return {**schema, "additionalProperties": False} if schema.get("properties") else schema
+
+
 def test_a_day_of_the_api(opened):
     """Each endpoint once, as its description says."""
     with client_of(opened) as client:
+        client.event_hooks["response"].append(as_described)
         found = client.post("/v1/search?top=5", content=square(RED, 99), headers=JPEG).json()
         assert len(found["hits"]) == 5
         assert found["candidates"][0]["name"] == "Anna Katharina"
@@ -93,6 +121,7 @@ def test_a_day_of_the_api(opened):
         assert receipt["scan"]["traces"] == 0
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/readyz").json() == {"ready": True}
+        assert "gallery_requests_total" in client.get("/metrics").text
 
 
 def test_mistakes_are_told(opened):
@@ -164,7 +193,7 @@ def test_openapi_describes_every_endpoint(opened):
     with client_of(opened) as client:
         described = client.get("/openapi.json").json()
     assert described["openapi"] == "3.1.0"
-    for one in ENDPOINTS:
+    for one in (*ENDPOINTS, *OTHERS):
         operation = described["paths"][one.path][one.method.lower()]
         assert operation["summary"] == one.summary
         names = {each["name"] for each in operation["parameters"]}

@@ -42,10 +42,9 @@ def search_image(
     """
     caller.require("view")
     check_count(top)
-    vector = gallery.embedded(content)
-    return _search(
-        gallery, caller, vector, filters, top, ("the query",) if _is_unlike(gallery, content) else ()
-    )
+    with gallery.decoding(content):
+        vector, is_unlike = gallery.examined(content)
+    return _search(gallery, caller, vector, filters, top, ("the query",) if is_unlike else ())
 
 
 def search_vector(
@@ -146,14 +145,3 @@ def _why_no_verdicts(gallery):
             "`keras-reid calibrate --metric cosine` makes another"
         )
     return None
-
-
-def _is_unlike(gallery, content):
-    """Whether an image looks unlike those of the calibration."""
-    if gallery.calibration is None or gallery.calibration.domain is None:
-        return False
-    from keras_reid.embedding.pillow_reader import PillowReader
-    from keras_reid.evaluation.calibration import appearance
-
-    pixels = PillowReader(gallery.image_size)(content)
-    return bool(gallery.calibration.outside(appearance(pixels[None]))[0])
