@@ -241,7 +241,7 @@ class PostgresStore:
         row = self.database.run(
             lambda connection: connection.execute("SELECT recall FROM models WHERE active").fetchone()
         )
-        return row and row[0]
+        return row[0] if row else None
 
     def build_index(self) -> float:
         """Builds the approximate index, or builds it anew, and measures its recall. Searches go on meanwhile.
