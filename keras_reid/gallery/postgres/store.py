@@ -238,11 +238,10 @@ class PostgresStore:
 
     def recall(self) -> float | None:
         """The share of the true ten nearest that the approximate index finds, as measured; None without an index."""
-        return self.database.run(
-            lambda connection: (
-                recall_of(connection, known[0]) if (known := active_model(connection)) else None
-            )
+        row = self.database.run(
+            lambda connection: connection.execute("SELECT recall FROM models WHERE active").fetchone()
         )
+        return row[0] if row else None
 
     def build_index(self) -> float:
         """Builds the approximate index, or builds it anew, and measures its recall. Searches go on meanwhile.

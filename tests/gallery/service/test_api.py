@@ -9,9 +9,11 @@ import threading
 import jsonschema
 import pytest
 
+from keras_reid.gallery.postgres.store import PostgresStore
 from keras_reid.gallery.service import openapi, operations
 from keras_reid.gallery.service.api import ENDPOINTS, OTHERS
 from keras_reid.gallery.service.callers import OWNER
+from tests.gallery.conftest import MODEL
 from tests.gallery.service.conftest import COLOURS, NOON, client_of, embed, square, token_of
 
 pytestmark = pytest.mark.medium
@@ -227,6 +229,27 @@ def test_metrics_hold_no_names(opened):
     assert "gallery_embedding_seconds_count 1.0" in text
     for name in ("Anna", anna.subject, "door", "127.0.0.1"):
         assert name not in text
+
+
+def test_the_database_is_away_for_a_while(server, server_url):
+    """The process lives, is not ready, refuses with 503, and goes on by itself."""
+    with PostgresStore(server_url, MODEL, patience=0.2) as store:
+        gallery = operations.OpenGallery(store, embed, None, (24, 24))
+        operations.enrol(gallery, OWNER, square(RED), "Anna")
+        with client_of(gallery) as client:
+            server.stop("immediate")
+            try:
+                assert client.get("/healthz").status_code == 200
+                assert client.get("/readyz").json() == {"ready": False}
+                refused = client.post("/v1/search", content=square(RED), headers=JPEG)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+                assert "127.0.0.1" not in refused.text
+            finally:
+                server.start()
+            answers = (client.get("/readyz").status_code for _ in range(50))
+            assert 200 in answers
+            found = client.post("/v1/search", content=square(RED), headers=JPEG).json()
+            assert found["hits"][0]["name"] == "Anna"
 
 
 def test_rates_are_limited(opened):

@@ -90,7 +90,7 @@ def enrol(
     row = run(found)
     if row is None or not caller.sees(row[3]):
         raise ServiceError(409, "this file is enrolled already, or was erased meanwhile")
-    return Enrolment(*row[:3], new=number is not None)
+    return Enrolment(row[0], row[1], row[2], new=number is not None)
 
 
 def rename(gallery: OpenGallery, caller: Caller, identity: int, name: str | None) -> Change:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.gallery.images import sound_image
 from keras_reid.gallery.postgres import answers as answer_rows
@@ -215,9 +216,10 @@ def answers(gallery: OpenGallery, caller: Caller) -> list[LabelledPair]:
     return [pair_of(row) for row in gallery.store.database.run(answer_rows.all_rows)]
 
 
-def pair_of(row: tuple) -> LabelledPair:
+def pair_of(row: Sequence[Any]) -> LabelledPair:
     """A row of `postgres.answers` as a record."""
-    return LabelledPair(*row[:8], (row[8], row[9]))
+    number, at, by, same, distance, model, sighting, other, *cameras = row
+    return LabelledPair(number, at, by, same, distance, model, sighting, other, (cameras[0], cameras[1]))
 
 
 def check(gallery: OpenGallery, caller: Caller) -> tuple[int, list[NamedReference]]:
