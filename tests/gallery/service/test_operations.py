@@ -241,6 +241,9 @@ def test_watch_list(opened):
     assert near.id < named.id
     assert operations.events(opened, OWNER, after=near.id) == [named]
     assert operations.events(opened, limited("view", "door")) == [named]
+    assert operations.latest_events(opened, OWNER) == [named, near]
+    assert operations.latest_events(opened, OWNER, 1) == [named]
+    assert operations.latest_events(opened, limited("view", "yard")) == [near]
     operations.unwatch(opened, OWNER, anna.id)
     refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
     operations.enrol(opened, OWNER, square(RED, 73))
@@ -308,6 +311,8 @@ def test_limited_to_cameras(opened):
     door, yard, none = limited("erase", "door"), limited("erase", "yard"), limited("erase", "roof")
     anna = operations.identity(opened, OWNER, "Anna Katharina")
     assert {one.camera for one in operations.search_image(opened, door, square(RED)).hits} == {"door"}
+    assert operations.cameras(opened, door) == ("door",)
+    assert operations.cameras(opened, OWNER) == ("door", "yard")
     elsewhere = Filters(cameras=("yard",))
     assert operations.search_image(opened, door, square(RED), elsewhere).hits == ()
     assert operations.search_image(opened, none, square(RED)).hits == ()

@@ -96,7 +96,8 @@ def _coded(text):
 
 
 def _sentence(text):
-    return text[:1].upper() + text[1:]
+    """A message, which begins small and has no full stop, as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 @functools.cache

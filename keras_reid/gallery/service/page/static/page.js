@@ -37,7 +37,10 @@ function show(page, address, state, replace) {
   if (name) {
     const fields = $$(".filters [name]").filter((one) => one.name === name);
     fields.find((one) => one.type !== "checkbox" || one.value === value)?.focus();
-  } else if (!replace) scrollTo(0, 0);
+  } else if (!replace) {
+    scrollTo(0, 0);
+    $("h1[tabindex]")?.focus(); // the keyboard goes on from the answer
+  }
   prepare();
   say(`${page.title}. ${$(".answer .lead")?.innerText ?? ""}`);
 }
