@@ -101,6 +101,11 @@ addEventListener("click", (event) => {
   }
   for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
+addEventListener(
+  "toggle",
+  ({ target }) => target.matches("details.menu[open]") && $("input:not([type])", target)?.focus(),
+  true, // it does not bubble
+);
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of $$("details.menu[open]")) {
