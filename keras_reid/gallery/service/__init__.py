@@ -8,6 +8,7 @@
 | `api`, `openapi`, `schemas`, `forms`, `fields` | the REST API, its description, how bodies are read |
 | `reference/` | the description as a page, `/docs` |
 | `events`, `webhooks` | the watch list's news, as a stream and by POST |
+| `served_model` | embeddings by a model server |
 | `page/` | the page for people |
 | `metrics`, `service_error` | Prometheus metrics; how a request is refused |
 """

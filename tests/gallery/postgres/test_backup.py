@@ -73,16 +73,15 @@ def test_a_server_has_its_own_backups(server_url, tmp_path):
 
 @pytest.mark.medium
 def test_a_dump_of_a_server_is_a_store_again(server, server_url):
-    """As docs/gallery.md says: the schema by pg_dump, into a database with the extension."""
+    """As docs/gallery.md says: the schema and the extension by pg_dump, into an empty database."""
     rows = random_embeddings(3)
     with PostgresStore(server_url, MODEL) as store:
         store.add([NewSighting(row, name) for row, name in zip(rows, "aab", strict=True)])
-    server.run("pg_dump", "--format=custom", "--schema=gallery", "--file=monday.dump", server_url)
+    what = ("--schema=gallery", "--extension=vector")
+    server.run("pg_dump", "--format=custom", *what, "--file=monday.dump", server_url)
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE restored")
     try:
-        with psycopg.connect(server.url("restored"), autocommit=True) as connection:
-            connection.execute("CREATE EXTENSION vector")
         server.run("pg_restore", f"--dbname={server.url('restored')}", "--exit-on-error", "monday.dump")
         with PostgresStore(server.url("restored"), MODEL) as store:
             assert store.search(rows[2:], top=1)[0][0].name == "b"

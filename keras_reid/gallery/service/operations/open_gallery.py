@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from keras_reid.gallery.postgres.store import PostgresStore
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
+_BESIDE = ThreadPoolExecutor(2, thread_name_prefix="gallery-look")
 MOST = 200  # results, and lines of a list
 
 
@@ -77,10 +79,14 @@ class OpenGallery:
         with _readable():
             return self.embed([content])[0]
 
-    def examined(self, content: bytes) -> tuple[NDArray[np.float32], bool]:
-        """As `embedded`; and whether the image looks unlike those of the calibration, so that distances say nothing."""
-        if self.calibration is None or self.calibration.domain is None:
-            return self.embedded(content), False
+    def examined(self, content: bytes) -> tuple[NDArray[np.float32], Future[bool] | None]:
+        """As `embedded`; and whether the image looks unlike those of the calibration, so that distances say nothing.
+
+        The second is found out while the database searches. None: the calibration does not know.
+        """
+        calibration = self.calibration
+        if calibration is None or calibration.domain is None:
+            return self.embedded(content), None
         from keras_reid.embedding.pillow_reader import PillowReader
         from keras_reid.evaluation.calibration import appearance
 
@@ -90,7 +96,7 @@ class OpenGallery:
             else:
                 pixels = self.pixels(content)
                 embedding = self.embed(pixels)[0]
-        return embedding, bool(self.calibration.outside(appearance(pixels))[0])
+        return embedding, _BESIDE.submit(lambda: bool(calibration.outside(appearance(pixels))[0]))
 
     def check_image(self, content: bytes) -> None:
         """Refuses what must not be decoded, by its first bytes and its headers alone."""

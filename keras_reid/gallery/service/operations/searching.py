@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +43,8 @@ def search_image(
     caller.require("view")
     check_count(top)
     with gallery.decoding(content):
-        vector, is_unlike = gallery.examined(content)
-    return _search(gallery, caller, vector, filters, top, ("the query",) if is_unlike else ())
+        vector, unlike = gallery.examined(content)
+    return _search(gallery, caller, vector, filters, top, unlike)
 
 
 def search_vector(
@@ -92,7 +92,7 @@ def search_sighting(
     return dataclasses.replace(found, hits=tuple(others[:top]))
 
 
-def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
+def _search(gallery, caller, vector, filters, top, unlike: Future[bool] | None = None):
     filters = filters or Filters()
     if caller.cameras is not None:
         seen = tuple(one for one in caller.cameras if not filters.cameras or one in filters.cameras)
@@ -100,26 +100,14 @@ def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
             return SearchAnswer((), _why_no_verdicts(gallery), vector)
         filters = dataclasses.replace(filters, cameras=seen)
     (found,) = gallery.store.search(vector[None], filters, top)
-    facts = {}
-    if found:
-        facts = {
-            number: (quality, image)
-            for number, quality, image in gallery.store.database.run(
-                lambda connection: connection.execute(
-                    "SELECT id, quality, encode(image, 'hex') FROM sightings WHERE id = ANY(%s)",
-                    [[one.sighting for one in found]],
-                ).fetchall()
-            )
-        }
     why = _why_no_verdicts(gallery)
     calibration = None if why else gallery.calibration
-    # One that was erased between the two looks is not told of.
-    hits = (_hit(one, calibration, unlike, *facts[one.sighting]) for one in found if one.sighting in facts)
-    return SearchAnswer(tuple(hits), why, vector)
+    outside = ("the query",) if unlike is not None and unlike.result() else ()
+    return SearchAnswer(tuple(_hit(one, calibration, outside) for one in found), why, vector)
 
 
-def _hit(found: Found, calibration, unlike, quality, image):
-    verdict = calibration and calibration.verdict(found.distance, None, None, unlike)
+def _hit(found: Found, calibration, outside):
+    verdict = calibration and calibration.verdict(found.distance, None, None, outside)
     return Hit(
         found.sighting,
         int(found.identity),
@@ -127,12 +115,12 @@ def _hit(found: Found, calibration, unlike, quality, image):
         found.camera,
         found.time,
         found.source,
-        quality,
+        found.quality,
         found.distance,
         verdict and verdict.probability,
         verdict and verdict.verdict,
         verdict and verdict.reason,
-        image,
+        None if found.image is None else found.image.hex(),
     )
 
 
