@@ -280,8 +280,9 @@ def test_every_view_is_accessible_and_fits_its_screen(people, address, browser):
         page.evaluate(AXE)
         assert not serious(page), path
         page.emulate_media(color_scheme="dark")
-        page.set_viewport_size({"width": 1280, "height": 844})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1280, path
+        for width in (1600, 1280):
+            page.set_viewport_size({"width": width, "height": 844})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         assert not serious(page, runOnly=["color-contrast"]), path
     assert page.locator(".findings .card >> nth=0 >> img").count() == 2  # of the sighting that was split off
     page.close()
