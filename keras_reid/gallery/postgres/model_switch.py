@@ -168,8 +168,8 @@ def _check_pictures(store, thumbnails):
     if lacking:
         raise UserError(
             f"{store.name}: of {counted(lacking, 'sighting')}, such as {example}, neither the source file nor a "
-            "picture is left, so they cannot be embedded again. Enrol with --keep images, allow thumbnails with --thumbnails, or add "
-            "--leave-out: then these are not found any more"
+            "picture is left, so they cannot be embedded again. Enrol with --keep images, allow thumbnails with "
+            "--thumbnails, or add --leave-out: then these are not found any more"
         )
 
 
