@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,16 +29,28 @@ def check_receipt_file(path: Path | None) -> None:
         raise UserError(f"{path}: the folder {path.parent} does not exist. Create it first")
 
 
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """How much was erased, by a receipt.
+
+    Example:
+        >>> counts_in_words({"identities": 1, "sightings": 3, "vectors": 3, "images": 0})
+        '1 identity, 3 sightings, 3 embeddings, 0 pictures'
+    """
+    words = (
+        counted(counts["identities"], "identity", "identities"),
+        counted(counts["sightings"], "sighting"),
+        counted(counts["vectors"], "embedding"),
+        counted(counts["images"], "picture"),
+    )
+    return ", ".join(words)
+
+
 def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None) -> None:
     """Writes the receipt to `path`, and says what was erased and where the receipt is; prints it if it is nowhere."""
     from keras_reid.gallery.postgres.erasure import RECEIPTS
 
     counts, scan = receipt["counts"], receipt["scan"]
-    print(
-        f"erased {counted(counts['identities'], 'identity', 'identities')}, "
-        f"{counted(counts['sightings'], 'sighting')}, {counted(counts['vectors'], 'embedding')}, "
-        f"{counted(counts['images'], 'picture')}"
-    )
+    print(f"erased {counts_in_words(counts)}")
     if scan is None:
         print(receipt["limits"])
     else:

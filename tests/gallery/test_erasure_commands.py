@@ -82,6 +82,7 @@ def test_forget_says_whom_it_erases_and_needs_yes(store, tmp_path, capsys):
     program.main(["verify-receipt", str(receipt), "--store", store])
     said = capsys.readouterr().out
     assert said.startswith(f"genuine: {receipt}\n")
+    assert "\n1 identity, 1 sighting, 1 embedding, 0 pictures\n" in said
     assert f"subject {subject}\n" in said
     receipt.write_text(receipt.read_text().replace('"sightings": 1', '"sightings": 2'))
     with pytest.raises(UserError, match="is not genuine"):

@@ -167,9 +167,9 @@ def _check_pictures(store, thumbnails):
     lacking, example = store.database.run(work)
     if lacking:
         raise UserError(
-            f"{store.name}: of {lacking} sightings, such as {example}, neither the source file nor a picture is left, "
-            "so they cannot be embedded again. Enrol with --keep images, allow thumbnails with --thumbnails, or add "
-            "--leave-out: then these are not found any more"
+            f"{store.name}: of {counted(lacking, 'sighting')}, such as {example}, neither the source file nor a "
+            "picture is left, so they cannot be embedded again. Enrol with --keep images, allow thumbnails with "
+            "--thumbnails, or add --leave-out: then these are not found any more"
         )
 
 
