@@ -290,7 +290,7 @@ def test_no_image_can_be_read(album, search):
     shutil.rmtree(album)
     album.mkdir()
     (album / "text.png").write_text("no image")
-    with pytest.raises(UserError, match=r"none of 1 images can be read: album/text\.png: not a JPEG"):
+    with pytest.raises(UserError, match=r"none of 1 image can be read: album/text\.png: not a JPEG"):
         search("query.png")
 
 

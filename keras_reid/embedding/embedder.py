@@ -112,6 +112,25 @@ class Embedder:
             check_finite([image_name(images, place) for place in range(len(images))], embeddings)
         return l2_normalize(embeddings) if self._normalize else embeddings
 
+    def pixels(self, image: ImageInput) -> NDArray[np.uint8]:
+        """An image as the network gets it: decoded, upright, resized.
+
+        Args:
+            image: as in a call; its pixels may be embedded instead of it.
+
+        Returns:
+            uint8 `(1, height, width, 3)`.
+
+        Raises:
+            UserError: as a call.
+
+        Example:
+            >>> embedder(embedder.pixels("door.jpg")).shape  # doctest: +SKIP
+            (1, 512)
+        """
+        (pixels,) = pixel_batches(self._reader, checked_images([image]), 1)
+        return pixels
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """What identifies the model by its embeddings: those of models with different ones must not be compared."""

@@ -17,7 +17,7 @@ SUBCOMMANDS = {
         "keras_reid.gallery.commands.search",
         "find who an image shows, and where else they were seen",
     ),
-    "serve": ("keras_reid.gallery.commands.serve", "serve a gallery: REST for programs"),
+    "serve": ("keras_reid.gallery.commands.serve", "serve a gallery: a page for people, REST for programs"),
     "token": ("keras_reid.gallery.commands.token", "make, list and revoke the tokens of the service"),
     "check": ("keras_reid.gallery.commands.check", "name the pictures that spoil the gallery"),
     "forget": ("keras_reid.gallery.commands.forget", "erase identities, with a signed receipt"),

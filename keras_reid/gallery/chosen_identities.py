@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from keras_reid.gallery.shown_names import shown_identity, shown_text
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Chosen:
 
     def __str__(self) -> str:
         name = shown_identity(self.number, self.name)
-        return f"{name}: {self.sightings} sightings, subject {self.subject}"
+        return f"{name}: {counted(self.sightings, 'sighting')}, subject {self.subject}"
 
 
 def chosen_identities(store: PostgresStore, words: Sequence[str]) -> list[Chosen]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from keras_reid.data.image_files import image_files
 from keras_reid.embedding.named_images import displayed, find_images
 from keras_reid.gallery.protocol import NewSighting
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
@@ -286,8 +287,8 @@ def _labels(folder):
     misfits = [file for file, label in zip(files, labels, strict=True) if label is None]
     if misfits:
         raise UserError(
-            f"{folder}: {len(misfits)} of {len(files)} images do not lie as IDENTITY/CAMERA_anything.jpg, such as "
-            f"{misfits[0]}. Name one identity with --identity, or list the images in a CSV file with --csv."
+            f"{folder}: {len(misfits)} of {counted(len(files), 'image')} do not lie as IDENTITY/CAMERA_anything.jpg, "
+            f"such as {misfits[0]}. Name one identity with --identity, or list the images in a CSV file with --csv."
         )
     return labels
 

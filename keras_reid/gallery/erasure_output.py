@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import write_json
 
@@ -27,22 +29,34 @@ def check_receipt_file(path: Path | None) -> None:
         raise UserError(f"{path}: the folder {path.parent} does not exist. Create it first")
 
 
+def counts_in_words(counts: Mapping[str, int]) -> str:
+    """How much was erased, by a receipt.
+
+    Example:
+        >>> counts_in_words({"identities": 1, "sightings": 3, "vectors": 3, "images": 0})
+        '1 identity, 3 sightings, 3 embeddings, 0 pictures'
+    """
+    words = (
+        counted(counts["identities"], "identity", "identities"),
+        counted(counts["sightings"], "sighting"),
+        counted(counts["vectors"], "embedding"),
+        counted(counts["images"], "picture"),
+    )
+    sample = counts.get("sightings_looked_for")
+    looked_for = f"; traces of a random {counted(sample, 'sighting')} were looked for" if sample else ""
+    return ", ".join(words) + looked_for
+
+
 def say_erased(store: PostgresStore, receipt: dict[str, Any], path: Path | None) -> None:
     """Writes the receipt to `path`, and says what was erased and where the receipt is; prints it if it is nowhere."""
     from keras_reid.gallery.postgres.erasure import RECEIPTS
 
     counts, scan = receipt["counts"], receipt["scan"]
-    print(
-        f"erased {counts['identities']} identities, {counts['sightings']} sightings, {counts['vectors']} embeddings, "
-        f"{counts['images']} pictures"
-    )
+    print(f"erased {counts_in_words(counts)}")
     if scan is None:
         print(receipt["limits"])
     else:
-        sample = counts.get("sightings_looked_for")
-        if sample:
-            print(f"looked for {sample} of the sightings, chosen at random")
-        print(f"no trace of them in {scan['files']} files, {scan['bytes'] / 1e6:.0f} MB")
+        print(f"no trace of them in {counted(scan['files'], 'file')}, {scan['bytes'] / 1e6:.0f} MB")
     if path is None and store.folder is not None:
         path = store.folder / RECEIPTS / f"{receipt['erasure']}.json"
     elif path is not None:

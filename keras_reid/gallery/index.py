@@ -14,6 +14,7 @@ import numpy as np
 from keras_reid.embedding.computing import embed_into
 from keras_reid.embedding.named_images import displayed
 from keras_reid.embedding.store import EmbeddingStore
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -116,7 +117,9 @@ def _update(store, scan, model, flip, batch_size, strict):
         reasons[displayed(scan.folder / path)] = reason
     lines = [f"{path}: {reason}" for path, reason in reasons.items()]
     if not store.images:
-        raise UserError(f"{scan.folder}: none of {len(lines)} images can be read: {'; '.join(lines[:5])}")
+        raise UserError(
+            f"{scan.folder}: none of {counted(len(lines), 'image')} can be read: {'; '.join(lines[:5])}"
+        )
     if lines:
         say_left_out(lines, len(scan.images) + len(scan.missing))
     return Gallery(
@@ -132,8 +135,8 @@ def _say_state(store, valid, left, now):
         state = f"it {store.discarded}; all images are embedded again"
     elif known:
         changed = len(known & now.keys()) - len(valid)
-        state = f"{len(valid)} images known, {len(left) - changed} new, {changed} changed, "
+        state = f"{counted(len(valid), 'image')} known, {len(left) - changed} new, {changed} changed, "
         state += f"{len(known - now.keys())} gone"
     else:
-        state = f"a new one, of {len(left)} images"
+        state = f"a new one, of {counted(len(left), 'image')}"
     print(f"index {store.folder}: {state}", file=sys.stderr)

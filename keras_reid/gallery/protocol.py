@@ -142,6 +142,7 @@ class Found:
         name: of the identity, or None.
         camera, time, source: as in `Sighting`.
         distance: 1 − cosine similarity to the query, 0 … 2.
+        quality, image: as in `Sighting`; None in a folder index.
     """
 
     sighting: int
@@ -151,6 +152,8 @@ class Found:
     time: datetime.datetime | None
     source: str
     distance: float
+    quality: float | None = None
+    image: bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)

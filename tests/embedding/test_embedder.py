@@ -84,6 +84,9 @@ def test_files_bytes_and_arrays_are_one(embedders, crops, paths, name):
     mixed = [crops[0], paths[1], contents[2], *crops[3:5], contents[5], crops[6]]
     for images in (contents, crops, mixed, np.array(paths), [crop.astype("float32") for crop in crops]):
         np.testing.assert_array_equal(embedder(images), expected)
+    pixels = embedder.pixels(contents[2])
+    assert (pixels.shape, pixels.dtype) == ((1, *embedder.image_size, 3), np.uint8)
+    np.testing.assert_allclose(embedder(pixels), expected[2:3], atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

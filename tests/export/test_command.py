@@ -48,11 +48,11 @@ def test_exports_a_run_and_replaces_an_earlier_export(model_file, tmp_path, caps
 def test_an_artefact_that_differs_leaves_nothing(model_file, tmp_path, monkeypatch):
     export = savedmodel.export_savedmodel
 
-    def export_another_model(model, directory, *arguments):
+    def export_another_model(model, directory, *arguments, **named):
         kernel = model.backbone.layers[0].kernel
         right = kernel.numpy()
         kernel.assign(right * 1.01)
-        export(model, directory, *arguments)
+        export(model, directory, *arguments, **named)
         kernel.assign(right)
 
     monkeypatch.setattr(savedmodel, "export_savedmodel", export_another_model)

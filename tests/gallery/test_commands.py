@@ -101,7 +101,7 @@ def test_enrol_and_search(tmp_path, private_folder, capsys, monkeypatch):
         ["people", "broken.jpg", "--model", "plain.keras", *store, "--time", "2026-06-01T12:00:00+02:00"]
     )
     printed = capsys.readouterr()
-    assert printed.out.endswith("which holds 3 of 2 identities\n")
+    assert printed.out.endswith("which holds 3 sightings of 2 identities\n")
     assert "1 image cannot be read:\n  broken.jpg: " in printed.err
     enrol.main(["people", "--model", "plain.keras", *store])
     printed = capsys.readouterr()

@@ -70,18 +70,19 @@ def test_forget_says_whom_it_erases_and_needs_yes(store, tmp_path, capsys):
     with pytest.raises(UserError, match="nothing was erased"):
         program.main(["forget", NAME, "--store", store])
     said = capsys.readouterr().err
-    assert "DROP TABLE sightings; --·<b>: 1 sightings, subject " in said
+    assert "DROP TABLE sightings; --·<b>: 1 sighting, subject " in said
     subject = said.split("subject ")[1].strip()
     with pytest.raises(UserError, match=r"there is no identity with the name, number .* 'nobody'"):
         program.main(["forget", NAME, "nobody", "--store", store, "--yes"])
     receipt = tmp_path / "receipt.json"
     program.main(["forget", subject, "--store", store, "--receipt", str(receipt), "--yes"])
     said = capsys.readouterr().out
-    assert "erased 1 identities, 1 sightings, 1 embeddings, 0 pictures\nno trace of them in " in said
+    assert "erased 1 identity, 1 sighting, 1 embedding, 0 pictures\nno trace of them in " in said
     assert f"receipt: {receipt}" in said
     program.main(["verify-receipt", str(receipt), "--store", store])
     said = capsys.readouterr().out
     assert said.startswith(f"genuine: {receipt}\n")
+    assert "\n1 identity, 1 sighting, 1 embedding, 0 pictures\n" in said
     assert f"subject {subject}\n" in said
     receipt.write_text(receipt.read_text().replace('"sightings": 1', '"sightings": 2'))
     with pytest.raises(UserError, match="is not genuine"):
@@ -104,7 +105,7 @@ def test_expire_check_export_and_import(store, tmp_path, capsys, server_url):
     program.main(["import", str(tmp_path / "out"), "--store", server_url])
     assert "4 sightings enrolled, 0 were enrolled already" in capsys.readouterr().out
     program.main(["expire", "--older-than", "30d", "--store", store])
-    assert "erased 0 identities, 1 sightings" in capsys.readouterr().out
+    assert "erased 0 identities, 1 sighting" in capsys.readouterr().out
     program.main(["expire", "--older-than", "30d", "--store", store])
     assert capsys.readouterr().out == f"nothing in {store} is older than 30d\n"
     key = tmp_path / "key.pem"

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 from keras_reid.data.synthetic.identity_sheet import contact_sheet
+from keras_reid.data.synthetic.presets import PRESETS
 from keras_reid.data.synthetic.reader import Synthetic
+from keras_reid.data.synthetic.sightings import TABLE, write_table
 from keras_reid.utils import command_line
 from keras_reid.utils.files import save_picture
 
@@ -54,7 +56,10 @@ def main(arguments: Sequence[str]) -> None:
     else:
         dataset = reader.read(options.output)
         dataset.print_statistics()
-        print(f"images in {reader.folder(options.output)}")
+        folder = reader.folder(options.output)
+        if not (folder / TABLE).exists():  # drawn before there was one
+            write_table(folder, options.kind, PRESETS[options.preset], options.seed)
+        print(f"images in {folder}, names, cameras and times of its gallery in {TABLE}")
 
 
 if __name__ == "__main__":

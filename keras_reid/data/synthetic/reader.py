@@ -13,6 +13,7 @@ from keras_reid.data.sample import Sample
 from keras_reid.data.synthetic.domains import DOMAINS
 from keras_reid.data.synthetic.drawn_set import MANIFEST, file_name, generate, moments, settings, with_size
 from keras_reid.data.synthetic.presets import PARTS, PRESETS
+from keras_reid.data.synthetic.sightings import write_table
 from keras_reid.data.synthetic.studio import KINDS
 from keras_reid.data.synthetic.views import VIEWS
 from keras_reid.utils.errors import UserError
@@ -29,6 +30,7 @@ class Synthetic:
     (people) or style, paint, livery and load (vehicles). Cameras differ in height, direction, light, colours, sharpness
     and background. The images of one camera differ in pose, direction and box, and a few are partly hidden. The
     protocol is Market-1501's (`"cross_camera"`). Train and test share no identities, and no two parts share an image.
+    `gallery.csv` has invented names, cameras and times of the gallery's images, for `keras-reid gallery enrol --csv`.
 
     Args:
         preset: "tiny" (8 train and 8 test identities, 3 cameras; 48 images to train, 24 queries, 48 in the
@@ -143,6 +145,7 @@ class Synthetic:
                     domain=self.domain,
                     queries=self.queries,
                 )
+                write_table(partial, self.kind, self._preset(), self.seed)
                 partial.chmod(0o755)  # temporary folders are private to their owner
                 os.rename(partial, folder)
             finally:

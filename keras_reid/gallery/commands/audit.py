@@ -8,6 +8,7 @@ import json
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,11 @@ def main(arguments: list[str]) -> None:
             for last in verified(entries(connection)):
                 print(json.dumps(last.to_dict()) if options.json else _line(last))
         if not options.json:
-            end = f"the chain of {last.number} rows is whole, up to {last.hash.hex()}" if last else "no rows"
+            end = (
+                f"the chain of {counted(last.number, 'row')} is whole, up to {last.hash.hex()}"
+                if last
+                else "no rows"
+            )
             print(end)
 
 

@@ -8,6 +8,7 @@ import json
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,6 @@ def main(arguments: list[str]) -> None:
     else:
         for one in found:
             print(one)
-        print(f"{len(found)} of {count} pictures should be looked at")
+        print(f"{len(found)} of {counted(count, 'picture')} should be looked at")
     if found and options.strict:
         raise SystemExit(1)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
@@ -85,17 +86,17 @@ def main(arguments: list[str]) -> None:
     _say("passed over", done.duplicates)
     _say("cannot be read", done.unreadable)
     if done.unreadable and not done.sightings and not done.duplicates:
-        raise UserError(f"none of {len(pictures)} images can be read")
+        raise UserError(f"none of {counted(len(pictures), 'image')} can be read")
     print(
-        f"{done.sightings} images enrolled in {opened.store.name}, which holds {counts.sightings} of "
-        f"{counts.identities} identities"
+        f"{counted(done.sightings, 'image')} enrolled in {opened.store.name}, which holds "
+        f"{counted(counts.sightings, 'sighting')} of {counted(counts.identities, 'identity', 'identities')}"
     )
 
 
 def _say(what, reasons):
     if not reasons:
         return
-    print(f"{len(reasons)} {'image' if len(reasons) == 1 else 'images'} {what}:", file=sys.stderr)
+    print(f"{counted(len(reasons), 'image')} {what}:", file=sys.stderr)
     for path, reason in list(reasons.items())[:_NAMED]:
         print(f"  {path}: {reason}", file=sys.stderr)
     if len(reasons) > _NAMED:

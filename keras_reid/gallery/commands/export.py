@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,4 +35,4 @@ def main(arguments: list[str]) -> None:
     check_store(options.store, create=False)
     with PostgresStore(options.store, create=False) as store:
         done = export(store, options.folder)
-    print(f"{options.folder}: {done.sightings} sightings")
+    print(f"{options.folder}: {counted(done.sightings, 'sighting')}")

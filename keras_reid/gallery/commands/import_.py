@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,5 +33,8 @@ def main(arguments: list[str]) -> None:
 
     check_store(options.store)
     done = import_(options.store, options.folder)
+    were = "was" if done.duplicates == 1 else "were"
     left_out = f", {done.erased} of erased identities left out" if done.erased else ""
-    print(f"{done.sightings} sightings enrolled, {done.duplicates} were enrolled already{left_out}")
+    print(
+        f"{counted(done.sightings, 'sighting')} enrolled, {done.duplicates} {were} enrolled already{left_out}"
+    )

@@ -8,6 +8,7 @@ import json
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
 from keras_reid.zoo.resolving import resolved
@@ -69,11 +70,13 @@ def main(arguments: list[str]) -> None:
     if options.json:
         print(json.dumps(done.to_dict(), indent=2, ensure_ascii=False))
         return
-    print(f"{done.sightings} sightings embedded, {done.left_out} left out; the store's model is {model} now")
+    print(
+        f"{counted(done.sightings, 'sighting')} embedded, {done.left_out} left out; the store's model is {model} now"
+    )
     if done.queries:
         print(
             f"nearest other sighting of the same identity: {done.right_before} of {done.queries} before, "
-            f"{done.right_after} now; {len(done.changed)} answers changed"
+            f"{done.right_after} now; {counted(len(done.changed), 'answer')} changed"
         )
     for one in done.changed:
         own, before, after = (shown_text(str(word)) for word in (one.own, one.before, one.after))

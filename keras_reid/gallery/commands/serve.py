@@ -28,7 +28,7 @@ _PATIENCE = 5.0  # seconds that a request waits for a database that is away
 
 @dataclasses.dataclass(frozen=True)
 class Serve:
-    """Serve a gallery: a page for people, and REST for programs (described in /openapi.json).
+    """Serve a gallery: a page for people, and REST for programs (/docs describes it).
 
     Without tokens the service listens on loopback only, and whoever reaches it there may do everything. Make a token
     with `keras-reid gallery token add`, and it may listen elsewhere: put a proxy with TLS before it. Several processes
@@ -141,7 +141,15 @@ def main(arguments: list[str]) -> None:
             from keras_reid.gallery.service.server import serve
 
             port = listener.getsockname()[1]
-            gallery = OpenGallery(store, embed, calibration, embed.image_size, options.keep, key=options.key)
+            gallery = OpenGallery(
+                store,
+                embed,
+                calibration,
+                embed.image_size,
+                options.keep,
+                key=options.key,
+                pixels=getattr(embed, "pixels", None),
+            )
             service = Service(
                 gallery,
                 Access(store, with_tokens=bool(known)),

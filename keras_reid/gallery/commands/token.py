@@ -71,8 +71,11 @@ def main(arguments: list[str]) -> None:
                 file.write(token + "\n")
             print(f"{options.file}: the token {shown_text(options.name)} with the role {options.role}")
         else:
-            for row in store.database.run(tokens.all_rows):
+            rows = store.database.run(tokens.all_rows)
+            for row in rows:
                 print(_line(row, shown_text))
+            if not rows:
+                print("there are no tokens: the service listens on loopback only")
 
 
 @contextlib.contextmanager

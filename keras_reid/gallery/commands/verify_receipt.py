@@ -9,6 +9,7 @@ from typing import Annotated
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 
 
@@ -30,6 +31,7 @@ class VerifyReceipt:
 
 def main(arguments: list[str]) -> None:
     options = command_line.parse(VerifyReceipt, arguments, prog="keras-reid gallery verify-receipt")
+    from keras_reid.gallery.erasure_output import counts_in_words
     from keras_reid.gallery.receipts import key_files, public_key, read_receipt
 
     if not options.receipt.is_file():
@@ -38,9 +40,10 @@ def main(arguments: list[str]) -> None:
     counts, scan = receipt["counts"], receipt["scan"]
     print(f"genuine: {options.receipt}")
     print(f"store {receipt['store']}, {receipt['action']}, finished {receipt['finished']}")
-    print(", ".join(f"{count} {what.replace('_', ' ')}" for what, count in counts.items()))
+    print(counts_in_words(counts))
     for subject in receipt["subjects"]:
         print(f"subject {subject}")
     if scan is not None:
-        print(f"scanned {scan['files']} files, {scan['bytes']} bytes: {scan['traces']} traces")
+        files, traces = counted(scan["files"], "file"), counted(scan["traces"], "trace")
+        print(f"scanned {files}, {scan['bytes']} bytes: {traces}")
     print(receipt["limits"])

@@ -121,7 +121,8 @@ class Database:
         return self._patiently(connect)
 
     def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections. A private server is not started again by what still runs in other threads."""
+        self._revive = None
         self._pool.close()
 
     def _transaction(self, work):

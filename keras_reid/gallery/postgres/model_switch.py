@@ -22,6 +22,7 @@ from keras_reid.gallery.model_identity import ModelIdentity
 from keras_reid.gallery.postgres import audit, search, vectors
 from keras_reid.gallery.postgres.reading import read_vectors
 from keras_reid.gallery.postgres.store import active_model, recall_of
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
@@ -116,8 +117,8 @@ def reembed(
         _embed_missing(store, new, model, embed, thumbnails, batch_size, missing)
         if missing and not leave_out:
             raise UserError(
-                f"{store.name}: pictures of {len(missing)} sightings cannot be read any more, so they would not be "
-                "found. The old model stays. Add --leave-out to switch nevertheless"
+                f"{store.name}: pictures of {counted(len(missing), 'sighting')} cannot be read any more, so they would "
+                "not be found. The old model stays. Add --leave-out to switch nevertheless"
             )
         if store.database.run(lambda connection: recall_of(connection, old)) is not None:
             _build_index(store, new, model)
@@ -166,9 +167,9 @@ def _check_pictures(store, thumbnails):
     lacking, example = store.database.run(work)
     if lacking:
         raise UserError(
-            f"{store.name}: of {lacking} sightings, such as {example}, neither the source file nor a picture is left, "
-            "so they cannot be embedded again. Enrol with --keep images, allow thumbnails with --thumbnails, or add "
-            "--leave-out: then these are not found any more"
+            f"{store.name}: of {counted(lacking, 'sighting')}, such as {example}, neither the source file nor a "
+            "picture is left, so they cannot be embedded again. Enrol with --keep images, allow thumbnails with "
+            "--thumbnails, or add --leave-out: then these are not found any more"
         )
 
 

@@ -14,6 +14,14 @@ from keras_reid.utils.errors import UserError
 if TYPE_CHECKING:
     from keras_reid.gallery.postgres.store import PostgresStore
 
+_FACTS = """
+SELECT s.source, i.name, (SELECT name FROM identities WHERE id = %s),
+    (SELECT count(*) FROM sightings WHERE identity = i.id), encode(s.image, 'hex'),
+    (SELECT encode(image, 'hex') FROM sightings WHERE identity = %s AND image IS NOT NULL
+    ORDER BY quality DESC NULLS LAST, id DESC LIMIT 1)
+FROM sightings s JOIN identities i ON i.id = s.identity WHERE s.id = %s
+"""
+
 
 @dataclasses.dataclass(frozen=True)
 class NamedReference:
@@ -27,6 +35,9 @@ class NamedReference:
         other, other_name: whom it looks like, or whose picture is nearest.
         similarity: cosine similarity to them.
         impostors: how many other identities are near it; 0 where that does not matter.
+        sightings: how many its identity has.
+        image, other_image: hexadecimal SHA-256 of its picture, and of the other's best one (by quality, then the
+            newest); None where none is kept.
     """
 
     sighting: int
@@ -38,6 +49,9 @@ class NamedReference:
     other_name: str | None
     similarity: float
     impostors: int
+    sightings: int
+    image: str | None
+    other_image: str | None
 
     def __str__(self) -> str:
         what = f"{shown_text(self.source)} ({shown_identity(self.identity, self.name)})"
@@ -73,14 +87,11 @@ def check_references(store: PostgresStore) -> tuple[int, list[NamedReference]]:
         found = []
         for one in spoiling_references(embeddings, identities):
             number, own = int(sightings[one.row]), int(identities[one.row])
-            source, name, other = connection.execute(
-                "SELECT s.source, i.name, (SELECT name FROM identities WHERE id = %s) FROM sightings s "
-                "JOIN identities i ON i.id = s.identity WHERE s.id = %s",
-                [one.other, number],
-            ).fetchone()
+            source, name, other, *more = connection.execute(_FACTS, [one.other, one.other, number]).fetchone()
             found.append(
                 NamedReference(
-                    number, source, own, name, one.why, one.other, other, one.similarity, one.impostors
+                    *(number, source, own, name, one.why, one.other, other, one.similarity, one.impostors),
+                    *more,
                 )
             )
         return len(sightings), found

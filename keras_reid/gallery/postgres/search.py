@@ -78,9 +78,9 @@ def search(
             ") candidates ORDER BY product, sighting LIMIT %(top)s"
         )
     rows = connection.execute(
-        "SELECT n.sighting, n.identity, i.name, c.name, n.seen, s.source, greatest(1 + n.product, 0) "  # type: ignore[arg-type]
-        f"FROM ({nearest}) n JOIN sightings s ON s.id = n.sighting JOIN identities i ON i.id = n.identity "
-        "LEFT JOIN cameras c ON c.id = n.camera ORDER BY n.product, n.sighting",
+        "SELECT n.sighting, n.identity, i.name, c.name, n.seen, s.source, greatest(1 + n.product, 0), "  # type: ignore[arg-type]
+        f"s.quality, s.image FROM ({nearest}) n JOIN sightings s ON s.id = n.sighting "
+        "JOIN identities i ON i.id = n.identity LEFT JOIN cameras c ON c.id = n.camera ORDER BY n.product, n.sighting",
         values,
         prepare=False,  # a plan for these very filters
     ).fetchall()

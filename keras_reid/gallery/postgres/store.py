@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from keras_reid.gallery.model_identity import ModelIdentity
-from keras_reid.gallery.postgres import audit, rows, search, vectors
+from keras_reid.gallery.postgres import audit, rows, search, vectors, watches
 from keras_reid.gallery.postgres.connection import Database, client
 from keras_reid.gallery.postgres.erasure import finish_pending
 from keras_reid.gallery.postgres.migrate import migrate
@@ -92,17 +92,13 @@ class PostgresStore:
         known = self.database.run(active_model)
         return known[1] if known else None
 
-    def add(
-        self,
-        sightings: Sequence[NewSighting],
-        also: Callable[[Any, int, list[int]], object] | None = None,
-    ) -> list[int | None]:
+    def add(self, sightings: Sequence[NewSighting]) -> list[int | None]:
         """Enrols images, in transactions of 10 000: what came back is on disk.
+
+        The same transactions raise the events of the watch list (`watches.raise_events`).
 
         Args:
             sightings: `NewSighting`s.
-            also: is called in the same transaction with its connection, the number of the model, and the numbers of the
-                new sightings, if there are any.
 
         Returns:
             the number of each; None for one whose digest is enrolled already.
@@ -121,10 +117,10 @@ class PostgresStore:
         ids: list[int | None] = []
         for start in range(0, len(sightings), _BATCH):
             some = sightings[start : start + _BATCH]
-            ids += self._add(some, embeddings[start : start + _BATCH], also)
+            ids += self._add(some, embeddings[start : start + _BATCH])
         return ids
 
-    def _add(self, sightings, embeddings, also):
+    def _add(self, sightings, embeddings):
         added: list[int] = []
 
         def work(connection):
@@ -132,8 +128,7 @@ class PostgresStore:
             ids, identities = rows.add_rows(connection, model, sightings, embeddings)
             added[:] = [number for number in ids if number is not None]
             if added:
-                if also is not None:
-                    also(connection, model, list(added))
+                watches.raise_events(connection, model, added)
                 subjects = connection.execute(
                     "SELECT subject FROM identities WHERE id = ANY(%s) ORDER BY id", [list(identities)]
                 ).fetchall()
@@ -243,11 +238,10 @@ class PostgresStore:
 
     def recall(self) -> float | None:
         """The share of the true ten nearest that the approximate index finds, as measured; None without an index."""
-        return self.database.run(
-            lambda connection: (
-                recall_of(connection, known[0]) if (known := active_model(connection)) else None
-            )
+        row = self.database.run(
+            lambda connection: connection.execute("SELECT recall FROM models WHERE active").fetchone()
         )
+        return row[0] if row else None
 
     def build_index(self) -> float:
         """Builds the approximate index, or builds it anew, and measures its recall. Searches go on meanwhile.

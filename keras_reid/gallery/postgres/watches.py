@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from keras_reid.gallery.postgres import vectors
@@ -37,39 +38,48 @@ def all_rows(connection: Connection) -> list[tuple[Any, ...]]:
     ).fetchall()
 
 
-def raise_events(connection: Connection, model: int, sighting: int) -> int:
-    """Raises the events of a new sighting: one for each identity on the list that it is, or is near enough to.
+def raise_events(connection: Connection, model: int, sightings: Sequence[int]) -> int:
+    """Raises the events of new sightings: one for each identity on the list that one is, or is near enough to.
 
-    Time: a comparison with each sighting of those on the list.
+    Time: a comparison of each new sighting with each sighting of those on the list.
 
     Args:
         connection: within a transaction, which others wait for from here on: call it late.
         model: number of the model.
-        sighting: the new one.
+        sightings: the new ones.
 
     Returns:
         how many.
     """
+    if connection.execute("SELECT 1 FROM watches LIMIT 1").fetchone() is None:
+        return 0
     table = vectors.table(model)
     near = connection.execute(
-        f"SELECT w.identity, CASE WHEN w.identity = n.identity THEN 0 ELSE "  # type: ignore[arg-type]
+        f"SELECT w.identity, s.id, CASE WHEN w.identity = n.identity THEN 0 ELSE "  # type: ignore[arg-type]
         "greatest(min(1 + (n.embedding <#> v.embedding)), 0) END FROM sightings s "
         f"JOIN {table} n ON n.identity = s.identity AND n.sighting = s.id CROSS JOIN watches w "
-        f"JOIN {table} v ON v.identity = w.identity WHERE s.id = %s GROUP BY w.identity, n.identity, w.distance "
-        "HAVING w.identity = n.identity OR min(1 + (n.embedding <#> v.embedding)) <= w.distance ORDER BY 2, 1",
-        [sighting],
+        f"JOIN {table} v ON v.identity = w.identity WHERE s.id = ANY(%s) "
+        "GROUP BY s.id, w.identity, n.identity, w.distance "
+        "HAVING w.identity = n.identity OR min(1 + (n.embedding <#> v.embedding)) <= w.distance ORDER BY 2, 3, 1",
+        [list(sightings)],
     ).fetchall()
     if not near:
         return 0
     connection.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
     connection.execute("DELETE FROM events WHERE at < now() - %s", [_KEPT])
-    for identity, distance in near:
-        connection.execute(
-            "INSERT INTO events (id, identity, sighting, distance) VALUES (nextval('events_id'), %s, %s, %s)",
-            [identity, sighting, distance],
-        )
+    connection.cursor().executemany(
+        "INSERT INTO events (id, identity, sighting, distance) VALUES (nextval('events_id'), %s, %s, %s)",
+        near,
+    )
     connection.execute(f"NOTIFY {CHANNEL}")  # type: ignore[arg-type]
     return len(near)
+
+
+_EVENTS = """
+SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex')
+FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting
+LEFT JOIN cameras c ON c.id = s.camera WHERE (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s))
+"""
 
 
 def events(
@@ -84,11 +94,17 @@ def events(
         cameras: only of sightings of these; None: all.
     """
     return connection.execute(
-        "SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex') "
-        "FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting "
-        "LEFT JOIN cameras c ON c.id = s.camera WHERE e.id > %(after)s "
-        "AND (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s)) ORDER BY e.id LIMIT %(count)s",
+        f"{_EVENTS} AND e.id > %(after)s ORDER BY e.id LIMIT %(count)s",
         {"after": after, "count": count, "cameras": cameras},
+    ).fetchall()
+
+
+def latest_events(
+    connection: Connection, count: int, cameras: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    """The last events, newest first; otherwise as `events`."""
+    return connection.execute(
+        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s", {"count": count, "cameras": cameras}
     ).fetchall()
 
 

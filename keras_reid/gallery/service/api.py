@@ -10,12 +10,24 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from keras_reid.gallery.postgres.named_references import NamedReference
 from keras_reid.gallery.protocol import Filters
 from keras_reid.gallery.service import operations
-from keras_reid.gallery.service.callers import Role
+from keras_reid.gallery.service.callers import Role, known
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.forms import Body
-from keras_reid.gallery.service.records import plain
+from keras_reid.gallery.service.records import (
+    Change,
+    Enrolment,
+    Hit,
+    IdentitySummary,
+    IdentityView,
+    LabelledPair,
+    ServiceState,
+    Watch,
+    WatchEvent,
+    plain,
+)
 from keras_reid.gallery.service.running import Service
 from keras_reid.gallery.service.service_error import ServiceError
 
@@ -53,21 +65,24 @@ class Endpoint:
         method: of HTTP.
         path: with fields in braces.
         summary: what it does.
-        role: that it needs.
-        handler: gets the `Service`, the request, its body, and the fields of its address.
+        role: that it needs; None: it needs no token.
+        handler: gets the `Service`, the request, its body, and the fields of its address. None for what `application`
+            answers.
         query: fields of the address.
         body: fields of the body.
         image: whether the body may be, or hold, an image.
+        answer: what comes back, as `schemas.schema_of` takes it; a type of media for what is not JSON; None: nothing.
     """
 
     method: str
     path: str
     summary: str
-    role: Role
-    handler: Callable[[Service, Request, Body, Fields], Awaitable[Any]]
+    role: Role | None
+    handler: Callable[[Service, Request, Body, Fields], Awaitable[Any]] | None
     query: tuple[Parameter, ...] = ()
     body: tuple[Parameter, ...] = ()
     image: bool = False
+    answer: Any = None
 
 
 def routes() -> list[Route]:
@@ -90,8 +105,7 @@ def _answering(endpoint):
     async def answer(request):
         service: Service = request.app.state.service
         request.scope["endpoint_path"] = endpoint.path
-        if request.state.caller is None:
-            raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
+        known(request.state.caller)
         query = Fields.of_pairs(request.query_params.multi_items())
         body = Body() if endpoint.method == "GET" else await service.receive(request)
         if body.image is not None and not endpoint.image:
@@ -286,11 +300,18 @@ ENDPOINTS = (
         _FILTERS,
         (
             Parameter(
-                "vector", "an embedding of unit length", {"type": "array", "items": {"type": "number"}}
+                "vector",
+                "an embedding of unit length, of the store's model",
+                {"type": "array", "items": {"type": "number"}},
             ),
             Parameter("sighting", "number of a sighting", _WHOLE),
         ),
         image=True,
+        answer={
+            "hits": [Hit],
+            "verdicts": str | None,
+            "candidates": [{"identity": int, "name": str | None, "hits": [int]}],
+        },
     ),
     Endpoint(
         "POST",
@@ -308,6 +329,7 @@ ENDPOINTS = (
             Parameter("note", "any text", {"type": "string", "maxLength": 2000}),
         ),
         image=True,
+        answer=Enrolment,
     ),
     Endpoint(
         "GET",
@@ -320,8 +342,16 @@ ENDPOINTS = (
             Parameter("start", "how many to pass over", {"type": "integer", "minimum": 0}),
             _COUNT,
         ),
+        answer={"total": int, "identities": [IdentitySummary]},
     ),
-    Endpoint("GET", "/v1/identities/{identity}", "An identity with its sightings", "view", _identity),
+    Endpoint(
+        "GET",
+        "/v1/identities/{identity}",
+        "An identity with its sightings",
+        "view",
+        _identity,
+        answer=IdentityView,
+    ),
     Endpoint(
         "PATCH",
         "/v1/identities/{identity}",
@@ -330,6 +360,7 @@ ENDPOINTS = (
         _rename,
         (),
         (Parameter("name", "the new name, or null", {"type": ["string", "null"], "maxLength": 200}, True),),
+        answer=Change,
     ),
     Endpoint(
         "POST",
@@ -342,6 +373,7 @@ ENDPOINTS = (
             Parameter("into", "the identity that stays", _WHOLE, True),
             Parameter("others", "those that go", _WHOLES, True),
         ),
+        answer=Change,
     ),
     Endpoint(
         "POST",
@@ -354,6 +386,7 @@ ENDPOINTS = (
             Parameter("sightings", "some, not all, of one identity", _WHOLES, True),
             Parameter("name", "of the new identity", _TEXT),
         ),
+        answer=Change,
     ),
     Endpoint(
         "POST",
@@ -366,9 +399,19 @@ ENDPOINTS = (
             Parameter("identities", "their numbers", _WHOLES, True),
             Parameter("confirm", "must be true", {"const": True}, True),
         ),
+        answer={},
     ),
-    Endpoint("GET", "/v1/changes", "The last changes", "view", _changes, (_COUNT,)),
-    Endpoint("POST", "/v1/changes/{change}/undo", "Undo a rename, merge or split", "enrol", _undo),
+    Endpoint(
+        "GET", "/v1/changes", "The last changes", "view", _changes, (_COUNT,), answer={"changes": [Change]}
+    ),
+    Endpoint(
+        "POST",
+        "/v1/changes/{change}/undo",
+        "Undo a rename, merge or split",
+        "enrol",
+        _undo,
+        answer=Change,
+    ),
     Endpoint(
         "POST",
         "/v1/answers",
@@ -382,9 +425,17 @@ ENDPOINTS = (
             Parameter("other", "the sighting it was compared with", _WHOLE),
             Parameter("distance", "or the distance to a picture that is not enrolled", _DISTANCE),
         ),
+        answer=LabelledPair,
     ),
-    Endpoint("GET", "/v1/answers", "All answers, for the next calibration", "admin", _answers),
-    Endpoint("GET", "/v1/watches", "The watch list", "view", _watches),
+    Endpoint(
+        "GET",
+        "/v1/answers",
+        "All answers, for the next calibration",
+        "admin",
+        _answers,
+        answer={"answers": [LabelledPair]},
+    ),
+    Endpoint("GET", "/v1/watches", "The watch list", "view", _watches, answer={"watches": [Watch]}),
     Endpoint(
         "PUT",
         "/v1/watches/{identity}",
@@ -393,9 +444,49 @@ ENDPOINTS = (
         _watch,
         (),
         (Parameter("distance", "that raises an event; by default the calibration's threshold", _DISTANCE),),
+        answer=Watch,
     ),
     Endpoint("DELETE", "/v1/watches/{identity}", "Take an identity off the watch list", "enrol", _unwatch),
-    Endpoint("GET", "/v1/images/{hash}", "A picture that the store keeps, as JPEG", "view", _image),
-    Endpoint("GET", "/v1/check", "Name the pictures that spoil the gallery", "enrol", _check),
-    Endpoint("GET", "/v1/state", "The state of the store and the model", "view", _state),
+    Endpoint(
+        "GET", "/v1/images/{hash}", "A picture that the store keeps", "view", _image, answer="image/jpeg"
+    ),
+    Endpoint(
+        "GET",
+        "/v1/check",
+        "Name the pictures that spoil the gallery",
+        "enrol",
+        _check,
+        answer={"pictures": int, "found": [NamedReference]},
+    ),
+    Endpoint("GET", "/v1/state", "The state of the store and the model", "view", _state, answer=ServiceState),
+)
+
+# What `application` answers.
+OTHERS = (
+    Endpoint(
+        "GET",
+        "/v1/events",
+        "New sightings of those on the watch list: as JSON, or as a stream for Accept: text/event-stream",
+        "view",
+        None,
+        (
+            Parameter("after", "only events with a larger number", {"type": "integer", "minimum": 0}),
+            _COUNT,
+        ),
+        answer={"events": [WatchEvent]},
+    ),
+    Endpoint(
+        "POST",
+        "/v1/session",
+        "Begin the session of a page: gives a cookie, and what its forms send as `csrf`",
+        None,
+        None,
+        (),
+        (Parameter("token", "a token", {"type": "string"}, True),),
+        answer={"csrf": str},
+    ),
+    Endpoint("DELETE", "/v1/session", "End the session", None, None),
+    Endpoint("GET", "/metrics", "Metrics for Prometheus", "admin", None, answer="text/plain"),
+    Endpoint("GET", "/healthz", "Whether the process lives", None, None, answer={"status": str}),
+    Endpoint("GET", "/readyz", "Whether the store answers", None, None, answer={"ready": bool}),
 )

@@ -20,8 +20,10 @@ from starlette.routing import BaseRoute, Route
 from keras_reid.gallery.postgres.connection import StoreAway
 from keras_reid.gallery.service import api, openapi
 from keras_reid.gallery.service.access import COOKIE, SESSION, csrf_token
+from keras_reid.gallery.service.callers import OWNER, known
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.fields import Fields
+from keras_reid.gallery.service.reference import page as reference
 from keras_reid.gallery.service.running import Service
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.utils.errors import UserError
@@ -71,6 +73,7 @@ def application(
             Route("/readyz", _readiness),
             Route("/metrics", _metrics),
             Route("/openapi.json", _openapi),
+            *reference.routes(),
             Route("/v1/session", _sign_in, methods=["POST"]),
             Route("/v1/session", _sign_out, methods=["DELETE"]),
             Route("/v1/events", feed.answer),
@@ -151,10 +154,13 @@ class Gate:
         with self._counted("rate"):
             if not service.access.with_tokens or "authorization" not in headers:
                 service.rate.take(f"address {client}")
+        if not service.access.with_tokens:
+            state.caller = OWNER
+            return
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
         with self._counted("token"):
             state.caller = await service.blocking(lambda: service.access.caller(headers, cookie, client))
-        if state.caller is not None and service.access.with_tokens:
+        if state.caller is not None:
             state.by_cookie = "authorization" not in headers
             if state.by_cookie:
                 state.csrf = csrf_token(cookie)
@@ -235,19 +241,13 @@ async def _readiness(request):
 
 async def _metrics(request):
     service: Service = request.app.state.service
-    _known(request).require("admin")
+    known(request.state.caller).require("admin")
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _openapi(request):
-    _known(request)
+    known(request.state.caller)
     return JSONResponse(openapi.document())
-
-
-def _known(request):
-    if request.state.caller is None:
-        raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
-    return request.state.caller
 
 
 def _joined(headers):

@@ -54,4 +54,15 @@ role view. Ask for another token
         return self.cameras is None or camera in self.cameras
 
 
+def known(caller: Caller | None) -> Caller:
+    """The caller, if there is one.
+
+    Raises:
+        ServiceError: 401.
+    """
+    if caller is None:
+        raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
+    return caller
+
+
 OWNER = Caller("owner", "admin")  # whoever reaches a service without tokens, which listens on loopback only

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, StreamingResponse
 from keras_reid.gallery.postgres.watches import CHANNEL, last_event
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.access import COOKIE
+from keras_reid.gallery.service.callers import known
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.records import plain
 from keras_reid.gallery.service.service_error import ServiceError
@@ -64,7 +65,7 @@ class EventFeed:
         return self._stopped.is_set()
 
     @contextlib.contextmanager
-    def waker(self):
+    def waker(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever there may be news."""
         waker = asyncio.Event()
         self._wakers.add(waker)
@@ -76,9 +77,7 @@ class EventFeed:
     async def answer(self, request: Request) -> JSONResponse | StreamingResponse:
         """`GET /v1/events`: a stream for `Accept: text/event-stream`, else JSON of what is there."""
         request.scope["endpoint_path"] = "/v1/events"
-        service, caller = request.app.state.service, request.state.caller
-        if caller is None:
-            raise ServiceError(401, "this needs a token, in the header Authorization: Bearer TOKEN")
+        service, caller = request.app.state.service, known(request.state.caller)
         caller.require("view")
         query = Fields.of_pairs(request.query_params.multi_items())
         count = query.whole("count", 100)

@@ -13,6 +13,8 @@ class Limits:
     """largest image file"""
     max_megapixels: float = 25.0
     """largest image, judging by its header"""
+    max_decoding_megapixels: float = 100.0
+    """largest sum of the pixels of images that are decoded at once, at some 20 bytes a pixel; further ones wait"""
     max_concurrent_requests: int = 256
     """most requests at the same time; more are refused (503)"""
     max_pending_mebibytes: int = 256

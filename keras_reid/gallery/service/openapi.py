@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
 import keras_reid
-from keras_reid.gallery.service.api import ENDPOINTS, Endpoint
+from keras_reid.gallery.service.access import COOKIE
+from keras_reid.gallery.service.api import ENDPOINTS, OTHERS, Endpoint
+from keras_reid.gallery.service.schemas import schema_of
 
 _WORD = re.compile(r"\w+")
 _PATH_FIELD = re.compile(r"\{(\w+)\}")
@@ -18,17 +21,24 @@ _ERRORS = {
     "429": "too many requests",
     "503": "busy, or the database is away",
 }
+_BODY_ERRORS = {
+    "408": "the body arrives too slowly",
+    "409": "something that is there now stands in the way",
+    "413": "the body, or its image, is too large",
+    "415": "the body, or its image, is of another kind",
+}
 
 
+@functools.cache
 def document() -> dict[str, Any]:
-    """OpenAPI 3.1, as JSON values.
+    """OpenAPI 3.1, as JSON values. Do not change it.
 
     Example:
         >>> document()["openapi"]
         '3.1.0'
     """
     paths: dict[str, Any] = {}
-    for one in ENDPOINTS:
+    for one in (*ENDPOINTS, *OTHERS):
         paths.setdefault(one.path, {})[one.method.lower()] = _operation(one)
     return {
         "openapi": "3.1.0",
@@ -39,7 +49,10 @@ def document() -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+            },
             "schemas": {
                 "Error": {
                     "type": "object",
@@ -48,7 +61,7 @@ def document() -> dict[str, Any]:
                 }
             },
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"session": []}],
     }
 
 
@@ -62,28 +75,32 @@ def _operation(one: Endpoint) -> dict[str, Any]:
         for each in one.query
     ]
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    errors = _ERRORS | (_BODY_ERRORS if one.body or one.image else {})
     operation: dict[str, Any] = {
         "operationId": "_".join([one.method.lower(), *_WORD.findall(one.path)]),
         "summary": one.summary,
-        "description": f"Role: {one.role}.",
+        "description": f"Role: {one.role}." if one.role else "Needs no token.",
         "parameters": parameters,
         "responses": {
-            "200": {"description": "done", "content": _content(one)},
-            **{code: {"description": about, "content": error} for code, about in _ERRORS.items()},
+            **_done(one),
+            **{code: {"description": errors[code], "content": error} for code in sorted(errors)},
         },
     }
-    if one.method == "DELETE":
-        operation["responses"]["204"] = operation["responses"].pop("200")
-        del operation["responses"]["204"]["content"]
-    elif one.body or one.image:
+    if one.role is None:
+        operation["security"] = []
+    if one.method != "DELETE" and (one.body or one.image):
         operation["requestBody"] = {"content": _bodies(one)}
     return operation
 
 
-def _content(one):
-    if one.path.startswith("/v1/images/"):
-        return {"image/jpeg": {}}
-    return {"application/json": {"schema": {"type": "object"}}}
+def _done(one):
+    if one.answer is None:
+        return {"204": {"description": "done"}}
+    if isinstance(one.answer, str):
+        return {"200": {"description": "done", "content": {one.answer: {}}}}
+    return {
+        "200": {"description": "done", "content": {"application/json": {"schema": schema_of(one.answer)}}}
+    }
 
 
 def _bodies(one):
@@ -96,7 +113,13 @@ def _bodies(one):
         schema["required"] = required
     if not one.image:
         return {"application/json": {"schema": schema}}
-    form = {**schema, "properties": {**schema["properties"], "image": {"type": "string", "format": "binary"}}}
+    form = {
+        **schema,
+        "properties": {
+            **schema["properties"],
+            "image": {"type": "string", "format": "binary", "description": "a JPEG, PNG or BMP file"},
+        },
+    }
     bodies = {"multipart/form-data": {"schema": form}}
     if one.path == "/v1/search":
         bodies |= {"application/json": {"schema": schema}, "image/*": {}}

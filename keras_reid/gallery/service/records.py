@@ -18,12 +18,15 @@ class Hit:
         sighting: its number.
         identity: number of its identity.
         name: of the identity, or None.
-        camera, time, source, quality: as in `gallery.Sighting`; the time is UTC.
+        camera: its name, or None.
+        time: when it was seen, UTC, or None.
+        source: name of the file.
+        quality: 0 … 1, or None.
         distance: 1 − cosine similarity to the query, 0 … 2.
         probability: that it shows the same one, 0 … 1; None without a calibration.
         verdict: `"same"`, `"different"`, `"unsure"`; None without a calibration.
         reason: what limits the verdict, in words, or None.
-        image: hexadecimal SHA-256 of the picture that is kept, for `operations.image`; or None.
+        image: hexadecimal SHA-256 of the picture that is kept, by which it can be had; or None.
     """
 
     sighting: int
@@ -89,7 +92,11 @@ class SeenSighting:
 
     Args:
         id: its number.
-        camera, time, source, quality, note: as in `gallery.Sighting`; the time is UTC.
+        camera: its name, or None.
+        time: when it was seen, UTC, or None.
+        source: name of the file.
+        quality: 0 … 1, or None.
+        note: any text, or None.
         image: hexadecimal SHA-256 of the picture that is kept, or None.
         enrolled: when.
     """
@@ -131,7 +138,7 @@ class IdentityView:
         subject: the random id that audits and receipts use.
         name: or None.
         sightings: those that the caller may see, oldest time first; those without a time come last.
-        watched: its `Watch`, or None.
+        watched: its entry on the watch list, or None.
     """
 
     id: int
@@ -165,7 +172,7 @@ class Enrolment:
     """What `enrol` did.
 
     Args:
-        sighting: its number; the earlier one of a file that was enrolled already.
+        sighting: its number; that of the earlier one for a file that was enrolled already.
         identity: number of its identity.
         name: of the identity, or None.
         new: False if the file was enrolled already; then nothing changed.
@@ -191,7 +198,7 @@ class Change:
         names: theirs at that time; of a rename the old and the new one.
         sightings: how many were moved.
         undone: when, or None.
-        can_be_undone: whether the caller may try `undo`; what was done since may still stand in its way.
+        can_be_undone: whether the caller may try to undo it; what was done since may still stand in its way.
     """
 
     id: int
@@ -261,7 +268,7 @@ class WatchEvent:
         identity: number of the one who is watched.
         name: of them, or None.
         sighting: the new one.
-        camera, time: of the new one.
+        camera, time: of the new one, or None.
         distance: to the nearest sighting of the watched identity; 0 if it was enrolled as that identity.
         image: picture of the new sighting, or None.
     """
@@ -307,13 +314,13 @@ class ServiceState:
 
 def plain(record: Any) -> dict[str, Any]:
     """A record as JSON values: times in ISO 8601; without embeddings."""
-    values = dataclasses.asdict(record)
-    return {name: _plain(value) for name, value in values.items() if not isinstance(value, np.ndarray)}
+    values = ((field.name, getattr(record, field.name)) for field in dataclasses.fields(record))
+    return {name: _plain(value) for name, value in values if not isinstance(value, np.ndarray)}
 
 
 def _plain(value):
     if isinstance(value, datetime.datetime):
         return value.astimezone(datetime.UTC).isoformat()
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    return plain(value) if dataclasses.is_dataclass(value) else value

@@ -21,6 +21,7 @@ from keras_reid.gallery.service.hosts import Hosts
 from keras_reid.gallery.service.limits import Limits
 from keras_reid.gallery.service.metrics import Metrics
 from keras_reid.gallery.service.operations import OpenGallery
+from keras_reid.gallery.service.pixels import PixelRoom
 from keras_reid.gallery.service.rates import Rate
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.serving.server.http_bodies import read_body
@@ -60,10 +61,10 @@ class Service:
             embed=timed,
             max_bytes=int(limits.max_image_mebibytes * 2**20),
             max_megapixels=limits.max_megapixels,
+            room=PixelRoom(1e6 * limits.max_decoding_megapixels),
         )
         self.rate = Rate(limits.requests_per_minute, limits.burst, "requests")
         self._uploads = Uploads(max(limits.max_pending_mebibytes << 20, self.gallery.max_bytes + _FORM))
-        # So many images are decoded at once: the sum of their pixels is limited too.
         cores = os.cpu_count() or 1
         self._workers = ThreadPoolExecutor(max(4, 2 * cores), thread_name_prefix="gallery")
         self._slow = ThreadPoolExecutor(_SLOW, thread_name_prefix="gallery-slow")

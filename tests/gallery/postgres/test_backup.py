@@ -4,6 +4,7 @@ import os
 import psycopg
 import pytest
 
+from keras_reid.gallery.postgres.audit import entries, verified
 from keras_reid.gallery.postgres.backup import backup, restore
 from keras_reid.gallery.postgres.erasure import forget
 from keras_reid.gallery.postgres.store import PostgresStore
@@ -68,3 +69,25 @@ def test_a_server_has_its_own_backups(server_url, tmp_path):
         pytest.raises(UserError, match="by the means of that server"),
     ):
         backup(store, tmp_path / "backup")
+
+
+@pytest.mark.medium
+def test_a_dump_of_a_server_is_a_store_again(server, server_url):
+    """As docs/gallery.md says: the schema and the extension by pg_dump, into an empty database."""
+    rows = random_embeddings(3)
+    with PostgresStore(server_url, MODEL) as store:
+        store.add([NewSighting(row, name) for row, name in zip(rows, "aab", strict=True)])
+    what = ("--schema=gallery", "--extension=vector")
+    server.run("pg_dump", "--format=custom", *what, "--file=monday.dump", server_url)
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE restored")
+    try:
+        server.run("pg_restore", f"--dbname={server.url('restored')}", "--exit-on-error", "monday.dump")
+        with PostgresStore(server.url("restored"), MODEL) as store:
+            assert store.search(rows[2:], top=1)[0][0].name == "b"
+            store.add([NewSighting(random_embeddings(4)[3], "c")])
+            with store.database.apart() as connection, connection.transaction():
+                assert [row.action for row in verified(entries(connection))] == ["enrol", "enrol"]
+    finally:
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            connection.execute("DROP DATABASE restored WITH (FORCE)")

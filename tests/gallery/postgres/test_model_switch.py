@@ -112,7 +112,7 @@ def test_sightings_without_a_picture_are_named_before_any_work(server_url, tmp_p
             UserError, match=r"of 13 sightings, such as /nowhere/0\.jpg, neither the source file"
         ):
             reembed(store, NEW, None)
-        with pytest.raises(UserError, match=r"of 1 sightings, such as /nowhere/gone\.jpg"):
+        with pytest.raises(UserError, match=r"of 1 sighting, such as /nowhere/gone\.jpg"):
             reembed(store, NEW, None, thumbnails=True)
         done = reembed(store, NEW, embed, thumbnails=True, leave_out=True)
     assert (done.sightings, done.left_out) == (13, 1)

@@ -79,7 +79,7 @@ BROWSER = {"Origin": f"http://127.0.0.1:{PORT}", "Sec-Fetch-Site": "same-origin"
 
 
 @contextlib.contextmanager
-def client_of(opened, with_tokens=False, origins=(), proxies=(), peer="127.0.0.1", **limits):
+def client_of(opened, with_tokens=False, origins=(), proxies=(), peer="127.0.0.1", pages=(), **limits):
     """A client of the application, without a socket."""
     service = Service(
         opened,
@@ -88,7 +88,7 @@ def client_of(opened, with_tokens=False, origins=(), proxies=(), peer="127.0.0.1
         Addresses.of(proxies),
         Limits(**limits),
     )
-    app = application(service, EventFeed(opened.store))
+    app = application(service, EventFeed(opened.store), pages)
     base = f"http://127.0.0.1:{PORT}"
     with TestClient(app, base, client=(peer, 50000), raise_server_exceptions=False) as client:
         yield client

@@ -6,11 +6,14 @@ import json
 import re
 import threading
 
+import jsonschema
 import pytest
 
-from keras_reid.gallery.service import operations
-from keras_reid.gallery.service.api import ENDPOINTS
+from keras_reid.gallery.postgres.store import PostgresStore
+from keras_reid.gallery.service import openapi, operations
+from keras_reid.gallery.service.api import ENDPOINTS, OTHERS
 from keras_reid.gallery.service.callers import OWNER
+from tests.gallery.conftest import MODEL
 from tests.gallery.service.conftest import COLOURS, NOON, client_of, embed, square, token_of
 
 pytestmark = pytest.mark.medium
@@ -18,9 +21,36 @@ RED = COLOURS["Anna Katharina"]
 JPEG = {"Content-Type": "image/jpeg"}
 
 
+def as_described(answer):
+    """Checks an answer against its description."""
+    answer.read()
+    for path, methods in openapi.document()["paths"].items():
+        if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", path), answer.request.url.path):
+            possible = methods[answer.request.method.lower()]["responses"]
+            assert str(answer.status_code) in possible, (path, answer.status_code)
+            content = possible[str(answer.status_code)].get("content", {})
+            kind = answer.headers.get("content-type", "").partition(";")[0]
+            assert kind in content or not content, (path, kind)
+            if "schema" in content.get(kind, {}) and answer.status_code == 200:
+                jsonschema.validate(answer.json(), closed(content[kind]["schema"]))
+            return
+    raise AssertionError(f"{answer.request.url.path} is not described")
+
+
+def closed(schema):
+    """The same schema, where fields that it does not name are wrong."""
+    if isinstance(schema, list):
+        return [closed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {name: closed(one) for name, one in schema.items()}
+    return {**schema, "additionalProperties": False} if schema.get("properties") else schema
+
+
 def test_a_day_of_the_api(opened):
     """Each endpoint once, as its description says."""
     with client_of(opened) as client:
+        client.event_hooks["response"].append(as_described)
         found = client.post("/v1/search?top=5", content=square(RED, 99), headers=JPEG).json()
         assert len(found["hits"]) == 5
         assert found["candidates"][0]["name"] == "Anna Katharina"
@@ -93,6 +123,7 @@ def test_a_day_of_the_api(opened):
         assert receipt["scan"]["traces"] == 0
         assert client.get("/healthz").json() == {"status": "ok"}
         assert client.get("/readyz").json() == {"ready": True}
+        assert "gallery_requests_total" in client.get("/metrics").text
 
 
 def test_mistakes_are_told(opened):
@@ -164,7 +195,7 @@ def test_openapi_describes_every_endpoint(opened):
     with client_of(opened) as client:
         described = client.get("/openapi.json").json()
     assert described["openapi"] == "3.1.0"
-    for one in ENDPOINTS:
+    for one in (*ENDPOINTS, *OTHERS):
         operation = described["paths"][one.path][one.method.lower()]
         assert operation["summary"] == one.summary
         names = {each["name"] for each in operation["parameters"]}
@@ -198,6 +229,27 @@ def test_metrics_hold_no_names(opened):
     assert "gallery_embedding_seconds_count 1.0" in text
     for name in ("Anna", anna.subject, "door", "127.0.0.1"):
         assert name not in text
+
+
+def test_the_database_is_away_for_a_while(server, server_url):
+    """The process lives, is not ready, refuses with 503, and goes on by itself."""
+    with PostgresStore(server_url, MODEL, patience=0.2) as store:
+        gallery = operations.OpenGallery(store, embed, None, (24, 24))
+        operations.enrol(gallery, OWNER, square(RED), "Anna")
+        with client_of(gallery) as client:
+            server.stop("immediate")
+            try:
+                assert client.get("/healthz").status_code == 200
+                assert client.get("/readyz").json() == {"ready": False}
+                refused = client.post("/v1/search", content=square(RED), headers=JPEG)
+                assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+                assert "127.0.0.1" not in refused.text
+            finally:
+                server.start()
+            answers = (client.get("/readyz").status_code for _ in range(50))
+            assert 200 in answers
+            found = client.post("/v1/search", content=square(RED), headers=JPEG).json()
+            assert found["hits"][0]["name"] == "Anna"
 
 
 def test_rates_are_limited(opened):

@@ -1,14 +1,22 @@
 """What the service does, without HTTP: on a private store, with the mean colour of an image as its embedding."""
 
+import concurrent.futures
+import dataclasses
 import datetime
+import io
 import json
+import time
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from keras_reid.gallery import Filters
+from keras_reid.gallery import Filters, NewSighting
 from keras_reid.gallery.receipts import check_receipt, public_key
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.callers import OWNER
+from keras_reid.gallery.service.pixels import PixelRoom
 from keras_reid.gallery.service.records import plain
 from keras_reid.gallery.service.service_error import ServiceError
 from tests.gallery.service.conftest import COLOURS, NOON, embed, limited, square
@@ -66,6 +74,82 @@ def test_strangers_images(opened):
     scans = b"\xff\xd8\xff" + b"\xff\xda\x00\x02" * 40
     refused(413, "scans", search, opened, OWNER, scans)
     refused(413, "at most 20971520 bytes", search, opened, OWNER, bytes(21 << 20))
+
+
+def test_an_image_is_decoded_once_and_told_to_be_unlike_those_of_the_calibration(opened):
+    asked = []
+
+    class Calibration:
+        metric, domain, threshold = "cosine", "known", 0.1
+
+        def outside(self, rows):
+            return [rows.shape == (1, 192)]
+
+        def verdict(self, distance, one, two, outside):
+            asked.append(outside)
+            return SimpleNamespace(probability=0.5, verdict="unsure", reason="the query looks otherwise")
+
+    def pixels(content):
+        asked.append("decoded")
+        with Image.open(io.BytesIO(content)) as image:
+            return np.asarray(image.convert("RGB"))[None]
+
+    def of_pixels(images):
+        asked.append("embedded")
+        return embed([square(RED)]) if isinstance(images, np.ndarray) else embed(images)
+
+    gallery = dataclasses.replace(opened, calibration=Calibration(), pixels=pixels, embed=of_pixels)
+    found = operations.search_image(gallery, OWNER, square(RED), top=2)
+    assert asked == ["decoded", "embedded", ("the query",), ("the query",)]
+    assert found.hits[0].reason == "the query looks otherwise"
+    asked.clear()
+    by_server = dataclasses.replace(gallery, pixels=None)
+    assert operations.search_image(by_server, OWNER, square(RED), top=1).hits[0].verdict == "unsure"
+    assert asked == ["embedded", ("the query",)]
+
+
+def test_what_is_kept_of_a_strangers_image_has_no_metadata(opened):
+    """EXIF's orientation is applied; the rest of it, as the place and what hides behind the image, goes."""
+    stream, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    exif[0x010E] = "taken at home"
+    exif.get_ifd(0x8825)[1] = "N"
+    Image.new("RGB", (40, 20), RED).save(stream, "JPEG", exif=exif)
+    done = operations.enrol(opened, OWNER, stream.getvalue() + b"hidden", "Somebody")
+    (seen,) = operations.identity(opened, OWNER, done.identity).sightings
+    kept = operations.image(opened, OWNER, seen.image)
+    assert b"home" not in kept
+    assert b"hidden" not in kept
+    with Image.open(io.BytesIO(kept)) as image:
+        assert not image.getexif()
+        assert image.size == (20, 40)
+
+
+def test_rows_are_limited(opened):
+    many = range(1, 1002)
+    refused(400, "1 to 1000 numbers. Received: 1001", operations.merge, opened, OWNER, 5000, many)
+    refused(400, "1 to 1000 numbers. Received: 1001", operations.split, opened, OWNER, many)
+    refused(400, "1 to 1000 numbers. Received: 1001", operations.forget, opened, OWNER, many)
+    for call in (operations.identities, operations.changes, operations.events):
+        refused(400, "1 to 200. Received: 201", call, opened, OWNER, count=201)
+    refused(400, "1 to 200. Received: 201", operations.search_sighting, opened, OWNER, 1, top=201)
+
+
+def test_the_sum_of_pixels_is_limited(opened):
+    """Images beyond it wait: while one is decoded that takes all the room, no other is."""
+    inside, most = [], []
+
+    def embedding(contents):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.02)
+        inside.pop()
+        return embed(contents)
+
+    narrow = dataclasses.replace(opened, embed=embedding, room=PixelRoom(24 * 24))
+    with concurrent.futures.ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda seed: operations.search_image(narrow, OWNER, square(RED, seed)), range(8)))
+    assert most == [1] * 8
 
 
 def test_rename_merge_split_and_undo(opened):
@@ -157,10 +241,28 @@ def test_watch_list(opened):
     assert near.id < named.id
     assert operations.events(opened, OWNER, after=near.id) == [named]
     assert operations.events(opened, limited("view", "door")) == [named]
+    assert operations.latest_events(opened, OWNER) == [named, near]
+    assert operations.latest_events(opened, OWNER, 1) == [named]
+    assert operations.latest_events(opened, limited("view", "yard")) == [near]
     operations.unwatch(opened, OWNER, anna.id)
     refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
     operations.enrol(opened, OWNER, square(RED, 73))
     assert len(operations.events(opened, OWNER)) == 2
+
+
+def test_whatever_enrols_raises_events(opened):
+    """Also `gallery enrol`, `import` and Python, many at once: all of them go through the store."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    other = operations.identity(opened, OWNER, "王小明")
+    operations.watch(opened, OWNER, anna.id, 0.1)
+    operations.watch(opened, OWNER, other.id)
+    rows = embed([square(RED, 600), square((0, 0, 0), 601), square(RED, 602), square((0, 0, 0), 603)])
+    names = (None, None, "Nobody", "王小明")
+    first, _, second, third = opened.store.add(
+        [NewSighting(row, name, camera="door") for row, name in zip(rows, names, strict=True)]
+    )
+    found = [(one.identity, one.sighting) for one in operations.events(opened, OWNER)]
+    assert found == [(anna.id, first), (anna.id, second), (other.id, third)]
 
 
 def test_enrol(opened):
@@ -209,6 +311,8 @@ def test_limited_to_cameras(opened):
     door, yard, none = limited("erase", "door"), limited("erase", "yard"), limited("erase", "roof")
     anna = operations.identity(opened, OWNER, "Anna Katharina")
     assert {one.camera for one in operations.search_image(opened, door, square(RED)).hits} == {"door"}
+    assert operations.cameras(opened, door) == ("door",)
+    assert operations.cameras(opened, OWNER) == ("door", "yard")
     elsewhere = Filters(cameras=("yard",))
     assert operations.search_image(opened, door, square(RED), elsewhere).hits == ()
     assert operations.search_image(opened, none, square(RED)).hits == ()

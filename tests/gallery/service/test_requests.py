@@ -1,5 +1,8 @@
 """What is known of a request before the gallery is asked: names, addresses, rates, bodies, fields."""
 
+import concurrent.futures
+import time
+
 import pytest
 
 from keras_reid.gallery.service.addresses import Addresses, is_loopback
@@ -7,6 +10,7 @@ from keras_reid.gallery.service.callers import ROLES, Caller
 from keras_reid.gallery.service.fields import Fields
 from keras_reid.gallery.service.forms import read_form
 from keras_reid.gallery.service.hosts import Hosts
+from keras_reid.gallery.service.pixels import PixelRoom
 from keras_reid.gallery.service.rates import Rate
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.gallery.service.webhooks import Target, check_secret, signature
@@ -80,6 +84,23 @@ def test_rates():
     for number in range(10_010):
         rate.take(f"c{number}")
     rate.take("a")  # forgotten: memory is bounded
+
+
+def test_room_for_pixels():
+    room, inside, most = PixelRoom(10), [], []
+
+    def decode(pixels):
+        with room.taken(pixels):
+            inside.append(pixels)
+            most.append(sum(min(one, 10) for one in inside))
+            time.sleep(0.002)
+            inside.remove(pixels)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        list(threads.map(decode, [3, 4, 10, 99, 1] * 8))
+    assert max(most) <= 10
+    assert len(most) == 40
+    assert room.left == 10
 
 
 def form(*parts, end=True):

@@ -6,17 +6,21 @@ import hmac
 import logging
 import re
 import zipfile
+import zoneinfo
 
 import pytest
 
+from keras_reid import gallery as galleries
 from keras_reid.gallery.commands import serve, token
 from keras_reid.gallery.postgres import tokens
 from keras_reid.gallery.service import access, operations
 from keras_reid.gallery.service.access import COOKIE
 from keras_reid.gallery.service.api import ENDPOINTS
 from keras_reid.gallery.service.callers import OWNER, ROLES
+from keras_reid.gallery.service.page.routes import routes
 from keras_reid.utils.errors import UserError
-from tests.gallery.service.conftest import BROWSER, COLOURS, PORT, client_of, square, token_of
+from tests.gallery.conftest import MODEL
+from tests.gallery.service.conftest import BROWSER, COLOURS, PORT, client_of, embed, square, token_of
 
 pytestmark = pytest.mark.medium
 RED = COLOURS["Anna Katharina"]
@@ -197,6 +201,8 @@ def test_tokens_appear_in_no_message_or_log(opened, caplog, capsys, tmp_path):
     caplog.set_level(logging.DEBUG)
     file = tmp_path / "token"
     store = str(opened.store.folder)
+    token.main(["list", "--store", store])
+    assert capsys.readouterr().out == "there are no tokens: the service listens on loopback only\n"
     token.main(["add", "door", "--role", "view", "--file", str(file), "--store", store, "--expires", "1h"])
     assert file.stat().st_mode & 0o777 == 0o600
     secret = file.read_text().strip()
@@ -218,6 +224,39 @@ def test_tokens_appear_in_no_message_or_log(opened, caplog, capsys, tmp_path):
     for where in (said, logged, captured.out, captured.err, str(caught.value)):
         assert secret not in where
         assert secret.split("_", 2)[2] not in where
+
+
+def test_the_databases_password_appears_in_no_message_or_log(
+    server_url, saved_model, monkeypatch, caplog, capsys
+):
+    """Nor in an answer; it may come from the environment."""
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("PGPASSWORD", "secret")
+    with galleries.open(server_url.replace(":secret@", "@"), MODEL) as store:
+        gallery = operations.OpenGallery(store, embed, None, (24, 24))
+        with client_of(gallery, with_tokens=True) as client:
+            said = client.get("/v1/state", headers=token_of(gallery, "view")).text
+            assert "postgresql://admin@127.0.0.1" in said
+    arguments = ["--model", saved_model, "--host", "0.0.0.0", "--port", "0", "--store"]
+    with pytest.raises(UserError, match=r"the database refuses: .*authentication failed") as caught:
+        serve.main([*arguments, server_url.replace(":secret@", ":guessed-password@")])
+    captured = capsys.readouterr()
+    logged = "".join(one.getMessage() for one in caplog.records)
+    for where in (said, str(caught.value), captured.out, captured.err, logged):
+        assert "secret" not in where
+        assert "guessed-password" not in where
+
+
+def test_the_secret_of_webhooks_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
+    file = tmp_path / "secret"
+    file.write_text("f" * 40 + "\n")
+    monkeypatch.setenv("KERAS_REID_WEBHOOK_SECRET", "e" * 40)
+    assert serve.Serve(model="m", webhook_secret=file).secret() == "f" * 40
+    assert serve.Serve(model="m").secret() == "e" * 40
+    file.write_text("short and telling")
+    with pytest.raises(UserError, match="at least 32 characters") as caught:
+        serve.Serve(model="m", webhook_secret=file).secret()
+    assert "telling" not in str(caught.value)
 
 
 def test_the_session_is_a_cookie_for_this_site_alone(opened):
@@ -306,13 +345,18 @@ def test_forwarded_headers_count_only_from_trusted_proxies(opened):
 
 def test_pictures_are_served_to_a_role_and_kept_by_no_one(opened):
     key = operations.identity(opened, OWNER, "Anna Katharina").sightings[0].image
-    with client_of(opened, with_tokens=True) as client:
-        assert client.get(f"/v1/images/{key}").status_code == 401
-        answer = client.get(f"/v1/images/{key}", headers=token_of(opened, "view"))
-    assert answer.status_code == 200
-    assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    viewer, elsewhere = token_of(opened, "view"), token_of(opened, "admin", ["roof"])
+    with client_of(opened, with_tokens=True, pages=routes(zoneinfo.ZoneInfo("UTC"))) as client:
+        for path, stranger in ((f"/v1/images/{key}", 401), (f"/pictures/{key}", 303)):
+            assert client.get(path, follow_redirects=False).status_code == stranger
+            assert client.get(path, headers=elsewhere).status_code == 404
+            answer = client.get(path, headers=viewer)
+            assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+            assert answer.headers["x-content-type-options"] == "nosniff"
+            assert answer.headers["cache-control"] == "no-store"
+            policy = answer.headers["content-security-policy"]
+            assert policy.startswith("default-src 'none'")
+            assert "unsafe-inline" not in policy
 
 
 def test_every_answer_has_the_headers_of_security(opened):

@@ -5,24 +5,31 @@ import contextlib
 import http.client
 import json
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from keras_reid import gallery
+from keras_reid.embedding import Embedder
+from keras_reid.export.savedmodel import export_savedmodel
 from keras_reid.gallery.commands import serve, token
+from keras_reid.gallery.service.served_model import ServedModel
+from keras_reid.models import load_model
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
 from tests.export.conftest import small_model
 from tests.gallery.service.conftest import COLOURS, square
+from tests.serving.running import RunningServer
 
 medium = pytest.mark.medium
 RED = COLOURS["Anna Katharina"]
-JPEG = {"Content-Type": "image/png"}
+PNG = {"Content-Type": "image/png"}
 
 
 @pytest.fixture
@@ -75,20 +82,11 @@ def test_mistakes_are_told_before_anything_is_loaded(tmp_path, monkeypatch, main
 
 @contextlib.contextmanager
 def served(folder, model, *options, log=None):
-    """The port of a service."""
-    command = [
-        sys.executable,
-        "-m",
-        "keras_reid",
-        "gallery",
-        "serve",
-        "--model",
-        str(model),
-        "--store",
-        str(folder),
-    ]
+    """The port of a service; `model` is a file, or the address of a model server."""
+    option = "--embed" if str(model).startswith("http") else "--model"
+    command = [sys.executable, "-m", "keras_reid", "gallery", "serve", option, model, "--store", folder]
     process = subprocess.Popen(
-        [*command, "--port", "0", *options],
+        [*map(str, command), "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=log or subprocess.DEVNULL,
         text=True,
@@ -129,6 +127,15 @@ def enrolled(port, content, name):
     return answer
 
 
+def next_event(answer):
+    """The next event of a stream."""
+    lines = []
+    while not (lines and lines[-1].startswith("data: ")):
+        lines.append(answer.readline().decode().strip())
+    assert "event: seen" in lines
+    return json.loads(lines[-1].removeprefix("data: "))
+
+
 @medium
 def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
     with (
@@ -137,7 +144,7 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
         served(private_folder, saved_model, log=log) as two,
     ):
         anna = enrolled(one, square(RED, 1, side=64), "Anna Katharina Schmidt")
-        status, found = ask(two, "POST", "/v1/search", square(RED, 1, side=64), JPEG)
+        status, found = ask(two, "POST", "/v1/search", square(RED, 1, side=64), PNG)
         assert (status, found["hits"][0]["name"]) == (200, "Anna Katharina Schmidt")
         assert found["hits"][0]["distance"] < 1e-3
         assert ask(one, "PUT", f"/v1/watches/{anna['identity']}", {})[0] == 200
@@ -149,25 +156,65 @@ def test_two_processes_on_one_store(private_folder, saved_model, tmp_path):
         assert answer.readline() == b": connected\n"
         begin = time.monotonic()
         new = enrolled(one, square(RED, 2, side=64), "Anna Katharina Schmidt")
-        lines = []
-        while not (lines and lines[-1].startswith("data: ")):
-            lines.append(answer.readline().decode().strip())
+        assert next_event(answer)["sighting"] == new["sighting"]
         assert time.monotonic() - begin < 25
-        assert json.loads(lines[-1].removeprefix("data: "))["sighting"] == new["sighting"]
-        assert "event: seen" in lines
-        stream.close()
+        # Neither does who enrols matter, as `gallery enrol` or this program: the store tells.
+        row = np.eye(1, 8, dtype=np.float32)[0]
+        with gallery.open(
+            private_folder, gallery.ModelIdentity("model", fingerprint(saved_model), 8)
+        ) as store:
+            (number,) = store.add([gallery.NewSighting(row, anna["identity"])])
+        assert next_event(answer)["sighting"] == number
 
         slow = socket.create_connection(("127.0.0.1", two))
         slow.sendall(
             b"POST /v1/search HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: 99999\r\n\r\nx" % two
         )
-        assert ask(two, "GET", "/v1/state")[1]["sightings"] == 2  # others are answered meanwhile
+        assert ask(two, "GET", "/v1/state")[1]["sightings"] == 3  # others are answered meanwhile
         slow.close()
         with gallery.open(private_folder, create=False) as store:
             assert store.model().fingerprint == fingerprint(saved_model)
+    answer.read()  # the stream has ended with the process, and was not cut off
+    stream.close()
     said = (tmp_path / "log").read_text()
     assert "Traceback" not in said
     assert "Schmidt" not in said
+
+
+@medium
+def test_embeddings_by_a_model_server(private_folder, saved_model, tmp_path):
+    """`keras-reid serve` embeds for a store that a model file has filled; its version stays the same."""
+    for seed in (0, 1):
+        model = small_model(seed=seed)
+        digest = fingerprint(saved_model) if seed == 0 else "f" * 32
+        export_savedmodel(model, tmp_path / "exports" / str(seed + 1), fingerprint=digest)
+    models = tmp_path / "models"
+    shutil.copytree(tmp_path / "exports" / "1", models / "1")
+    picture = square(RED, 1, side=64)
+    embedder = Embedder(load_model(saved_model), fingerprint=fingerprint(saved_model))
+    with gallery.open(private_folder, embedder) as store:
+        store.add([gallery.NewSighting(embedder([picture])[0], "Anna")])
+    server = RunningServer(tmp_path, models, "--poll-seconds", "0.2")
+    try:
+        with served(private_folder, f"{server.rest}/v1/models/reid") as port:
+            for _ in range(2):
+                status, found = ask(port, "POST", "/v1/search", picture, PNG)
+                assert (status, found["hits"][0]["name"]) == (200, "Anna"), found
+                assert found["hits"][0]["distance"] < 1e-4
+                if not (models / "2").exists():  # a new model, which is not used before a new start
+                    shutil.copytree(tmp_path / "exports" / "2", tmp_path / "coming")
+                    (tmp_path / "coming").rename(models / "2")
+                    server.wait_for("AVAILABLE", 2)
+            assert ask(port, "POST", "/v1/search", b"\x89PNG\r\n\x1a\nbroken", PNG)[0] == 400
+        with (
+            ServedModel(f"{server.rest}/v1/models/reid") as newest,
+            pytest.raises(
+                UserError, match=r"its embeddings are of the model .*, and this is reid 2 \(ffffffff\)"
+            ),
+        ):
+            gallery.open(private_folder, newest.identity)
+    finally:
+        server.close()
 
 
 @medium
@@ -193,7 +240,7 @@ def test_200_searches_at_once_beside_enrolment(private_folder, saved_model):
     def search(number):
         begin = time.monotonic()
         try:
-            status, found = ask(ports[number % 2], "POST", "/v1/search?top=5", pictures[number % 20], JPEG)
+            status, found = ask(ports[number % 2], "POST", "/v1/search?top=5", pictures[number % 20], PNG)
             if status != 200 or found["hits"][0]["distance"] > 1e-3:
                 failures.append((status, found))
         except OSError as error:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from keras_reid.gallery.service import operations, webhooks
-from keras_reid.gallery.service.api import ENDPOINTS
+from keras_reid.gallery.service.api import ENDPOINTS, OTHERS
 from keras_reid.gallery.service.callers import OWNER
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.metrics import Metrics
@@ -103,7 +103,8 @@ def test_private_addresses_only_if_named(monkeypatch, address):
 
 
 def test_targets_cannot_be_set_over_http():
-    for one in ENDPOINTS:
+    for one in (*ENDPOINTS, *OTHERS):
+        assert "hook" not in one.path
         names = {each.name for each in (*one.query, *one.body)}
         assert not names & {"webhook", "url", "target", "address", "callback"}
 

@@ -16,6 +16,7 @@ from keras_reid.gallery.service.operations.editing import (
 )
 from keras_reid.gallery.service.operations.looking import (
     answers,
+    cameras,
     changes,
     check,
     identities,
@@ -26,12 +27,13 @@ from keras_reid.gallery.service.operations.looking import (
 )
 from keras_reid.gallery.service.operations.open_gallery import OpenGallery
 from keras_reid.gallery.service.operations.searching import search_image, search_sighting, search_vector
-from keras_reid.gallery.service.operations.watching import events, unwatch, watch, watches
+from keras_reid.gallery.service.operations.watching import events, latest_events, unwatch, watch, watches
 
 __all__ = [
     "OpenGallery",
     "answer",
     "answers",
+    "cameras",
     "changes",
     "check",
     "enrol",
@@ -40,6 +42,7 @@ __all__ = [
     "identities",
     "identity",
     "image",
+    "latest_events",
     "merge",
     "rename",
     "search_image",

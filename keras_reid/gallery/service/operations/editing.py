@@ -10,7 +10,7 @@ from typing import Any
 from keras_reid.gallery.images import kept_image
 from keras_reid.gallery.postgres import answers as answer_rows
 from keras_reid.gallery.postgres import changes as change_rows
-from keras_reid.gallery.postgres import erasure, watches
+from keras_reid.gallery.postgres import erasure
 from keras_reid.gallery.postgres.store import active_model
 from keras_reid.gallery.protocol import NewSighting
 from keras_reid.gallery.service.callers import Caller
@@ -39,7 +39,7 @@ def enrol(
     note: str | None = None,
     source: str = "",
 ) -> Enrolment:
-    """Enrols an image, and raises the events of those on the watch list whom it looks like. Role: enrol.
+    """Enrols an image. Role: enrol.
 
     Args:
         gallery: the gallery.
@@ -65,20 +65,20 @@ def enrol(
     run = gallery.store.database.run
     if isinstance(identity, int):
         run(lambda connection: visible(connection, caller, identity))
+    with gallery.decoding(content):
+        embedding, kept = gallery.embedded(content), kept_image(content, gallery.keep)
     sighting = NewSighting(
-        gallery.embedded(content),
+        embedding,
         identity,
         camera,
         time,
         source,
         quality,
         note,
-        kept_image(content, gallery.keep),
+        kept,
         hashlib.sha256(content).digest(),
     )
-    (number,) = gallery.store.add(
-        [sighting], lambda connection, model, ids: watches.raise_events(connection, model, ids[0])
-    )
+    (number,) = gallery.store.add([sighting])
 
     def found(connection):
         return connection.execute(
@@ -90,7 +90,7 @@ def enrol(
     row = run(found)
     if row is None or not caller.sees(row[3]):
         raise ServiceError(409, "this file is enrolled already, or was erased meanwhile")
-    return Enrolment(*row[:3], new=number is not None)
+    return Enrolment(row[0], row[1], row[2], new=number is not None)
 
 
 def rename(gallery: OpenGallery, caller: Caller, identity: int, name: str | None) -> Change:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from keras_reid.gallery.images import sound_image
 from keras_reid.gallery.postgres import answers as answer_rows
@@ -215,9 +216,10 @@ def answers(gallery: OpenGallery, caller: Caller) -> list[LabelledPair]:
     return [pair_of(row) for row in gallery.store.database.run(answer_rows.all_rows)]
 
 
-def pair_of(row: tuple) -> LabelledPair:
+def pair_of(row: Sequence[Any]) -> LabelledPair:
     """A row of `postgres.answers` as a record."""
-    return LabelledPair(*row[:8], (row[8], row[9]))
+    number, at, by, same, distance, model, sighting, other, *cameras = row
+    return LabelledPair(number, at, by, same, distance, model, sighting, other, (cameras[0], cameras[1]))
 
 
 def check(gallery: OpenGallery, caller: Caller) -> tuple[int, list[NamedReference]]:
@@ -232,6 +234,17 @@ def check(gallery: OpenGallery, caller: Caller) -> tuple[int, list[NamedReferenc
     return check_references(gallery.store)
 
 
+def cameras(gallery: OpenGallery, caller: Caller) -> tuple[str, ...]:
+    """The names of the cameras that the caller may see, sorted. Role: view."""
+    caller.require("view")
+    return gallery.store.database.run(lambda connection: _cameras(connection, caller))
+
+
+def _cameras(connection, caller):
+    names = connection.execute("SELECT name FROM cameras ORDER BY name").fetchall()
+    return tuple(name for (name,) in names if caller.sees(name))
+
+
 def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
     """The state of the store and the model. Role: view. Time: a pass over identities and sightings."""
     caller.require("view")
@@ -242,7 +255,6 @@ def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
             f"WHERE {_SEEN}",
             {"cameras": camera_list(caller)},
         ).fetchone()
-        names = connection.execute("SELECT name FROM cameras ORDER BY name").fetchall()
         number, model = active_model(connection)
         return ServiceState(
             *counts,
@@ -253,7 +265,7 @@ def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
             gallery.calibration is not None,
             recall_of(connection, number),
             gallery.keep,
-            tuple(name for (name,) in names if caller.sees(name)),
+            _cameras(connection, caller),
         )
 
     return gallery.store.database.run(work)

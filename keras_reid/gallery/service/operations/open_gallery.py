@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_reid.data.image_limits import objection
+from keras_reid.data.image_limits import extent, objection
 from keras_reid.embedding.image_inputs import UnreadableImage
 from keras_reid.gallery.images import Keep
 from keras_reid.gallery.service.callers import Caller
+from keras_reid.gallery.service.pixels import PixelRoom
 from keras_reid.gallery.service.service_error import ServiceError
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from keras_reid.gallery.postgres.store import PostgresStore
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM")
+_BESIDE = ThreadPoolExecutor(2, thread_name_prefix="gallery-look")
 MOST = 200  # results, and lines of a list
 
 
@@ -33,36 +37,66 @@ class OpenGallery:
     Args:
         store: opened with the model.
         embed: the embeddings of image files: `(n, dim)` float32 of unit length.
+        pixels: an image file as the network gets it, `(1, height, width, 3)` uint8, which `embed` takes too, so that it
+            is decoded once; None where a model server decodes.
         calibration: of the model, or None.
         image_size: (height, width) of the model.
         keep: what to keep of images that are enrolled.
         max_bytes: of an image file.
         max_megapixels: of an image.
+        room: for the pixels that are decoded at once.
         key: file of the key that signs receipts; None: beside the store.
     """
 
     store: PostgresStore
-    embed: Callable[[Sequence[bytes]], NDArray[np.float32]]
+    embed: Callable[[Any], NDArray[np.float32]]
     calibration: Calibration | None
     image_size: tuple[int, int]
     keep: Keep = "thumbnails"
     max_bytes: int = 20 << 20
     max_megapixels: float = 25.0
+    room: PixelRoom = dataclasses.field(default_factory=lambda: PixelRoom(100e6))
     key: Path | None = None
+    pixels: Callable[[bytes], NDArray[np.uint8]] | None = None
 
-    def embedded(self, content: bytes) -> NDArray[np.float32]:
-        """The embedding of an image from anybody, `(dim,)`.
+    @contextlib.contextmanager
+    def decoding(self, content: bytes) -> Iterator[None]:
+        """Inside the block, an image from anybody may be decoded. It may have to wait for others.
 
         Raises:
-            ServiceError: 413 for too many bytes or pixels, 415 for another kind of file, 400 for a damaged one.
+            ServiceError: 413 for too many bytes or pixels, 415 for another kind of file.
         """
         self.check_image(content)
-        try:
+        with self.room.taken(extent(content).pixels):
+            yield
+
+    def embedded(self, content: bytes) -> NDArray[np.float32]:
+        """The embedding of an image that may be decoded, `(dim,)`.
+
+        Raises:
+            ServiceError: 400 for a damaged one.
+        """
+        with _readable():
             return self.embed([content])[0]
-        except UnreadableImage as error:
-            raise ServiceError(
-                400, f"the image cannot be read: {str(error).removeprefix('images[0]: ')}"
-            ) from None
+
+    def examined(self, content: bytes) -> tuple[NDArray[np.float32], Future[bool] | None]:
+        """As `embedded`; and whether the image looks unlike those of the calibration, so that distances say nothing.
+
+        The second is found out while the database searches. None: the calibration does not know.
+        """
+        calibration = self.calibration
+        if calibration is None or calibration.domain is None:
+            return self.embedded(content), None
+        from keras_reid.embedding.pillow_reader import PillowReader
+        from keras_reid.evaluation.calibration import appearance
+
+        with _readable():
+            if self.pixels is None:
+                embedding, pixels = self.embed([content])[0], PillowReader(self.image_size)(content)[None]
+            else:
+                pixels = self.pixels(content)
+                embedding = self.embed(pixels)[0]
+        return embedding, _BESIDE.submit(lambda: bool(calibration.outside(appearance(pixels))[0]))
 
     def check_image(self, content: bytes) -> None:
         """Refuses what must not be decoded, by its first bytes and its headers alone."""
@@ -78,6 +112,16 @@ class OpenGallery:
             )
         if why := objection(content, self.max_megapixels):
             raise ServiceError(413, f"the image must not be decoded: {why}")
+
+
+@contextlib.contextmanager
+def _readable():
+    try:
+        yield
+    except UnreadableImage as error:
+        raise ServiceError(
+            400, f"the image cannot be read: {str(error).removeprefix('images[0]: ')}"
+        ) from None
 
 
 def check_count(count: int) -> None:

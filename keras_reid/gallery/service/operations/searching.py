@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,10 +42,9 @@ def search_image(
     """
     caller.require("view")
     check_count(top)
-    vector = gallery.embedded(content)
-    return _search(
-        gallery, caller, vector, filters, top, ("the query",) if _is_unlike(gallery, content) else ()
-    )
+    with gallery.decoding(content):
+        vector, unlike = gallery.examined(content)
+    return _search(gallery, caller, vector, filters, top, unlike)
 
 
 def search_vector(
@@ -93,7 +92,7 @@ def search_sighting(
     return dataclasses.replace(found, hits=tuple(others[:top]))
 
 
-def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
+def _search(gallery, caller, vector, filters, top, unlike: Future[bool] | None = None):
     filters = filters or Filters()
     if caller.cameras is not None:
         seen = tuple(one for one in caller.cameras if not filters.cameras or one in filters.cameras)
@@ -101,26 +100,14 @@ def _search(gallery, caller, vector, filters, top, unlike: Sequence[str] = ()):
             return SearchAnswer((), _why_no_verdicts(gallery), vector)
         filters = dataclasses.replace(filters, cameras=seen)
     (found,) = gallery.store.search(vector[None], filters, top)
-    facts = {}
-    if found:
-        facts = {
-            number: (quality, image)
-            for number, quality, image in gallery.store.database.run(
-                lambda connection: connection.execute(
-                    "SELECT id, quality, encode(image, 'hex') FROM sightings WHERE id = ANY(%s)",
-                    [[one.sighting for one in found]],
-                ).fetchall()
-            )
-        }
     why = _why_no_verdicts(gallery)
     calibration = None if why else gallery.calibration
-    # One that was erased between the two looks is not told of.
-    hits = (_hit(one, calibration, unlike, *facts[one.sighting]) for one in found if one.sighting in facts)
-    return SearchAnswer(tuple(hits), why, vector)
+    outside = ("the query",) if unlike is not None and unlike.result() else ()
+    return SearchAnswer(tuple(_hit(one, calibration, outside) for one in found), why, vector)
 
 
-def _hit(found: Found, calibration, unlike, quality, image):
-    verdict = calibration and calibration.verdict(found.distance, None, None, unlike)
+def _hit(found: Found, calibration, outside):
+    verdict = calibration and calibration.verdict(found.distance, None, None, outside)
     return Hit(
         found.sighting,
         int(found.identity),
@@ -128,12 +115,12 @@ def _hit(found: Found, calibration, unlike, quality, image):
         found.camera,
         found.time,
         found.source,
-        quality,
+        found.quality,
         found.distance,
         verdict and verdict.probability,
         verdict and verdict.verdict,
         verdict and verdict.reason,
-        image,
+        None if found.image is None else found.image.hex(),
     )
 
 
@@ -146,14 +133,3 @@ def _why_no_verdicts(gallery):
             "`keras-reid calibrate --metric cosine` makes another"
         )
     return None
-
-
-def _is_unlike(gallery, content):
-    """Whether an image looks unlike those of the calibration."""
-    if gallery.calibration is None or gallery.calibration.domain is None:
-        return False
-    from keras_reid.embedding.pillow_reader import PillowReader
-    from keras_reid.evaluation.calibration import appearance
-
-    pixels = PillowReader(gallery.image_size)(content)
-    return bool(gallery.calibration.outside(appearance(pixels[None]))[0])

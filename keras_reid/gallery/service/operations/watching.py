@@ -93,3 +93,13 @@ def events(gallery: OpenGallery, caller: Caller, after: int = 0, count: int = 10
         lambda connection: rows.events(connection, after, count, camera_list(caller))
     )
     return [WatchEvent(*row) for row in found]
+
+
+def latest_events(gallery: OpenGallery, caller: Caller, count: int = 20) -> list[WatchEvent]:
+    """What happened last to those on the watch list, newest first; of the caller's cameras. Role: view."""
+    caller.require("view")
+    check_count(count)
+    found = gallery.store.database.run(
+        lambda connection: rows.latest_events(connection, count, camera_list(caller))
+    )
+    return [WatchEvent(*row) for row in found]

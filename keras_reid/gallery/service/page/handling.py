@@ -106,7 +106,7 @@ def _refused(request, error):
         response: Response = JSONResponse({"error": message}, status)
     else:
         title = _TITLES.get(status, _TITLES[400])
-        response = respond(request, "problem", status, title=title, message=message[:1].upper() + message[1:])
+        response = respond(request, "problem", status, title=title, message=message)
     if wait := getattr(error, "retry_after", None):
         response.headers["Retry-After"] = str(wait)
     return response

@@ -7,7 +7,7 @@ import datetime
 import json
 from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from keras_reid.gallery.protocol import Filters
 from keras_reid.gallery.service import operations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from keras_reid.gallery.service.records import IdentityView, SeenSighting
 
 _TILES = 60  # identities on a page of their list
+_NAMES = 8  # that are offered while somebody types one
 
 
 async def identities(request: Request) -> Response:
@@ -32,6 +33,13 @@ async def identities(request: Request) -> Response:
     start = number(request.query_params.get("start", "0"), "start")
     total, people = await do(request, operations.identities, words, start, _TILES)
     return respond(request, "identities", words=words, start=start, count=_TILES, total=total, people=people)
+
+
+async def names(request: Request) -> Response:
+    """Those that hold what somebody types."""
+    words = request.query_params.get("words", "").strip()
+    _, people = await do(request, operations.identities, words, 0, _NAMES)
+    return JSONResponse([one.name for one in people if one.name is not None])
 
 
 async def identity(request: Request) -> Response:
@@ -111,7 +119,15 @@ async def forget(request: Request) -> Response:
         raise ServiceError(400, "nothing was erased: confirm that you know that it cannot be undone")
     receipt = await do(request, operations.forget, [one])
     content = base64.b64encode(json.dumps(receipt, indent=2).encode() + b"\n").decode()
-    return respond(request, "receipt", receipt=receipt, number=receipt["receipt"][:8], content=content)
+    finished = datetime.datetime.fromisoformat(receipt["finished"])
+    return respond(
+        request,
+        "receipt",
+        receipt=receipt,
+        number=receipt["receipt"][:8],
+        finished=finished,
+        content=content,
+    )
 
 
 def cover(one: IdentityView) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import datetime
 import functools
 import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jinja2
+import markupsafe
 from starlette.responses import HTMLResponse
 
 from keras_reid.gallery.service.page import wording
@@ -75,9 +77,10 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=wording.percent, shown=shown_text)
+    made.filters.update(percent=wording.percent, shown=shown_text, coded=_coded, sentence=_sentence)
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
+        shown_identity=shown_identity,
         counted=wording.counted,
         grouped=wording.grouped,
         change_in_words=wording.change_in_words,
@@ -85,6 +88,16 @@ def environment() -> jinja2.Environment:
         static=_static,
     )
     return made
+
+
+def _coded(text):
+    """A message with its `code` set as code."""
+    return markupsafe.Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(markupsafe.escape(text))))
+
+
+def _sentence(text):
+    """A message, which begins small and has no full stop, as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}"
 
 
 @functools.cache

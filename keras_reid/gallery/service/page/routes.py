@@ -18,6 +18,7 @@ _ROUTES = (
     ("/answers", searching.answer, _POST),
     ("/identities", people.identities, _GET),
     ("/identities/{key}", people.identity, _GET),
+    ("/names", people.names, _GET),
     ("/identities/{key}/rename", people.rename, _POST),
     ("/identities/{key}/split", people.split, _POST),
     ("/identities/{key}/watch", people.watch, _POST),

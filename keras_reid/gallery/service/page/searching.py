@@ -25,9 +25,8 @@ async def search(request: Request) -> Response:
     """GET: the place to put a picture, or the search for a sighting (`like`). POST: the search for a picture, or for
     the embedding of one that was searched for before."""
     address = SearchAddress.read(request.query_params)
-    state = await do(request, operations.state)
     if request.method == "GET" and address.like is None:
-        most = service(request).gallery.max_bytes
+        state, most = await do(request, operations.state), service(request).gallery.max_bytes
         return respond(
             request, "search", address=address, cameras=state.cameras, state=state, most_bytes=most
         )
@@ -42,14 +41,14 @@ async def search(request: Request) -> Response:
         found = await do(request, operations.search_image, body.image, filters)
     else:
         found = await do(request, operations.search_vector, Sent(body.fields).vector(), filters)
-    groups: dict[str | None, list[Candidate]] = {}
+    groups: dict[bool, list[Candidate]] = {}  # whether they are different, and folded
     for one in found.candidates:
-        groups.setdefault(one.best.verdict, []).append(one)
+        groups.setdefault(one.best.verdict == "different", []).append(one)
     return respond(
         request,
         "results",
         address=address,
-        cameras=state.cameras,
+        cameras=await do(request, operations.cameras),
         query=query,
         vector="" if query else vector_text(found.vector),
         headline=headline(found, address.filtered),

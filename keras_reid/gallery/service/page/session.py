@@ -30,8 +30,7 @@ async def sign_in(request: Request) -> Response:
     except ServiceError as error:
         if error.status not in (401, 429):
             raise
-        text = error.message
-        return respond(request, "sign_in", error.status, problem=text[:1].upper() + text[1:] + ".")
+        return respond(request, "sign_in", error.status, problem=error.message)
     response = to("/")
     set_session(request, response, secret)
     return response

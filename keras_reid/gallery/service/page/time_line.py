@@ -8,7 +8,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_reid.gallery.service.page.wording import moment
+from keras_reid.gallery.service.page.wording import isolated, moment
+from keras_reid.gallery.shown_names import shown_text
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -149,7 +150,7 @@ def _near(seen, scale):
 
 def _mark(some, scale, y, zone, now):
     first, last = some[0], some[-1]
-    label = f"{first.camera or 'no camera'}, {moment(first.time, zone, now)}"
+    label = f"{isolated(shown_text(first.camera or 'no camera', 40))}, {moment(first.time, zone, now)}"
     if len(some) > 1:
         label += f" to {moment(last.time, zone, now)}: {len(some)} sightings"
     return Mark(round((scale(first.time) + scale(last.time)) / 2, 2), y, tuple(one.id for one in some), label)

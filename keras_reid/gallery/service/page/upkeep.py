@@ -9,15 +9,12 @@ from starlette.responses import JSONResponse, Response
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.page.address import SearchAddress, identity_key
 from keras_reid.gallery.service.page.handling import do, done, form, key, service, to
-from keras_reid.gallery.service.page.people import cover
 from keras_reid.gallery.service.page.rendering import respond
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.gallery.shown_names import shown_identity
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-    from keras_reid.gallery.service.records import IdentityView
 
 _FINDINGS = 48  # of a check that are shown, the clearest first
 
@@ -26,9 +23,8 @@ async def enrol(request: Request) -> Response:
     """GET: the place to put pictures. POST: enrols one, which is the body; its labels are in the address."""
     if request.method == "GET":
         request.state.caller.require("enrol")
-        state = await do(request, operations.state)
-        most = service(request).gallery.max_bytes
-        return respond(request, "enrol", cameras=state.cameras, keep=state.keep, most_bytes=most)
+        cameras, gallery = await do(request, operations.cameras), service(request).gallery
+        return respond(request, "enrol", cameras=cameras, keep=gallery.keep, most_bytes=gallery.max_bytes)
     labels = request.query_params
     times = SearchAddress(after=labels.get("time", "")).filters(request.state.zone)
     body = await service(request).receive(request)
@@ -54,29 +50,7 @@ async def check(request: Request) -> Response:
         request.state.caller.require("enrol")
         return respond(request, "check", findings=None, found=0, count=0)
     count, found = await do(request, operations.check)
-    views: dict[int, IdentityView] = {}
-    for one in found[:_FINDINGS]:
-        for number in (one.identity, one.other):
-            if number not in views:
-                views[number] = await do(request, operations.identity, number)
-    findings = []
-    for one in found[:_FINDINGS]:
-        own = views[one.identity].sightings
-        findings.append(
-            {
-                "sighting": one.sighting,
-                "identity": one.identity,
-                "own": shown_identity(one.identity, one.name),
-                "picture": next((two.image for two in own if two.id == one.sighting), None),
-                "alone": len(own) == 1,
-                "other": one.other,
-                "theirs": shown_identity(one.other, one.other_name),
-                "other_picture": cover(views[one.other]),
-                "impostors": one.impostors,
-                "similarity": one.similarity,
-            }
-        )
-    return respond(request, "check", findings=findings, found=len(found), count=count)
+    return respond(request, "check", findings=found[:_FINDINGS], found=len(found), count=count)
 
 
 async def activity(request: Request) -> Response:
@@ -85,7 +59,7 @@ async def activity(request: Request) -> Response:
         request,
         "activity",
         watches=await do(request, operations.watches),
-        events=(await do(request, operations.events))[::-1],
+        events=await do(request, operations.latest_events),
         changes=await do(request, operations.changes),
         state=await do(request, operations.state),
         change=await done(request),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import unicodedata
 from typing import TYPE_CHECKING
 
 from keras_reid.gallery.shown_names import shown_identity, shown_text
@@ -62,6 +63,9 @@ def headline(answer: SearchAnswer, filtered: bool) -> Headline:
         case "unsure":
             return Headline("Perhaps", name, "unsure", "Look at the pictures before you decide.")
         case "different":
+            if filtered:
+                more = "The nearest ones that pass the filters are shown below."
+                return Headline("Not among these", "", "different", more)
             return Headline("Not in the gallery", "", "different", "The nearest ones are shown below.")
     return Headline("Nearest:", name, None)
 
@@ -133,11 +137,9 @@ def change_in_words(change: Change) -> str:
         '#17 became a part of Anna: 4 sightings moved'
     """
     if change.action == "rename":
-        number, (old, new) = change.identities[0], change.names
-        if new is None:
-            return f"{shown_identity(number, old)} has no name any more"
-        return f"{shown_identity(number, old)} is called {shown_identity(number, new)}"
-    names = [shown_identity(*one) for one in zip(change.identities, change.names, strict=True)]
+        old, new = (isolated(shown_identity(change.identities[0], name)) for name in change.names)
+        return f"{old} has no name any more" if change.names[1] is None else f"{old} is called {new}"
+    names = [isolated(shown_identity(*one)) for one in zip(change.identities, change.names, strict=True)]
     moved = counted(change.sightings, "sighting")
     match change.action:
         case "merge":
@@ -145,6 +147,18 @@ def change_in_words(change: Change) -> str:
         case "split":
             return f"{moved} of {_listed(names[1:])} moved to {names[0]}"
     return f"{shown_text(change.action)}: {_listed(names)}"
+
+
+def isolated(name: str) -> str:
+    """A name within a sentence. One that is written from right to left must not take the numbers beside it along.
+
+    Example:
+        >>> isolated("Anna"), isolated("نور") == "\\u2068نور\\u2069"
+        ('Anna', True)
+    """
+    if any(unicodedata.bidirectional(one) in ("R", "AL") for one in name):
+        return f"\N{FIRST STRONG ISOLATE}{name}\N{POP DIRECTIONAL ISOLATE}"
+    return name
 
 
 def _listed(names):

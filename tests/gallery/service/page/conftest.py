@@ -1,25 +1,20 @@
-"""The page on the gallery of coloured squares: for a test client, and for a browser."""
+"""The page of a gallery: for a test client, and for a browser."""
 
 import contextlib
-import datetime
 import socket
 import threading
 from zoneinfo import ZoneInfo
 
-import pytest
 import uvicorn
 
 from keras_reid.gallery.service.access import Access
 from keras_reid.gallery.service.addresses import Addresses
 from keras_reid.gallery.service.application import application
-from keras_reid.gallery.service.callers import OWNER
 from keras_reid.gallery.service.events import EventFeed
 from keras_reid.gallery.service.hosts import Hosts
 from keras_reid.gallery.service.limits import Limits
-from keras_reid.gallery.service.operations import enrol, identity
 from keras_reid.gallery.service.page.routes import routes
 from keras_reid.gallery.service.running import Service
-from tests.gallery.service.conftest import NOON, square
 
 ZONE = ZoneInfo("Europe/Berlin")
 
@@ -39,7 +34,9 @@ def served(opened, with_tokens=False):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         app, feed = page_of(opened, port, with_tokens)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="on"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", lifespan="on", timeout_graceful_shutdown=1)
+        )
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()
         try:
@@ -48,18 +45,3 @@ def served(opened, with_tokens=False):
             feed.stop()
             server.should_exit = True
             thread.join(30)
-
-
-@pytest.fixture
-def twin(opened):
-    """A second identity, without a name, of the first one's colour."""
-    for number in range(2):
-        done = enrol(
-            opened,
-            OWNER,
-            square((205, 33, 28), 50 + number),
-            None if number == 0 else done.identity,  # noqa: F821
-            "roof",
-            NOON + datetime.timedelta(days=number),
-        )
-    return identity(opened, OWNER, done.identity)

@@ -139,3 +139,11 @@ def test_files_of_the_page_are_kept_by_browsers_until_they_change(opened):
             assert answer.content == (STATIC / name).read_bytes()
             assert "immutable" in answer.headers["cache-control"]
         assert client.get("/static/..%2f__init__.py").status_code == 404
+
+
+def test_names_that_hold_what_is_typed(opened):
+    with client_of(opened) as client:
+        assert client.get("/names?words=kath").json() == ["Anna Katharina"]
+        assert client.get("/names?words=小").json() == ["王小明"]
+        assert client.get("/names?words=nobody").json() == []
+        assert len(client.get("/names").json()) == 3

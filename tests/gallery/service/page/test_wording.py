@@ -43,6 +43,7 @@ def test_other_identities_that_may_be_the_same_are_counted():
 
 def test_filters_are_named_where_they_leave_nothing():
     assert "filters" in wording.headline(found(), filtered=True).before
+    assert wording.headline(found("different"), filtered=True).before == "Not among these"
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,8 @@ def change(action, identities, names, sightings=0):
 )
 def test_changes(one, words):
     assert wording.change_in_words(one) == words
+
+
+def test_a_name_from_right_to_left_keeps_the_numbers_beside_it_in_place():
+    one = change("merge", (3, 17), ("نور", "Anna"), 4)
+    assert wording.change_in_words(one) == "Anna became a part of \u2068نور\u2069: 4 sightings moved"

@@ -12,6 +12,7 @@ function queue(files) {
     const item = made("li", {}, made("span", { className: "frame" }, picture), remove, words);
     const one = { file, words, remove };
     picture.onload = () => URL.revokeObjectURL(picture.src);
+    picture.onerror = () => (picture.hidden = true);
     remove.setAttribute("aria-label", `Leave out ${file.name}`);
     remove.onclick = () => {
       waiting = waiting.filter((other) => other !== one);
@@ -36,7 +37,7 @@ function settle(form) {
 }
 
 function fail(one, why) {
-  one.words.textContent = why;
+  one.words.textContent = why[0].toUpperCase() + why.slice(1);
   one.words.classList.add("problem");
   one.remove.hidden = false;
 }

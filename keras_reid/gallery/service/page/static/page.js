@@ -32,11 +32,15 @@ function show(page, address, state, replace) {
   document.title = page.title;
   $("#main").replaceWith(document.adoptNode($("#main", page)));
   if (address) history[replace ? "replaceState" : "pushState"](state, "", address);
+  here = place();
   if (unfolded && $(".filters")) $(".filters").open = true;
   if (name) {
     const fields = $$(".filters [name]").filter((one) => one.name === name);
     fields.find((one) => one.type !== "checkbox" || one.value === value)?.focus();
-  } else if (!replace) scrollTo(0, 0);
+  } else if (!replace) {
+    scrollTo(0, 0);
+    $("h1[tabindex]")?.focus(); // the keyboard goes on from the answer
+  }
   prepare();
   say(`${page.title}. ${$(".answer .lead")?.innerText ?? ""}`);
 }
@@ -97,6 +101,11 @@ addEventListener("click", (event) => {
   }
   for (const menu of $$("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
 });
+addEventListener(
+  "toggle",
+  ({ target }) => target.matches("details.menu[open]") && $("input:not([type])", target)?.focus(),
+  true, // it does not bubble
+);
 addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   for (const menu of $$("details.menu[open]")) {
@@ -127,6 +136,20 @@ addEventListener("submit", async (event) => {
   }
 });
 
+// Names that hold what is typed.
+let typed;
+addEventListener("input", ({ target }) => {
+  if (!target.matches("[data-names]")) return;
+  clearTimeout(typed);
+  typed = setTimeout(async () => {
+    if (!target.value.trim()) return target.list.replaceChildren();
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`/names?${new URLSearchParams({ words: target.value })}`, { headers });
+    if (!answer.ok) return;
+    target.list.replaceChildren(...(await answer.json()).map((name) => made("option", { value: name })));
+  }, 120);
+});
+
 // Those on the watch list who are seen while the page is open.
 let events;
 function listen() {
@@ -147,12 +170,24 @@ function prepare() {
   preview();
 }
 
+let here;
+const place = () => ({ address: location.pathname + location.search, hash: location.hash, state: history.state });
+
 // A page that was loaded anew, or gone back to: the history of the tab knows what was searched for.
 const before = () => search(location.pathname + location.search, history.state.vector, history.state, true);
-addEventListener("popstate", () => (history.state?.vector ? before() : location.reload()));
+addEventListener("popstate", ({ state }) => {
+  const old = here;
+  here = place();
+  if (state?.vector) before();
+  else if (old.address === here.address && old.hash !== here.hash) {
+    history.replaceState(old.state, ""); // a link to a place of this page
+    here = place();
+  } else location.reload();
+});
 addEventListener("DOMContentLoaded", () => {
   const [{ type }] = performance.getEntriesByType("navigation");
   if (type === "navigate") history.replaceState(null, ""); // a link to the address that is there keeps its state
+  here = place();
   prepare();
   if (history.state?.vector && $("[data-search]")) before();
 });

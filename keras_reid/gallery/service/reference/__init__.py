@@ -1,0 +1,1 @@
+"""`/docs`: the OpenAPI description as a page, without script, from files of the package."""
