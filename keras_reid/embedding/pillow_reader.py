@@ -31,25 +31,7 @@ class PillowReader(ImageReader):
     """With Pillow: decoded to the bit as in training; resized pixels differ by at most 1 level, seldom."""
 
     def _decoded(self, contents: bytes) -> NDArray[np.uint8]:
-        kind = image_kind(contents)
-        if not contents:
-            raise UnreadableImage("the file is empty")
-        if kind not in _FORMATS:
-            raise UnreadableImage(
-                f"{kind} is not supported; convert it to PNG or JPEG"
-                if kind
-                else "not a JPEG, PNG or BMP image"
-            )
-        try:
-            with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
-                image.load()
-                if kind == "BMP" and image.mode not in ("RGB", "RGBA"):
-                    raise UnreadableImage("not a BMP with 24 or 32 bits a pixel; convert it to PNG or JPEG")
-                return self._of_size(_upright(_rgb(image), _orientation(image)))
-        except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            if isinstance(error, UnreadableImage):
-                raise
-            raise UnreadableImage("truncated or damaged") from None
+        return self._of_size(decoded(contents))
 
     def _resized(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return self._of_size(Image.fromarray(pixels))
@@ -59,6 +41,35 @@ class PillowReader(ImageReader):
         if image.size != (width, height):
             image = image.resize((width, height), Image.Resampling.BICUBIC)
         return np.asarray(image)
+
+
+def decoded(contents: bytes) -> Image.Image:
+    """The upright RGB picture in the bytes of a JPEG, PNG or BMP file: the pixels of `data.decoding.decode_image`.
+
+    Raises:
+        UnreadableImage: it is empty, damaged or of another format.
+
+    Example:
+        >>> decoded(open("0002_c1s1_000451_03.jpg", "rb").read()).size  # doctest: +SKIP
+        (64, 128)
+    """
+    kind = image_kind(contents)
+    if not contents:
+        raise UnreadableImage("the file is empty")
+    if kind not in _FORMATS:
+        raise UnreadableImage(
+            f"{kind} is not supported; convert it to PNG or JPEG" if kind else "not a JPEG, PNG or BMP image"
+        )
+    try:
+        with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
+            image.load()
+            if kind == "BMP" and image.mode not in ("RGB", "RGBA"):
+                raise UnreadableImage("not a BMP with 24 or 32 bits a pixel; convert it to PNG or JPEG")
+            return _upright(_rgb(image), _orientation(image))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, UnreadableImage):
+            raise
+        raise UnreadableImage("truncated or damaged") from None
 
 
 def _rgb(image: Image.Image) -> Image.Image:

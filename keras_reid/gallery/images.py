@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
+import numpy as np
+
 from keras_reid.data.image_limits import objection
+from keras_reid.embedding.image_inputs import UnreadableImage
 from keras_reid.gallery.protocol import KeptImage
-from keras_reid.utils.errors import UserError, reason
+from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import encoded
 
 Keep = Literal["images", "thumbnails", "nothing"]
@@ -85,16 +88,15 @@ def sound_image(hash: bytes, content: bytes) -> bytes:
 
 
 def _decoded(contents):
+    # By Pillow, so that a service whose model is elsewhere needs no TensorFlow.
     from PIL import Image
 
-    from keras_reid.data.decoding import decode_image
+    from keras_reid.embedding.pillow_reader import decoded
 
     why = objection(contents)
     if why:
         raise UserError(f"the picture cannot be kept: {why}")
-    import tensorflow as tf
-
     try:
-        return Image.fromarray(decode_image(contents).numpy())
-    except tf.errors.OpError as error:
-        raise UserError(f"the picture cannot be kept: {reason(error)}") from None
+        return Image.fromarray(np.asarray(decoded(contents)))  # pixels alone: Pillow hands comments on
+    except UnreadableImage as error:
+        raise UserError(f"the picture cannot be kept: {error}") from None
