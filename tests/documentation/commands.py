@@ -1,11 +1,13 @@
 """Parses our commands with their own parsers."""
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import inspect
 import io
 import pathlib
+import typing
 from unittest import mock
 
 from keras_reid.__main__ import COMMANDS
@@ -54,6 +56,9 @@ def options_of(module):
     """The options of a command: `{"output", "batch_size"}`."""
     words = [[name] for name in subcommands_of(module)] or [[]]
     targets = [_reach_parser(module, one)[0][0] for one in words]
+    groups = [target for target in targets if dataclasses.is_dataclass(target)]
+    groups = [kind for one in groups for kind in typing.get_type_hints(one).values()]
+    targets += [kind for kind in groups if dataclasses.is_dataclass(kind)]  # options of a group of their own
     return {name for target in targets for name in inspect.signature(target).parameters}
 
 

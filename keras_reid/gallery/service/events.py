@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -65,7 +65,7 @@ class EventFeed:
         return self._stopped.is_set()
 
     @contextlib.contextmanager
-    def waker(self):
+    def waker(self) -> Iterator[asyncio.Event]:
         """An event that is set whenever there may be news."""
         waker = asyncio.Event()
         self._wakers.add(waker)
