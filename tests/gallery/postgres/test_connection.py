@@ -11,7 +11,7 @@ from psycopg import errors
 
 from keras_reid import gallery
 from keras_reid.gallery import NewSighting, PostgresStore
-from keras_reid.gallery.postgres.connection import Database, _is_away, _line
+from keras_reid.gallery.postgres.connection import Database, StoreAway, _is_away, _line
 from keras_reid.utils.errors import UserError
 from tests.gallery import servers
 from tests.gallery.conftest import MODEL, random_embeddings
@@ -33,6 +33,21 @@ def test_a_database_that_is_not_there():
         PostgresStore(url, MODEL, patience=0.3)
     assert time.monotonic() - start < 5
     assert "\n" not in str(refused.value)
+
+
+def test_what_still_runs_in_threads_does_not_start_a_private_server_again():
+    """Once the store is closed; before, it does."""
+    started = []
+    address = f"postgresql://u@127.0.0.1:{servers.free_port()}/x"
+    database = Database(address, "store", revive=lambda: started.append(1), patience=0.1)
+    with pytest.raises(StoreAway):
+        database.apart()
+    assert started
+    started.clear()
+    database.close()
+    with pytest.raises(StoreAway):
+        database.apart()
+    assert not started
 
 
 @pytest.mark.parametrize(
