@@ -112,7 +112,7 @@ async def forget(request: Request) -> Response:
     """GET: asks whether to. POST: erases, and shows the receipt."""
     one = key(request)
     request.state.caller.require("erase")
-    if request.method == "GET":
+    if request.method != "POST":
         view = await do(request, operations.identity, one)
         return respond(request, "forget", one=view, cover=cover(view))
     if (await form(request)).text("sure") != "yes":

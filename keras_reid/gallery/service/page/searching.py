@@ -25,7 +25,7 @@ async def search(request: Request) -> Response:
     """GET: the place to put a picture, or the search for a sighting (`like`). POST: the search for a picture, or for
     the embedding of one that was searched for before."""
     address = SearchAddress.read(request.query_params)
-    if request.method == "GET" and address.like is None:
+    if request.method != "POST" and address.like is None:
         state, most = await do(request, operations.state), service(request).gallery.max_bytes
         return respond(
             request, "search", address=address, cameras=state.cameras, state=state, most_bytes=most
@@ -34,7 +34,7 @@ async def search(request: Request) -> Response:
     if address.identity:
         chosen = ((await do(request, operations.identity, identity_key(address.identity))).id,)
     filters, query = address.filters(request.state.zone, chosen), None
-    if request.method == "GET":
+    if request.method != "POST":
         query = await do(request, operations.sighting, address.like)
         found = await do(request, operations.search_sighting, address.like, filters)
     elif (body := await service(request).receive(request)).image is not None:

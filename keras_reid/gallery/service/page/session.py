@@ -20,7 +20,7 @@ async def sign_in(request: Request) -> Response:
     """GET: asks for a token. POST: begins the session of one."""
     if not service(request).access.with_tokens:
         return to("/")
-    if request.method == "GET":
+    if request.method != "POST":
         return respond(request, "sign_in", problem="")
     if not service(request).hosts.is_own(request.headers):
         raise ServiceError(403, "a session begins on a page of this service")

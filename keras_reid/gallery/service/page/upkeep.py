@@ -10,6 +10,7 @@ from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.page.address import SearchAddress, identity_key
 from keras_reid.gallery.service.page.handling import do, done, form, key, service, to
 from keras_reid.gallery.service.page.rendering import respond
+from keras_reid.gallery.service.page.sent import Sent
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.gallery.shown_names import shown_identity
 
@@ -20,25 +21,25 @@ _FINDINGS = 48  # of a check that are shown, the clearest first
 
 
 async def enrol(request: Request) -> Response:
-    """GET: the place to put pictures. POST: enrols one, which is the body; its labels are in the address."""
-    if request.method == "GET":
+    """GET: the place to put pictures. POST: enrols one, with its labels."""
+    if request.method != "POST":
         request.state.caller.require("enrol")
         cameras, gallery = await do(request, operations.cameras), service(request).gallery
         return respond(request, "enrol", cameras=cameras, keep=gallery.keep, most_bytes=gallery.max_bytes)
-    labels = request.query_params
-    times = SearchAddress(after=labels.get("time", "")).filters(request.state.zone)
     body = await service(request).receive(request)
+    labels = Sent(body.fields)
+    times = SearchAddress(after=labels.text("time")).filters(request.state.zone)
     if body.image is None:
         raise ServiceError(400, "enrolling needs a picture")
     enrolled = await do(
         request,
         operations.enrol,
         body.image,
-        identity_key(labels.get("identity", "")),
-        labels.get("camera", "").strip() or None,
+        identity_key(labels.text("identity")),
+        labels.text("camera") or None,
         times.after,
-        note=labels.get("note", "").strip() or None,
-        source=labels.get("source", ""),
+        note=labels.text("note") or None,
+        source=body.filename,
     )
     name = shown_identity(enrolled.identity, enrolled.name)
     return JSONResponse({"identity": enrolled.identity, "name": name, "new": enrolled.new})

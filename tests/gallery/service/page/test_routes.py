@@ -130,6 +130,21 @@ def test_mistakes_are_told_as_pages_to_people_and_as_json_to_the_script(opened):
         assert client.post("/identities/1/forget", data={}).status_code == 400
 
 
+def test_enrolment_takes_its_labels_from_the_body(opened):
+    """Proxies log addresses, and names and notes are nobody's business there."""
+    with client_of(opened) as client:
+        answer = client.post(
+            "/enrol?identity=logged",
+            data={"identity": "Grace", "camera": "roof", "time": "", "note": "with a hat"},
+            files={"image": ("grace.png", square((10, 90, 40), 9), "image/png")},
+            headers={"Accept": "application/json"},
+        )
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["name"] == "Grace"
+    (sighting,) = operations.identity(opened, OWNER, "Grace").sightings
+    assert (sighting.camera, sighting.note, sighting.source) == ("roof", "with a hat", "grace.png")
+
+
 def test_files_of_the_page_are_kept_by_browsers_until_they_change(opened):
     with client_of(opened) as client:
         start = client.get("/").text

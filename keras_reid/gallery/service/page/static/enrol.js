@@ -52,8 +52,10 @@ async function enrol(form) {
     one.words.classList.remove("problem");
     one.remove.hidden = true;
     try {
-      const address = `${form.dataset.enrol}?${new URLSearchParams({ ...labels, source: one.file.name })}`;
-      const answer = await send(address, one.file, one.file.type, { headers: { Accept: "application/json" } });
+      const body = new FormData(); // not in the address, which proxies log
+      for (const [label, value] of Object.entries(labels)) body.append(label, value);
+      body.append("image", one.file);
+      const answer = await send(form.dataset.enrol, body, null, { headers: { Accept: "application/json" } });
       const said = await answer.json();
       if (!answer.ok) throw new Error(said.error);
       const name = made("a", { href: `/identities/${said.identity}` }, made("bdi", { textContent: said.name }));

@@ -8,7 +8,8 @@ const parsed = (html) => new DOMParser().parseFromString(html, "text/html");
 
 // Sends something to this service, as a page of this session.
 function send(address, body, type, more = {}) {
-  const headers = { "X-CSRF-Token": $("meta[name=csrf]").content, "Content-Type": type, ...more.headers };
+  const headers = { "X-CSRF-Token": $("meta[name=csrf]").content, ...more.headers };
+  if (type) headers["Content-Type"] = type; // of a FormData the browser names it itself
   return fetch(address, { method: "POST", body, ...more, headers });
 }
 
