@@ -26,7 +26,24 @@ BACKENDS = ("onnx", "litert", "savedmodel")
 _FRAME = (1080, 1920)
 
 
-def measure(seeds, models=MODELS, backends=BACKENDS, boxes=(1, 8, 32), folder=None):
+def measure(seeds, model=None, cache=None):
+    """Yields the rows of `benchmarks/tracks.py`: how many times the network's time a call takes.
+
+    Args:
+        seeds: of the boxes.
+        model: not used: the networks are those of `benchmarks/embedder.py`, with random weights.
+        cache: folder that keeps their exports, in `plug`.
+    """
+    for row in measured_rows(seeds, folder=cache and pathlib.Path(cache) / "plug"):
+        yield {
+            "seed": row["seed"],
+            "measure": f"times the network: {row['model']}, {row['backend']}, {row['boxes']} boxes",
+            "value": float(row["ratio"]),
+            "limit": "<= 1.2",
+        }
+
+
+def measured_rows(seeds, models=MODELS, backends=BACKENDS, boxes=(1, 8, 32), folder=None):
     """Yields a row of `COLUMNS` for each model, back end, number of boxes and seed.
 
     Args:
@@ -79,7 +96,7 @@ def main(arguments):
     parser.add_argument("--folder", type=pathlib.Path, help="where the artefacts are kept")
     parser.add_argument("--output", type=pathlib.Path, default=RESULTS, help="the CSV file")
     options = parser.parse_args(arguments)
-    for row in measure(options.seeds, options.model, options.backends, options.boxes, options.folder):
+    for row in measured_rows(options.seeds, options.model, options.backends, options.boxes, options.folder):
         add_row(options.output, COLUMNS, KEY, row)
         print(
             f"{row['model']}, {row['backend']}, {row['boxes']} boxes: {row['ms']} ms, {row['ratio']} times the "
