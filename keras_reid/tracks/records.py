@@ -118,7 +118,9 @@ class Crops:
             kept=(np.bool_, (m,)),
             embedding=(np.float32, (m, -1)),
         )
-        _check_rows("crops.seconds", "must be finite and at least 0", _not_negative(self.seconds), self.seconds)
+        _check_rows(
+            "crops.seconds", "must be finite and at least 0", _not_negative(self.seconds), self.seconds
+        )
         inside = (self.quality >= 0) & (self.quality <= 1)
         _check_rows("crops.quality", "must be 0 to 1", inside, self.quality)
         rising = np.append(np.diff(self.box) > 0, True)
@@ -225,7 +227,9 @@ class Tracks:
         _check_places("crops.tracklet", crops.tracklet, 0, len(tracklets))
         held = self.box_tracklet >= 0
         same = tracklets.track[self.box_tracklet[held]] == boxes.track[held]
-        _check_rows("tracks.box_tracklet", "must name tracklets of the box's track", same, self.box_tracklet[held])
+        _check_rows(
+            "tracks.box_tracklet", "must name tracklets of the box's track", same, self.box_tracklet[held]
+        )
         same = tracklets.track[crops.tracklet] == boxes.track[crops.box]
         _check_rows("crops.tracklet", "must name tracklets of the box's track", same, crops.tracklet)
         self.model.checked(crops.embedding)

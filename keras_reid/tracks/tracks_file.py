@@ -118,7 +118,9 @@ def _tracks(about: dict[str, Any], archive: Any) -> Tracks:
         raise UserError("its pictures do not have the lengths that it names")
     more = {"tracklets": {"pictures": tuple(pictures[a:b] for a, b in zip(starts, ends, strict=True))}}
     parts = {
-        part: kind(**{field: archive[f"{part}.{field}"] for field in _array_fields(kind)}, **more.get(part, {}))
+        part: kind(
+            **{field: archive[f"{part}.{field}"] for field in _array_fields(kind)}, **more.get(part, {})
+        )
         for part, kind in _PARTS.items()
     }
     start = about["start"]

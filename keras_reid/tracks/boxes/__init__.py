@@ -31,7 +31,7 @@ def read_boxes(
 
     | format | holds | frames count from |
     |---|---|---|
-    | `mot` | MOT Challenge text: frame, id, left, top, width, height, and optionally score and 3 numbers that are not used | 1 |
+    | `mot` | MOT Challenge text: frame, id, left, top, width, height, and optionally score and 3 unused numbers | 1 |
     | `mot-gt` | its ground truth: score is a flag, 0 for boxes to ignore; class and visibility are not used | 1 |
     | `csv` | a table with a header: frame, id, x, y, w, h, and optionally score, in any order | 0 |
     | `coco` | JSON with `images` and `annotations`; these have `track_id`, or it is among their `attributes` | 0 |

@@ -18,8 +18,8 @@ _NUMBERS = ("frame_id", "frame_index")
 def coco_rows(path: str | os.PathLike[str]) -> Rows:
     """The rows of a COCO file of one video: `annotations` with `image_id`, `bbox`, a track and perhaps a `score`.
 
-    The track is `track_id` of an annotation or of its `attributes`. The frame is `frame_id` or `frame_index` where every
-    image has it, and else the image's place in `images`, which then must list every frame.
+    The track is `track_id` of an annotation or of its `attributes`. The frame is `frame_id` or `frame_index` where
+    every image has it, and else the image's place in `images`, which then must list every frame.
 
     Args:
         path: the file, at most 1 GiB.
@@ -59,7 +59,9 @@ def _frames(name: str, images: list[Any]) -> dict[Any, Any]:
         raise UserError(f"{name}: each of `images` must have an `id`, a number or a text")
     videos = {str(one["video_id"]) for one in images if "video_id" in one}
     if len(videos) > 1:
-        raise UserError(f"{name}: must hold one video. Received: {len(videos)} values of `video_id`: split it")
+        raise UserError(
+            f"{name}: must hold one video. Received: {len(videos)} values of `video_id`: split it"
+        )
     key = next((key for key in _NUMBERS if all(key in one for one in images)), None)
     frames = {one["id"]: place if key is None else one[key] for place, one in enumerate(images)}
     if len(frames) < len(images):
@@ -77,6 +79,6 @@ def _row(name: str, frames: dict[Any, Any], place: int, one: Any) -> list[float]
         return [float(value) for value in (frame, track, left, top, width, height, one.get("score", 1))]
     except (KeyError, TypeError, ValueError, AttributeError):
         raise UserError(
-            f"{name}: annotations[{place}]: must have an `image_id` of `images`, a `bbox` [left, top, width, height] and "
-            f"a `track_id` that is a number. Received: {str(one)[:80]}"
+            f"{name}: annotations[{place}]: must have an `image_id` of `images`, a `bbox` [left, top, width, height] "
+            f"and a `track_id` that is a number. Received: {str(one)[:80]}"
         ) from None

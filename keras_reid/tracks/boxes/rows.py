@@ -60,20 +60,26 @@ def boxes_of_rows(rows: Rows, first_frame: int | None = None, skip_bad: bool = F
     late = rows.frame >= first
     remedy = "" if first == 0 else f": frames are counted from {first}; --first-frame says from where"
     check(f"the frame must be at least {first}{remedy}", late, rows.frame)
-    check("the score must be 0 to 1; leave it away if it is something else", (score >= 0) & (score <= 1), score)
+    check(
+        "the score must be 0 to 1; leave it away if it is something else", (score >= 0) & (score <= 1), score
+    )
 
     with np.errstate(over="ignore", invalid="ignore"):
         xyxy = np.concatenate([rows.corner, rows.corner + rows.size], axis=1).astype(np.float32)
     solid = np.isfinite(xyxy).all(1) & (xyxy[:, 2:] > xyxy[:, :2]).all(1)
     tracked = rows.track != NO_TRACK
     if not skip_bad:
-        rule = "a box must have finite numbers, and width and height above 0; --skip-bad leaves such boxes out"
+        rule = (
+            "a box must have finite numbers, and width and height above 0; --skip-bad leaves such boxes out"
+        )
         check(rule, solid | ~tracked, rows.corner, rows.size)
     left_out = ~tracked, tracked & ~solid
     for what, which in zip(("of no track (id −1)", "without area or not finite"), left_out, strict=True):
         if which.any():
             count, where = int(which.sum()), rows.place(int(np.argmax(which)))
-            warnings.warn(f"{rows.file}: {count} boxes {what} are left out, the first in {where}", stacklevel=3)
+            warnings.warn(
+                f"{rows.file}: {count} boxes {what} are left out, the first in {where}", stacklevel=3
+            )
     good = np.flatnonzero(tracked & solid)
     if not len(good):
         remedy = "" if tracked.any() else ": these are detections, and a tracker makes tracks of them"
