@@ -74,7 +74,9 @@ class Partial:
         try:
             self._lock = Lock(self.folder / _LOCK)
         except Held as held:
-            raise UserError(f"{self.folder}: {held.holder} is writing there. Wait for it, or stop it") from None
+            raise UserError(
+                f"{self.folder}: {held.holder} is writing there. Wait for it, or stop it"
+            ) from None
         try:
             self._look()
         except BaseException:
