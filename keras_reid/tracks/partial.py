@@ -90,7 +90,7 @@ class Partial:
     def append(self, chunk: Chunk) -> None:
         """Writes a chunk."""
         with written_aside(self._file(self._files)) as aside, open(aside, "wb") as file:
-            np.savez(file, **{**dataclasses.asdict(chunk), "count": np.array(chunk.count)})
+            np.savez(file, **{**vars(chunk), "count": np.array(chunk.count)})
         self._files += 1
         self.done += chunk.count
 
@@ -106,9 +106,7 @@ class Partial:
     def _look(self) -> None:
         try:
             known = read_json(self.folder / _ABOUT) == self._kind
-        except FileNotFoundError:
-            known = False
-        except UserError:
+        except (FileNotFoundError, UserError):
             known = False
         if known:
             try:
