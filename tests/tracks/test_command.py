@@ -46,7 +46,7 @@ TO = ("--output", "tracks")
         (("a.mp4", "--boxes", "hall.txt", *TO), r"a.mp4: there is no such video or folder of frames"),
         (("rtsp://door", "--boxes", "hall.txt", *TO), "live streams and addresses are not read"),
         (("tracks", "--boxes", "hall.txt", *TO, "--fps", "5"), "no images in tracks"),
-        (("hall.txt", "--boxes", "hall.txt", *TO), r"hall.txt: is no video that FFmpeg can read|hall.txt: holds no"),
+        (("hall.txt", "--boxes", "hall.txt", *TO), r"hall.txt: is no video that can be read, or is damaged"),
         ((*ONE, *TO, "--first-frame", "0"), r"hall.txt: 2 of 12 boxes are in frames beyond the end of hall/img1"),
         ((*ONE, *TO, "--first-frame", "2"), r"hall.txt: line 1: the frame must be at least 2"),
         ((*ONE, *TO), "not a Keras model file"),
@@ -65,7 +65,7 @@ def test_a_missing_file_of_boxes_is_named(place):
 
 
 @pytest.mark.medium
-def test_videos_become_files_of_tracks(place, command, smoke_run):
+def test_videos_become_files_of_tracks(place, command, smoke_run, load_once):
     write_video(place / "yard.mp4", 20)
     (place / "yard.csv").write_text("frame,id,x,y,w,h\n" + "".join(f"{n},3,4,2,20,28\n" for n in range(20)))
     arguments = [
