@@ -172,8 +172,8 @@ def adjusted_rand_index(truth: ArrayLike, predicted: ArrayLike) -> float:
         ValueError: if the lengths differ.
 
     Example:
-        >>> adjusted_rand_index([1, 1, 2, 2], [5, 5, 6, 7])
-        0.5714285714285714
+        >>> round(adjusted_rand_index([1, 1, 2, 2], [5, 5, 6, 7]), 4)
+        0.5714
 
     Source: Hubert and Arabie, "Comparing partitions", Journal of Classification 2, 1985.
     """
@@ -238,8 +238,12 @@ def _arrays(boxes, camera):
 def _frame_pairs(truth, predicted):
     """The slices of two sorted lists of frames that hold the same frame."""
     common = np.intersect1d(truth, predicted)
-    starts = [(np.searchsorted(f, common), np.searchsorted(f, common, side="right")) for f in (truth, predicted)]
-    for (start, stop), (first, last) in zip(zip(*starts[0], strict=True), zip(*starts[1], strict=True), strict=True):
+    starts = [
+        (np.searchsorted(f, common), np.searchsorted(f, common, side="right")) for f in (truth, predicted)
+    ]
+    for (start, stop), (first, last) in zip(
+        zip(*starts[0], strict=True), zip(*starts[1], strict=True), strict=True
+    ):
         yield slice(start, stop), slice(first, last)
 
 

@@ -67,4 +67,6 @@ def main(arguments: Sequence[str]) -> None:
     reported = scene.draw(options.folder, options.video)
     boxes = sum(len(one.frame) for one in reported.values())
     tracks = sum(len(set(one.track)) for one in reported.values())
-    print(f"{options.folder}: {options.identities} people, {boxes} boxes of {tracks} tracks in {len(reported)} cameras")
+    print(
+        f"{options.folder}: {options.identities} people, {boxes} boxes of {tracks} tracks in {len(reported)} cameras"
+    )

@@ -19,9 +19,9 @@ _ACROSS = 0.3  # half-way, people are this share of the frame's width from its m
 _SHORTEST = 3.0  # seconds that a passage takes at least
 _LOWEST = 1.15  # the lowest row of the feet, in heights of the frame
 _STEP = 0.05  # seconds between the moments at which a path is checked
-_TRAVEL = (5.0, 12.0)  # seconds from one camera to another at least
+_TRAVEL = (3.0, 8.0)  # seconds from one camera to another at least
 _DAWDLING = 0.3  # mean delay, as a share of that time
-_CAMERAS_VISITED = {"1": 0.15, "2": 0.35, "3": 0.35, "4": 0.15}
+_CAMERAS_VISITED = {"1": 0.15, "2": 0.45, "3": 0.4}
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def walks(
 ) -> list[list[list[Step]]]:
     """Everybody's walk past the cameras, frame by frame.
 
-    People set out at random within `seconds`, and pass one to four cameras one after the other, never one of them
+    People set out at random within `seconds`, and pass one to three cameras one after the other, never one of them
     twice in a row. Nobody is in two places at a time, or faster than `travel_times`. All cameras start together.
 
     Args:

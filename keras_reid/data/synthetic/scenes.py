@@ -10,7 +10,7 @@ import math
 import os
 import pathlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
@@ -41,13 +41,13 @@ class Scene:
     """People who walk past several cameras: one after the other, in front of each other, nearer and farther.
 
     People and cameras are those of `Synthetic`, but never the same ones as in a data set, whatever the seed. Views do
-    not overlap. Somebody passes one to four cameras, and may come back to one.
+    not overlap. Somebody passes one to three cameras, and may come back to one.
 
     Args:
         cameras: number of cameras, at least 1.
         identities: number of people, at least 1.
         seed: 0 or larger; another seed gives other people, cameras, walks and faults.
-        seconds: within which people set out; None for 1.5 for each person. A scene lasts about a minute longer.
+        seconds: within which people set out; None for 1.5 for each person. A scene lasts about 40 seconds longer.
         fps: frames a second.
         size: (height, width) of the frames in pixels, at least 90.
         domain: "day" or "evening", as in `Synthetic`.
@@ -68,13 +68,15 @@ class Scene:
     fps: float = 5.0
     size: tuple[int, int] = (360, 640)
     domain: str = "day"
-    faults: TrackerFaults = TrackerFaults()
+    faults: TrackerFaults = field(default_factory=TrackerFaults)
 
     def __post_init__(self):
         for name, least in (("cameras", 1), ("identities", 1), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
-                raise UserError(f"`{name}` of a scene must be an integer, at least {least}. Received: {value!r}")
+                raise UserError(
+                    f"`{name}` of a scene must be an integer, at least {least}. Received: {value!r}"
+                )
         for name in ("seconds", "fps"):
             value = getattr(self, name)
             if value is not None and not 0 < value < math.inf:
@@ -132,7 +134,9 @@ class Scene:
             with progress("drawing frames", sum(map(len, plan)), "frames") as advance:
                 for number, (name, frames) in enumerate(zip(self.camera_names, plan, strict=True)):
                     view = self._views[number]
-                    writing = _video(new / f"{name}.mp4", self) if video else _frames(new / name, view.jpeg_quality)
+                    writing = (
+                        _video(new / f"{name}.mp4", self) if video else _frames(new / name, view.jpeg_quality)
+                    )
                     with writing as write:
                         truth = self._draw_camera(view, number, frames, write, advance)
                     reported[name] = tracked(
@@ -170,7 +174,10 @@ class Scene:
         )
         rows = []
         for frame, steps in enumerate(frames):
-            gaits = {step.identity: (self.seed, "scene", "gait", step.identity, number, step.visit) for step in steps}
+            gaits = {
+                step.identity: (self.seed, "scene", "gait", step.identity, number, step.visit)
+                for step in steps
+            }
             picture, seen = view.take(
                 [(people(step.identity), step, stream(*gaits[step.identity])) for step in steps],
                 stream(self.seed, "scene", "frame", number, frame),

@@ -194,9 +194,7 @@ class TrackletStudio:
                 {"left": 1, "right": 1, "bottom": 1, "upper": 1, "lower": 1},
             )
             image, box = _cut(image, box, way, between(mishap, severity.left))
-        return Crop(
-            image, box.astype(np.float32), np.array(others, np.float32).reshape(-1, 4), kind, shows
-        )
+        return Crop(image, box.astype(np.float32), np.array(others, np.float32).reshape(-1, 4), kind, shows)
 
     def _kind(self, identity, camera, episode):
         severity = asdict(self.settings.severity)
@@ -326,7 +324,10 @@ def _cut(image, box, way, kept):
         "right": lambda: (image.crop((0, 0, wide, height)), (FRAME[1] - wide, top, FRAME[1], bottom)),
         "bottom": lambda: (image.crop((0, 0, width, tall)), (left, FRAME[0] - tall, right, FRAME[0])),
         "upper": lambda: (image.crop((0, 0, width, tall)), (left, top, right, top + tall)),
-        "lower": lambda: (image.crop((0, height - tall, width, height)), (left, bottom - tall, right, bottom)),
+        "lower": lambda: (
+            image.crop((0, height - tall, width, height)),
+            (left, bottom - tall, right, bottom),
+        ),
     }[way]()
 
 
