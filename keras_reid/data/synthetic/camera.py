@@ -114,7 +114,7 @@ class Camera:
             a `PIL.Image` of mode RGB; smaller than `size` if the view is "partial".
         """
         subject_light, covered, feet = self.draw_subject(subject, rng, size, yaw)
-        picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
+        picture: Any = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
         cast_shadow(picture, feet)
         picture = picture * (1 - covered) + subject_light
         if rng.random() < self.nuisance.occluded:
@@ -186,13 +186,14 @@ class Camera:
         shade = self.ambient * (0.85 + 0.15 * normals[:, 1])
         shade += self.sun * np.clip(np.einsum("nk,k->n", normals, self.light), 0, 1)
         seen = rasterise(screen.astype("float32"), inverse_depth, subject.faces, height, width)
-        values = seen.interpolate([*subject.attributes, shade], subject.faces)
+        given: Any = [*subject.attributes, shade]  # of each vertex
+        values = seen.interpolate(given, subject.faces)
         fine = np.zeros((height * width, 4), "float32")
         fine[seen.pixel, :3] = subject.albedo(values[:-1], seen.face) * values[-1][:, None]
         fine[seen.pixel, 3] = 1
         fine = fine.reshape(height, width, 4)
         steps = range(SUPERSAMPLING)
-        coarse = (
+        coarse: Any = (
             sum(fine[i::SUPERSAMPLING, j::SUPERSAMPLING] for i in steps for j in steps) / SUPERSAMPLING**2
         )
         return coarse[..., :3], coarse[..., 3:]

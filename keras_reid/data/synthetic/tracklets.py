@@ -163,7 +163,6 @@ class TrackletStudio:
         walk, place, severity = self.walk(identity, camera), self.camera(camera), self.settings.severity
         kind = self._kind(identity, camera, int(walk.episode[number])) if bad else "good"
         rng = self._stream("crop", identity, camera, number)
-        mishap = self._stream("mishap", identity, camera, number)
         box = walk.boxes[number]
         size = round(box[3] - box[1]), round(box[2] - box[0])
         light = place.ambient + 0.5 * place.sun
@@ -184,7 +183,8 @@ class TrackletStudio:
         if kind == "person":
             others += self._add_in_front(picture, covered, place, identity, camera, number, box)
         elif kind == "thing":
-            hide(mishap, picture, light, severity.hidden)
+            thing = self._stream("thing", identity, camera, int(walk.episode[number]))
+            hide(thing, picture, light, severity.hidden)
         elif rng.random() < place.nuisance.occluded:
             draw_occluder(rng, picture, light)
         image = place.develop(picture, rng)
@@ -193,8 +193,11 @@ class TrackletStudio:
                 self._stream("cut", identity, camera, int(walk.episode[number])),
                 {"left": 1, "right": 1, "bottom": 1, "upper": 1, "lower": 1},
             )
-            image, box = _cut(image, box, way, between(mishap, severity.left))
-        return Crop(image, box.astype(np.float32), np.array(others, np.float32).reshape(-1, 4), kind, shows)
+            kept = between(self._stream("kept", identity, camera, number), severity.left)
+            image, box = _cut(image, box, way, kept)
+        return Crop(
+            image, np.array(box, np.float32), np.array(others, np.float32).reshape(-1, 4), kind, shows
+        )
 
     def _kind(self, identity, camera, episode):
         severity = asdict(self.settings.severity)
