@@ -1,0 +1,1 @@
+"""From a video with boxes to tracklets, and from these to identities."""
