@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from keras_reid.data.synthetic.backgrounds import crop_scene, draw_occluder, paint_scene
@@ -112,19 +113,25 @@ class Camera:
         Returns:
             a `PIL.Image` of mode RGB; smaller than `size` if the view is "partial".
         """
-        subject_light, covered, feet = self._draw_subject(subject, rng, size, yaw)
+        subject_light, covered, feet = self.draw_subject(subject, rng, size, yaw)
         picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
-        _cast_shadow(picture, feet)
+        cast_shadow(picture, feet)
         picture = picture * (1 - covered) + subject_light
         if rng.random() < self.nuisance.occluded:
             draw_occluder(rng, picture, self.ambient + 0.5 * self.sun)
         if view == "occluded":
             hide(rng, picture, self.ambient + 0.5 * self.sun)
-        image = self._develop(picture, rng)
+        image = self.develop(picture, rng)
         return cut(rng, image) if view == "partial" else image
 
-    def _draw_subject(self, subject, rng, size, yaw):
-        """Renders the subject.
+    def draw_subject(
+        self,
+        subject: Person | Vehicle,
+        rng: np.random.Generator,
+        size: tuple[int, int],
+        yaw: float | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[float, float]]:
+        """Renders the subject; the arguments are those of `take`.
 
         Returns:
             its light in each pixel `(height, width, 3)`, the share of the pixel that it covers `(height, width, 1)`,
@@ -166,8 +173,8 @@ class Camera:
         )
         return coarse[..., :3], coarse[..., 3:], feet
 
-    def _develop(self, light, rng):
-        """Turns light into an image: white balance, saturation, haze, gamma, resolution, noise."""
+    def develop(self, light: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
+        """Turns light `(height, width, 3)` into an image: white balance, saturation, haze, gamma, resolution, noise."""
         height, width = light.shape[:2]
         picture = light * (self.white_balance * np.float32(between(rng, self.nuisance.exposure)))
         grey = (picture[..., :1] + picture[..., 1:2] + picture[..., 2:]) * np.float32(1 / 3)
@@ -184,8 +191,8 @@ class Camera:
         return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype("uint8"))
 
 
-def _cast_shadow(picture, feet):
-    """Darkens the ground at the feet, in place."""
+def cast_shadow(picture: NDArray[np.float32], feet: tuple[float, float]) -> None:
+    """Darkens the ground of `picture` `(height, width, 3)` at the feet, `(x, y)` as shares of the image, in place."""
     height, width = picture.shape[:2]
     top = int(np.clip(feet[1] - 0.1, 0, 1) * height)
     rows, columns = np.ogrid[top:height, :width]
