@@ -107,7 +107,8 @@ class Scene:
         The folder holds for each camera, here cam1: the frames `cam1/000001.jpg` … or the video `cam1.mp4`; the
         tracker's boxes, `cam1.txt`; the truth, `truth/cam1.txt`, whose ids are the same for all cameras; and
         `truth/cam1_tracks.csv`, who each of the tracker's boxes is. The first three are in the format of MOT Challenge,
-        whose frames count from 1. `travel.csv` has the least seconds between cameras, `scene.json` the settings.
+        whose frames count from 1, and so is `seqinfo.ini` beside folders of frames, which has the frames per second.
+        `travel.csv` has the least seconds between cameras, `scene.json` the settings.
 
         It is drawn beside and renamed at the end, so that an interrupted run leaves nothing.
 
@@ -143,7 +144,7 @@ class Scene:
                         truth, self.faults, self.fps, stream(self.seed, "scene", "tracker", number)
                     )
                     _write_boxes(new, name, truth, reported[name])
-            self._describe(new)
+            self._describe(new, video)
             with contextlib.suppress(FileNotFoundError):
                 folder.rmdir()
             new.rename(folder)
@@ -188,7 +189,7 @@ class Scene:
         table = np.array(rows, "float64").reshape(-1, 7)
         return TrueBoxes(table[:, 0].astype(int), table[:, 1].astype(int), table[:, 2:6], table[:, 6])
 
-    def _describe(self, folder):
+    def _describe(self, folder, video):
         least = travel_times(self.seed, self.cameras)
         lines = ["from,to,seconds"] + [
             f"{one},{other},{least[i, j]:.2f}"
@@ -197,6 +198,11 @@ class Scene:
             if i != j
         ]
         (folder / "travel.csv").write_text("\n".join(lines) + "\n")
+        if not video:  # folders of frames do not tell how fast they follow each other
+            height, width = self.size
+            told = {"frameRate": f"{self.fps:g}", "imWidth": width, "imHeight": height, "imExt": ".jpg"}
+            lines = ["[Sequence]", *(f"{key}={value}" for key, value in told.items())]
+            (folder / "seqinfo.ini").write_text("\n".join(lines) + "\n")
         settings = dataclasses.asdict(self)
         about = {"version": VERSION, "start": START, "settings": settings, "licence": LICENCE}
         write_json(folder / "scene.json", about)
