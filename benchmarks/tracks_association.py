@@ -161,9 +161,7 @@ def measure(seeds: list[int], model: str, cache: pathlib.Path) -> Iterator[dict[
         forbidden, travel = impossible(one), impossible(one, travel=True)
         labels = {
             "associate": _labels(associate(one.tracks, calibration, cannot_link=forbidden)),
-            "associate, with travel times": _labels(
-                associate(one.tracks, calibration, cannot_link=travel)
-            ),
+            "associate, with travel times": _labels(associate(one.tracks, calibration, cannot_link=travel)),
             "associate, without constraints": _labels(associate(one.tracks, calibration)),
             "mutual neighbours": mutual_neighbours(one, *plain),
             "mutual neighbours, constrained": mutual_neighbours(one, *constrained, forbidden),
