@@ -20,7 +20,6 @@ import dataclasses
 import functools
 import pathlib
 import shutil
-import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -153,16 +152,15 @@ def retrieval(tracked: Tracked, share: float) -> list[tuple[str, float, str]]:
     score = functools.partial(_map, tracked.identity[first], tracked.camera[first])
     plain = score([tracked.embeddings[part].mean(axis=0) for part in rows])
     known = [part[tracked.good[part]] if tracked.good[part].any() else part for part in rows]
-    start = time.perf_counter()
+    mostly_bad = np.mean([tracked.good[part].mean() <= 0.5 for part in rows])
     summary = tracked.summarised()
-    spent = time.perf_counter() - start
     ours = score(summary.embedding[main_parts(summary, tracked.quality)])
     return [
         ("mAP, plain mean", plain, ""),
         ("mAP, summarise", ours, ""),
         ("mAP, good crops alone", score([tracked.embeddings[part].mean(axis=0) for part in known]), ""),
         ("mAP, gain of summarise", ours - plain, ">= 0.03" if share == max(SHARES) else ">= -0.005"),
-        ("milliseconds a track", 1000 * spent / len(rows), ""),
+        ("tracks at least half bad", float(mostly_bad), ""),
     ]
 
 

@@ -6,7 +6,7 @@ The differences between cameras determine how hard the data set is. `Nuisance` s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,7 +114,7 @@ class Camera:
             a `PIL.Image` of mode RGB; smaller than `size` if the view is "partial".
         """
         subject_light, covered, feet = self.draw_subject(subject, rng, size, yaw)
-        picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
+        picture: Any = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
         cast_shadow(picture, feet)
         picture = picture * (1 - covered) + subject_light
         if rng.random() < self.nuisance.occluded:
@@ -159,19 +159,44 @@ class Camera:
             (centre[1] - low[1]) * scale / height + 0.5,
         )
 
+        return *self.render(subject, normals, screen, inverse_depth, size), feet
+
+    def render(
+        self,
+        subject: Person | Vehicle,
+        normals: NDArray[np.float32],
+        screen: NDArray[Any],
+        inverse_depth: NDArray[np.float32],
+        size: tuple[int, int],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Renders a subject that is already in place.
+
+        Args:
+            subject: a `Person` or a `Vehicle`.
+            normals: `(vertices, 3)`, turned to the camera.
+            screen: `(vertices, 2)`, x to the right and y down, in 1 / `SUPERSAMPLING` pixels.
+            inverse_depth: `(vertices,)`, 1 / distance from the camera.
+            size: (height, width) of the result in pixels.
+
+        Returns:
+            the subject's light in each pixel `(height, width, 3)`, and the share of the pixel that it covers
+            `(height, width, 1)`.
+        """
+        height, width = (SUPERSAMPLING * side for side in size)
         shade = self.ambient * (0.85 + 0.15 * normals[:, 1])
         shade += self.sun * np.clip(np.einsum("nk,k->n", normals, self.light), 0, 1)
         seen = rasterise(screen.astype("float32"), inverse_depth, subject.faces, height, width)
-        values = seen.interpolate([*subject.attributes, shade], subject.faces)
+        given: Any = [*subject.attributes, shade]  # of each vertex
+        values = seen.interpolate(given, subject.faces)
         fine = np.zeros((height * width, 4), "float32")
         fine[seen.pixel, :3] = subject.albedo(values[:-1], seen.face) * values[-1][:, None]
         fine[seen.pixel, 3] = 1
         fine = fine.reshape(height, width, 4)
         steps = range(SUPERSAMPLING)
-        coarse = (
+        coarse: Any = (
             sum(fine[i::SUPERSAMPLING, j::SUPERSAMPLING] for i in steps for j in steps) / SUPERSAMPLING**2
         )
-        return coarse[..., :3], coarse[..., 3:], feet
+        return coarse[..., :3], coarse[..., 3:]
 
     def develop(self, light: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
         """Turns light `(height, width, 3)` into an image: white balance, saturation, haze, gamma, resolution, noise."""
