@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _partial(output: Path) -> Path:
-    return output.with_name(f".{output.stem}.part")
+    return output.with_name(f".{output.stem}.tracks")
 
 
 def _cameras(options: Tracks) -> tuple[str, ...]:
