@@ -98,8 +98,8 @@ def summarise(
     Example:
         >>> crops = [[1.0, 0.0], [0.9, 0.1], [0.0, 1.0], [1.0, 0.1]]
         >>> summary = summarise(crops, [0.9, 0.9, 0.3, 0.8], [7, 7, 7, 7], [0, 6, 12, 18])
-        >>> summary.kept.tolist(), summary.embedding.round(2).tolist()
-        ([True, True, False, True], [[1.0, 0.07]])
+        >>> summary.kept.tolist(), [f"{number:.2f}" for number in summary.embedding[0]]
+        ([True, True, False, True], ['1.00', '0.06'])
     """
     x, worth, track, frame = _checked(embeddings, quality, track, frame)
     if not 0 < alike <= 2:
