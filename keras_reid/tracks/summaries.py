@@ -87,7 +87,8 @@ def summarise(
         track: `(m,)` integers.
         frame: `(m,)` integers, for the order and distance in time.
         alike: cosine distance at which agreement has fallen to 0.6; the largest at which crops of one object are
-            usual. Defaults to 0.5. Of a calibrated model its `threshold` is a good value.
+            usual. Defaults to 0.5, and results are much the same from 0.3 to 0.6. It suits models whose different
+            objects are about 0.9 apart; take less if they are closer.
 
     Returns:
         A `Summary`.
