@@ -85,7 +85,9 @@ def associate(
     check_count(sum(sizes))
     if not sum(sizes):
         empty = tuple(np.zeros(0) for _ in tracks)
-        return Association(tuple(one.astype(np.int64) for one in empty), empty, 0.5 if prior is None else prior)
+        return Association(
+            tuple(one.astype(np.int64) for one in empty), empty, 0.5 if prior is None else prior
+        )
     embeddings = np.concatenate([one.tracklets.embedding for one in tracks])
     log_odds = pair_log_odds(embeddings, log_odds_of(calibration, prior=0.5))
     first, second = np.asarray(cannot_link, np.int64).reshape(-1, 2).T
