@@ -26,6 +26,7 @@ FLOORS = (
     ("recipes",),
     ("run", "serving"),
     ("gallery", "tuning"),
+    ("tracks",),
     ("commands",),
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}

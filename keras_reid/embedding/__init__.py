@@ -1,6 +1,7 @@
 """Embeddings of images: find the files, compute, store. Light to import: TensorFlow loads with the first model.
 
 - `embedder`: `Embedder`, images of any kind → embeddings, at once; `backends/`: what computes them.
+- `frame_embedder`, `frame_crops`: `FrameEmbedder`, a frame and boxes → embeddings, as trackers call it.
 - `image_inputs`, `image_reader`, `pixel_batches`: what may be embedded, and how it becomes pixels: by TensorFlow
   (`tensorflow_reader`) or without it (`pillow_reader`).
 - `named_images`: which files a user's names stand for.
@@ -11,6 +12,7 @@
 
 from keras_reid.embedding.computing import embed_into, embed_paths
 from keras_reid.embedding.embedder import Embedder
+from keras_reid.embedding.frame_embedder import FrameEmbedder
 from keras_reid.embedding.image_inputs import UnreadableImage
 from keras_reid.embedding.named_images import ImageFile, find_images
 from keras_reid.embedding.store import EmbeddingStore
@@ -19,6 +21,7 @@ from keras_reid.embedding.vectors import check_finite, l2_normalize
 __all__ = [
     "Embedder",
     "EmbeddingStore",
+    "FrameEmbedder",
     "ImageFile",
     "UnreadableImage",
     "check_finite",

@@ -8,6 +8,7 @@ From the top down:
 - `analysis/`: single shot, open set, pairs of cameras, bias of cameras.
 - `rerank/`, `dsr/`: other distances than those of embeddings as they are.
 - `given_distances`: metrics of distances that are given; `exact/`: ranks and neighbours without a matrix of distances.
+- `identity_metrics`: of identities over several cameras: IDF1, pairs, Rand index.
 - `distances`, `ground_truth`, `roc`, `retrieval_result`, `features`, `dataset_features`: what all of them use.
 """
 
@@ -42,6 +43,13 @@ from keras_reid.evaluation.evaluator import (
 )
 from keras_reid.evaluation.exact import nearest
 from keras_reid.evaluation.features import Features
+from keras_reid.evaluation.identity_metrics import (
+    IdentityScores,
+    PairScores,
+    adjusted_rand_index,
+    identity_scores,
+    pair_scores,
+)
 from keras_reid.evaluation.metric_tables import print_table
 from keras_reid.evaluation.rerank import (
     RerankedDistances,
@@ -67,12 +75,15 @@ __all__ = [
     "EvaluationSettings",
     "Evaluator",
     "Features",
+    "IdentityScores",
     "OpenSetResult",
+    "PairScores",
     "RepeatedResult",
     "RerankedDistances",
     "RetrievalResult",
     "RocCurve",
     "Verdict",
+    "adjusted_rand_index",
     "alpha_query_expansion",
     "appearance",
     "calibrate",
@@ -89,10 +100,12 @@ __all__ = [
     "evaluate_open_set",
     "evaluate_repetitions",
     "evaluate_single_shot",
+    "identity_scores",
     "jaccard_neighbors",
     "k_reciprocal_rerank",
     "l2_normalize",
     "nearest",
+    "pair_scores",
     "parse_memory",
     "print_table",
     "query_expansion",

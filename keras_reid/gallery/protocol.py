@@ -30,14 +30,26 @@ class KeptImage:
     kind: str
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class NewIdentity:
+    """An identity without a name that a call of `Store.add` makes: one for all sightings that hold the same object.
+
+    Example:
+        >>> somebody = NewIdentity()
+        >>> with keras_reid.gallery.open("gallery-store", embedder) as store:  # doctest: +SKIP
+        ...     store.add([NewSighting(row, somebody) for row in embedder(["a.jpg", "b.jpg"])])
+        [1, 2]
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class NewSighting:
     """An image to enrol.
 
     Args:
         embedding: `(dim,)` float32 of unit length.
-        identity: the name of an identity, which is made if it is new; the number of one that is there; or None: a new
-            one without a name.
+        identity: the name of an identity, which is made if it is new; the number of one that is there; a `NewIdentity`,
+            to share one without a name with others; or None: a new one without a name.
         camera: name of the camera, or None.
         time: when the image was taken, with a time zone; None if unknown.
         source: where the image came from, such as its path.
@@ -48,7 +60,7 @@ class NewSighting:
     """
 
     embedding: NDArray[np.float32]
-    identity: str | int | None = None
+    identity: str | int | NewIdentity | None = None
     camera: str | None = None
     time: datetime.datetime | None = None
     source: str = ""

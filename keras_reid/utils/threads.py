@@ -18,8 +18,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def in_threads(function: Callable[..., Any], count: int, *arguments: Any) -> None:
+def in_threads(function: Callable[..., Any], count: int, *arguments: Any, least: int = 8) -> None:
     """Calls `function(start, stop, *arguments)` for stretches of `range(count)` at the same time.
+
+    Args:
+        function: works on a stretch.
+        count: of what is to be done.
+        arguments: of the function, behind the stretch.
+        least: length of a stretch that is worth a thread. Defaults to 8.
 
     Example:
         >>> done = []
@@ -27,7 +33,7 @@ def in_threads(function: Callable[..., Any], count: int, *arguments: Any) -> Non
         >>> sorted(done)
         [0, 1, 2, 3, 4]
     """
-    threads = min(os.cpu_count() or 1, count // 8)
+    threads = min(os.cpu_count() or 1, count // least)
     # A thread of the pool that waited for others of the pool might wait for ever.
     if threads < 2 or threading.current_thread().name.startswith(_NAME):
         function(0, count, *arguments)

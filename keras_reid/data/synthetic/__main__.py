@@ -2,9 +2,12 @@
 
 python -m keras_reid.data.synthetic --preset small --output data
 python -m keras_reid.data.synthetic --kind vehicle --output sheet.png
+
+`scene` draws videos of people instead: python -m keras_reid.data.synthetic scene --help
 """
 
 import dataclasses
+import importlib
 import pathlib
 from collections.abc import Sequence
 from typing import Literal
@@ -14,13 +17,14 @@ from keras_reid.data.synthetic.reader import Synthetic
 from keras_reid.utils import command_line
 from keras_reid.utils.files import save_picture
 
+SUBCOMMANDS = {"scene": ("keras_reid.data.synthetic.scene_command", "people who walk past several cameras")}
 PICTURES = (".png", ".jpg", ".jpeg")
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Draw the synthetic data set into a folder, or draw a contact sheet with one row per identity and one column per
-    camera."""
+    camera. `scene FOLDER` draws videos of people who walk past several cameras instead."""
 
     output: pathlib.Path
     """a file ending in .png or .jpg for a contact sheet, or a folder for the data set"""
@@ -41,6 +45,9 @@ class Options:
 
 
 def main(arguments: Sequence[str]) -> None:
+    if arguments and arguments[0] in SUBCOMMANDS:
+        importlib.import_module(SUBCOMMANDS[arguments[0]][0]).main(arguments[1:])
+        return
     options = command_line.parse(Options, arguments, prog="python -m keras_reid.data.synthetic")
     variants = {"domain": options.domain, "queries": options.queries}
     reader = Synthetic(options.preset, options.kind, options.seed, options.processes, **variants)

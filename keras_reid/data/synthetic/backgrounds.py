@@ -39,10 +39,21 @@ def cloudy(
     return (total - total.min()) / max(float(np.ptp(total)), 1e-6)
 
 
-def paint_scene(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Paints a scene `(320, 320, 3)` uint8: ground, a wall or trees behind it, and objects in between."""
-    size = SCENE_SIZE
-    horizon = between(rng, (0.15, 0.5))
+def paint_scene(
+    rng: np.random.Generator, size: int = SCENE_SIZE, horizon: float | None = None
+) -> NDArray[np.uint8]:
+    """Paints a scene: ground, a wall or trees behind it, and objects in between.
+
+    Args:
+        rng: draws the scene.
+        size: height and width in pixels.
+        horizon: where the ground ends, as a share of the height from the top; None draws it.
+
+    Returns:
+        `(size, size, 3)` uint8.
+    """
+    drawn = between(rng, (0.15, 0.5))
+    horizon = drawn if horizon is None else horizon
     fine, coarse = cloudy(rng, size, size), cloudy(rng, size, size, (2, 3, 5, 9))
     rows = np.linspace(0, 1, size)
     ground = rows > horizon

@@ -90,10 +90,16 @@ def build_body(female: bool, stoutness: float) -> tuple[NDArray[np.float32], NDA
     return vertices, data.joints + data.joint_shifts[sex]
 
 
-def walking_pose(rng: np.random.Generator) -> NDArray[np.float32]:
-    """Draws a pose of somebody walking or standing: `(17, 3, 3)` float32 rotations of the bones."""
+def walking_pose(rng: np.random.Generator, advance: float = 0.0) -> NDArray[np.float32]:
+    """Draws a pose of somebody walking or standing: `(17, 3, 3)` float32 rotations of the bones.
+
+    Args:
+        rng: draws the gait and a moment of it.
+        advance: radians of the gait since that moment, two steps in 2π. With the same `rng` anew it shows the same
+            person a little later.
+    """
     stride = between(rng, (0.1, 0.5))  # radians by which a thigh swings forward and back
-    phase = between(rng, (0, 2 * np.pi))
+    phase = between(rng, (0, 2 * np.pi)) + advance
     swing = stride * np.sin(phase)
     turn = np.tile(np.eye(3, dtype="float32"), (len(Bone), 1, 1))
     hang = between(rng, (0.5, 0.62))  # from half raised down to the side

@@ -6,9 +6,10 @@ The differences between cameras determine how hard the data set is. `Nuisance` s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from keras_reid.data.synthetic.backgrounds import crop_scene, draw_occluder, paint_scene
@@ -112,19 +113,25 @@ class Camera:
         Returns:
             a `PIL.Image` of mode RGB; smaller than `size` if the view is "partial".
         """
-        subject_light, covered, feet = self._draw_subject(subject, rng, size, yaw)
-        picture = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
-        _cast_shadow(picture, feet)
+        subject_light, covered, feet = self.draw_subject(subject, rng, size, yaw)
+        picture: Any = crop_scene(rng, self.scene, *size) * (self.ambient + 0.6 * self.sun)
+        cast_shadow(picture, feet)
         picture = picture * (1 - covered) + subject_light
         if rng.random() < self.nuisance.occluded:
             draw_occluder(rng, picture, self.ambient + 0.5 * self.sun)
         if view == "occluded":
             hide(rng, picture, self.ambient + 0.5 * self.sun)
-        image = self._develop(picture, rng)
+        image = self.develop(picture, rng)
         return cut(rng, image) if view == "partial" else image
 
-    def _draw_subject(self, subject, rng, size, yaw):
-        """Renders the subject.
+    def draw_subject(
+        self,
+        subject: Person | Vehicle,
+        rng: np.random.Generator,
+        size: tuple[int, int],
+        yaw: float | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[float, float]]:
+        """Renders the subject; the arguments are those of `take`.
 
         Returns:
             its light in each pixel `(height, width, 3)`, the share of the pixel that it covers `(height, width, 1)`,
@@ -152,22 +159,47 @@ class Camera:
             (centre[1] - low[1]) * scale / height + 0.5,
         )
 
+        return *self.render(subject, normals, screen, inverse_depth, size), feet
+
+    def render(
+        self,
+        subject: Person | Vehicle,
+        normals: NDArray[np.float32],
+        screen: NDArray[Any],
+        inverse_depth: NDArray[np.float32],
+        size: tuple[int, int],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Renders a subject that is already in place.
+
+        Args:
+            subject: a `Person` or a `Vehicle`.
+            normals: `(vertices, 3)`, turned to the camera.
+            screen: `(vertices, 2)`, x to the right and y down, in 1 / `SUPERSAMPLING` pixels.
+            inverse_depth: `(vertices,)`, 1 / distance from the camera.
+            size: (height, width) of the result in pixels.
+
+        Returns:
+            the subject's light in each pixel `(height, width, 3)`, and the share of the pixel that it covers
+            `(height, width, 1)`.
+        """
+        height, width = (SUPERSAMPLING * side for side in size)
         shade = self.ambient * (0.85 + 0.15 * normals[:, 1])
         shade += self.sun * np.clip(np.einsum("nk,k->n", normals, self.light), 0, 1)
         seen = rasterise(screen.astype("float32"), inverse_depth, subject.faces, height, width)
-        values = seen.interpolate([*subject.attributes, shade], subject.faces)
+        given: Any = [*subject.attributes, shade]  # of each vertex
+        values = seen.interpolate(given, subject.faces)
         fine = np.zeros((height * width, 4), "float32")
         fine[seen.pixel, :3] = subject.albedo(values[:-1], seen.face) * values[-1][:, None]
         fine[seen.pixel, 3] = 1
         fine = fine.reshape(height, width, 4)
         steps = range(SUPERSAMPLING)
-        coarse = (
+        coarse: Any = (
             sum(fine[i::SUPERSAMPLING, j::SUPERSAMPLING] for i in steps for j in steps) / SUPERSAMPLING**2
         )
-        return coarse[..., :3], coarse[..., 3:], feet
+        return coarse[..., :3], coarse[..., 3:]
 
-    def _develop(self, light, rng):
-        """Turns light into an image: white balance, saturation, haze, gamma, resolution, noise."""
+    def develop(self, light: NDArray[np.float32], rng: np.random.Generator) -> Image.Image:
+        """Turns light `(height, width, 3)` into an image: white balance, saturation, haze, gamma, resolution, noise."""
         height, width = light.shape[:2]
         picture = light * (self.white_balance * np.float32(between(rng, self.nuisance.exposure)))
         grey = (picture[..., :1] + picture[..., 1:2] + picture[..., 2:]) * np.float32(1 / 3)
@@ -184,8 +216,8 @@ class Camera:
         return Image.fromarray(np.clip(np.asarray(image) + noise, 0, 255).astype("uint8"))
 
 
-def _cast_shadow(picture, feet):
-    """Darkens the ground at the feet, in place."""
+def cast_shadow(picture: NDArray[np.float32], feet: tuple[float, float]) -> None:
+    """Darkens the ground of `picture` `(height, width, 3)` at the feet, `(x, y)` as shares of the image, in place."""
     height, width = picture.shape[:2]
     top = int(np.clip(feet[1] - 0.1, 0, 1) * height)
     rows, columns = np.ogrid[top:height, :width]

@@ -8,7 +8,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -93,13 +93,13 @@ def generate(
     available = cores()
     processes = max(1, min(processes or available, total // WORTH_A_PROCESS))
     job = {"folder": str(folder), "kind": kind, "preset": asdict(preset), "seed": seed, "shares": processes}
-    job |= {"domain": domain, "queries": queries}
+    job |= {"draws": "images", "domain": domain, "queries": queries}
     with progress(f"drawing {kind}s", total) as advance:
         if processes == 1:
             for done in draw_share(job, 0):
                 advance(done)
         else:
-            _draw_in_processes(job, advance)
+            draw_in_processes(job, advance)
     counts = {part: preset.count(part) for part in PARTS}
     manifest = {
         "settings": settings(kind, preset, seed, domain, queries),
@@ -131,7 +131,17 @@ def with_size(preset: Preset, image_size: tuple[int, int] | None) -> Preset:
     return preset if image_size is None else replace(preset, person_size=image_size, vehicle_size=image_size)
 
 
-def _draw_in_processes(job, advance):
+def draw_in_processes(job: dict[str, Any], advance: Callable[[int], None]) -> None:
+    """Draws a job in `job["shares"]` processes (`worker`).
+
+    Args:
+        job: for JSON; `draws` says what, a key of `worker.DRAWERS`.
+        advance: is called with the number of images that were drawn since the last call.
+
+    Raises:
+        OSError: the disk is full.
+        RuntimeError: a process failed otherwise.
+    """
     # Plain child processes instead of `multiprocessing`, whose spawned children import the caller's main module, which
     # breaks scripts without a main guard. All children report through one pipe, which closes when the last one ends.
     package_root = str(pathlib.Path(keras_reid.__file__).parent.parent)

@@ -51,10 +51,16 @@ class Person:
         self._add_belongings()
         self._join()
 
-    def pose(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Posed vertices and unit normals, `(vertices, 3)` each, in units of the body's height."""
+    def pose(
+        self, rng: np.random.Generator, advance: float = 0.0
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Posed vertices and unit normals, `(vertices, 3)` each, in units of the body's height.
+
+        Args:
+            rng, advance: as of `walking_pose`.
+        """
         vertices, normals = skin(
-            self._vertices, self._normals, self._weights, self._joints, walking_pose(rng)
+            self._vertices, self._normals, self._weights, self._joints, walking_pose(rng, advance)
         )
         return vertices / BODY_HEIGHT_M, normals
 

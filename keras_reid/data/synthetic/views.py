@@ -38,16 +38,22 @@ def cut(rng: np.random.Generator, picture: Image.Image) -> Image.Image:
     return picture.crop((left, top, left + wide, top + tall))
 
 
-def hide(rng: np.random.Generator, picture: NDArray[np.float32], brightness: float) -> None:
-    """Draws a large object over 35 to 55 % of `picture` `(height, width, 3)`, in place, from below or from a side.
+def hide(
+    rng: np.random.Generator,
+    picture: NDArray[np.float32],
+    brightness: float,
+    hidden: tuple[float, float] = _OCCLUDED,
+) -> None:
+    """Draws a large object over a part of `picture` `(height, width, 3)`, in place, from below or from a side.
 
     Args:
         rng: draws the object.
         picture: float, 0–1.
         brightness: brightness of the light on the object.
+        hidden: least and largest share of the picture that it covers. Defaults to (0.35, 0.55).
     """
     height, width = picture.shape[:2]
-    share = between(rng, _OCCLUDED)
+    share = between(rng, hidden)
     side = choose(rng, {"below": 2, "left": 1, "right": 1})
     area: Any = {
         "below": np.s_[round((1 - share) * height) :],

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_reid.gallery.postgres import vectors
-from keras_reid.gallery.protocol import NewSighting
+from keras_reid.gallery.protocol import NewIdentity, NewSighting
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -171,7 +171,8 @@ def _identities(connection, records):
     names = _names(
         connection, "identities", {one.identity for one in records if isinstance(one.identity, str)}
     )
-    nameless = sum(one.identity is None for one in records)
+    shared = dict.fromkeys(one.identity for one in records if isinstance(one.identity, NewIdentity))
+    nameless = len(shared) + sum(one.identity is None for one in records)
     made = iter(
         connection.execute(
             "INSERT INTO identities (name) SELECT NULL FROM generate_series(1, %s) RETURNING id", [nameless]
@@ -179,10 +180,13 @@ def _identities(connection, records):
         if nameless
         else ()
     )
+    new = {one: next(made)[0] for one in shared}
     result = []
     for one in records:
         if one.identity is None:
             result.append(next(made)[0])
+        elif isinstance(one.identity, NewIdentity):
+            result.append(new[one.identity])
         else:
             result.append(names[one.identity] if isinstance(one.identity, str) else one.identity)
     return result

@@ -21,7 +21,7 @@ from keras_reid.gallery.postgres.connection import Database, client
 from keras_reid.gallery.postgres.erasure import finish_pending
 from keras_reid.gallery.postgres.migrate import migrate
 from keras_reid.gallery.postgres.private_server import PrivateServer
-from keras_reid.gallery.protocol import Counts, Filters, Found, Identity, NewSighting, Sighting
+from keras_reid.gallery.protocol import Counts, Filters, Found, Identity, NewIdentity, NewSighting, Sighting
 from keras_reid.utils.errors import UserError
 
 INDEX_FROM = 250_000  # sightings; below, exact search takes a fraction of a second
@@ -108,7 +108,8 @@ class PostgresStore:
             the number of each; None for one whose digest is enrolled already.
 
         Raises:
-            UserError: see `Store.add`; or the database is away or full.
+            UserError: see `Store.add`; the database is away or full; or more than one transaction would share a
+                `NewIdentity`.
         """
         ours = self._model_at_hand()
         embeddings = ours.checked(
@@ -118,6 +119,10 @@ class PostgresStore:
         )
         for one in sightings:
             _check_record(one)
+        if len(sightings) > _BATCH and any(isinstance(one.identity, NewIdentity) for one in sightings):
+            raise UserError(
+                f"at most {_BATCH:,} sightings at once may share a new identity. Received: {len(sightings):,}."
+            )
         ids: list[int | None] = []
         for start in range(0, len(sightings), _BATCH):
             some = sightings[start : start + _BATCH]

@@ -1,0 +1,164 @@
+"""What an association writes: MOT files with global ids, and a table."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import math
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from keras_reid.utils.errors import UserError
+from keras_reid.utils.files import folder_beside, to_disk
+
+if TYPE_CHECKING:
+    from keras_reid.tracks.association import Association
+    from keras_reid.tracks.records import Tracks
+
+TABLE = "identities.csv"
+COLUMNS = ("identity", "camera", "tracklet", "track", "first", "last", "crops", "probability")
+
+
+def write_identities(
+    folder: str | os.PathLike[str], tracks: Sequence[Tracks], association: Association
+) -> list[Path]:
+    """Writes `CAMERA.txt` for each camera and `identities.csv`, all or none; earlier ones of the same name are replaced.
+
+    Args:
+        folder: is made if it is missing.
+        tracks: of one camera each.
+        association: of these.
+
+    Returns:
+        the files.
+
+    Raises:
+        UserError: see `file_names`.
+        OSError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    contents = {
+        name: mot_text(one, identity)
+        for name, one, identity in zip(
+            file_names(tracks), tracks, global_ids(tracks, association), strict=True
+        )
+    }
+    contents[TABLE] = table_text(tracks, association)
+    with folder_beside(folder) as aside:
+        for name, text in contents.items():
+            (aside / name).write_text(text, encoding="utf-8")
+        to_disk(aside)
+        folder.mkdir(exist_ok=True)
+        for name in contents:
+            os.replace(aside / name, folder / name)
+    return [folder / name for name in contents]
+
+
+def file_names(tracks: Sequence[Tracks]) -> list[str]:
+    """The name of each camera's MOT file.
+
+    Raises:
+        UserError: two cameras have the same name, or names that differ only in characters that files cannot have.
+
+    Example:
+        >>> file_names([door])  # doctest: +SKIP
+        ['door.txt']
+    """
+    names = [re.sub(r"[^\w.-]+", "_", one.camera).lstrip(".") or "_" for one in tracks]
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            other = tracks[names.index(name)].camera
+            raise UserError(
+                f"each file must be of another camera. Received: {tracks[place].camera!r} and {other!r}. Name them apart "
+                "with `keras-reid tracks --camera`."
+            )
+    return [f"{name}.txt" for name in names]
+
+
+def global_ids(tracks: Sequence[Tracks], association: Association) -> list[NDArray[np.int64]]:
+    """The id of each box of each camera: the identity of its tracklet.
+
+    A track of which no box was embedded is in no tracklet: it gets an id of its own, above those of the identities.
+
+    Args:
+        tracks: of one camera each.
+        association: of these.
+
+    Returns:
+        for each camera `(n,)`, from 1.
+    """
+    ids, highest = [], association.count
+    for one, identity in zip(tracks, association.identity, strict=True):
+        outside = one.box_tracklet < 0
+        result = np.zeros(len(outside), np.int64)
+        result[~outside] = identity[one.box_tracklet[~outside]]
+        unknown, places = np.unique(one.boxes.track[outside], return_inverse=True)
+        result[outside] = highest + 1 + places
+        highest += len(unknown)
+        ids.append(result)
+    return ids
+
+
+def mot_text(tracks: Tracks, identity: NDArray[np.int64]) -> str:
+    """All boxes of a camera as a MOT Challenge file: `frame,id,left,top,width,height,score,-1,-1,-1`, frames from 1.
+
+    Args:
+        tracks: of a camera.
+        identity: `(n,)` the id of each box.
+    """
+    boxes = tracks.boxes
+    size = boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]
+    lines = (
+        f"{frame + 1},{number},{left:.2f},{top:.2f},{width:.2f},{height:.2f},{score:.4g},-1,-1,-1\n"
+        for frame, number, (left, top), (width, height), score in zip(
+            boxes.frame.tolist(),
+            identity.tolist(),
+            boxes.xyxy[:, :2].tolist(),
+            size.tolist(),
+            boxes.score.tolist(),
+            strict=True,
+        )
+    )
+    return "".join(lines)
+
+
+def table_text(tracks: Sequence[Tracks], association: Association) -> str:
+    """A CSV of the tracklets, by identity and time.
+
+    Its columns: `identity` from 1; `camera`; `tracklet`, its place in the file of tracks, from 0; `track`, the tracker's
+    id; `first` and `last`: ISO 8601 times, or seconds since the video's start where that is unknown; `crops` that were
+    kept; `probability` of belonging to the identity's other tracklets, empty without others.
+
+    Args:
+        tracks: of one camera each.
+        association: of these.
+    """
+    rows = []
+    for camera, one in enumerate(tracks):
+        known = one.tracklets
+        kept = np.bincount(one.crops.tracklet[one.crops.kept], minlength=len(known.track))
+        for place, identity in enumerate(association.identity[camera].tolist()):
+            first, last = (shown_time(one, seconds[place]) for seconds in (known.first_second, known.last_second))
+            probability = association.probability[camera][place]
+            shown = "" if math.isnan(probability) else f"{probability:.4f}"
+            key = identity, camera if one.start is None else -1, first if one.start else float(first), camera, place
+            rows.append((key, (identity, one.camera, place, known.track[place], first, last, kept[place], shown)))
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(row for _, row in sorted(rows, key=lambda one: one[0]))
+    return text.getvalue()
+
+
+def shown_time(tracks: Tracks, seconds: float) -> str:
+    """A time in a video: in ISO 8601 to the millisecond, or the seconds where the video's start is unknown."""
+    if tracks.start is None:
+        return f"{seconds:.3f}"
+    return (tracks.start + datetime.timedelta(seconds=float(seconds))).isoformat(timespec="milliseconds")
