@@ -17,7 +17,7 @@ def process(*arguments, cwd=None, module="keras_reid", **options):
 def test_every_command_is_listed():
     """Each file of the package's root is a command, and so are rooms with a command of their name."""
     files = {file.stem for file in (ROOT / "keras_reid").glob("[a-z]*.py")}
-    assert {*files, "export", "gallery", "zoo"} == set(program.COMMANDS)
+    assert {*files, "export", "gallery", "tracks", "zoo"} == set(program.COMMANDS)
 
 
 @pytest.mark.parametrize("name", program.COMMANDS)

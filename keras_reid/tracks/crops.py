@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Boxes. The same after a resumption, so that batches and their rounding are, too.
 CHUNK = 128
+_NAMED = 5  # frames that are named one by one
 _PICTURE = 512  # pixels of the longer side; more than any model looks at
 
 
@@ -32,7 +34,7 @@ def embed_crops(
     embedder: Embedder,
     partial: Partial,
     skip_bad: bool = False,
-) -> int:
+) -> None:
     """Embeds a sample of boxes, from where `partial` ends, and appends them to it, with progress.
 
     A crop is what the box covers of the frame (`keras_reid.embedding.frame_crops.pixel_boxes`), at full size: the
@@ -46,9 +48,6 @@ def embed_crops(
         embedder: the model.
         partial: where they go, entered.
         skip_bad: leave out frames that cannot be read, instead of stopping. Defaults to False.
-
-    Returns:
-        number of frames that were left out.
 
     Raises:
         UserError: a frame cannot be read; the message names it.
@@ -68,10 +67,10 @@ def embed_crops(
             if frame.pixels is not None:
                 # Copies, so that the frame goes.
                 crops = [crop.copy() for crop in cut_boxes(frame.pixels, boxes.xyxy[left[start:end]])]
-            elif skip_bad:
-                bad += 1
-            else:
+            elif not skip_bad:
                 raise UserError(f"{frame.problem}. --skip-bad leaves such frames out")
+            elif (bad := bad + 1) <= _NAMED:
+                print(f"left out: {frame.problem}", file=sys.stderr)
             pending += zip(range(base + start, base + end), crops, strict=True)
             while len(pending) >= CHUNK:
                 partial.append(_embedded(pending[:CHUNK], embedder))
@@ -80,7 +79,6 @@ def embed_crops(
         if pending:
             partial.append(_embedded(pending, embedder))
             advance(len(pending))
-    return bad
 
 
 def _embedded(pending: list[tuple[int, Any]], embedder: Embedder) -> Chunk:

@@ -56,8 +56,8 @@ def check_boxes(frames: FrameSource, boxes: Boxes, file: str = "boxes") -> None:
         height, width = frames.size
         left, top, right, bottom = (f"{one:g}" for one in boxes.xyxy[0])
         raise UserError(
-            f"{file}: all {len(boxes)} boxes lie outside of the frames of {frames.name}, {width} × {height} pixels; the "
-            f"first is {left}, {top} to {right}, {bottom}. Are these the boxes of another video, or not in pixels?"
+            f"{file}: all {len(boxes)} boxes lie outside of the frames of {frames.name}, {width} × {height} pixels; "
+            f"the first is {left}, {top} to {right}, {bottom}. Are these the boxes of another video, or not in pixels?"
         )
 
 
@@ -116,9 +116,20 @@ def make_tracks(
             print(f"{folder}: was made of other input, and is made anew", file=sys.stderr)
         elif chunks.done:
             print(f"{frames.name}: {chunks.done} of {len(rows)} crops are there from before", file=sys.stderr)
-        bad = embed_crops(frames, boxes, rows, embedder, chunks, skip_bad)
-        if bad:
-            print(f"{frames.name}: {bad} frames cannot be read and are left out", file=sys.stderr)
+        embed_crops(frames, boxes, rows, embedder, chunks, skip_bad)
+        missing = len(rows) - sum(len(one.place) for one in chunks.chunks())
+        if missing and not skip_bad:  # left out by an earlier call
+            raise UserError(
+                f"{frames.name}: {missing} of {len(rows)} crops are in frames that cannot be read. --skip-bad leaves "
+                "them out"
+            )
+        if missing == len(rows):
+            raise UserError(f"{frames.name}: none of {len(rows)} crops can be read. Is the video damaged?")
+        if missing:
+            print(
+                f"{frames.name}: {missing} of {len(rows)} crops are in frames that cannot be read",
+                file=sys.stderr,
+            )
         return _tracks(frames, boxes, rows, geometry, chunks, model, camera, start)
 
 
@@ -134,8 +145,6 @@ def _tracks(
 ) -> Tracks:
     parts = [(one.place, one.sharpness, one.embedding) for one in chunks.chunks()]
     place, sharp, embedding = (np.concatenate(part) for part in zip(*parts, strict=True))
-    if not len(place):
-        raise UserError(f"{frames.name}: none of {len(rows)} crops can be read. Is the video damaged?")
     box = rows[place]
     worth = quality(geometry[box], sharp)
     summary = summarise(embedding, worth, boxes.track[box], boxes.frame[box])

@@ -74,7 +74,9 @@ class Partial:
         try:
             self._lock = Lock(self.folder / _LOCK)
         except Held as held:
-            raise UserError(f"{self.folder}: {held.holder} is writing there. Wait for it, or stop it") from None
+            raise UserError(
+                f"{self.folder}: {held.holder} is writing there. Wait for it, or stop it"
+            ) from None
         try:
             self._look()
         except BaseException:
@@ -88,7 +90,7 @@ class Partial:
     def append(self, chunk: Chunk) -> None:
         """Writes a chunk."""
         with written_aside(self._file(self._files)) as aside, open(aside, "wb") as file:
-            np.savez(file, **{**dataclasses.asdict(chunk), "count": np.array(chunk.count)})
+            np.savez(file, **{**vars(chunk), "count": np.array(chunk.count)})
         self._files += 1
         self.done += chunk.count
 
@@ -104,9 +106,7 @@ class Partial:
     def _look(self) -> None:
         try:
             known = read_json(self.folder / _ABOUT) == self._kind
-        except FileNotFoundError:
-            known = False
-        except UserError:
+        except (FileNotFoundError, UserError):
             known = False
         if known:
             try:

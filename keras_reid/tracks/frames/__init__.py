@@ -44,5 +44,7 @@ def open_frames(path: str | os.PathLike[str], fps: float | None = None) -> Frame
     if not os.path.exists(name):
         raise UserError(f"{name}: there is no such video or folder of frames")
     if fps is not None:
-        raise UserError(f"{name}: the frames of a video file have their own times; --fps is for folders of frames")
+        raise UserError(
+            f"{name}: the frames of a video file have their own times; --fps is for folders of frames"
+        )
     return VideoFile(name)

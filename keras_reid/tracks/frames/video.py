@@ -122,7 +122,9 @@ class VideoFile:
             raise UserError(f"{self.name}: holds no frame of video")
         if self._counted:
             if not rate:
-                raise UserError(f"{self.name}: tells neither the times of its frames nor their rate. {_REMEDY}")
+                raise UserError(
+                    f"{self.name}: tells neither the times of its frames nor their rate. {_REMEDY}"
+                )
             return np.arange(len(times) + untimed), np.empty(0, np.int64), 1 / Fraction(rate), float(rate)
         places = np.searchsorted(ordered, np.sort(keys)) if seekable else np.empty(0, np.int64)
         return ordered, places, tick, _rate(ordered, tick)
