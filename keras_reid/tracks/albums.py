@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_reid.evaluation.calibration.calibration import check_prior, logit, sigmoid
+from keras_reid.evaluation.calibration.calibration import check_prior, logit
 from keras_reid.tracks.clustering import agglomerate, log_odds_of, pair_log_odds
+from keras_reid.tracks.neighbours import estimated_prior, with_neighbours
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
     from keras_reid.evaluation import Calibration
     from keras_reid.tracks.decisions import Decisions
 
-_BINS = 4096  # of the log-likelihood ratio, for the prior
-_ROWS = 256  # of the matrix of pairs, at a time
-_STEPS, _NEAR = 1000, 1e-7  # of the estimate of the prior
+_ROWS = 256  # pictures at a time
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,11 +79,11 @@ def group(
     odds = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     if prior is None:
         prior = estimated_prior(odds)
-    odds += np.float32(logit(prior))
+    with_neighbours(embeddings, odds, prior)
     together = np.zeros((0, 2), np.int64)
     if decided is not None:
         together = _keep_to(odds, decided)
-    label = agglomerate(odds, must_link=together, stop=logit(probability))
+    label = agglomerate(odds, must_link=together, stop=logit(probability), overwrite=True)
     label = _largest_first(label)
     return Groups(label, _probabilities(embeddings, log_odds_of(calibration, prior), label), prior)
 
@@ -99,46 +98,6 @@ def check_options(prior: float | None, probability: float) -> None:
         check_prior(prior)
     if not 0 < probability < 1:
         raise UserError(f"the probability must lie between 0 and 1. Received: {probability}.")
-
-
-def estimated_prior(ratios: NDArray[np.float32]) -> float:
-    """The share of same pairs that explains the likelihood ratios of all pairs best.
-
-    Expectation maximisation: `prior = (1 + Σ sigmoid(llr + logit(prior))) / (2 + pairs)`, repeated. The one same pair
-    and the one different pair that are added keep the share of a few pictures away from 0 and 1.
-
-    Args:
-        ratios: `(n, n)` log-likelihood ratio of each pair; the diagonal does not count.
-
-    Returns:
-        0 … 1; one half for a single picture.
-
-    Example:
-        >>> round(estimated_prior(np.array([[0, 8, -8], [8, 0, -8], [-8, -8, 0]], "float32")), 2)
-        0.4
-
-    Source: Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
-    Neural Computation 14, 2002.
-    """
-    low, high = float(ratios.min()), float(ratios.max())
-    scale = (_BINS - 1) / (high - low) if high > low else 0.0
-    counts = np.zeros(_BINS, np.int64)
-    for start in range(0, len(ratios), _ROWS):
-        block = ratios[start : start + _ROWS]
-        places = np.rint((block - np.float32(low)) * np.float32(scale)).astype(np.int32)
-        counts += np.bincount(places.ravel(), minlength=_BINS)
-        own = places[np.arange(len(block)), np.arange(start, start + len(block))]
-        counts -= np.bincount(own, minlength=_BINS)
-    values = np.linspace(low, high, _BINS)
-    pairs = counts / 2  # each was counted twice
-    prior = 0.5
-    for _ in range(_STEPS):
-        better = float((1 + pairs @ sigmoid(values + logit(prior))) / (2 + pairs.sum()))
-        near = abs(better - prior) <= _NEAR * prior
-        prior = better
-        if near:
-            break
-    return prior
 
 
 def _keep_to(odds, decided):

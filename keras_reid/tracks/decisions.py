@@ -48,6 +48,11 @@ class Decisions:
     apart: NDArray[np.int64]
     contradictory: int
 
+    def with_new(self, count: int) -> Decisions:
+        """The same, followed by so many pictures on which nobody has decided."""
+        block = np.concatenate([self.block, len(self.block) + np.arange(count)])
+        return dataclasses.replace(self, block=block, core=np.pad(self.core, (0, count), constant_values=-1))
+
 
 def decisions(
     sightings: Sequence[int],
