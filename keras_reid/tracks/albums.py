@@ -83,9 +83,8 @@ def group(
     together = np.zeros((0, 2), np.int64)
     if decided is not None:
         together = _keep_to(odds, decided)
-    label = agglomerate(odds, must_link=together, stop=logit(probability), overwrite=True)
-    label = _largest_first(label)
-    return Groups(label, _probabilities(embeddings, log_odds_of(calibration, prior), label), prior)
+    label = _largest_first(agglomerate(odds, must_link=together, stop=logit(probability)))
+    return Groups(label, _probabilities(odds, label), prior)
 
 
 def check_options(prior: float | None, probability: float) -> None:
@@ -124,22 +123,22 @@ def _largest_first(label):
     return rank[label]
 
 
-def _probabilities(embeddings, log_odds, label):
+def _probabilities(odds, label):
     """`exp(own) / (1 + Σ exp(mean log odds to each group))`, of each picture."""
     order = np.argsort(label, kind="stable")
-    place = np.argsort(order)
     starts = np.flatnonzero(np.diff(label[order], prepend=-1))
     sizes = np.diff(starts, append=len(label))
+    np.fill_diagonal(odds, 0)  # a picture says nothing of itself
     result = np.empty(len(label), np.float32)
     for start in range(0, len(label), _ROWS):
         rows = np.arange(start, min(start + _ROWS, len(label)))
-        odds = np.asarray(log_odds(1 - embeddings[rows] @ embeddings[order].T), np.float64)
-        odds[np.arange(len(rows)), place[rows]] = 0  # the picture itself does not count
-        means = np.add.reduceat(odds, starts, axis=1) / sizes
-        here = np.arange(len(rows)), label[rows]
-        alone = sizes[label[rows]] == 1
-        means[here] = np.where(alone, 0, means[here] * sizes[label[rows]] / np.maximum(sizes[label[rows]] - 1, 1))
+        sums = np.add.reduceat(odds[rows][:, order], starts, axis=1, dtype=np.float64)
+        own, others = label[rows], sizes[label[rows]] - 1
+        means = sums / sizes
+        here = np.arange(len(rows)), own
+        means[here] = sums[here] / np.maximum(others, 1)
         most = np.maximum(means.max(axis=1), 0)
-        total = np.exp(means - most[:, None]).sum(axis=1) + np.where(alone, 0, np.exp(-most))
-        result[rows] = np.exp(means[here] - most) / total
+        # One that is alone has no group: that it is of none is the 1.
+        none = np.where(others > 0, np.exp(-most), 0)
+        result[rows] = np.exp(means[here] - most) / (np.exp(means - most[:, None]).sum(axis=1) + none)
     return result
