@@ -1,4 +1,4 @@
-"""Which tracklets cannot show the same one: nobody is at two places at one time, nor from one to the other in no time."""
+"""Which tracklets cannot show the same one: nobody is at two places at one time, and ways between them take time."""
 
 from __future__ import annotations
 
@@ -112,7 +112,9 @@ def read_travel_times(file: str | os.PathLike[str], cameras: Collection[str]) ->
                 for column, name in (("from", one), ("to", other)):
                     _check_camera(name, cameras, f"{place}: column {column!r}: ")
                 if one == other:
-                    raise UserError(f"{place}: columns 'from' and 'to' must be two cameras. Received: {one!r} twice.")
+                    raise UserError(
+                        f"{place}: columns 'from' and 'to' must be two cameras. Received: {one!r} twice."
+                    )
                 if (one, other) in times:
                     raise UserError(f"{place}: the way from {one!r} to {other!r} is listed already.")
                 times[one, other] = _seconds(text, place)
@@ -185,7 +187,7 @@ def _seconds_of(tracks, frames):
 
 
 def _too_near(here, there, out, back):
-    """`(k, 2)` tracklets of two cameras that overlap in time or follow each other sooner than `out` and `back` allow."""
+    """`(k, 2)` tracklets of two cameras that overlap in time or follow each other too soon for `out` and `back`."""
     found = []
     for start in range(0, len(here[0]), _ROWS):
         numbers, first, last = (values[start : start + _ROWS, None] for values in here)

@@ -54,7 +54,7 @@ def embed_crops(
     """
     left = rows[partial.done :]
     wanted, starts = np.unique(boxes.frame[left], return_index=True)
-    ends = np.append(starts[1:], len(left))
+    ends = np.append(starts, len(left))[1:]
     pending: list[tuple[int, NDArray[np.uint8] | None]] = []
     bad = 0
     with (

@@ -352,7 +352,7 @@ def draw_tracklets(
     crops = total * sum(settings.length) // 2
     processes = max(1, min(processes or cores(), crops // WORTH_A_PROCESS))
     job = {"draws": "tracklets", "folder": str(folder), "settings": asdict(settings), "shares": processes}
-    with progress("drawing tracklets", total) as advance:
+    with progress("drawing tracklets", total, unit="tracklets") as advance:
         if processes == 1:
             for done in draw_share(job, 0):
                 advance(done)

@@ -73,6 +73,10 @@ def boxes_of_rows(rows: Rows, first_frame: int | None = None, skip_bad: bool = F
             "a box must have finite numbers, and width and height above 0; --skip-bad leaves such boxes out"
         )
         check(rule, solid | ~tracked, rows.corner, rows.size)
+    good = np.flatnonzero(tracked & solid)
+    if not len(good):
+        remedy = "" if tracked.any() else ": these are detections, and a tracker makes tracks of them"
+        raise UserError(f"{rows.file}: holds no box of a track{remedy}")
     left_out = ~tracked, tracked & ~solid
     for what, which in zip(("of no track (id −1)", "without area or not finite"), left_out, strict=True):
         if which.any():
@@ -80,10 +84,6 @@ def boxes_of_rows(rows: Rows, first_frame: int | None = None, skip_bad: bool = F
             warnings.warn(
                 f"{rows.file}: {count} boxes {what} are left out, the first in {where}", stacklevel=3
             )
-    good = np.flatnonzero(tracked & solid)
-    if not len(good):
-        remedy = "" if tracked.any() else ": these are detections, and a tracker makes tracks of them"
-        raise UserError(f"{rows.file}: holds no box of a track{remedy}")
     frame, track = (values[good].astype(np.int64) for values in (rows.frame - first, rows.track))
     order = np.lexsort((track, frame))
     twice = np.flatnonzero((np.diff(frame[order]) == 0) & (np.diff(track[order]) == 0))

@@ -42,11 +42,11 @@ def studio(kind, **others):
 
 
 def test_the_share_of_bad_crops_is_as_asked_and_they_come_in_runs():
-    place = TrackletStudio(TrackletSet(identities=1000, cameras=1))
-    walks = [place.walk(identity, 1) for identity in range(1, 1001)]
+    place = TrackletStudio(TrackletSet(identities=600, cameras=1))
+    walks = [place.walk(identity, 1) for identity in range(1, 601)]
     for share in (0.15, 0.3):
         bad = [walk.danger < share for walk in walks]
-        assert abs(np.concatenate(bad).mean() - share) < 0.03
+        assert abs(np.concatenate(bad).mean() - share) < 0.035
         after_bad = np.concatenate([one[1:][one[:-1]] for one in bad])
         assert after_bad.mean() > 1.5 * share
     assert {len(walk.danger) for walk in walks} == {8, 9, 10, 11, 12}
