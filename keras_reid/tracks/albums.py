@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from keras_reid.evaluation.calibration.calibration import check_prior, logit
 from keras_reid.tracks.clustering import agglomerate, log_odds_of, pair_log_odds
-from keras_reid.tracks.neighbours import estimated_prior, with_neighbours
+from keras_reid.tracks.neighbours import with_neighbours
+from keras_reid.tracks.prior import estimated_prior
 from keras_reid.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,11 +72,8 @@ def group(
         [0, 1, 2]
     """
     check_options(prior, probability)
-    if calibration.metric != "cosine":
-        raise UserError(
-            f"the model's calibration is for {calibration.metric} distances, and pictures are grouped by cosine. "
-            "`keras-reid calibrate RUN_OR_MODEL --metric cosine` makes one"
-        )
+    if not len(embeddings):
+        raise UserError("there is no picture to group. Pass at least one embedding.")
     odds = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     if prior is None:
         prior = estimated_prior(odds)

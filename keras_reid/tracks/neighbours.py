@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 _ROWS = 256  # of the matrix, at a time
 _RATIOS, _DISTANCES = 512, 256  # bins
 _APART = 0.9999  # Jaccard distance from which two pictures count as sharing nothing
-_STEPS, _NEAR = 1000, 1e-7  # of the estimate of the prior
 _FEWEST = 8  # pictures; fewer have no neighbours to speak of
 # Neighbours in a list, as a share of the pictures that an average one shares its identity with; and over how many of
 # these the lists are averaged. Chosen on other albums than those that benchmarks/tracks_albums.py reports: the shorter
@@ -69,36 +68,6 @@ def with_neighbours(embeddings: NDArray[np.float32], ratios: NDArray[np.float32]
             some = more[np.searchsorted(edges, values)]
             ratios[row, columns] += some
             ratios[columns, row] += some
-
-
-def estimated_prior(ratios: NDArray[np.float32]) -> float:
-    """The share of same pairs that explains the likelihood ratios of all pairs best.
-
-    Expectation maximisation: `prior = (1 + Σ sigmoid(llr + logit(prior))) / (2 + pairs)`, repeated. The one same pair
-    and the one different pair that are added keep the share of a few pictures away from 0 and 1.
-
-    Args:
-        ratios: `(n, n)` log-likelihood ratio of each pair; the diagonal does not count.
-
-    Returns:
-        0 … 1; one half for a single picture.
-
-    Example:
-        >>> round(estimated_prior(np.array([[0, 8, -8], [8, 0, -8], [-8, -8, 0]], "float32")), 2)
-        0.4
-
-    Source: Saerens, Latinne and Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
-    Neural Computation 14, 2002.
-    """
-    low, high = float(ratios.min()), float(ratios.max())
-    pairs, values = _histogram(ratios, low, high), np.linspace(low, high, _RATIOS)
-    prior = 0.5
-    for _ in range(_STEPS):
-        before = prior
-        prior = float((1 + pairs @ sigmoid(values + logit(prior))) / (2 + pairs.sum()))
-        if abs(before - prior) <= _NEAR * prior:
-            break
-    return prior
 
 
 def _histogram(ratios, low, high):
