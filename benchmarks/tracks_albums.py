@@ -1,7 +1,7 @@
 """Albums without names: how well `keras_reid.tracks.albums` groups the pictures of 100 people.
 
-An album is the query and gallery images of the synthetic persons, preset "small", of one seed: 100 people, 6 cameras, 18
-images of each. The model was trained and calibrated on seed 0; each other seed has other people and other cameras.
+An album is the query and gallery images of the synthetic persons, preset "small", of one seed: 100 people, 6 cameras,
+18 images of each. The model was trained and calibrated on seed 0; each other seed has other people and other cameras.
 
 - `adjusted Rand index`: of the groups that `keras-reid cluster` makes.
 - `ceiling`: the best adjusted Rand index over all cuts of the same tree, found with the true identities.
@@ -29,7 +29,10 @@ from keras_reid.tracks.decisions import Decisions
 from keras_reid.tracks.neighbours import with_neighbours
 from keras_reid.utils.errors import UserError
 
-_MOST, _SHARE = 18, 0.2  # images of a person in an uneven album, and the parameter of the geometric distribution
+_MOST, _SHARE = (
+    18,
+    0.2,
+)  # images of a person in an uneven album, and the parameter of the geometric distribution
 _ANSWERS = (20, 50)
 _CUTS = 400  # that are tried around the true number of identities
 
@@ -88,7 +91,14 @@ def _figures(seed, prefix, embeddings, identities, calibration, limit):
         ("ceiling", _ceiling(full, identities), ""),
         ("by distances alone", _cut(plain, identities), ""),
         ("by distances alone, ceiling", _ceiling(plain, identities), ""),
-        *((f"after {count} answers", _answered(full, groups, embeddings, identities, calibration, count), "") for count in _ANSWERS),
+        *(
+            (
+                f"after {count} answers",
+                _answered(full, groups, embeddings, identities, calibration, count),
+                "",
+            )
+            for count in _ANSWERS
+        ),
         ("groups", float(groups.label.max() + 1), ""),
         ("estimated share of same pairs / true", groups.prior / _share(identities), ""),
     ):

@@ -167,9 +167,7 @@ def regroup(store: PostgresStore, enrolled: Enrolled, plan: Plan) -> dict[int, i
     return store.database.run(work, was_done)
 
 
-def enrol_groups(
-    store: PostgresStore, groups: Sequence[NewGroup], keep: Keep
-) -> dict[str, str]:
+def enrol_groups(store: PostgresStore, groups: Sequence[NewGroup], keep: Keep) -> dict[str, str]:
     """Enrols the pictures of new groups, with progress; groups go to disk one by one or several at once, each whole.
 
     Args:
@@ -202,9 +200,7 @@ def enrol_groups(
     return left_out
 
 
-def identities_of(
-    store: PostgresStore, digests: Sequence[bytes]
-) -> dict[bytes, tuple[int, str | None]]:
+def identities_of(store: PostgresStore, digests: Sequence[bytes]) -> dict[bytes, tuple[int, str | None]]:
     """Whose the files are that are enrolled: digest → number and name of the identity."""
 
     def work(connection):

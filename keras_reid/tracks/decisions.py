@@ -174,7 +174,9 @@ class _Past:
 
     def _members(self, identity, change):
         return {
-            row for row in self.members.get(identity, ()) if self.enrolled[row] <= (change.undone or change.at)
+            row
+            for row in self.members.get(identity, ())
+            if self.enrolled[row] <= (change.undone or change.at)
         }
 
     def _move(self, rows, identity):

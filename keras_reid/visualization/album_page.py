@@ -69,7 +69,11 @@ def write_album_page(
     several, rows = [group for group in groups if len(group.pictures) > 1], []
     for group in several:
         ordered = sorted(group.pictures, key=lambda one: -one.probability)
-        shown = ordered if len(ordered) <= _OF_GROUP else [*ordered[: _OF_GROUP // 2], *ordered[-_OF_GROUP // 2 :]]
+        shown = (
+            ordered
+            if len(ordered) <= _OF_GROUP
+            else [*ordered[: _OF_GROUP // 2], *ordered[-_OF_GROUP // 2 :]]
+        )
         shown = shown[:left]
         left -= len(shown)
         rows.append(
@@ -100,7 +104,9 @@ def _legend() -> Markup:
 
 
 def _lonely() -> Markup:
-    return notes("Below each picture: its number, and the probability that no other picture shows the same one.")
+    return notes(
+        "Below each picture: its number, and the probability that no other picture shows the same one."
+    )
 
 
 def _figure(picture, caption):

@@ -17,7 +17,8 @@ from keras_reid.tracks.decisions import MACHINE
 from keras_reid.tracks.regrouping import Plan
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
-from tests.gallery.conftest import DIM, MODEL, OTHER_MODEL, private_folder, private_server, unit  # noqa: F401
+from tests.gallery import servers
+from tests.gallery.conftest import DIM, MODEL, OTHER_MODEL, unit
 
 pytestmark = pytest.mark.medium
 
@@ -45,13 +46,24 @@ def picture(path, colour, seed):
     Image.fromarray(np.clip(np.array(COLOURS[colour]) + noise, 0, 255).astype(np.uint8)).save(path)
 
 
+@pytest.fixture(scope="module")
+def server():
+    with servers.private_store() as one:
+        yield one
+
+
+@pytest.fixture
+def folder(server):
+    """The folder of an empty store."""
+    servers.emptied(server.address)
+    return server.folder
+
+
 @pytest.fixture
 def album(tmp_path, monkeypatch):
     """A folder with four red and three green pictures, a copy of one, and a broken one."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "keras_reid.gallery.store_model.embedder_of", lambda *_: (embed, MODEL, CALIBRATION)
-    )
+    monkeypatch.setattr("keras_reid.gallery.store_model.embedder_of", lambda *_: (embed, MODEL, CALIBRATION))
     for colour, count in (("red", 4), ("green", 3)):
         for number in range(count):
             picture(tmp_path / "album" / f"{colour}{number}.png", colour, number)
@@ -60,14 +72,14 @@ def album(tmp_path, monkeypatch):
     return tmp_path / "album"
 
 
-def run(store=None, folder="album"):
+def run(store=None, pictures="album"):
     """Runs the command; which identity each picture has, by the table that it wrote."""
     more = [] if store is None else ["--store", str(store)]
-    cluster.main([folder, "--model", "runs/tests", "--output", "out", *more])
+    cluster.main([pictures, "--model", "runs/tests", "--output", "out", *more])
     with open("out/groups.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert all(0 < float(row["probability"]) <= 1 for row in rows)
-    return {row["path"].removeprefix(f"{folder}/"): row["identity"] for row in rows}
+    return {row["path"].removeprefix(f"{pictures}/"): row["identity"] for row in rows}
 
 
 def ids(found, colour):
@@ -110,83 +122,84 @@ def test_without_a_store(album, capsys):
     assert page.count("data:image/jpeg;base64,") == 8
 
 
-def test_what_people_decide_stays(album, private_folder, capsys):
-    found = run(private_folder)
+def test_what_people_decide_stays(album, folder, capsys):
+    found = run(folder)
     assert len(ids(found, "red")) == len(ids(found, "green")) == 1
     assert ids(found, "red") != ids(found, "green")
     assert "7 pictures enrolled, 0 changes" in capsys.readouterr().out
-    assert run(private_folder) == found  # nothing is new, nothing changes
+    assert run(folder) == found  # nothing is new, nothing changes
     assert "0 pictures enrolled, 0 changes" in capsys.readouterr().out
 
     # A name: new pictures join it by a change that can be undone, and is not done again then.
-    _, red = identity_of(private_folder, "red0.png")
-    do(private_folder, lambda connection: changes.rename(connection, red, "Ruby", "me"))
+    _, red = identity_of(folder, "red0.png")
+    do(folder, lambda connection: changes.rename(connection, red, "Ruby", "me"))
     picture(album / "red7.png", "red", 7)
-    assert run(private_folder)["red7.png"] == "Ruby"
-    ((change, action),) = done_by_machine(private_folder)
+    assert run(folder)["red7.png"] == "Ruby"
+    ((change, action),) = done_by_machine(folder)
     assert action == "merge"
-    do(private_folder, lambda connection: changes.undo(connection, change))
-    again = run(private_folder)
+    do(folder, lambda connection: changes.undo(connection, change))
+    again = run(folder)
     assert again["red7.png"] != "Ruby"
     assert ids(again, "red0") | ids(again, "red3") == {"Ruby"}
 
     # A split stays, also of what looks the same; a merge stays, also of what does not.
-    sighting, green = identity_of(private_folder, "green0.png")
-    do(private_folder, lambda connection: changes.split(connection, [sighting], None, "me"))
-    _, other = identity_of(private_folder, "red7.png")
-    do(private_folder, lambda connection: changes.merge(connection, green, [other], "me"))
-    last = run(private_folder)
+    sighting, green = identity_of(folder, "green0.png")
+    do(folder, lambda connection: changes.split(connection, [sighting], None, "me"))
+    _, other = identity_of(folder, "red7.png")
+    do(folder, lambda connection: changes.merge(connection, green, [other], "me"))
+    last = run(folder)
     assert last["green1.png"] == last["green2.png"] == last["red7.png"] != last["green0.png"]
 
     # Answers count, too.
-    one, other = (identity_of(private_folder, name)[0] for name in ("green0.png", "red0.png"))
+    one, other = (identity_of(folder, name)[0] for name in ("green0.png", "red0.png"))
     do(
-        private_folder,
+        folder,
         lambda connection: answers.keep(connection, "me", True, 1.0, MODEL.fingerprint, one, other),
     )
-    assert run(private_folder)["green0.png"] == "Ruby"
-    do(private_folder, lambda connection: list(audit.verified(audit.entries(connection))))
+    assert run(folder)["green0.png"] == "Ruby"
+    do(folder, lambda connection: list(audit.verified(audit.entries(connection))))
 
 
-def test_undecided_groups_change_and_pictures_elsewhere_do_not(album, private_folder):
+def test_undecided_groups_change_and_pictures_elsewhere_do_not(album, folder):
     picture(album.parent / "elsewhere" / "green8.png", "green", 8)
     picture(album.parent / "elsewhere" / "blue8.png", "blue", 8)
-    before = run(private_folder, "elsewhere")
-    sighting, red = None, None
-    found = run(private_folder)
+    before = run(folder, "elsewhere")
+    found = run(folder)
     # New pictures join what is there.
     assert ids(found, "green") == {before["green8.png"]}
     assert ids(found, "red").isdisjoint(before.values())
     # What the machine grouped wrongly and nobody decided, it groups again.
-    sighting, red = identity_of(private_folder, "red1.png")
-    with PostgresStore(private_folder, MODEL) as store:
+    sighting, red = identity_of(folder, "red1.png")
+    with PostgresStore(folder, MODEL) as store:
         enrolled = album_store.read_enrolled(store)
         row = enrolled.sightings.tolist().index(sighting)
         album_store.regroup(store, enrolled, Plan(((row,),), (), {}))
-        assert identity_of(private_folder, "red1.png")[1] != red
-        assert run(private_folder) == found
+        assert identity_of(folder, "red1.png")[1] != red
+        assert run(folder) == found
         # A plan that was made from what was there before somebody changed it is not carried out.
-        with pytest.raises(UserError, match=r"somebody merged, split, .* Nothing was changed: run the command again"):
+        with pytest.raises(
+            UserError, match=r"somebody merged, split, .* Nothing was changed: run the command again"
+        ):
             album_store.regroup(store, enrolled, Plan(((row,),), (), {}))
 
 
-def test_who_is_erased_leaves_nothing_behind_that_decides(album, private_folder, tmp_path):
-    run(private_folder)
-    _, red = identity_of(private_folder, "red0.png")
-    do(private_folder, lambda connection: changes.rename(connection, red, "Ruby", "me"))
-    with PostgresStore(private_folder) as store:
+def test_who_is_erased_leaves_nothing_behind_that_decides(album, folder, tmp_path):
+    run(folder)
+    _, red = identity_of(folder, "red0.png")
+    do(folder, lambda connection: changes.rename(connection, red, "Ruby", "me"))
+    with PostgresStore(folder) as store:
         erasure.forget(store, [red], tmp_path / "key.pem")
     for path in album.glob("red*"):
         path.unlink()
-    found = run(private_folder)
+    found = run(folder)
     assert ids(found, "green") == set(found.values())
-    assert do(private_folder, changes.everything) == []
+    assert do(folder, changes.everything) == []
 
 
-def test_another_model_is_refused_by_name(album, private_folder, monkeypatch):
-    run(private_folder)
+def test_another_model_is_refused_by_name(album, folder, monkeypatch):
+    run(folder)
     monkeypatch.setattr(
         "keras_reid.gallery.store_model.embedder_of", lambda *_: (embed, OTHER_MODEL, CALIBRATION)
     )
     with pytest.raises(UserError, match=r"of the model runs/tests \(aaaaaaaa\), and this is runs/other"):
-        run(private_folder)
+        run(folder)

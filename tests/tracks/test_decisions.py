@@ -42,10 +42,7 @@ class Store:
 
     def undo(self):
         change = self.changes[-1]
-        if change.action == "merge":
-            self._move(change.sightings, change.identities[1])
-        elif change.action == "split":
-            self._move(change.sightings, change.identities[1])
+        self._move(change.sightings, change.identities[1])
         self.changes[-1] = change._replace(undone=self._now())
 
     def decided(self, *answers):
