@@ -1,11 +1,17 @@
 """`keras-reid tracks`."""
 
+import os
+import subprocess
+import sys
+import time
+
 import numpy as np
 import pytest
 
 from keras_reid import UserError
 from keras_reid.tracks import read_tracks
 from keras_reid.tracks.__main__ import main
+from tests.conftest import ROOT
 from tests.tracks.cameras import draw_frames, moving_boxes, write_mot
 from tests.tracks.frames.test_video import write as write_video
 
@@ -94,3 +100,22 @@ def test_videos_become_files_of_tracks(place, command, smoke_run, load_once):
     content = (place / "tracks" / "hall.npz").read_bytes()
     command("tracks", *arguments, cwd=place)
     assert (place / "tracks" / "hall.npz").read_bytes() == content
+
+
+@pytest.mark.slow
+def test_a_killed_process_continues_and_ends_equal(tmp_path, command, smoke_run):
+    boxes = moving_boxes(150, tracks=3)
+    draw_frames(tmp_path / "hall", boxes, 150)
+    write_mot(tmp_path / "hall.txt", boxes)
+    arguments = ["hall", "--boxes", "hall.txt", "--fps", "10", "--every", "0", "--most", "150"]
+    arguments += ["--model", str(smoke_run[0]), "--output"]
+    command.process("tracks", *arguments, "whole.npz", cwd=tmp_path)
+    words = [sys.executable, "-m", "keras_reid", "tracks", *arguments, "killed.npz"]
+    with subprocess.Popen(words, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        while process.poll() is None and not (tmp_path / ".killed.tracks" / "000000.npz").exists():
+            time.sleep(0.01)
+        process.kill()
+    assert not (tmp_path / "killed.npz").exists()
+    again = command.process("tracks", *arguments, "killed.npz", cwd=tmp_path)
+    assert "of 450 crops are there from before" in again.stderr
+    assert (tmp_path / "killed.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
