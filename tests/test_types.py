@@ -23,6 +23,7 @@ TYPED = (
     "recipes",
     "run",
     "serving",
+    "tracks",
     "training",
     "tuning",
     "utils",

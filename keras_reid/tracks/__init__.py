@@ -3,9 +3,27 @@
 Light to import: neither Keras nor TensorFlow.
 
 - `records`: what everything here hands on: `Boxes`, `Crops`, `Tracklets`, `Tracks`; `tracks_file`: the file of them.
+- `boxes/`: readers of a tracker's boxes; `frames/`: of video files and folders of frames.
+- `sampling`, `crops`, `partial`: which boxes are embedded, and how, so that a kill loses little; `quality`: what each
+  is worth.
+- `summaries`: one embedding for each tracklet; `making`: from frames and boxes to `Tracks`.
 """
 
+from keras_reid.tracks.boxes import boxes_of_detections, read_boxes
+from keras_reid.tracks.frames import open_frames
+from keras_reid.tracks.making import make_tracks
 from keras_reid.tracks.records import Boxes, Crops, Tracklets, Tracks
 from keras_reid.tracks.tracks_file import read_tracks, write_tracks
 
-__all__ = ["Boxes", "Crops", "Tracklets", "Tracks", "read_tracks", "write_tracks"]
+__all__ = [
+    "Boxes",
+    "Crops",
+    "Tracklets",
+    "Tracks",
+    "boxes_of_detections",
+    "make_tracks",
+    "open_frames",
+    "read_boxes",
+    "read_tracks",
+    "write_tracks",
+]

@@ -121,7 +121,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _partial(output: Path) -> Path:
-    return output.with_name(f".{output.stem}.part")
+    return output.with_name(f".{output.stem}.tracks")
 
 
 def _cameras(options: Tracks) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ def _starts(options: Tracks) -> list[datetime.datetime | None]:
         raise UserError(
             f"--start must give one time, or one for each of {count} videos. Received: {len(options.start)}"
         )
-    times = [parse_time(text, "--start") for text in options.start]
+    times: list[datetime.datetime | None] = [parse_time(text, "--start") for text in options.start]
     return times * count if len(times) == 1 else times or [None] * count
 
 

@@ -76,7 +76,7 @@ def make_tracks(
 ) -> Tracks:
     """Embeds a video's boxes, a sample of each track, and makes tracklets of them.
 
-    Memory: 60 bytes a box, 4·dim bytes a crop, a picture a tracklet, and what `embed_crops` needs; only the first two
+    Memory: some 300 bytes a box, 4·dim bytes a crop, a picture a tracklet, and what `embed_crops` needs, which does not
     grow with the length of the video. The pictures of all crops, some 10 kB each, wait on disk in `partial`.
 
     Args:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from keras_reid.utils.files import read_json, write_json, written_aside
 from keras_reid.utils.locks import Held, Lock
 
 _ABOUT, _LOCK = "about.json", "lock"
+_OWN = re.compile(r"about\.json|lock|\d{6}\.npz|\.(about|\d{6})\.part\w+\.(json|npz)")  # the last of a kill
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,14 +46,15 @@ class Chunk:
 class Partial:
     """A private folder of chunks, each a file that is there whole or not at all.
 
-    One process at a time uses it. What was made of other input is removed on entering, and `discarded` says so.
+    One process at a time uses it. What was made of other input is removed on entering, and `discarded` says so. When
+    an error comes before the first chunk, the folder goes.
 
     Args:
         folder: the folder; made on entering, if it is not there.
         kind: JSON-able values that the chunks depend on.
 
     Raises:
-        UserError: (on entering) another process uses it, or it is a link, or somebody else's.
+        UserError: (on entering) another process uses it, it holds other files, or it is a link, or somebody else's.
 
     Example:
         >>> with Partial(".hall.part", {"model": "3f2a"}) as partial:  # doctest: +SKIP
@@ -71,6 +74,10 @@ class Partial:
             status = os.lstat(self.folder)
             if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
                 raise UserError(f"{self.folder}: must be a folder of yours: remove it") from None
+        if not all(_OWN.fullmatch(file.name) for file in self.folder.iterdir()):
+            raise UserError(
+                f"{self.folder}: holds files other than crops: remove it, or write to another folder"
+            )
         try:
             self._lock = Lock(self.folder / _LOCK)
         except Held as held:
@@ -84,7 +91,9 @@ class Partial:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not self.done:
+            self.remove()
         self._lock.release()
 
     def append(self, chunk: Chunk) -> None:

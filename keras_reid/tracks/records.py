@@ -53,7 +53,7 @@ class Boxes:
         )
         _check_rows("boxes.frame", "must be at least 0", self.frame >= 0, self.frame)
         _check_rows("boxes.track", "must be at least 0", self.track >= 0, self.track)
-        _check_rows("boxes.xyxy", "must be finite", np.isfinite(self.xyxy).all(1), self.xyxy)
+        _check_rows("boxes.xyxy", "must be finite", np.isfinite(self.xyxy).all(axis=1), self.xyxy)
         solid = (self.xyxy[:, 2:] > self.xyxy[:, :2]).all(1)
         _check_rows("boxes.xyxy", "must have right above left and bottom above top", solid, self.xyxy)
         inside = (self.score >= 0) & (self.score <= 1)
@@ -259,7 +259,7 @@ def _check_arrays(record: Any, **forms: tuple[Any, tuple[int, ...]]) -> None:
         object.__setattr__(record, field, array)
 
 
-def _check_rows(name: str, rule: str, right: NDArray[np.bool_], values: NDArray[Any]) -> None:
+def _check_rows(name: str, rule: str, right: Any, values: NDArray[Any]) -> None:
     if not right.all():
         row = int(np.argmin(right))
         raise UserError(f"{name} {rule}. Received: {values[row].tolist()} in row {row}.")

@@ -82,4 +82,4 @@ def visible(boxes: Boxes, frame_size: tuple[int, int]) -> NDArray[np.bool_]:
     height, width = frame_size
     low = np.maximum(boxes.xyxy[:, :2], 0)
     high = np.minimum(boxes.xyxy[:, 2:], np.array([width, height], np.float32))
-    return (high - low >= 1).all(1)
+    return np.all(high - low >= 1, axis=1)

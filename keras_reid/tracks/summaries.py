@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from keras_reid.embedding.vectors import l2_normalize
 from keras_reid.utils.errors import UserError
 
 # Chosen on the seeds 31 and 32 of benchmarks/tracks_tracklets.py.
@@ -74,10 +73,10 @@ def summarise(
     out. The embedding is the sum over the others at unit length, with no weight above their median: where all crops are
     good, it is nearly the plain mean.
 
-    **Jumps.** A track is split between two crops if on each side there are at least 3 and their qualities sum up to that
-    of 2 of the best, the mean agreement within each side (weighted by quality, and by that of the crop with all others)
-    is at least 0.5, and it exceeds the agreement between the sides by 0.35. The place of the largest excess is taken,
-    and both parts are looked at again.
+    **Jumps.** A track is split between two crops if on each side there are at least 3, with the quality of 2 of the
+    track's best together; if the mean agreement within each side (weighted by quality, and by that of the crop with all
+    others) is at least 0.5, and exceeds the agreement between the sides by 0.35. The place of the largest excess is
+    taken, and both parts are looked at again.
 
     Time and memory grow with (crops in a track)². The result does not depend on the order of the rows.
 
@@ -149,7 +148,11 @@ def _checked(embeddings, quality, track, frame):
         raise UserError(
             f"`quality` must be finite, and at least 0. Received: {worth[bad.argmax()]} in row {bad.argmax()}."
         )
-    return l2_normalize(x).astype(np.float64), worth, track.astype(np.int64), frame.astype(np.int64)
+    x = x / np.abs(x).max(axis=1, keepdims=True, initial=0).astype(
+        np.float64
+    )  # no square over- or underflows
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    return x, worth, track.astype(np.int64), frame.astype(np.int64)
 
 
 def _agreement(x: NDArray[Any], alike: float) -> NDArray[np.float64]:
@@ -157,9 +160,9 @@ def _agreement(x: NDArray[Any], alike: float) -> NDArray[np.float64]:
 
 
 def _worth(worth):
-    """Qualities with the mean 1, so that their scale does not count."""
-    total = worth.sum()
-    return worth * (len(worth) / total) if total > 0 else np.ones(len(worth))
+    """Qualities of which the best is 1, so that their scale does not count."""
+    best = worth.max()
+    return worth / best if best > 0 else np.ones(len(worth))
 
 
 def _middle(x, worth, frame, alike):
@@ -213,7 +216,7 @@ def _jump(x, worth, alike):
     tiny = np.finfo(float).tiny
     within = np.minimum(before / np.maximum(all_before, tiny), after / np.maximum(all_after, tiny))
     sums = np.cumsum(worth)
-    solid = np.minimum(sums[place - 1], sums[-1] - sums[place - 1]) >= _LEAST_QUALITY * worth.max()
+    solid = np.minimum(sums[place - 1], sums[-1] - sums[place - 1]) >= _LEAST_QUALITY
     excess = within - between / np.maximum(all_between, tiny)
     excess = np.where((within >= _TIGHT) & solid, excess, 0)
     best = int(excess.argmax())

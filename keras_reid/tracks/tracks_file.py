@@ -54,7 +54,10 @@ def write_tracks(path: str | os.PathLike[str], tracks: Tracks) -> None:
         "source": tracks.source,
         "model": dataclasses.asdict(tracks.model),
     }
-    arrays = {"about": _bytes(json.dumps(about).encode()), "box_tracklet": tracks.box_tracklet}
+    arrays: dict[str, Any] = {
+        "about": _bytes(json.dumps(about).encode()),
+        "box_tracklet": tracks.box_tracklet,
+    }
     for part, kind in _PARTS.items():
         for field in _array_fields(kind):
             arrays[f"{part}.{field}"] = getattr(getattr(tracks, part), field)

@@ -156,6 +156,20 @@ def test_a_process_at_a_time_makes_a_file(frames, tmp_path):
         made(frames, partial=tmp_path / "link")
 
 
+def test_only_own_files_are_removed(frames, tmp_path):
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part" / "thesis.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds files other than crops: remove it"):
+        made(frames, partial=tmp_path / "part")
+    assert (tmp_path / "part" / "thesis.txt").read_text() == "mine"
+
+
+def test_an_error_before_the_first_chunk_leaves_nothing(frames, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        made(frames, embedder=Colours(most=0), partial=tmp_path / "part")
+    assert not (tmp_path / "part").exists()
+
+
 def test_what_a_damaged_disk_spoils_is_made_again(frames, tmp_path, monkeypatch):
     monkeypatch.setattr(crops_module, "CHUNK", 3)
     whole = made(frames, partial=tmp_path / "part")

@@ -78,6 +78,8 @@ def _format_of(path: Path) -> Format:
         head = file.read(_HEAD).lstrip(b"\xef\xbb\xbf").lstrip()
     if not head:
         raise UserError(f"{path}: the file is empty: it holds no boxes")
+    if b"\0" in head:
+        raise UserError(f"{path}: is no text. Boxes come as MOT Challenge text, COCO JSON or CSV")
     if head[:1] in b"{[":
         return "coco"
     line = head.splitlines()[0].decode("utf-8", "replace")

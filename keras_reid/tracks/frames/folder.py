@@ -45,14 +45,16 @@ class FrameFolder:
         self.name = os.fspath(folder)
         self._paths = [os.path.join(self.name, name) for name in sorted(list_images(folder), key=_by_numbers)]
         self.count = len(self._paths)
-        self.fps: float | None = _rate(Path(folder)) if fps is None else fps
-        if self.fps is None:
+        rate = _rate(Path(folder)) if fps is None else fps
+        if rate is None:
             raise UserError(
                 f"{self.name}: a folder does not tell its frames per second. Give --fps, or put a seqinfo.ini with "
                 "frameRate beside the frames, as the MOT Challenge has it"
             )
-        if not (math.isfinite(self.fps) and self.fps > 0):
-            raise UserError(f"{self.name}: the frames per second must be above 0. Received: {self.fps}")
+        if not (math.isfinite(rate) and rate > 0):
+            raise UserError(f"{self.name}: the frames per second must be above 0. Received: {rate}")
+        self._rate = float(rate)
+        self.fps: float | None = self._rate
         self._decode = _FullSize((0, 0))
         try:
             first = self._decode(self._paths[0])
@@ -67,7 +69,7 @@ class FrameFolder:
 
     def seconds(self, frames: NDArray[np.int64]) -> NDArray[np.float64]:
         """Seconds since the first frame, of frames by their place."""
-        return np.asarray(frames, np.float64) / self.fps
+        return np.asarray(frames, np.float64) / self._rate
 
     def read(self, frames: Sequence[int]) -> Iterator[Frame]:
         """Yields the frames at rising places, one at a time. One that cannot be read comes with its problem."""

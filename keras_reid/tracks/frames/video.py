@@ -16,13 +16,19 @@ from keras_reid.utils.errors import UserError
 from keras_reid.utils.optional import require
 from keras_reid.utils.progress import progress
 
+# Containers and bare streams of video. FFmpeg would also read texts as pictures, and playlists, which may name other
+# files and addresses.
+_FORMATS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,flv,asf,ogg,mxf,nut,ivf,obu,h264,hevc,mjpeg,"
+    "yuv4mpegpipe,dhav"
+)
 _JUMP = 32  # frames; to decode fewer is faster than to seek
 # Formats that keep the time of each frame, so that it is the same after a seek.
 _SEEKABLE = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 
 
 class VideoFile:
-    """A video file of any format that FFmpeg reads.
+    """A video file: MP4, MOV, Matroska, WebM, AVI, MPEG, FLV, WMV, Ogg, MXF, or a bare stream such as H.264.
 
     The file is read through once, without decoding, to learn the time of each frame: then a frame's place and its time
     are known also where the rate varies, and what is not needed is jumped over from keyframe to keyframe. Memory: 16
@@ -171,10 +177,12 @@ class _Opened:
 
     def __enter__(self) -> tuple[Any, Any]:
         try:
-            self._container = self._av.open(self._name)
+            # "file:", because a name may look like an address.
+            options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+            self._container = self._av.open(f"file:{self._name}", options=options)
         except (self._av.FFmpegError, ValueError, OSError) as error:
             why = getattr(error, "strerror", None) or str(error)
-            raise UserError(f"{self._name}: is no video that FFmpeg can read, or is damaged: {why}") from None
+            raise UserError(f"{self._name}: is no video that can be read, or is damaged: {why}") from None
         # Pictures of covers are streams too.
         cover = self._av.stream.Disposition.attached_pic
         streams = [one for one in self._container.streams.video if not one.disposition & cover]

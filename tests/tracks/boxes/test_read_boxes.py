@@ -155,6 +155,11 @@ def test_other_names_are_refused(tmp_path):
         read_boxes(tmp_path)
     with pytest.raises(FileNotFoundError):
         read_boxes(tmp_path / "missing.txt")
+    (tmp_path / "a.txt").write_bytes(b"\0\0\0 ftypisom")
+    with pytest.raises(
+        UserError, match=r"a.txt: is no text. Boxes come as MOT Challenge text, COCO JSON or CSV"
+    ):
+        read_boxes(tmp_path / "a.txt")
     (tmp_path / "a.txt").write_bytes(b"1,2,\xff\xfe\n")
     with pytest.raises(UserError, match=r"is not text|is not a CSV file"):
         read_boxes(tmp_path / "a.txt")

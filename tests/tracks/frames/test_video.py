@@ -126,11 +126,18 @@ def test_a_damaged_part_is_told(tmp_path):
 
 def test_what_is_no_video_is_refused(tmp_path):
     (tmp_path / "a.mp4").write_bytes(b"hello" * 100)
-    with pytest.raises(UserError, match=r"a.mp4: is no video that FFmpeg can read, or is damaged"):
+    with pytest.raises(UserError, match=r"a.mp4: is no video that can be read, or is damaged"):
         open_frames(tmp_path / "a.mp4")
+    write(tmp_path / "a.ts", codec="mpeg2video")
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text("#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\na.ts\n#EXT-X-ENDLIST\n")
+    with av.open(str(playlist)) as container:
+        assert container.format.name == "hls"
+    with pytest.raises(UserError, match=r"list.m3u8: is no video that can be read"):
+        open_frames(playlist)
     file = write(tmp_path / "b.mp4")
     file.write_bytes(file.read_bytes()[:400])  # without its table
-    with pytest.raises(UserError, match=r"b.mp4: is no video that FFmpeg can read, or is damaged"):
+    with pytest.raises(UserError, match=r"b.mp4: is no video that can be read, or is damaged"):
         open_frames(file)
     with pytest.raises(UserError, match=r"have their own times; --fps is for folders"):
         open_frames(file, fps=5)
