@@ -84,14 +84,15 @@ def measure(backend, place, kinds, counts):
     embed, network, size = (_pipeline if backend == "pipeline" else _embedder)(place)
     with tempfile.TemporaryDirectory() as folder:
         return [
-            (kind, count, {**_row(embed, network, size, images), "height": size[0], "width": size[1]})
+            (kind, count, {**cost(embed, network, size, images), "height": size[0], "width": size[1]})
             for kind in kinds
             for count in counts
             for images in [crops(count) if kind == "crops" else write_files(count, folder)]
         ]
 
 
-def _row(embed, network, size, images):
+def cost(embed, network, size, images):
+    """The columns `MEASURED` of `embed(images)` and, by turns, of the network alone on as many images of its size."""
     pixels = np.random.default_rng(0).integers(0, 256, (len(images), *size, 3), np.uint8)
 
     def network_alone():

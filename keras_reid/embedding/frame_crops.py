@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_reid.utils.errors import UserError
-from keras_reid.utils.threads import in_threads
+from keras_reid.utils.threads import cores, in_threads
 
-_LEAST = 2  # crops for which a thread is worth its start
+_LEAST = 2  # crops that are worth a thread
 
 
 def pixel_boxes(boxes: ArrayLike, frame_size: tuple[int, int]) -> NDArray[np.int64]:
@@ -121,20 +121,26 @@ def resized_crops(
         (1, 128, 64, 3)
     """
     pixels = np.empty((len(crops), *size, 3), np.uint8)
-    in_threads(_fill, len(crops), pixels, crops, "BGR" if bgr else "RGB", least=_LEAST)
+    # Each thread takes the next one; the largest come first, so that all end at about the same time.
+    places = iter(sorted(range(len(crops)), key=lambda place: crops[place].size, reverse=True))
+
+    def work(*_: int) -> None:
+        for place in places:
+            pixels[place] = _resized(crops[place], size, "BGR" if bgr else "RGB")
+
+    in_threads(work, min(cores(), len(crops) // _LEAST), least=1)
     return pixels
 
 
-def _fill(start, stop, pixels, crops, order):
+def _resized(crop: NDArray[np.uint8], size: tuple[int, int], order: str) -> NDArray[np.uint8]:
+    """`(height, width, 3)`, or of a grey crop `(height, width, 1)`."""
     from PIL import Image
 
-    height, width = pixels.shape[1:3]
-    for place in range(start, stop):
-        crop = np.ascontiguousarray(crops[place])
-        rows, columns = crop.shape[:2]
-        mode, order_here, channels = ("L", "L", 1) if crop.size == rows * columns else ("RGB", order, 3)
-        # Pillow copies the pixels in any case, and so brings the channels into their order for nothing.
-        image = Image.frombytes(mode, (columns, rows), crop, "raw", order_here)
-        if (rows, columns) != (height, width):
-            image = image.resize((width, height), Image.Resampling.BICUBIC)
-        pixels[place] = np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels)
+    crop = np.ascontiguousarray(crop)
+    (rows, columns), (height, width) = crop.shape[:2], size
+    grey = crop.size == rows * columns
+    # Pillow copies the pixels in any case, and so brings the channels into their order for nothing.
+    image = Image.frombytes("L" if grey else "RGB", (columns, rows), crop.data, "raw", "L" if grey else order)
+    if (rows, columns) != size:
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, -1)

@@ -30,8 +30,13 @@ class OnnxFile(Backend):
         self._file = pathlib.Path(file)
         if not self._file.is_file():
             raise UserError(f"{file}: there is no such file.")
+        options = onnxruntime.SessionOptions()
+        # Otherwise its threads wait for the next call without sleeping, and decoding and resizing lack a core.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
-            self._session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+            self._session = onnxruntime.InferenceSession(
+                str(file), options, providers=["CPUExecutionProvider"]
+            )
         except Exception as error:  # ONNX Runtime's own have no common class
             raise UserError(f"{file}: ONNX Runtime cannot load it: {str(error).splitlines()[0]}") from None
         described = self._session.get_modelmeta().custom_metadata_map
