@@ -28,8 +28,9 @@ class Associate:
     """Group the tracklets of several cameras into identities, and write the boxes with global ids.
 
     Tracklets are joined by the calibrated probability that they show the same one, best first, until none is left
-    above one half. How many identities there are follows from that. Nobody is at two places at one time: tracklets in
-    the same frame are never joined, nor those that overlap in time in two cameras, if both videos have a start time.
+    above one half. How many identities there are follows from that. Nobody is at two places at one time: tracklets that
+    are in the same frames are not joined, nor those that overlap in time in two cameras, if both videos have a start
+    time.
 
     Writes CAMERA.txt for each camera, in the format of the MOT Challenge, with all boxes, and identities.csv, a row for
     each tracklet. With --store, also enrols the tracklets in the store of a gallery: those of one identity under one
@@ -47,6 +48,9 @@ class Associate:
     stands for both where only one is listed"""
     overlapping: tuple[str, ...] = ()
     """cameras whose views overlap: any two of them may see the same one at the same time"""
+    handover: float = 2.0
+    """seconds for which two tracklets of one identity may both have boxes in a camera: while a tracker's new id begins,
+    the old one may live on"""
     prior: float | None = None
     """share of same pairs, 0 to 1, among the pairs of tracklets that can be the same; by default estimated"""
     probability: float = 0.5
@@ -85,7 +89,7 @@ def main(arguments: list[str]) -> None:
     model = _model(options.model)
     for file, one in zip(_files(options.files), tracks, strict=True):
         _check_model(one.model, model, file)
-    cannot_link = impossible_pairs(tracks, options.overlapping, travel)
+    cannot_link = impossible_pairs(tracks, options.overlapping, travel, options.handover)
     with contextlib.ExitStack() as stack:
         store = None
         if options.store is not None:

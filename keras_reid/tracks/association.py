@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from keras_reid.evaluation.calibration.calibration import check_prior, logit, sigmoid
+from keras_reid.tracks.camera_shifts import without_camera_shifts
 from keras_reid.tracks.clustering import agglomerate, check_count, log_odds_of, pair_log_odds
+from keras_reid.tracks.neighbours import with_neighbours
 from keras_reid.tracks.prior import estimated_prior
 from keras_reid.utils.errors import UserError
 
@@ -50,17 +52,18 @@ def associate(
 ) -> Association:
     """Groups the tracklets of all cameras into identities.
 
-    The log odds that two tracklets show the same one are `llr(d) + logit(prior)`: `d` is the cosine distance of their
-    embeddings, and `llr` the calibration's. Groups are joined by average linkage under the constraints
-    (`keras_reid.tracks.clustering.agglomerate`), as long as their members are the same more probably than
-    `probability`.
+    Groups are joined by average linkage, under the constraints (`keras_reid.tracks.clustering.agglomerate`), as long as
+    their members are the same more probably than `probability`. The evidence of two tracklets is the calibrated
+    log-likelihood ratio of the distance of their embeddings, together with that of their common neighbours
+    (`keras_reid.tracks.neighbours.with_neighbours`). It is done twice: from the first result follows what each camera
+    adds to embeddings (`keras_reid.tracks.camera_shifts`), which is taken off for the second.
 
     A calibration is made of single images, and the mean of many crops lies closer to other means. So of two tracklets
     that are picked at random, the probability claims too much; of those that were joined, which had to be each other's
-    best choice and possible in time, it holds (docs/video.md has the measurements). The mean over all pairs of a crop
-    of each claims nothing too much, but leaves most identities in parts.
+    best choice and possible in time, it about holds (docs/video.md has the measurements). The mean over all pairs of a
+    crop of each would claim too little, and leaves most identities in parts.
 
-    Time: that of `agglomerate`. Memory: 8 bytes for each pair of tracklets.
+    Time: twice that of the log odds and of `agglomerate`. Memory: 12 bytes for each pair of tracklets.
 
     Args:
         tracks: of one camera each, all by the calibrated model.
@@ -89,12 +92,14 @@ def associate(
             tuple(one.astype(np.int64) for one in empty), empty, 0.5 if prior is None else prior
         )
     embeddings = np.concatenate([one.tracklets.embedding for one in tracks])
-    log_odds = pair_log_odds(embeddings, log_odds_of(calibration, prior=0.5))
-    first, second = np.asarray(cannot_link, np.int64).reshape(-1, 2).T
-    log_odds[first, second] = log_odds[second, first] = -np.inf
-    prior = estimated_prior(log_odds) if prior is None else prior
-    log_odds += np.float32(logit(prior))
-    labels = agglomerate(log_odds, stop=logit(probability))
+    cameras = np.repeat(np.arange(len(tracks)), sizes)
+    apart = np.asarray(cannot_link, np.int64).reshape(-1, 2)
+    stop = logit(probability)
+    log_odds, _ = _evidence(embeddings, calibration, prior, apart)
+    labels = agglomerate(log_odds, stop=stop, overwrite=True)
+    embeddings = without_camera_shifts(embeddings, cameras, labels)
+    log_odds, prior = _evidence(embeddings, calibration, prior, apart)
+    labels = agglomerate(log_odds, stop=stop)
     splits = np.cumsum(sizes)[:-1]
     belonging = _belonging(log_odds, labels)
     return Association(tuple(np.split(labels + 1, splits)), tuple(np.split(belonging, splits)), prior)
@@ -110,6 +115,20 @@ def check_options(prior: float | None, probability: float) -> None:
         check_prior(prior)
     if not 0 < probability < 1:
         raise UserError(f"the probability must lie between 0 and 1. Received: {probability}.")
+
+
+def _evidence(embeddings, calibration, prior, apart):
+    """The log odds of all pairs, `-inf` for impossible ones, and the prior that they hold for."""
+    odds = pair_log_odds(embeddings, log_odds_of(calibration, prior=0.5))
+    first, second = apart.T
+    if prior is None:
+        held = odds[first, second]
+        odds[first, second] = odds[second, first] = -np.inf
+        prior = estimated_prior(odds)
+        odds[first, second] = odds[second, first] = held
+    with_neighbours(embeddings, odds, prior)
+    odds[first, second] = odds[second, first] = -np.inf
+    return odds, prior
 
 
 def _belonging(log_odds, labels):

@@ -57,7 +57,9 @@ def write_identities(
 def global_ids(tracks: Sequence[Tracks], association: Association) -> list[NDArray[np.int64]]:
     """The id of each box of each camera: the identity of its tracklet.
 
-    A track of which no box was embedded is in no tracklet: it gets an id of its own, above those of the identities.
+    An id is at most once in a frame: where two tracklets of one identity meet, the longer one has it. The boxes of the
+    other one there get an id of their own, above those of the identities, and so does a track in no tracklet, because
+    none of its boxes could be embedded.
 
     Args:
         tracks: of one camera each.
@@ -68,9 +70,13 @@ def global_ids(tracks: Sequence[Tracks], association: Association) -> list[NDArr
     """
     ids, highest = [], association.count
     for one, identity in zip(tracks, association.identity, strict=True):
-        outside = one.box_tracklet < 0
-        result = np.zeros(len(outside), np.int64)
-        result[~outside] = identity[one.box_tracklet[~outside]]
+        tracklet, frame = one.box_tracklet, one.boxes.frame
+        outside = tracklet < 0
+        result = np.append(identity, -1)[tracklet]
+        length = np.append(np.bincount(tracklet[~outside], minlength=len(identity)), 0)[tracklet]
+        order = np.lexsort((tracklet, -length, result, frame))
+        again = (np.diff(frame[order], prepend=-1) == 0) & (np.diff(result[order], prepend=-1) == 0)
+        outside[order[again]] = True
         unknown, places = np.unique(one.boxes.track[outside], return_inverse=True)
         result[outside] = highest + 1 + places
         highest += len(unknown)
