@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_reid.evaluation.calibration.calibration import check_prior, logit
+from keras_reid.evaluation.calibration.calibration import logit
+from keras_reid.tracks.association import check_options
 from keras_reid.tracks.clustering import agglomerate, log_odds_of, pair_log_odds
 from keras_reid.tracks.neighbours import add_neighbours
 from keras_reid.tracks.prior import estimated_prior
@@ -76,26 +77,15 @@ def group(
         raise UserError("there is no picture to group. Pass at least one embedding.")
     odds = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     first = estimated_prior(odds) if prior is None else prior
-    share = add_neighbours(embeddings, odds, first)
-    prior = share if prior is None else prior
+    shares = add_neighbours(embeddings, odds, first)
+    # Where pictures differ more than those of the calibration, their distances give too small a share.
+    prior = max(shares) if prior is None else prior
     odds += np.float32(logit(prior))
     together = np.zeros((0, 2), np.int64)
     if decided is not None:
         together = _keep_to(odds, decided)
     label = _largest_first(agglomerate(odds, must_link=together, stop=logit(probability)))
     return Groups(label, _probabilities(odds, label), prior)
-
-
-def check_options(prior: float | None, probability: float) -> None:
-    """Refuses a prior or a probability that is not between 0 and 1.
-
-    Raises:
-        UserError: one is not.
-    """
-    if prior is not None:
-        check_prior(prior)
-    if not 0 < probability < 1:
-        raise UserError(f"the probability must lie between 0 and 1. Received: {probability}.")
 
 
 def _keep_to(odds, decided):

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import adjusted_rand_index
-from keras_reid.tracks.albums import check_options, group
+from keras_reid.tracks.albums import group
+from keras_reid.tracks.association import check_options
 from keras_reid.tracks.clustering import agglomerate, log_odds_of, pair_log_odds
 from keras_reid.tracks.decisions import Decisions
 from keras_reid.tracks.neighbours import add_neighbours
@@ -48,7 +49,7 @@ def test_neighbours_keep_the_matrix_symmetric_and_within_what_is_known(calibrati
     embeddings, _ = pictures(10, 4, 0.9)
     ratios = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     low, high = ratios.min(), ratios.max()
-    assert add_neighbours(embeddings, ratios, 0.03) > 0.03
+    assert max(add_neighbours(embeddings, ratios, 0.03)) > 0.03
     np.testing.assert_array_equal(ratios, ratios.T)
     assert low <= ratios.min() < ratios.max() <= high
 
