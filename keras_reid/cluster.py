@@ -67,7 +67,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
     from keras_reid.embedding.named_images import find_images
     from keras_reid.gallery.opening import check_store
-    from keras_reid.tracks.albums import check_options
+    from keras_reid.tracks.association import check_options
     from keras_reid.tracks.clustering import check_count
 
     check_options(options.prior, options.probability)

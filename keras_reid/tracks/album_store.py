@@ -183,7 +183,7 @@ def enrol_groups(store: PostgresStore, groups: Sequence[NewGroup], keep: Keep) -
     """
     left_out: dict[str, str] = {}
     waiting: list[NewSighting] = []
-    joining: list[tuple[int, NewSighting]] = []
+    joining: list[tuple[int, list[NewSighting]]] = []
     with progress("enrolling", total=sum(len(group.paths) for group in groups)) as advance:
         for place, one in enumerate(groups):
             # To a decided identity they come by a merge, so that its page says so, and undoes it.
@@ -191,7 +191,7 @@ def enrol_groups(store: PostgresStore, groups: Sequence[NewGroup], keep: Keep) -
             some = _sightings(one, identity, keep, left_out)
             waiting += some
             if some and one.decided and one.home is not None:
-                joining.append((one.home, some[0]))
+                joining.append((one.home, some))
             if len(waiting) >= _BATCH or place == len(groups) - 1:
                 if waiting:
                     _add(store, waiting, joining, left_out)
@@ -232,14 +232,18 @@ def _sightings(group, identity, keep, left_out):
 
 def _add(store, sightings, joining, left_out):
     numbers = store.add(sightings)
+    added = set()
     for one, number in zip(sightings, numbers, strict=True):
         if number is None:
-            left_out[one.source] = "was enrolled by somebody else meanwhile"
+            left_out[one.source] = "is enrolled already"
+        else:
+            added.add(one.digest)
 
     def work(connection):
-        for into, first in joining:
+        for into, some in joining:
             found = connection.execute(
-                "SELECT identity FROM sightings WHERE digest = %s", [first.digest]
+                "SELECT identity FROM sightings WHERE digest = ANY(%s) LIMIT 1",
+                [[one.digest for one in some if one.digest in added]],
             ).fetchone()
             there = connection.execute("SELECT 1 FROM identities WHERE id = %s", [into]).fetchone()
             if found and there and found[0] != into:

@@ -23,44 +23,50 @@ _FEWEST = 8  # pictures; fewer have no neighbours to speak of
 _LISTS, _AVERAGED = (0.5, 1.0), 0.4
 
 
-def with_neighbours(embeddings: NDArray[np.float32], ratios: NDArray[np.float32], prior: float) -> None:
-    """Turns the log-likelihood ratios of pairs into log odds that also count their common neighbours, in place.
+def add_neighbours(
+    embeddings: NDArray[np.float32], ratios: NDArray[np.float32], prior: float
+) -> tuple[float, ...]:
+    """Adds what common neighbours say to the log-likelihood ratios of pairs, in place.
 
-    `(llr + logit(prior) + Σ logit P(same | j)) / 3`, where `j` is the Jaccard distance of the two pictures'
-    k-reciprocal neighbours, in lists of two lengths: half the number of pictures that an average picture shares its
-    identity with, as far as the prior knows (`k1 = (n − 1) · prior / 2`), and all of it. What `j` says is learnt from
-    the album itself, from the calibrated probabilities of its pairs, in two rounds of expectation maximisation:
-    `P(same | j)` is the mean over all pairs with that `j` of `sigmoid(llr + llr(j) + logit(prior))`, falling in `j`,
-    with `llr(j) = 0` in the first round. It stays within what the calibration itself can say.
+    `(llr + llr(j) + llr(j′)) / 3`, where `j` and `j′` are the Jaccard distances of the two pictures' k-reciprocal
+    neighbours, in lists of two lengths: half the number of pictures that an average picture shares its identity with,
+    as far as the prior knows (`k1 = (n − 1) · prior / 2`), and all of it. What `j` says is learnt from the album
+    itself, from the calibrated probabilities of its pairs, in two rounds of expectation maximisation: `P(same | j)` is
+    the mean over all pairs with that `j` of `sigmoid(llr + llr(j) + logit(prior))`, falling in `j`, with `llr(j) = 0`
+    in the first round. `llr(j)` stays within what the calibration itself can say.
 
-    Time: some times that of the ratios. Memory: in addition to the matrix, some kB for each picture and 12 bytes for
-    each pair with a common neighbour.
+    Time: 3 s for 2000 pictures, growing with the square. Memory: in addition to the matrix, some kB for each picture
+    and 12 bytes for each pair with a common neighbour.
 
     Args:
         embeddings: `(n, dim)` float32 of unit length.
-        ratios: `(n, n)` float32, symmetric: log-likelihood ratio of each pair; becomes log odds.
+        ratios: `(n, n)` float32, symmetric: log-likelihood ratio of each pair, as of `log_odds_of(calibration, 0.5)`.
         prior: share of same pairs.
+
+    Returns:
+        shares of same pairs: the prior, and what the neighbours of each length of lists speak for.
 
     Example:
         >>> ratios = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))  # doctest: +SKIP
-        >>> with_neighbours(embeddings, ratios, estimated_prior(ratios))  # doctest: +SKIP
+        >>> add_neighbours(embeddings, ratios, estimated_prior(ratios))  # doctest: +SKIP
+        (0.011, 0.013, 0.017)
 
     Source: Zhong et al., "Re-ranking person re-identification with k-reciprocal encoding", CVPR 2017, for the distance.
     """
     count = len(embeddings)
     if count < _FEWEST:
-        ratios += np.float32(logit(prior))
-        return
+        return (prior,)
     low, high = float(ratios.min()), float(ratios.max())
-    scales = []
-    for share in _LISTS:
-        k1, k2 = (max(2, round(part * (count - 1) * prior)) for part in (share, share * _AVERAGED))
+    scales, shares = [], [prior]
+    for part in _LISTS:
+        k1, k2 = (max(2, round(one * (count - 1) * prior)) for one in (part, part * _AVERAGED))
         distances = jaccard_neighbors(embeddings, _APART, min(k1, count - 1), min(k2, count))
         edges = _edges(distances)
-        learnt = _learnt(_counts(ratios, distances, edges, low, high), low, high, prior)
+        learnt, share = _learnt(_counts(ratios, distances, edges, low, high), low, high, prior)
         scales.append((distances, edges, learnt))
+        shares.append(share)
     parts = 1 + len(scales)
-    ratios += np.float32(logit(prior) + sum(learnt[-1] for _, _, learnt in scales))
+    ratios += np.float32(sum(learnt[-1] for _, _, learnt in scales))
     ratios /= np.float32(parts)
     for distances, edges, learnt in scales:
         more = ((learnt - learnt[-1]) / parts).astype(np.float32)
@@ -68,6 +74,7 @@ def with_neighbours(embeddings: NDArray[np.float32], ratios: NDArray[np.float32]
             some = more[np.searchsorted(edges, values)]
             ratios[row, columns] += some
             ratios[columns, row] += some
+    return tuple(shares)
 
 
 def _histogram(ratios, low, high):
@@ -110,7 +117,7 @@ def _counts(ratios, distances, edges, low, high):
 
 
 def _learnt(counts, low, high, prior):
-    """Log odds of the same identity in each bin of the distance."""
+    """The log-likelihood ratio in each bin of the distance, and the share of same pairs."""
     values, shift = np.linspace(low, high, _RATIOS)[:, None], logit(prior)
     pairs, ratio = counts.sum(axis=0), np.zeros(counts.shape[1])
     for _ in range(2):
@@ -118,7 +125,7 @@ def _learnt(counts, low, high, prior):
         share = (1 + same.sum()) / (2 + pairs.sum())
         chance = _falling((same + share) / (pairs + 1), pairs + 1)
         ratio = np.clip(np.log(chance / (1 - chance)) - logit(share), low, high)
-    return ratio + logit(share)
+    return ratio, float(share)
 
 
 def _falling(values, weights):

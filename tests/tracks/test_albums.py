@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import adjusted_rand_index
-from keras_reid.tracks.albums import check_options, group
+from keras_reid.tracks.albums import group
+from keras_reid.tracks.association import check_options
 from keras_reid.tracks.clustering import agglomerate, log_odds_of, pair_log_odds
 from keras_reid.tracks.decisions import Decisions
-from keras_reid.tracks.neighbours import with_neighbours
+from keras_reid.tracks.neighbours import add_neighbours
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
 
@@ -26,10 +27,10 @@ def calibration():
 
 
 def test_it_finds_how_many_there_are(calibration):
-    embeddings, labels = pictures(25, 8, 0.9)
+    embeddings, labels = pictures(20, 6, 0.8)
     found = group(embeddings, calibration)
     assert adjusted_rand_index(labels, found.label) > 0.95
-    assert found.prior == pytest.approx(7 / 199, rel=0.3)
+    assert found.prior == pytest.approx(5 / 119, rel=0.5)
     sizes = np.bincount(found.label)
     assert (np.diff(sizes) <= 0).all()  # the largest first
     assert found.probability.shape == labels.shape
@@ -48,10 +49,9 @@ def test_neighbours_keep_the_matrix_symmetric_and_within_what_is_known(calibrati
     embeddings, _ = pictures(10, 4, 0.9)
     ratios = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     low, high = ratios.min(), ratios.max()
-    with_neighbours(embeddings, ratios, 0.1)
+    assert max(add_neighbours(embeddings, ratios, 0.03)) > 0.03
     np.testing.assert_array_equal(ratios, ratios.T)
-    assert ratios.min() > low - 5
-    assert ratios.max() < high + 1
+    assert low <= ratios.min() < ratios.max() <= high
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -75,11 +75,12 @@ def test_decisions_are_kept(calibration):
 
 
 def test_a_higher_probability_joins_less(calibration):
-    embeddings, _ = pictures(25, 8, 1.2)
-    counts = [group(embeddings, calibration, probability=one).label.max() for one in (0.1, 0.5, 0.99)]
-    assert counts[0] < counts[1] < counts[2]
-    assert group(embeddings, calibration, prior=0.001).label.max() > counts[1]
-    assert group(embeddings, calibration, prior=0.001).prior == 0.001
+    embeddings, _ = pictures(20, 6, 1.1)
+    counts = [group(embeddings, calibration, probability=one).label.max() for one in (0.1, 0.99)]
+    rare = group(embeddings, calibration, prior=0.001)
+    assert counts[0] < rare.label.max()
+    assert counts[0] < counts[1]
+    assert rare.prior == 0.001
 
 
 def test_refused(calibration):
