@@ -28,6 +28,7 @@ COMMANDS = {
     "cluster": ("keras_reid.cluster", "group the pictures of a folder into identities"),
     "gallery": ("keras_reid.gallery.__main__", "keep identities in a store: enrol, search, erase"),
     "tracks": ("keras_reid.tracks.__main__", "embed the boxes of a tracker in videos, as tracklets"),
+    "associate": ("keras_reid.associate", "find who is who across cameras, from files of tracks"),
     "embed": ("keras_reid.embed", "write the embeddings of images to a file"),
     "export": (
         "keras_reid.export.__main__",

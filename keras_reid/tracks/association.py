@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from keras_reid.tracks.records import Tracks
 
 
+# Tracklets that an average one shares its identity with. With fewer, lists of neighbours are too short to say anything.
+_LEAST_OTHERS = 3
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Association:
     """Which tracklets show the same one.
@@ -54,8 +58,9 @@ def associate(
 
     Groups are joined by average linkage, under the constraints (`keras_reid.tracks.clustering.agglomerate`), as long as
     their members are the same more probably than `probability`. The evidence of two tracklets is the calibrated
-    log-likelihood ratio of the distance of their embeddings, together with that of their common neighbours
-    (`keras_reid.tracks.neighbours.add_neighbours`). It is done twice: from the first result follows what each camera
+    log-likelihood ratio of the distance of their embeddings; where an average tracklet shares its identity with at
+    least 3 others, together with that of their common neighbours (`keras_reid.tracks.neighbours`). It is done twice:
+    from the first result follows what each camera
     adds to embeddings (`keras_reid.tracks.camera_shifts`), which is taken off for the second.
 
     A calibration is made of single images, and the mean of many crops lies closer to other means. So of two tracklets
@@ -126,7 +131,9 @@ def _evidence(embeddings, calibration, prior, apart):
         odds[first, second] = odds[second, first] = -np.inf
         prior = estimated_prior(odds)
         odds[first, second] = odds[second, first] = held
-    shares = add_neighbours(embeddings, odds, prior)
+    shares: tuple[float, ...] = (prior,)
+    if (len(embeddings) - 1) * prior >= _LEAST_OTHERS:
+        shares = add_neighbours(embeddings, odds, prior)
     odds += np.float32(np.mean([logit(share) for share in shares]))
     odds[first, second] = odds[second, first] = -np.inf
     return odds, prior

@@ -41,7 +41,7 @@ def read_boxes(
     Args:
         path: the file.
         format: its format. None, the default, looks: JSON is `coco`, a header makes it `csv`, and 9 columns `mot-gt`.
-        first_frame: number of the video's first frame in the file. None: as in the table. For `coco` it counts only
+        first_frame: number of the video's first frame in the file. None: as in the table. For `coco` only
             where every image has a `frame_id` or `frame_index`; elsewhere the list of images gives the order.
         skip_bad: leave out boxes that have no area or numbers that are not finite, with a warning, instead of refusing
             the file. Defaults to False.

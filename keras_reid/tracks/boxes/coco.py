@@ -33,7 +33,8 @@ def coco_rows(path: str | os.PathLike[str]) -> Rows:
         isinstance(content.get(part), list) for part in ("images", "annotations")
     ):
         raise UserError(f"{name}: COCO's JSON must be an object with the lists `images` and `annotations`")
-    frames = _frames(name, content["images"])
+    key = _key(content["images"])
+    frames = _frames(name, content["images"], key)
     rows = [_row(name, frames, place, one) for place, one in enumerate(content["annotations"])]
     values = np.array(rows, np.float64).reshape(-1, 7)
     if len(values) and (values[:, 1] == NO_TRACK).all():
@@ -50,10 +51,18 @@ def coco_rows(path: str | os.PathLike[str]) -> Rows:
         size=values[:, 4:6],
         score=values[:, 6],
         first_frame=0,
+        numbered=key is not None,
     )
 
 
-def _frames(name: str, images: list[Any]) -> dict[Any, Any]:
+def _key(images: list[Any]) -> str | None:
+    """What numbers the frames, if every image has it."""
+    return next(
+        (key for key in _NUMBERS if all(isinstance(one, dict) and key in one for one in images)), None
+    )
+
+
+def _frames(name: str, images: list[Any], key: str | None) -> dict[Any, Any]:
     """Frame number of each image's id."""
     if not all(isinstance(one, dict) and isinstance(one.get("id"), (int, str)) for one in images):
         raise UserError(f"{name}: each of `images` must have an `id`, a number or a text")
@@ -62,7 +71,6 @@ def _frames(name: str, images: list[Any]) -> dict[Any, Any]:
         raise UserError(
             f"{name}: must hold one video. Received: {len(videos)} values of `video_id`: split it"
         )
-    key = next((key for key in _NUMBERS if all(key in one for one in images)), None)
     frames = {one["id"]: place if key is None else one[key] for place, one in enumerate(images)}
     if len(frames) < len(images):
         raise UserError(f"{name}: two of `images` have the same `id`")

@@ -29,6 +29,7 @@ class Rows:
         size: float64 `(n, 2)`: width, height.
         score: float64 `(n,)`, or None.
         first_frame: the number that the format gives to the first frame.
+        numbered: False where frames are counted by a list, and not numbered by the file.
     """
 
     file: str
@@ -39,11 +40,14 @@ class Rows:
     size: NDArray[Any]
     score: NDArray[Any] | None
     first_frame: int
+    numbered: bool = True
 
 
 def boxes_of_rows(rows: Rows, first_frame: int | None = None, skip_bad: bool = False) -> Boxes:
     """Checks the rows of a file, and makes `Boxes` of them. Arguments and errors as of `read_boxes`."""
     first = rows.first_frame if first_frame is None else first_frame
+    if first != rows.first_frame and not rows.numbered:
+        raise UserError(f"{rows.file}: its frames have no numbers, but an order: leave --first-frame away")
     score = np.ones(len(rows.frame)) if rows.score is None else rows.score
 
     def check(rule: str, right: NDArray[np.bool_], *received: Any) -> None:

@@ -70,6 +70,10 @@ def test_coco_counts_by_numbers_that_every_image_has(tmp_path):
     images = [{"id": 7, "frame_id": 30}, {"id": 5, "frame_id": 10}]
     assert read(tmp_path, coco(images=images)).frame.tolist() == [10, 30]
     assert read(tmp_path, coco(images=images), first_frame=10).frame.tolist() == [0, 20]
+    with pytest.raises(
+        UserError, match=r"its frames have no numbers, but an order: leave --first-frame away"
+    ):
+        read(tmp_path, coco(), first_frame=1)
 
 
 ROW = "2,4,10,20,30,60\n"
