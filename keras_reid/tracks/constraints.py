@@ -71,7 +71,8 @@ def impossible_pairs(
         )
     offsets = np.cumsum([0, *(len(one.tracklets) for one in tracks)])
     found = [
-        offset + _in_one_frame(one.box_tracklet, one.boxes.frame, len(one.tracklets), handover / _interval(one))
+        offset
+        + _in_one_frame(one.box_tracklet, one.boxes.frame, len(one.tracklets), handover / _interval(one))
         for one, offset in zip(tracks, offsets[:-1], strict=True)
     ]
     stays = [None if one.start is None else _stays(one) for one in tracks]
