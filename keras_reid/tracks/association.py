@@ -59,18 +59,9 @@ def associate(
     Groups are joined by average linkage, under the constraints (`keras_reid.tracks.clustering.agglomerate`), as long as
     their members are the same more probably than `probability`. The evidence of two tracklets is the calibrated
     log-likelihood ratio of the distance of their embeddings; where an average tracklet shares its identity with at
-<<<<<<< HEAD
-    least 3 others, together with that of their common neighbours (`keras_reid.tracks.neighbours`). It is done twice:
-    from the first result follows what each camera
-    adds to embeddings (`keras_reid.tracks.camera_shifts`), which is taken off for the second.
-||||||| df2e943
-    least 3 others, together with that of their common neighbours (`keras_reid.tracks.neighbours`). It is done twice: from the first result follows what each camera
-    adds to embeddings (`keras_reid.tracks.camera_shifts`), which is taken off for the second.
-=======
     least 3 others, together with that of their common neighbours (`keras_reid.tracks.neighbours`). It is done twice:
     from the first result follows what each camera adds to embeddings (`keras_reid.tracks.camera_shifts`), which is
     taken off for the second.
->>>>>>> associate
 
     A calibration is made of single images, and the mean of many crops lies closer to other means. So of two tracklets
     that are picked at random, the probability claims too much; of those that were joined, which had to be each other's
