@@ -60,8 +60,8 @@ def associate(
     their members are the same more probably than `probability`. The evidence of two tracklets is the calibrated
     log-likelihood ratio of the distance of their embeddings; where an average tracklet shares its identity with at
     least 3 others, together with that of their common neighbours (`keras_reid.tracks.neighbours`). It is done twice:
-    from the first result follows what each camera
-    adds to embeddings (`keras_reid.tracks.camera_shifts`), which is taken off for the second.
+    from the first result follows what each camera adds to embeddings (`keras_reid.tracks.camera_shifts`), which is
+    taken off for the second.
 
     A calibration is made of single images, and the mean of many crops lies closer to other means. So of two tracklets
     that are picked at random, the probability claims too much; of those that were joined, which had to be each other's
