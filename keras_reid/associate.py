@@ -54,7 +54,7 @@ class Associate:
     prior: float | None = None
     """share of same pairs, 0 to 1, among the pairs of tracklets that can be the same; by default estimated"""
     probability: float = 0.5
-    """join tracklets down to this probability, 0 to 1; a higher one gives more identities, with fewer mistakes in them"""
+    """join tracklets down to this probability, 0 to 1; a higher one gives more identities and fewer mistakes in them"""
     store: str | None = None
     """enrol the tracklets in this store of a gallery: a folder, or postgresql://USER@HOST/DATABASE"""
     prefix: str | None = None

@@ -19,7 +19,9 @@ def model_file(path, calibrated=True, flip=False, weights=b"weights"):
     """What the command reads of a model's file: it loads no model."""
     metadata = dataclasses.replace(calibration(), flip=flip).to_metadata() if calibrated else {}
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("config.json", json.dumps({"class_name": "ReIDModel", "config": {"metadata": metadata}}))
+        archive.writestr(
+            "config.json", json.dumps({"class_name": "ReIDModel", "config": {"metadata": metadata}})
+        )
         archive.writestr("model.weights.h5", weights)
     return path
 
@@ -60,7 +62,9 @@ def test_boxes_get_global_ids(folder, capsys):
 
 
 def test_a_folder_stands_for_its_files_and_json_for_the_summary(folder, capsys):
-    main([".", "--model", "model.keras", "--output", "ids", "--json", "--prior", "0.1", "--probability", "0.6"])
+    main(
+        [".", "--model", "model.keras", "--output", "ids", "--json", "--prior", "0.1", "--probability", "0.6"]
+    )
     about = json.loads(capsys.readouterr().out)
     assert (about["identities"], about["in_several_cameras"], about["prior"]) == (3, 2, 0.1)
     assert about["files"] == ["ids/door.txt", "ids/hall.txt", "ids/identities.csv"]
@@ -88,7 +92,10 @@ def test_without_start_times_it_says_so(folder, capsys):
     model = ModelIdentity("runs/tests", fingerprint(folder / "model.keras"), DIM, PREPROCESSING)
     write(model, "yard", [(0, 0, 20)], start=None)
     main(["door.npz", "yard.npz", "--model", "model.keras"])
-    assert "no start time: yard. Tracklets there are not compared with other cameras' by time" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "no start time: yard. Tracklets there are not compared with other cameras' by time"
+    )
     (folder / "travel.csv").write_text("from,to,seconds\ndoor,yard,60\n")
     said = refused("door.npz", "yard.npz", "--model", "model.keras", "--travel", "travel.csv")
     assert said.startswith("travel times need the time at which each video starts. Received: none for yard.")
@@ -102,13 +109,25 @@ def test_mistakes_are_named_before_anything_is_written(folder):
     assert refused(*of).startswith("name at least one file of tracks, before the options")
     assert refused("none.npz", *of).startswith("none.npz: there is no such file of tracks.")
     assert refused("empty", *of) == "empty: the folder holds no file of tracks (.npz)"
-    assert "again.npz: is of the camera 'door', and so is door.npz: each file" in refused("door.npz", "again.npz", *of)
+    assert "again.npz: is of the camera 'door', and so is door.npz: each file" in refused(
+        "door.npz", "again.npz", *of
+    )
     assert refused(*both, *of, "--probability", "1").startswith("the probability must lie between 0 and 1")
     assert refused(*both, *of, "--prior", "0").startswith("the prior is the share of same pairs")
-    assert refused(*both, *of, "--prefix", "visitor") == "--prefix names identities in a store: name it with --store"
-    assert refused(*both, *of, "--output", "door.npz") == "--output must be a folder. Received: door.npz, which is a file"
-    assert "there is no camera 'yard'. The cameras are door, hall." in refused(*both, *of, "--overlapping", "yard")
-    assert refused(*both, *of, "--handover", "-1").startswith("the handover must be a number of seconds from 0")
+    assert (
+        refused(*both, *of, "--prefix", "visitor")
+        == "--prefix names identities in a store: name it with --store"
+    )
+    assert (
+        refused(*both, *of, "--output", "door.npz")
+        == "--output must be a folder. Received: door.npz, which is a file"
+    )
+    assert "there is no camera 'yard'. The cameras are door, hall." in refused(
+        *both, *of, "--overlapping", "yard"
+    )
+    assert refused(*both, *of, "--handover", "-1").startswith(
+        "the handover must be a number of seconds from 0"
+    )
     assert not (folder / "identities").exists()
 
 
@@ -122,10 +141,14 @@ def test_models_must_be_the_same_and_calibrated(folder):
     )
     write(ModelIdentity("runs/others", fingerprint(other), DIM, PREPROCESSING), "yard", [(0, 0, 20)])
     said = refused("door.npz", "yard.npz", "--model", "model.keras")
-    assert said.startswith(f"yard.npz: its embeddings are of the model runs/others ({ours}), and --model names model.keras")
+    assert said.startswith(
+        f"yard.npz: its embeddings are of the model runs/others ({ours}), and --model names model.keras"
+    )
     model_file(folder / "plain.keras", calibrated=False)
     said = refused(*both, "--model", "plain.keras")
-    assert said.startswith("plain.keras: the model is not calibrated, and identities need its probabilities. Run `keras-")
+    assert said.startswith(
+        "plain.keras: the model is not calibrated, and identities need its probabilities. Run `keras-"
+    )
     model_file(folder / "flip.keras", flip=True)
     said = refused(*both, "--model", "flip.keras")
     assert "made with preprocessing '1', and the calibration is for '1, flip'" in said
@@ -134,7 +157,16 @@ def test_models_must_be_the_same_and_calibrated(folder):
 
 @pytest.mark.medium
 def test_a_second_run_enrols_nothing_again(folder, private_folder, capsys):  # noqa: F811
-    arguments = ["door.npz", "hall.npz", "--model", "model.keras", "--store", str(private_folder), "--prefix", "visitor "]
+    arguments = [
+        "door.npz",
+        "hall.npz",
+        "--model",
+        "model.keras",
+        "--store",
+        str(private_folder),
+        "--prefix",
+        "visitor ",
+    ]
     main(arguments)
     said = capsys.readouterr().out.splitlines()[-1]
     assert said == f"5 tracklets enrolled in {private_folder}, 3 new identities"

@@ -43,7 +43,9 @@ def tracks(camera, seen, start=START, fps=5.0, model=MODEL, noise=0.05):
     ]
     frame, track, tracklet = np.array(sorted(rows), np.int64).reshape(-1, 3).T
     left = 10.0 * track + frame
-    boxes = Boxes(frame, track, np.stack([left, left, left + 20, left + 50], axis=1), np.full(len(frame), 0.9))
+    boxes = Boxes(
+        frame, track, np.stack([left, left, left + 20, left + 50], axis=1), np.full(len(frame), 0.9)
+    )
     count = len(frame)
     crops = Crops(
         box=np.arange(count),
@@ -51,7 +53,9 @@ def tracks(camera, seen, start=START, fps=5.0, model=MODEL, noise=0.05):
         quality=np.where(frame % 7 == 3, 0.8, 0.5),
         tracklet=tracklet,
         kept=np.ones(count, bool),
-        embedding=np.array([person(seen[one][0], noise, row) for row, one in enumerate(tracklet)]).reshape(-1, DIM),
+        embedding=np.array([person(seen[one][0], noise, row) for row, one in enumerate(tracklet)]).reshape(
+            -1, DIM
+        ),
     )
     first, last = (np.array([one[place] for one in seen], np.int64) for place in (1, 2))
     return Tracks(
@@ -70,7 +74,9 @@ def tracks(camera, seen, start=START, fps=5.0, model=MODEL, noise=0.05):
             last_frame=last,
             first_second=first / fps,
             last_second=last / fps,
-            embedding=np.array([person(who, noise, 1000 + row) for row, (who, *_) in enumerate(seen)]).reshape(-1, DIM),
+            embedding=np.array(
+                [person(who, noise, 1000 + row) for row, (who, *_) in enumerate(seen)]
+            ).reshape(-1, DIM),
             spread=np.zeros(len(seen)),
             pictures=tuple(picture(row) for row in range(len(seen))),
         ),
@@ -80,7 +86,11 @@ def tracks(camera, seen, start=START, fps=5.0, model=MODEL, noise=0.05):
 def only(tracks, kept):
     """Tracks of a part of the boxes; the tracklets stay as they are."""
     rows = np.flatnonzero(kept)
-    fields = {one.name: getattr(tracks.crops, one.name)[rows] for one in dataclasses.fields(Crops) if one.name != "box"}
+    fields = {
+        one.name: getattr(tracks.crops, one.name)[rows]
+        for one in dataclasses.fields(Crops)
+        if one.name != "box"
+    }
     return dataclasses.replace(
         tracks,
         boxes=Boxes(*(getattr(tracks.boxes, one.name)[rows] for one in dataclasses.fields(Boxes))),

@@ -12,7 +12,10 @@ def scene(seed=0, people=8, noise=0.07):
     rng, cameras, who = np.random.default_rng(seed), [], []
     for number, name in enumerate(("door", "hall", "yard")):
         order = rng.permutation(people)
-        seen = [(int(one), 1000 * number + 30 * place, 1000 * number + 30 * place + 20) for place, one in enumerate(order)]
+        seen = [
+            (int(one), 1000 * number + 30 * place, 1000 * number + 30 * place + 20)
+            for place, one in enumerate(order)
+        ]
         cameras.append(tracks(name, seen, noise=noise))
         who.append(order)
     return cameras, np.concatenate(who)
@@ -41,7 +44,9 @@ def test_the_order_of_the_cameras_does_not_matter():
     turned = cameras[::-1]
     again = associate(turned, calibration(), cannot_link=impossible_pairs(turned))
     names = [(camera, row) for camera in (2, 1, 0) for row in range(8)]
-    assert {frozenset(8 * names[one][0] + names[one][1] for one in group) for group in partition(again)} == partition(found)
+    assert {
+        frozenset(8 * names[one][0] + names[one][1] for one in group) for group in partition(again)
+    } == partition(found)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -63,7 +68,9 @@ def test_a_higher_probability_gives_more_identities():
 
 
 def test_the_only_tracklet_of_an_identity_has_no_probability():
-    found = associate([tracks("door", [(0, 0, 20), (1, 0, 20)]), tracks("hall", [(0, 50, 70)])], calibration())
+    found = associate(
+        [tracks("door", [(0, 0, 20), (1, 0, 20)]), tracks("hall", [(0, 50, 70)])], calibration()
+    )
     assert [one.tolist() for one in found.identity] == [[1, 2], [1]]
     assert np.isnan(found.probability[0][1])
     assert found.probability[0][0] == found.probability[1][0] > 0.5
@@ -79,9 +86,9 @@ def test_few_and_no_tracklets():
 
 
 def test_options_are_checked():
-    with pytest.raises(UserError, match="the probability must lie between 0 and 1. Received: 1"):
+    with pytest.raises(UserError, match=r"the probability must lie between 0 and 1. Received: 1"):
         associate([], calibration(), probability=1)
-    with pytest.raises(UserError, match="the prior is the share of same pairs"):
+    with pytest.raises(UserError, match=r"the prior is the share of same pairs"):
         associate([], calibration(), prior=0)
-    with pytest.raises(UserError, match="is for euclidean distances"):
+    with pytest.raises(UserError, match=r"is for euclidean distances"):
         associate([tracks("door", [(0, 0, 9)])], calibration("euclidean"))

@@ -26,12 +26,17 @@ def test_a_tracklet_is_known_again_by_its_boxes():
     digests = tracklet_digests(door)
     assert len(set(digests)) == 2
     assert {len(one) for one in digests} == {32}
-    assert tracklet_digests(tracks("door", [(5, 0, 9), (6, 5, 30)])) == digests  # other embeddings and pictures
+    assert (
+        tracklet_digests(tracks("door", [(5, 0, 9), (6, 5, 30)])) == digests
+    )  # other embeddings and pictures
     assert not set(digests) & set(tracklet_digests(tracks("hall", [(0, 0, 9), (1, 5, 30)])))
     late = START + datetime.timedelta(hours=1)
     assert not set(digests) & set(tracklet_digests(tracks("door", [(0, 0, 9), (1, 5, 30)], start=late)))
     shorter = only(door, door.boxes.frame < 25)
-    assert [one == other for one, other in zip(tracklet_digests(shorter), digests, strict=True)] == [True, False]
+    assert [one == other for one, other in zip(tracklet_digests(shorter), digests, strict=True)] == [
+        True,
+        False,
+    ]
 
 
 @pytest.mark.medium
@@ -62,7 +67,9 @@ def test_new_tracklets_join_those_that_are_enrolled(private_folder):  # noqa: F8
     with gallery.open(private_folder, MODEL) as store:
         enrol_tracklets(store, cameras(), found([1, 2], [2]), prefix="visitor ", keep="nothing")
         yard = tracks("yard", [(1, 300, 320), (4, 300, 320)])
-        done = enrol_tracklets(store, cameras(yard), found([1, 2], [2], [2, 3]), prefix="visitor ", keep="nothing")
+        done = enrol_tracklets(
+            store, cameras(yard), found([1, 2], [2], [2, 3]), prefix="visitor ", keep="nothing"
+        )
         assert (done.tracklets, done.known, done.identities) == (2, 3, 1)
         assert {one.camera for one in store.get("visitor 2").sightings} == {"door", "hall", "yard"}
         assert [one.camera for one in store.get("visitor 3").sightings] == ["yard"]
@@ -72,7 +79,9 @@ def test_new_tracklets_join_those_that_are_enrolled(private_folder):  # noqa: F8
 def test_a_name_that_is_taken_enrols_nothing(private_folder):  # noqa: F811
     with gallery.open(private_folder, MODEL) as store:
         store.add([gallery.NewSighting(person(7), "visitor 2")])
-        with pytest.raises(UserError, match="has an identity 'visitor 2' already, .* Choose another --prefix"):
+        with pytest.raises(
+            UserError, match=r"has an identity 'visitor 2' already, .* Choose another --prefix"
+        ):
             enrol_tracklets(store, cameras(), found([1, 2], [2]), prefix="visitor ", keep="nothing")
         assert store.count() == gallery.Counts(1, 1)
 

@@ -33,14 +33,24 @@ def test_the_table_has_a_row_for_each_tracklet(tmp_path):
     cameras, association = two_cameras()
     *_, table = write_identities(tmp_path, cameras, association)
     rows = list(csv.DictReader(table.read_text().splitlines()))
-    first = {"identity": "1", "camera": "door", "tracklet": "0", "track": "1", "crops": "10", "probability": ""}
+    first = {
+        "identity": "1",
+        "camera": "door",
+        "tracklet": "0",
+        "track": "1",
+        "crops": "10",
+        "probability": "",
+    }
     times = {"first": "2026-06-01T12:00:00.000+00:00", "last": "2026-06-01T12:00:01.800+00:00"}
     assert rows[0] == first | times
     assert [(row["identity"], row["camera"], row["probability"]) for row in rows[1:]] == [
         ("2", "hall", "0.9713"),
         ("2", "door", "0.9713"),
     ]
-    assert (rows[1]["first"], rows[1]["last"]) == ("20.000", "20.800")  # without a start: seconds of the video
+    assert (rows[1]["first"], rows[1]["last"]) == (
+        "20.000",
+        "20.800",
+    )  # without a start: seconds of the video
 
 
 def test_an_id_is_once_in_a_frame_and_no_box_is_without():
@@ -67,7 +77,12 @@ def test_earlier_files_are_replaced_and_others_stay(tmp_path):
     (tmp_path / "notes").write_text("mine")
     write_identities(tmp_path, cameras, association)
     assert "old" not in (tmp_path / "door.txt").read_text()
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["door.txt", "hall.txt", "identities.csv", "notes"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "door.txt",
+        "hall.txt",
+        "identities.csv",
+        "notes",
+    ]
 
 
 def test_nothing_is_left_where_writing_fails(tmp_path, monkeypatch):

@@ -28,4 +28,6 @@ def test_impossible_pairs_do_not_count():
 def test_few_pairs():
     assert estimated_prior(np.zeros((1, 1), np.float32)) == 0.5
     assert estimated_prior(np.full((2, 2), -np.inf, np.float32)) == 0.5
-    assert 0 < estimated_prior(np.full((2, 2), -9, np.float32)) < 0.5 < estimated_prior(np.full((2, 2), 9.0)) < 1
+    assert (
+        0 < estimated_prior(np.full((2, 2), -9, np.float32)) < 0.5 < estimated_prior(np.full((2, 2), 9.0)) < 1
+    )
