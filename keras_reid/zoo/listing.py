@@ -54,7 +54,7 @@ def show_lines(row: Row) -> list[str]:
         "commercial use": row.restricted or "nothing is said",
         "claimed": _results(row.claimed) or "nothing",
         "measured": _results(row.measured) or "not measured",
-        "checked by": row.checked_by if not row.needs else "",
+        "checked by": row.checked_by if row.checked_by != Row.checked_by or not row.needs else "",
         "needs": row.needs or "",
     }
     if row.withdrawn:
@@ -70,7 +70,10 @@ def document_table() -> str:
         "|---|---|---|---|---|---|",
     ]
     for row in rows().values():
-        checked = f"cannot be used by name: needs {row.needs}" if row.needs else row.checked_by
+        checked = row.checked_by
+        if row.needs:
+            missing = f"cannot be used by name: needs {row.needs}"
+            checked = missing if checked == Row.checked_by else f"{checked}; {missing}"
         licence = "see `zoo show`" if row.published else row.licence
         trained_on = _trained_on(row).replace("*", "\\*")
         cells = (f"`{row.name}`", row.network, trained_on, licence, _results(row.claimed), checked)
