@@ -2,8 +2,8 @@
 
 Four parts, each in a file of its own: tracklets (tracks_tracklets.py), association across cameras
 (tracks_association.py), albums (tracks_albums.py) and the plug for trackers (tracks_plug.py). The model is the one of
-experiments/quickstart.py, calibrated with `keras-reid calibrate`. Draws and embeds into --cache, once; give each model a
-cache of its own. Adds each figure to benchmarks/results/tracks.csv, with the limit that was set for it before it was
+experiments/quickstart.py, calibrated with `keras-reid calibrate`. Draws and embeds into --cache, once; each model needs
+a cache of its own. Adds each figure to benchmarks/results/tracks.csv, with the limit that was set for it before it was
 measured.
 """
 

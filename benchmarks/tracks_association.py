@@ -4,9 +4,10 @@ A seed is a scene of three cameras and forty people (`keras_reid.data.synthetic.
 methods get the same tracklets of `keras-reid tracks`.
 
 Mutual nearest neighbours: two tracklets of two cameras are the same if each is the nearest of the other in its camera
-and their cosine distance is below a threshold; what is connected is one identity. The threshold, and whether neighbours
-in the same camera count too, are those with the highest mean IDF1 on the scenes of `CALIBRATION`, whose people and
-cameras occur in no other. "constrained" also forbids the pairs that `associate` may not join.
+and their cosine distance is below a threshold; what is connected is one identity. "also in a camera" does the same
+within each camera, which joins the pieces of broken tracks; "constrained" also forbids the pairs that `associate` may
+not join. The threshold of each is the one with the highest mean IDF1 on the scenes of `CALIBRATION`, whose people and
+cameras occur in no other.
 
 IDF1 counts boxes (an IoU of at least 0.5) over all cameras; pairs are of tracklets, whose identity is that of most of
 their boxes. The ceiling is the IDF1 if every tracklet bore the identity of most of its boxes.
@@ -28,7 +29,12 @@ from keras_reid.utils import command_line
 
 CALIBRATION = (101, 102, 103)  # seeds
 _CAMERAS, _PEOPLE = 3, 40
-_THRESHOLDS = np.linspace(0.02, 1.0, 99)
+_THRESHOLDS = np.linspace(0.02, 1.0, 50)
+_NEIGHBOURS = {  # whether those of the same camera count, and whether constraints hold
+    "mutual neighbours": (False, False),
+    "mutual neighbours, also in a camera": (True, False),
+    "mutual neighbours, also in a camera, constrained": (True, True),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,11 +69,12 @@ class Footage:
         for one, own in zip(self.tracks, np.split(labels, self._ends), strict=True):
             rows = np.flatnonzero(one.box_tracklet >= 0)
             ids = own[one.box_tracklet[rows]]
-            # Where two tracklets of one identity have a box in the same frame, the better box counts.
+            # Where two tracklets of one identity have a box in the same frame, the better box counts; the other gets an
+            # id of its own, as in the files that `keras-reid associate` writes.
             order = np.lexsort((-one.boxes.score[rows], ids, one.boxes.frame[rows]))
             rows, ids = rows[order], ids[order]
-            first = np.append(True, (np.diff(ids) != 0) | (np.diff(one.boxes.frame[rows]) != 0))[: len(rows)]
-            rows, ids = rows[first], ids[first]
+            twice = np.flatnonzero((np.diff(ids) == 0) & (np.diff(one.boxes.frame[rows]) == 0)) + 1
+            ids[twice] = labels.max() + 1 + np.arange(len(twice))
             predicted[one.camera] = Labelled(one.boxes.frame[rows], ids, one.boxes.xyxy[rows])
         pairs = pair_scores(np.concatenate(self.owner), labels)
         return identity_scores(self.truth, predicted).idf1, pairs.f1
@@ -118,20 +125,19 @@ def mutual_neighbours(
     return connected_components(coo_array(joined), directed=False)[1]
 
 
-def best_threshold(scenes: list[Footage], constrained: bool) -> tuple[float, bool]:
-    """The threshold, and whether neighbours within a camera count, with the highest mean IDF1."""
+def best_threshold(scenes: list[Footage], within: bool, constrained: bool) -> float:
+    """The threshold with the highest mean IDF1; the arguments are as of `mutual_neighbours`."""
     forbidden = [impossible(one) if constrained else None for one in scenes]
-    choices = [(float(threshold), within) for threshold in _THRESHOLDS for within in (False, True)]
 
-    def mean_idf1(choice):
+    def mean_idf1(threshold):
         return np.mean(
             [
-                one.scores(mutual_neighbours(one, *choice, pairs))[0]
+                one.scores(mutual_neighbours(one, threshold, within, pairs))[0]
                 for one, pairs in zip(scenes, forbidden, strict=True)
             ]
         )
 
-    return max(choices, key=mean_idf1)
+    return float(max(_THRESHOLDS, key=mean_idf1))
 
 
 def impossible(footage: Footage, travel: bool = False) -> np.ndarray:
@@ -155,7 +161,7 @@ def measure(seeds: list[int], model: str, cache: pathlib.Path) -> Iterator[dict[
 
     calibration = _calibration(model)
     before = [footage_of(seed, model, cache) for seed in CALIBRATION]
-    plain, constrained = best_threshold(before, False), best_threshold(before, True)
+    thresholds = {kind: best_threshold(before, *settings) for kind, settings in _NEIGHBOURS.items()}
     for seed in seeds:
         one = footage_of(seed, model, cache)
         forbidden, travel = impossible(one), impossible(one, travel=True)
@@ -163,21 +169,23 @@ def measure(seeds: list[int], model: str, cache: pathlib.Path) -> Iterator[dict[
             "associate": _labels(associate(one.tracks, calibration, cannot_link=forbidden)),
             "associate, with travel times": _labels(associate(one.tracks, calibration, cannot_link=travel)),
             "associate, without constraints": _labels(associate(one.tracks, calibration)),
-            "mutual neighbours": mutual_neighbours(one, *plain),
-            "mutual neighbours, constrained": mutual_neighbours(one, *constrained, forbidden),
             "ceiling": np.concatenate(one.owner),
         }
+        for kind, (within, constrained) in _NEIGHBOURS.items():
+            pairs = forbidden if constrained else None
+            labels[kind] = mutual_neighbours(one, thresholds[kind], within, pairs)
         scores = {name: one.scores(given) for name, given in labels.items()}
         for name, (idf1, f1) in scores.items():
             yield {"seed": seed, "measure": f"IDF1, {name}", "value": idf1, "limit": ""}
             yield {"seed": seed, "measure": f"pairwise F1, {name}", "value": f1, "limit": ""}
-        for name, limit in (("mutual neighbours", ">= 10"), ("mutual neighbours, constrained", "")):
-            gain = 100 * (scores["associate"][0] - scores[name][0])
-            yield {"seed": seed, "measure": f"points of IDF1 above {name}", "value": gain, "limit": limit}
+        for kind in _NEIGHBOURS:
+            gain = 100 * (scores["associate"][0] - scores[kind][0])
+            yield {"seed": seed, "measure": f"points of IDF1 above {kind}", "value": gain, "limit": ">= 10"}
+            yield {"seed": seed, "measure": f"threshold, {kind}", "value": thresholds[kind], "limit": ""}
         for name, value in (
+            ("tracks", sum(len(np.unique(camera.boxes.track)) for camera in one.tracks)),
             ("tracklets", len(one.embeddings)),
-            ("threshold of mutual neighbours", plain[0]),
-            ("threshold of mutual neighbours, constrained", constrained[0]),
+            ("identities found", len(np.unique(labels["associate"]))),
         ):
             yield {"seed": seed, "measure": name, "value": value, "limit": ""}
 

@@ -25,8 +25,10 @@ COMMANDS = {
     "calibrate": ("keras_reid.calibrate", "choose the threshold for same and different"),
     "verify": ("keras_reid.verify", "tell whether two images show the same one"),
     "search": ("keras_reid.search", "find an image's identity in a folder"),
+    "cluster": ("keras_reid.cluster", "group the pictures of a folder into identities"),
     "gallery": ("keras_reid.gallery.__main__", "keep identities in a store: enrol, search, erase"),
     "tracks": ("keras_reid.tracks.__main__", "embed the boxes of a tracker in videos, as tracklets"),
+    "associate": ("keras_reid.associate", "find who is who across cameras, from files of tracks"),
     "embed": ("keras_reid.embed", "write the embeddings of images to a file"),
     "export": (
         "keras_reid.export.__main__",

@@ -99,13 +99,11 @@ def identity_scores(
     totals = [0, 0]
     for camera in {**truth, **predicted}:
         sides = [_arrays(boxes.get(camera), camera) for boxes in (truth, predicted)]
-        for side, (frame, _, _) in enumerate(sides):
-            totals[side] += len(frame)
-        for left, right in _frame_pairs(sides[0][0], sides[1][0]):
-            hit = _iou(sides[0][2][left], sides[1][2][right]) >= iou
-            one, other = np.nonzero(hit)
-            rows.append(sides[0][1][left][one])
-            columns.append(sides[1][1][right][other])
+        totals = [total + len(frame) for total, (frame, _, _) in zip(totals, sides, strict=True)]
+        one, other = _in_one_frame(sides[0][0], sides[1][0])
+        hit = _iou(sides[0][2][one], sides[1][2][other]) >= iou
+        rows.append(sides[0][1][one[hit]])
+        columns.append(sides[1][1][other[hit]])
     found = 0
     if rows and sum(map(len, rows)):
         from scipy.optimize import linear_sum_assignment
@@ -235,23 +233,18 @@ def _arrays(boxes, camera):
     return frame, track, np.asarray(boxes.xyxy, "float64")[order]
 
 
-def _frame_pairs(truth, predicted):
-    """The slices of two sorted lists of frames that hold the same frame."""
-    common = np.intersect1d(truth, predicted)
-    starts = [
-        (np.searchsorted(f, common), np.searchsorted(f, common, side="right")) for f in (truth, predicted)
-    ]
-    for (start, stop), (first, last) in zip(
-        zip(*starts[0], strict=True), zip(*starts[1], strict=True), strict=True
-    ):
-        yield slice(start, stop), slice(first, last)
+def _in_one_frame(truth, predicted):
+    """All pairs of rows of two sorted lists of frames that hold the same frame."""
+    start, stop = (np.searchsorted(predicted, truth, side=side) for side in ("left", "right"))
+    counts = stop - start
+    one = np.repeat(np.arange(len(truth)), counts)
+    return one, np.arange(len(one)) - np.repeat(np.cumsum(counts) - counts - start, counts)
 
 
 def _iou(one, other):
-    """Intersection over union `(n, m)` of boxes `(n, 4)` and `(m, 4)`."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    common = np.prod(np.clip(high - low, 0, None), axis=2)
+    """Intersection over union `(n,)` of boxes `(n, 4)` each."""
+    low, high = np.maximum(one[:, :2], other[:, :2]), np.minimum(one[:, 2:], other[:, 2:])
+    common = np.prod(np.clip(high - low, 0, None), axis=1)
     areas = [np.prod(np.clip(boxes[:, 2:] - boxes[:, :2], 0, None), axis=1) for boxes in (one, other)]
-    union = areas[0][:, None] + areas[1] - common
+    union = areas[0] + areas[1] - common
     return np.divide(common, union, out=np.zeros_like(common), where=union > 0)

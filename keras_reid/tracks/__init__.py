@@ -7,6 +7,8 @@ Light to import: neither Keras nor TensorFlow.
 - `sampling`, `crops`, `partial`: which boxes are embedded, and how, so that a kill loses little; `quality`: what each
   is worth.
 - `summaries`: one embedding for each tracklet; `making`: from frames and boxes to `Tracks`.
+- `albums`, `neighbours`: pictures without names as groups; `album_pictures`, `album_store`, `decisions`, `regrouping`:
+  a folder's pictures in a gallery's store, where people decide and the next run keeps to it.
 """
 
 from keras_reid.tracks.boxes import boxes_of_detections, read_boxes

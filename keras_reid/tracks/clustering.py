@@ -98,7 +98,9 @@ def joins(
     sums = _checked(log_odds, overwrite)
     apart, together = _pairs(cannot_link, len(sums)), _pairs(must_link, len(sums))
     if (apart[:, 0] == apart[:, 1]).any():
-        raise UserError("an item is always the same as itself. Received: it twice, as a pair of `cannot_link`.")
+        raise UserError(
+            "an item is always the same as itself. Received: it twice, as a pair of `cannot_link`."
+        )
     tree = _Tree(sums, apart)
     tree.join_all(together)
     tree.join_nearest(stop)
@@ -123,7 +125,9 @@ def clusters_of(items: int, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
     if not items:
         return np.zeros(0, np.int64)
-    labels = connected_components(coo_array((np.ones(len(pairs)), pairs.T), (items, items)), directed=False)[1]
+    labels = connected_components(coo_array((np.ones(len(pairs)), pairs.T), (items, items)), directed=False)[
+        1
+    ]
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[inverse].astype(np.int64)
 

@@ -1,4 +1,4 @@
-"""Which tracklets cannot show the same one: nobody is at two places at one time, nor from one to the other in no time."""
+"""Which tracklets cannot show the same one: nobody is at two places at one time, and ways between them take time."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("from", "to", "seconds")
 _PAUSE = 1.0  # seconds without a box, or two frames, after which somebody may have been elsewhere meanwhile
+HANDOVER = 2.0  # seconds
 _ROUNDING = 1e-3  # seconds
 _ROWS = 512
 
@@ -27,12 +28,15 @@ def impossible_pairs(
     tracks: Sequence[Tracks],
     overlapping: Collection[str] = (),
     travel: Mapping[tuple[str, str], float] | None = None,
+    handover: float = HANDOVER,
 ) -> NDArray[np.int64]:
     """Pairs of tracklets that cannot show the same one.
 
-    In one camera: two tracklets that have boxes in the same frame. In two cameras: one place is left only after the
-    other was reached, or less than the travel time before. A tracklet without boxes for more than a second may have
-    been elsewhere meanwhile. Cameras without a start time are compared with no other one.
+    In one camera: two tracklets that have boxes in the same frames for longer than a moment, `handover`. A tracker may
+    give somebody a new id while the old one lives on, and where it mistook one for another, the moment is not known
+    exactly. In two cameras: one is left only after the other was entered, or less than the travel time before. A
+    tracklet without boxes for more than a second may have been elsewhere meanwhile. Cameras without a start time are
+    compared with no other one.
 
     Time: about 10 ns for each pair of tracklets of two cameras, and for each pair of boxes of one frame. Memory: 16
     bytes for each pair that is returned.
@@ -42,16 +46,20 @@ def impossible_pairs(
         overlapping: names of cameras whose views overlap: any two of them may see the same one at the same time.
         travel: `(from, to)` → least seconds from leaving one view to entering the other; where only one direction is
             given, it holds for both. Default: 0.
+        handover: seconds, at least 0. Default: 2.
 
     Returns:
         `(k, 2)` pairs of tracklets, counted through all `tracks`, each once.
 
     Raises:
-        UserError: a name is not that of a camera, or a camera with a travel time has no start time.
+        UserError: a name is not that of a camera, a camera with a travel time has no start time, or `handover` is not a
+            number from 0.
 
     Example:
         >>> cannot_link = impossible_pairs([door, hall], travel={("door", "hall"): 20.0})  # doctest: +SKIP
     """
+    if not 0 <= handover < math.inf:
+        raise UserError(f"the handover must be a number of seconds from 0. Received: {handover}.")
     cameras = {one.camera: one for one in tracks}
     travel = both_ways(travel or {})
     for name in (*overlapping, *(name for pair in travel for name in pair)):
@@ -61,9 +69,10 @@ def impossible_pairs(
             f"travel times need the time at which each video starts. Received: none for {', '.join(missing)}. Give it "
             "to `keras-reid tracks` with --start."
         )
-    offsets = np.cumsum([0, *(len(one.tracklets.track) for one in tracks)])
+    offsets = np.cumsum([0, *(len(one.tracklets) for one in tracks)])
     found = [
-        offset + _in_one_frame(one.box_tracklet, one.boxes.frame, len(one.tracklets.track))
+        offset
+        + _in_one_frame(one.box_tracklet, one.boxes.frame, len(one.tracklets), handover / _interval(one))
         for one, offset in zip(tracks, offsets[:-1], strict=True)
     ]
     stays = [None if one.start is None else _stays(one) for one in tracks]
@@ -112,7 +121,9 @@ def read_travel_times(file: str | os.PathLike[str], cameras: Collection[str]) ->
                 for column, name in (("from", one), ("to", other)):
                     _check_camera(name, cameras, f"{place}: column {column!r}: ")
                 if one == other:
-                    raise UserError(f"{place}: columns 'from' and 'to' must be two cameras. Received: {one!r} twice.")
+                    raise UserError(
+                        f"{place}: columns 'from' and 'to' must be two cameras. Received: {one!r} twice."
+                    )
                 if (one, other) in times:
                     raise UserError(f"{place}: the way from {one!r} to {other!r} is listed already.")
                 times[one, other] = _seconds(text, place)
@@ -146,8 +157,15 @@ def _seconds(text, place):
     return seconds
 
 
-def _in_one_frame(tracklet, frame, count):
-    """`(k, 2)` tracklets of a camera that have boxes in the same frame."""
+def _interval(tracks):
+    """Seconds from frame to frame, on average."""
+    known = tracks.tracklets
+    frames = (known.last_frame - known.first_frame).sum()
+    return (known.last_second - known.first_second).sum() / frames if frames else 1 / (tracks.fps or 1)
+
+
+def _in_one_frame(tracklet, frame, count, most):
+    """`(k, 2)` tracklets of a camera that have boxes in more than `most` frames together."""
     from scipy.sparse import coo_array
 
     inside = tracklet >= 0
@@ -157,7 +175,7 @@ def _in_one_frame(tracklet, frame, count):
     shape = count, int(frames.max()) + 1
     presence = coo_array((np.ones(len(frames), np.int32), (tracklet[inside], frames)), shape).tocsr()
     together = (presence @ presence.T).tocoo()
-    above = together.row < together.col
+    above = (together.row < together.col) & (together.data > most)
     return np.stack([together.row[above], together.col[above]], axis=1).astype(np.int64)
 
 
@@ -185,7 +203,7 @@ def _seconds_of(tracks, frames):
 
 
 def _too_near(here, there, out, back):
-    """`(k, 2)` tracklets of two cameras that overlap in time or follow each other sooner than `out` and `back` allow."""
+    """`(k, 2)` tracklets of two cameras that overlap in time or follow each other too soon for `out` and `back`."""
     found = []
     for start in range(0, len(here[0]), _ROWS):
         numbers, first, last = (values[start : start + _ROWS, None] for values in here)

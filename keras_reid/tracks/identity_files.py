@@ -7,15 +7,13 @@ import datetime
 import io
 import math
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import folder_beside, to_disk
 
 if TYPE_CHECKING:
@@ -29,7 +27,7 @@ COLUMNS = ("identity", "camera", "tracklet", "track", "first", "last", "crops", 
 def write_identities(
     folder: str | os.PathLike[str], tracks: Sequence[Tracks], association: Association
 ) -> list[Path]:
-    """Writes `CAMERA.txt` for each camera and `identities.csv`, all or none; earlier ones of the same name are replaced.
+    """Writes `CAMERA.txt` for each camera and `identities.csv`, all or none; earlier files of these names are replaced.
 
     Args:
         folder: is made if it is missing.
@@ -40,17 +38,12 @@ def write_identities(
         the files.
 
     Raises:
-        UserError: see `file_names`.
         OSError: the folder cannot be written.
     """
     folder = Path(folder)
-    contents = {
-        name: mot_text(one, identity)
-        for name, one, identity in zip(
-            file_names(tracks), tracks, global_ids(tracks, association), strict=True
-        )
-    }
-    contents[TABLE] = table_text(tracks, association)
+    ids = global_ids(tracks, association)
+    contents = {f"{one.camera}.txt": mot_text(one, some) for one, some in zip(tracks, ids, strict=True)}
+    contents[TABLE] = table_text(association_rows(tracks, association))
     with folder_beside(folder) as aside:
         for name, text in contents.items():
             (aside / name).write_text(text, encoding="utf-8")
@@ -61,31 +54,12 @@ def write_identities(
     return [folder / name for name in contents]
 
 
-def file_names(tracks: Sequence[Tracks]) -> list[str]:
-    """The name of each camera's MOT file.
-
-    Raises:
-        UserError: two cameras have the same name, or names that differ only in characters that files cannot have.
-
-    Example:
-        >>> file_names([door])  # doctest: +SKIP
-        ['door.txt']
-    """
-    names = [re.sub(r"[^\w.-]+", "_", one.camera).lstrip(".") or "_" for one in tracks]
-    for place, name in enumerate(names):
-        if name in names[:place]:
-            other = tracks[names.index(name)].camera
-            raise UserError(
-                f"each file must be of another camera. Received: {tracks[place].camera!r} and {other!r}. Name them apart "
-                "with `keras-reid tracks --camera`."
-            )
-    return [f"{name}.txt" for name in names]
-
-
 def global_ids(tracks: Sequence[Tracks], association: Association) -> list[NDArray[np.int64]]:
     """The id of each box of each camera: the identity of its tracklet.
 
-    A track of which no box was embedded is in no tracklet: it gets an id of its own, above those of the identities.
+    An id is at most once in a frame: where two tracklets of one identity meet, the longer one has it. The boxes of the
+    other one there get an id of their own, above those of the identities, and so does a track in no tracklet, because
+    none of its boxes could be embedded.
 
     Args:
         tracks: of one camera each.
@@ -96,9 +70,13 @@ def global_ids(tracks: Sequence[Tracks], association: Association) -> list[NDArr
     """
     ids, highest = [], association.count
     for one, identity in zip(tracks, association.identity, strict=True):
-        outside = one.box_tracklet < 0
-        result = np.zeros(len(outside), np.int64)
-        result[~outside] = identity[one.box_tracklet[~outside]]
+        tracklet, frame = one.box_tracklet, one.boxes.frame
+        outside = tracklet < 0
+        result = np.append(identity, -1)[tracklet]
+        length = np.append(np.bincount(tracklet[~outside], minlength=len(identity)), 0)[tracklet]
+        order = np.lexsort((tracklet, -length, result, frame))
+        again = (np.diff(frame[order], prepend=-1) == 0) & (np.diff(result[order], prepend=-1) == 0)
+        outside[order[again]] = True
         unknown, places = np.unique(one.boxes.track[outside], return_inverse=True)
         result[outside] = highest + 1 + places
         highest += len(unknown)
@@ -129,31 +107,45 @@ def mot_text(tracks: Tracks, identity: NDArray[np.int64]) -> str:
     return "".join(lines)
 
 
-def table_text(tracks: Sequence[Tracks], association: Association) -> str:
-    """A CSV of the tracklets, by identity and time.
-
-    Its columns: `identity` from 1; `camera`; `tracklet`, its place in the file of tracks, from 0; `track`, the tracker's
-    id; `first` and `last`: ISO 8601 times, or seconds since the video's start where that is unknown; `crops` that were
-    kept; `probability` of belonging to the identity's other tracklets, empty without others.
+def association_rows(tracks: Sequence[Tracks], association: Association) -> list[dict[str, Any]]:
+    """What is known of each tracklet, in the order of identities, and of time within one.
 
     Args:
         tracks: of one camera each.
         association: of these.
+
+    Returns:
+        a dict for each: `identity` from 1; `camera`; `tracklet`, its row in the file of tracks, from 0; `track`, the
+        tracker's id; `first` and `last`, ISO 8601, or seconds since the video's start where that is unknown; `crops`
+        that were kept; `probability` that it belongs to the identity's other tracklets, None without others.
     """
     rows = []
     for camera, one in enumerate(tracks):
         known = one.tracklets
-        kept = np.bincount(one.crops.tracklet[one.crops.kept], minlength=len(known.track))
+        kept = np.bincount(one.crops.tracklet[one.crops.kept], minlength=len(known))
+        begin = 0.0 if one.start is None else one.start.timestamp()
         for place, identity in enumerate(association.identity[camera].tolist()):
-            first, last = (shown_time(one, seconds[place]) for seconds in (known.first_second, known.last_second))
-            probability = association.probability[camera][place]
-            shown = "" if math.isnan(probability) else f"{probability:.4f}"
-            key = identity, camera if one.start is None else -1, first if one.start else float(first), camera, place
-            rows.append((key, (identity, one.camera, place, known.track[place], first, last, kept[place], shown)))
+            probability = float(association.probability[camera][place])
+            row = {
+                "identity": identity,
+                "camera": one.camera,
+                "tracklet": place,
+                "track": int(known.track[place]),
+                "first": shown_time(one, known.first_second[place]),
+                "last": shown_time(one, known.last_second[place]),
+                "crops": int(kept[place]),
+                "probability": None if math.isnan(probability) else round(probability, 4),
+            }
+            rows.append(((identity, begin + known.first_second[place], camera, place), row))
+    return [row for _, row in sorted(rows, key=lambda one: one[0])]
+
+
+def table_text(rows: Sequence[dict[str, Any]]) -> str:
+    """The CSV of `association_rows`; a probability of None is empty."""
     text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(row for _, row in sorted(rows, key=lambda one: one[0]))
+    table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
     return text.getvalue()
 
 

@@ -41,7 +41,7 @@ def test_it_is_average_linkage_cut_at_the_given_evidence(seed):
 def test_constraints_hold_and_the_rest_is_the_greedy_order(seed):
     """Against a plain implementation that looks at all pairs of clusters before each join."""
     rng = np.random.default_rng(seed)
-    values, truth = evidence(24, seed)
+    values, _ = evidence(24, seed)
     must = rng.integers(24, size=(4, 2))
     cannot = rng.integers(24, size=(40, 2))
     together = agglomerate(np.full((24, 24), -1.0), must_link=must)

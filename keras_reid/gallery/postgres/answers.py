@@ -43,6 +43,13 @@ def all_rows(connection: Connection) -> list[tuple[Any, ...]]:
     return connection.execute(f"{_SELECT} ORDER BY a.id").fetchall()
 
 
+def pairs(connection: Connection) -> list[tuple[int, int, bool]]:
+    """The answers on two enrolled sightings, oldest first: their numbers, and whether they are the same."""
+    return connection.execute(
+        "SELECT sighting, other, same FROM answers WHERE other IS NOT NULL ORDER BY id"
+    ).fetchall()
+
+
 def distance(connection: Connection, model: int, sightings: Sequence[int]) -> float | None:
     """1 − cosine similarity of two sightings; None if one of them has no embedding."""
     table = vectors.table(model)

@@ -193,6 +193,12 @@ def latest(connection: Connection, count: int, by: str | None = None) -> list[Ro
     return [Row(*row) for row in found]
 
 
+def everything(connection: Connection) -> list[Row]:
+    """All changes, oldest first."""
+    found = connection.execute(f"SELECT {_COLUMNS} FROM changes ORDER BY id").fetchall()  # type: ignore[arg-type]
+    return [Row(*row) for row in found]
+
+
 def forget(connection: Connection, identities: Sequence[int]) -> list[str]:
     """Deletes the changes that concern identities which are erased.
 

@@ -134,6 +134,14 @@ def known_digests(connection: Connection, digests: Sequence[bytes]) -> set[bytes
     return {bytes(digest) for (digest,) in rows}
 
 
+def identities_of(connection: Connection, digests: Sequence[bytes]) -> dict[bytes, int]:
+    """Those of the digests that sightings have → the numbers of their identities."""
+    rows = connection.execute(
+        "SELECT digest, identity FROM sightings WHERE digest = ANY(%s)", [list(digests)]
+    ).fetchall()
+    return {bytes(digest): identity for digest, identity in rows}
+
+
 def find_identities(connection: Connection, keys: Sequence[int | str]) -> list[int]:
     """The numbers of identities that are named by number or name.
 
