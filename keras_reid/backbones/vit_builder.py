@@ -78,7 +78,7 @@ class ViTBuilder:
         # A pixel of the stem's map stands for two of the image.
         x, pixel = (self._stem(images), 2) if self.convolutional_stem else (images, 1)
         patch = (_PATCH // pixel, _PATCH // pixel)
-        stride = tuple(step // pixel for step in self.stride)
+        stride = (self.stride[0] // pixel, self.stride[1] // pixel)
         x = PatchEmbedding(self.width, patch, stride, name="patch_embed", dtype=self.dtype)(x)
         if self.num_cameras:
             cameras = keras.Input((), dtype="int32", name="cameras")

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from keras_reid import gallery
-from keras_reid.gallery import Filters, KeptImage, ModelIdentity, NewSighting, PostgresStore
+from keras_reid.gallery import Filters, KeptImage, ModelIdentity, NewIdentity, NewSighting, PostgresStore
 from keras_reid.gallery.postgres import store as store_module
 from keras_reid.gallery.postgres import vectors
 from keras_reid.utils.errors import UserError
@@ -123,6 +123,27 @@ ODD_NAMES = (
     "🙂",
     " ",
 )
+
+
+def test_sightings_share_a_new_identity_without_a_name(address, monkeypatch):
+    rows, (one, other) = random_embeddings(5), (NewIdentity(), NewIdentity())
+    with gallery.open(address, MODEL) as store:
+        new = [NewSighting(row, who) for row, who in zip(rows, (one, other, None, one, "Anna"), strict=True)]
+        ids = store.add(new)
+        assert store.count() == gallery.Counts(4, 5)
+        identities = [store.search(row[None], top=1)[0][0].identity for row in rows]
+        assert identities[0] == identities[3]
+        assert len(set(identities)) == 4
+        assert [one.id for one in store.get(identities[0]).sightings] == [ids[0], ids[3]]
+        assert store.get(identities[0]).name is None
+        store.add([NewSighting(rows[0], one)])  # another call makes another one
+        assert store.count() == gallery.Counts(5, 6)
+        monkeypatch.setattr(store_module, "_BATCH", 4)
+        with pytest.raises(
+            UserError, match=r"at most 4 sightings at once may share a new identity. Received: 5."
+        ):
+            store.add(new)
+        assert store.count() == gallery.Counts(5, 6)
 
 
 def test_names_are_data(address):
