@@ -69,11 +69,12 @@ class Footage:
         for one, own in zip(self.tracks, np.split(labels, self._ends), strict=True):
             rows = np.flatnonzero(one.box_tracklet >= 0)
             ids = own[one.box_tracklet[rows]]
-            # Where two tracklets of one identity have a box in the same frame, the better box counts.
+            # Where two tracklets of one identity have a box in the same frame, the better box counts; the other gets an
+            # id of its own, as in the files that `keras-reid associate` writes.
             order = np.lexsort((-one.boxes.score[rows], ids, one.boxes.frame[rows]))
             rows, ids = rows[order], ids[order]
-            first = np.append(True, (np.diff(ids) != 0) | (np.diff(one.boxes.frame[rows]) != 0))[: len(rows)]
-            rows, ids = rows[first], ids[first]
+            twice = np.flatnonzero((np.diff(ids) == 0) & (np.diff(one.boxes.frame[rows]) == 0)) + 1
+            ids[twice] = labels.max() + 1 + np.arange(len(twice))
             predicted[one.camera] = Labelled(one.boxes.frame[rows], ids, one.boxes.xyxy[rows])
         pairs = pair_scores(np.concatenate(self.owner), labels)
         return identity_scores(self.truth, predicted).idf1, pairs.f1

@@ -117,7 +117,7 @@ def test_three_commands_from_video_to_the_page(command):
 
 @pytest.mark.slow
 def test_the_quickstart_finds_people_across_cameras_within_five_minutes(command):
-    """With the model that README trains, and the video that it draws; half of the time goes into the training."""
+    """With the model that `make quickstart` trains, and the videos that README draws."""
     pytest.importorskip("av", reason="PyAV is not installed")
     with open_folder() as folder:
         command.process("fit", ROOT / "experiments" / "quickstart.py", cwd=folder)
