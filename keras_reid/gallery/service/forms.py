@@ -126,12 +126,16 @@ class _Parts:
     def __init__(self, options_of):
         self._options_of = options_of
         self.fields, self.image, self.filename, self.whole = [], None, "", False
+        self._count = 0
 
     def callbacks(self):
         names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "end")
         return {f"on_{name}": getattr(self, f"_{name}") for name in (*names, "headers_finished")}
 
     def _part_begin(self):
+        self._count += 1
+        if self._count > _MOST_FIELDS:
+            raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
         self._header, self._value, self._disposition = b"", b"", b""
         self._pieces, self._size = [], 0
         self._name, self._is_file = "", False
@@ -174,8 +178,6 @@ class _Parts:
             self.image = content if content or self.filename else None
         else:
             self.fields.append((self._name, content.decode()))
-            if len(self.fields) > _MOST_FIELDS:
-                raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
 
     def _end(self):
         self.whole = True

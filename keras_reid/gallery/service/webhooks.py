@@ -214,9 +214,10 @@ class Webhooks:
                         wait = _FIRST_WAIT
                     else:
                         await waker.wait()
-                except (NotDelivered, UserError) as error:
+                except Exception as error:  # whatever it is, the events after it are wanted too
+                    why = error if isinstance(error, (NotDelivered, UserError)) else type(error).__name__
                     self._metrics.deliveries.labels("failed").inc()
-                    _LOG.warning("the webhook at %s: %s; trying again in %.0f s", target.host, error, wait)
+                    _LOG.warning("the webhook at %s: %s; trying again in %.0f s", target.host, why, wait)
                     await asyncio.sleep(wait * random.uniform(0.5, 1))
                     wait = min(2 * wait, _LONGEST_WAIT)
 
