@@ -79,7 +79,9 @@ class Serve:
         for field in dataclasses.fields(self.limits):
             value = getattr(self.limits, field.name)
             if not 0 < value < math.inf:
-                raise UserError(f"--{field.name.replace('_', '-')} must be above 0. Received: {value}")
+                raise UserError(
+                    f"--{field.name.replace('_', '-')} must be above 0, and finite. Received: {value}"
+                )
         time_zone(self.zone)
         Hosts.of(self.origin, self.port)
         Addresses.of(self.trusted_proxy)

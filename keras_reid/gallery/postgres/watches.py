@@ -80,7 +80,7 @@ SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, e
 FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting
 LEFT JOIN cameras c ON c.id = s.camera WHERE (%(cameras)s::text[] IS NULL OR (c.name = ANY(%(cameras)s) AND EXISTS
     (SELECT FROM sightings v JOIN cameras d ON d.id = v.camera WHERE v.identity = e.identity
-    AND d.name = ANY(%(cameras)s))))
+    AND d.name = ANY(%(cameras)s)))) AND e.at > now() - %(kept)s
 """
 
 
@@ -97,7 +97,7 @@ def events(
     """
     return connection.execute(
         f"{_EVENTS} AND e.id > %(after)s ORDER BY e.id LIMIT %(count)s",
-        {"after": after, "count": count, "cameras": cameras},
+        {"after": after, "count": count, "cameras": cameras, "kept": _KEPT},
     ).fetchall()
 
 
@@ -106,7 +106,8 @@ def latest_events(
 ) -> list[tuple[Any, ...]]:
     """The last events, newest first; otherwise as `events`."""
     return connection.execute(
-        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s", {"count": count, "cameras": cameras}
+        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s",
+        {"count": count, "cameras": cameras, "kept": _KEPT},
     ).fetchall()
 
 

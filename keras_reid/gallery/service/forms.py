@@ -106,6 +106,9 @@ def _multipart(body, parameters):
     boundary = options.get(b"boundary", b"").decode("latin-1")
     if not _BOUNDARY.fullmatch(boundary):
         raise ServiceError(400, "Content-Type: multipart/form-data must name its boundary")
+    # Before the parser, which takes long over what looks like boundaries: parts, and the end.
+    if body.count(b"\r\n--" + boundary.encode("latin-1")) > _MOST_FIELDS:
+        raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
     parts = _Parts(parse_options_header)
     try:
         parser = MultipartParser(boundary, parts.callbacks())
@@ -126,16 +129,12 @@ class _Parts:
     def __init__(self, options_of):
         self._options_of = options_of
         self.fields, self.image, self.filename, self.whole = [], None, "", False
-        self._count = 0
 
     def callbacks(self):
         names = ("part_begin", "part_data", "part_end", "header_field", "header_value", "header_end", "end")
         return {f"on_{name}": getattr(self, f"_{name}") for name in (*names, "headers_finished")}
 
     def _part_begin(self):
-        self._count += 1
-        if self._count > _MOST_FIELDS:
-            raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
         self._header, self._value, self._disposition = b"", b"", b""
         self._pieces, self._size = [], 0
         self._name, self._is_file = "", False

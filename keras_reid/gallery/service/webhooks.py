@@ -33,6 +33,13 @@ _LOG = logging.getLogger(__name__)
 _TIMEOUT = urllib3.Timeout(connect=5, read=10)
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0  # seconds
 _LEAST_SECRET = 32  # characters
+# IPv6 addresses by which gateways and systems reach an IPv4 address, and at which bit this stands in them.
+_HOLDING_IPV4 = (
+    (ipaddress.IPv6Network("::/96"), 0),
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+)
 
 
 class NotDelivered(Exception):
@@ -263,5 +270,7 @@ def _host_header(target):
 
 def _is_public(text):
     address = ipaddress.ip_address(text.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_global and not address.is_multicast
+    for network, place in _HOLDING_IPV4:
+        if address in network:
+            address = ipaddress.IPv4Address((int(address) >> place) & 0xFFFF_FFFF)
+    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)

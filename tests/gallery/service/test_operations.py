@@ -363,6 +363,12 @@ def test_watch_list(opened):
     refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
     operations.enrol(opened, OWNER, square(RED, 73))
     assert len(operations.events(opened, OWNER)) == 2
+    opened.store.database.run(
+        lambda one: (
+            one.execute("UPDATE events SET at = at - interval '31 days' WHERE id = %s", [near.id]).rowcount
+        )
+    )
+    assert operations.events(opened, OWNER) == operations.latest_events(opened, OWNER) == [named]
 
 
 def test_whatever_enrols_raises_events(opened):

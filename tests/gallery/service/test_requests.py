@@ -137,6 +137,7 @@ def test_forms():
         (413, "may hold 1 file", form((FILE % b"a", b"1"), (FILE % b"b", b"2")), MULTIPART),
         (413, "may have 100 fields", form(*[(FIELD % b"a", b"1")] * 101), MULTIPART),
         (413, "may have 100 fields", form(*[(FILE % b"", b"")] * 101), MULTIPART),
+        (413, "may have 100 fields", form((FILE % b"a", b"\r\n--xyzA" * 101)), MULTIPART),
         (413, "at most 65536 bytes", form((FIELD % b"a", b"1" * 70_000)), MULTIPART),
         (400, "not multipart", form((FIELD % b"a", b"\xff")), MULTIPART),
         (400, "too many fields", b"&".join([b"a=1"] * 101), "application/x-www-form-urlencoded"),
