@@ -225,7 +225,8 @@ def with_former(connection: Connection, identities: Sequence[int], sightings: Se
     lost = connection.execute(
         "SELECT (one->>'id')::bigint FROM changes, jsonb_array_elements(before) AS one "
         "WHERE action = 'merge' AND undone IS NULL AND one->'sightings' <> '[]' AND NOT EXISTS (SELECT FROM "
-        "sightings s WHERE s.id IN (SELECT jsonb_array_elements_text(one->'sightings')::bigint) AND s.id <> ALL(%s))",
+        "sightings s WHERE s.id IN (SELECT jsonb_array_elements_text(one->'sightings')::bigint) "
+        "AND s.id <> ALL(%s::bigint[]))",
         [list(sightings)],
     ).fetchall()
     found = connection.execute(

@@ -52,6 +52,9 @@ def test_hosts():
         {"host": "localhost:8600", "origin": "http://gallery.example.org"},
     )
     assert not hosts.is_own({})
+    default = Hosts.of(["https://gallery.example.org:443"], 80)  # as browsers write it: without the port
+    default.check("GET", {"host": "gallery.example.org", "origin": "https://gallery.example.org"})
+    default.check("GET", {"host": "[::1]", "origin": "http://localhost"})
 
 
 def test_forwarded_addresses():
