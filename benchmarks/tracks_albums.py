@@ -25,10 +25,15 @@ from keras_reid.data import Synthetic
 from keras_reid.evaluation import adjusted_rand_index
 from keras_reid.gallery.store_model import embedder_of
 from keras_reid.tracks import albums
-from keras_reid.tracks.clustering import clusters_of, joins, log_odds_of, pair_log_odds
-from keras_reid.tracks.decisions import Decisions
-from keras_reid.tracks.neighbours import add_neighbours
-from keras_reid.tracks.prior import estimated_prior
+from keras_reid.tracks.albums.decisions import Decisions
+from keras_reid.tracks.clustering import (
+    add_neighbours,
+    clusters_of,
+    estimated_prior,
+    joins,
+    log_odds_of,
+    pair_log_odds,
+)
 from keras_reid.utils.errors import UserError
 
 _MOST, _SHARE = (

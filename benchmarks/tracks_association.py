@@ -142,7 +142,7 @@ def best_threshold(scenes: list[Footage], within: bool, constrained: bool) -> fl
 
 def impossible(footage: Footage, travel: bool = False) -> np.ndarray:
     """Pairs of tracklets that cannot be the same one, `(k, 2)`."""
-    from keras_reid.tracks.constraints import impossible_pairs, read_travel_times
+    from keras_reid.tracks.association import impossible_pairs, read_travel_times
 
     cameras = [one.camera for one in footage.tracks]
     times = read_travel_times(footage.folder / "travel.csv", cameras) if travel else None
@@ -230,7 +230,7 @@ def _embed(folder, name, model, file):
     from keras_reid.data.synthetic.scenes import START
     from keras_reid.tracks.boxes import read_boxes
     from keras_reid.tracks.frames import open_frames
-    from keras_reid.tracks.making import make_tracks
+    from keras_reid.tracks.tracklets import make_tracks
 
     tracks = make_tracks(
         open_frames(folder / name),

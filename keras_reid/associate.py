@@ -71,10 +71,13 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Associate, arguments, prog="keras-reid associate", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    from keras_reid.tracks.association import associate, check_options
-    from keras_reid.tracks.clustering import check_count
-    from keras_reid.tracks.constraints import impossible_pairs, read_travel_times
-    from keras_reid.tracks.identity_files import write_identities
+    from keras_reid.tracks.association import (
+        associate,
+        impossible_pairs,
+        read_travel_times,
+        write_identities,
+    )
+    from keras_reid.tracks.clustering import check_count, check_options
 
     check_options(options.prior, options.probability)
     if options.prefix is not None and options.store is None:
@@ -105,7 +108,7 @@ def main(arguments: list[str]) -> None:
         )
         enrolled = None
         if store is not None:
-            from keras_reid.tracks.gallery_entries import enrol_tracklets
+            from keras_reid.tracks.association.gallery_entries import enrol_tracklets
 
             enrolled = enrol_tracklets(store, tracks, association, options.prefix, options.keep)
             store.analyze()
@@ -184,7 +187,7 @@ def _check_model(theirs: ModelIdentity, ours: ModelIdentity, file: Path) -> None
 def _opened(address, tracks, model, keep):
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres.store import PostgresStore
-    from keras_reid.tracks.gallery_entries import check_count
+    from keras_reid.tracks.association.gallery_entries import check_count
 
     check_count(tracks)
     check_store(address)
@@ -194,7 +197,7 @@ def _opened(address, tracks, model, keep):
 
 
 def _show(options, tracks, association: Association, impossible, written, enrolled):
-    from keras_reid.tracks.identity_files import association_rows
+    from keras_reid.tracks.association.identity_files import association_rows
 
     rows = association_rows(tracks, association)
     cameras: dict[int, set[str]] = {}

@@ -67,8 +67,7 @@ def main(arguments: list[str]) -> None:
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
     from keras_reid.embedding.named_images import find_images
     from keras_reid.gallery.opening import check_store
-    from keras_reid.tracks.association import check_options
-    from keras_reid.tracks.clustering import check_count
+    from keras_reid.tracks.clustering import check_count, check_options
 
     check_options(options.prior, options.probability)
     paths = find_images([options.folder])
@@ -109,8 +108,8 @@ class _Result:
 
 
 def _without_store(options, paths, embedder, calibration):
-    from keras_reid.tracks.album_pictures import embedded_pictures
     from keras_reid.tracks.albums import group
+    from keras_reid.tracks.albums.album_pictures import embedded_pictures
 
     pictures = embedded_pictures(paths, embedder, batch_size=options.batch_size)
     _say("cannot be read", pictures.unreadable)
@@ -126,11 +125,10 @@ def _with_store(options, paths, embedder, calibration, store):
     import numpy as np
 
     from keras_reid.gallery.shown_names import shown_identity
-    from keras_reid.tracks import album_store
-    from keras_reid.tracks.album_pictures import embedded_pictures
-    from keras_reid.tracks.albums import group
+    from keras_reid.tracks.albums import album_store, group
+    from keras_reid.tracks.albums.album_pictures import embedded_pictures
+    from keras_reid.tracks.albums.regrouping import plan
     from keras_reid.tracks.clustering import check_count
-    from keras_reid.tracks.regrouping import plan
 
     before = album_store.read_enrolled(store)
     rows_of = {digest: row for row, digest in enumerate(before.digests) if digest is not None}

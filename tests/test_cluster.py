@@ -1,10 +1,10 @@
-"""Mistakes of `keras-reid cluster`; tests/tracks/test_album_store.py has what it does."""
+"""Mistakes of `keras-reid cluster`; tests/tracks/albums/test_album_store.py has what it does."""
 
 import pytest
 from PIL import Image
 
 from keras_reid import cluster
-from keras_reid.tracks import clustering
+from keras_reid.tracks.clustering import agglomeration
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
 
@@ -38,7 +38,7 @@ def test_mistakes_are_told_before_anything_is_loaded(tmp_path, monkeypatch, argu
 def test_too_many_pictures(tmp_path, monkeypatch):
     for name in "abc":
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
-    monkeypatch.setattr(clustering, "MOST", 2)
+    monkeypatch.setattr(agglomeration, "MOST", 2)
     with pytest.raises(UserError, match=r"at most 2 .* Received: 3"):
         cluster.main([str(tmp_path), "--model", "m.keras"])
 
