@@ -17,9 +17,9 @@ from keras_reid.gallery.postgres import answers, changes
 from keras_reid.gallery.postgres.reading import all_vectors
 from keras_reid.gallery.postgres.store import active_model
 from keras_reid.gallery.protocol import NewIdentity, NewSighting
-from keras_reid.tracks.clustering import check_count
 from keras_reid.tracks.albums.decisions import MACHINE, Decisions, Pair, decisions
 from keras_reid.tracks.albums.regrouping import Plan
+from keras_reid.tracks.clustering import check_count
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 

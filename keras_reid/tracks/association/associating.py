@@ -64,9 +64,9 @@ def associate(
     Groups are joined by average linkage, under the constraints (`keras_reid.tracks.clustering.agglomerate`), as long as
     their members are the same more probably than `probability`. The evidence of two tracklets is the calibrated
     log-likelihood ratio of the distance of their embeddings; where an average tracklet shares its identity with at
-    least 3 others, together with that of their common neighbours (`keras_reid.tracks.clustering.neighbours`). It is done twice:
-    from the first result follows what each camera adds to embeddings (`keras_reid.tracks.association.camera_shifts`), which is
-    taken off for the second.
+    least 3 others, together with that of their common neighbours (`keras_reid.tracks.clustering.add_neighbours`). It
+    is done twice: from the first result follows what each camera adds to embeddings (`camera_shifts`), which is taken
+    off for the second.
 
     A calibration is made of single images, and the mean of many crops lies closer to other means. So of two tracklets
     that are picked at random, the probability claims too much; of those that were joined, which had to be each other's
@@ -119,17 +119,19 @@ def _evidence(embeddings, calibration, prior, apart):
     """The log odds of all pairs, `-inf` for impossible ones, and the prior that they hold for."""
     odds = pair_log_odds(embeddings, log_odds_of(calibration, prior=0.5))
     first, second = apart.T
-    if prior is None:
+    share = prior
+    if share is None:
         held = odds[first, second]
         odds[first, second] = odds[second, first] = -np.inf
-        prior = estimated_prior(odds)
+        share = estimated_prior(odds)
         odds[first, second] = odds[second, first] = held
-    shares: tuple[float, ...] = (prior,)
-    if (len(embeddings) - 1) * prior >= _LEAST_OTHERS:
-        shares = add_neighbours(embeddings, odds, prior)
-    odds += np.float32(np.mean([logit(share) for share in shares]))
+    shares: tuple[float, ...] = (share,)
+    if (len(embeddings) - 1) * share >= _LEAST_OTHERS:
+        shares = add_neighbours(embeddings, odds, share)
+    shift = float(np.mean([logit(one) for one in shares])) if prior is None else logit(prior)
+    odds += np.float32(shift)
     odds[first, second] = odds[second, first] = -np.inf
-    return odds, prior
+    return odds, float(sigmoid(shift)) if prior is None else prior
 
 
 def _belonging(log_odds, labels):

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from keras_reid.gallery.postgres import rows
 from keras_reid.gallery.protocol import NewIdentity, NewSighting
@@ -83,7 +82,7 @@ def enrol_tracklets(
             goes_to[number] = NewIdentity() if prefix is None else f"{prefix}{number}"
     _check_names(store, [one for one in goes_to.values() if isinstance(one, str)])
     places = [(one, row) for one in tracks for row in range(len(one.tracklets))]
-    best = np.concatenate([np.zeros(0, np.int64), *map(best_crops, tracks)])
+    best = np.concatenate([np.zeros(0, np.int64), *(one.crops.best() for one in tracks)])
     new = [
         NewSighting(
             one.tracklets.embedding[row],
@@ -136,13 +135,6 @@ def tracklet_digests(tracks: Tracks) -> list[bytes]:
         digest.update(boxes.xyxy[mine].astype("<f4").tobytes())
         digests.append(digest.digest())
     return digests
-
-
-def best_crops(tracks: Tracks) -> NDArray[np.int64]:
-    """The row of each tracklet's crop of the best quality, of those that were kept: the one in its picture."""
-    crops = tracks.crops
-    order = np.lexsort((np.arange(len(crops)), -crops.quality, ~crops.kept, crops.tracklet))
-    return order[np.searchsorted(crops.tracklet[order], np.arange(len(tracks.tracklets)))]
 
 
 def _source(tracks, row):

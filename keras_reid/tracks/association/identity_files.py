@@ -141,11 +141,13 @@ def association_rows(tracks: Sequence[Tracks], association: Association) -> list
 
 
 def table_text(rows: Sequence[dict[str, Any]]) -> str:
-    """The CSV of `association_rows`; a probability of None is empty."""
+    """The CSV of `association_rows`; a probability of None is empty. No spreadsheet computes a camera's name."""
+    from keras_reid.gallery.postgres.transfer import guarded
+
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({**row, "camera": guarded(row["camera"])} for row in rows)
     return text.getvalue()
 
 

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from keras_reid.embedding.frame_crops import cut_boxes
 from keras_reid.tracks.frames import FrameSource
+from keras_reid.tracks.records import Boxes
 from keras_reid.tracks.tracklets.partial import Chunk, Partial
 from keras_reid.tracks.tracklets.quality import sharpness
-from keras_reid.tracks.records import Boxes
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.files import encoded
 from keras_reid.utils.progress import progress

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_reid.gallery.model_identity import ModelIdentity
-from keras_reid.tracks.tracklets.crops import embed_crops
 from keras_reid.tracks.frames import FrameSource
+from keras_reid.tracks.records import Boxes, Crops, Tracklets, Tracks
+from keras_reid.tracks.tracklets.crops import embed_crops
 from keras_reid.tracks.tracklets.partial import Partial
 from keras_reid.tracks.tracklets.quality import geometric_quality, quality
-from keras_reid.tracks.records import Boxes, Crops, Tracklets, Tracks
 from keras_reid.tracks.tracklets.sampling import check_sampling, sample, visible
 from keras_reid.tracks.tracklets.summaries import summarise
 from keras_reid.utils.errors import UserError
@@ -156,7 +156,14 @@ def _tracks(
     first, last = np.full(count, np.iinfo(np.int64).max), np.full(count, -1)
     np.minimum.at(first, of_box[held], boxes.frame[held])
     np.maximum.at(last, of_box[held], boxes.frame[held])
-    best = _best(worth, summary.kept, summary.tracklet, count)
+    crops = Crops(
+        box=box,
+        seconds=frames.seconds(boxes.frame[box]),
+        quality=worth,
+        tracklet=summary.tracklet,
+        kept=summary.kept,
+        embedding=embedding,
+    )
     tracklets = Tracklets(
         track=summary.track,
         first_frame=first,
@@ -165,15 +172,7 @@ def _tracks(
         last_second=frames.seconds(last),
         embedding=summary.embedding,
         spread=summary.spread,
-        pictures=_pictures(chunks, best),
-    )
-    crops = Crops(
-        box=box,
-        seconds=frames.seconds(boxes.frame[box]),
-        quality=worth,
-        tracklet=summary.tracklet,
-        kept=summary.kept,
-        embedding=embedding,
+        pictures=_pictures(chunks, crops.best()),
     )
     return Tracks(
         camera=camera,
@@ -212,15 +211,6 @@ def _tracklet_of_boxes(
             nearest = after - (frame - known[after - 1] <= known[after] - frame)
         found[here] = tracklet[some[nearest]]
     return found
-
-
-def _best(
-    worth: NDArray[np.float32], kept: NDArray[np.bool_], tracklet: NDArray[np.int64], count: int
-) -> NDArray[np.int64]:
-    """The crop of best quality of each tracklet, of those that were kept if there are any."""
-    order = np.lexsort((np.arange(len(worth)), -worth, ~kept, tracklet))
-    first = np.searchsorted(tracklet[order], np.arange(count))
-    return order[first]
 
 
 def _pictures(chunks: Partial, crops: NDArray[np.int64]) -> tuple[bytes, ...]:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import stat
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
@@ -122,7 +123,7 @@ class Partial:
                 while self._file(self._files).exists():
                     self.done += self._read(self._files).count
                     self._files += 1
-            except (ValueError, KeyError, OSError, EOFError):
+            except (zipfile.BadZipFile, ValueError, KeyError, OSError, EOFError):
                 pass  # a damaged disk: what follows is made again
             return
         old = [file for file in self.folder.iterdir() if file.name != _LOCK]
@@ -135,6 +136,6 @@ class Partial:
         return self.folder / f"{number:06d}.npz"
 
     def _read(self, number: int) -> Chunk:
-        with np.load(self._file(number), allow_pickle=False) as archive:
+        with open(self._file(number), "rb") as file, np.load(file, allow_pickle=False) as archive:
             fields = {field.name: archive[field.name] for field in dataclasses.fields(Chunk)}
         return Chunk(**{**fields, "count": int(fields["count"])})

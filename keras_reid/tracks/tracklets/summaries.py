@@ -82,8 +82,8 @@ def summarise(
 
     Args:
         embeddings: `(m, dim)`, of any length but 0.
-        quality: `(m,)`, at least 0, as of `keras_reid.tracks.tracklets.quality.quality`. If all of a tracklet are 0, they count
-            alike.
+        quality: `(m,)`, at least 0, as of `keras_reid.tracks.tracklets.quality.quality`. If all of a tracklet are 0,
+            they count alike.
         track: `(m,)` integers.
         frame: `(m,)` integers, for the order and distance in time.
         alike: cosine distance at which agreement has fallen to 0.6; the largest at which crops of one object are

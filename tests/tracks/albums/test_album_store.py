@@ -64,6 +64,7 @@ def album(tmp_path, monkeypatch):
     """A folder with four red and three green pictures, a copy of one, and a broken one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("keras_reid.gallery.store_model.embedder_of", lambda *_: (embed, MODEL, CALIBRATION))
+    monkeypatch.setattr("keras_reid.tracks.clustering.calibration_of", lambda _: CALIBRATION)
     for colour, count in (("red", 4), ("green", 3)):
         for number in range(count):
             picture(tmp_path / "album" / f"{colour}{number}.png", colour, number)

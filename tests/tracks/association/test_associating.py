@@ -1,7 +1,9 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from keras_reid.tracks.association import associate, impossible_pairs
+from keras_reid.tracks.association import associate, associating, impossible_pairs
 from keras_reid.utils.errors import UserError
 from tests.tracks.scene import calibration, tracks
 
@@ -64,6 +66,16 @@ def test_a_higher_probability_gives_more_identities():
     priors = [associate(cameras, calibration(), prior=one) for one in (1e-4, 0.5)]
     assert priors[0].count > priors[1].count
     assert [one.prior for one in priors] == [1e-4, 0.5]
+
+
+def test_a_prior_that_is_given_holds_whatever_the_neighbours_say(monkeypatch):
+    cameras, _ = scene(people=4)
+    cameras += [dataclasses.replace(one, camera=f"{one.camera} again") for one in cameras]
+    monkeypatch.setattr(associating, "add_neighbours", lambda _, odds, prior: (prior, 0.999, 0.999))
+    found = [associate(cameras, calibration(), prior=one, probability=0.9975) for one in (0.2, None)]
+    assert (found[0].count, found[0].prior) == (24, 0.2)  # log odds of 6 at most, less those of the prior
+    assert found[1].count < 24
+    assert found[1].prior > 0.9  # what the probabilities hold for
 
 
 def test_the_only_tracklet_of_an_identity_has_no_probability():

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from keras_reid import gallery
-from keras_reid.tracks.association import gallery_entries
-from keras_reid.tracks.association import Association
+from keras_reid.tracks.association import Association, gallery_entries
 from keras_reid.tracks.association.gallery_entries import enrol_tracklets, tracklet_digests
 from keras_reid.utils.errors import UserError
 from tests.gallery.conftest import private_folder, private_server  # noqa: F401

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from keras_reid.tracks.association import Association
-from keras_reid.tracks.boxes import read_boxes
 from keras_reid.tracks.association.identity_files import global_ids, write_identities
+from keras_reid.tracks.boxes import read_boxes
 from tests.tracks.scene import tracks
 
 
@@ -51,6 +51,12 @@ def test_the_table_has_a_row_for_each_tracklet(tmp_path):
         "20.000",
         "20.800",
     )  # without a start: seconds of the video
+
+
+def test_no_spreadsheet_computes_the_name_of_a_camera(tmp_path):
+    door, association = tracks("=1+1", [(0, 0, 9)]), Association((np.array([1]),), (np.array([np.nan]),), 0.1)
+    *_, table = write_identities(tmp_path, [door], association)
+    assert "1,'=1+1,0," in table.read_text()
 
 
 def test_an_id_is_once_in_a_frame_and_no_box_is_without():

@@ -7,8 +7,8 @@ from PIL import Image
 
 from keras_reid import UserError
 from keras_reid.tracks import Boxes, write_tracks
-from keras_reid.tracks.tracklets import crops as crops_module
 from keras_reid.tracks.frames import open_frames
+from keras_reid.tracks.tracklets import crops as crops_module
 from keras_reid.tracks.tracklets.making import _tracklet_of_boxes, make_tracks
 from tests.tracks.cameras import COLOURS, IDENTITY, SIZE, Colours, draw_frames, moving_boxes
 
@@ -170,10 +170,12 @@ def test_an_error_before_the_first_chunk_leaves_nothing(frames, tmp_path):
     assert not (tmp_path / "part").exists()
 
 
-def test_what_a_damaged_disk_spoils_is_made_again(frames, tmp_path, monkeypatch):
+@pytest.mark.parametrize("kept", [0, 5, 300])
+def test_what_a_damaged_disk_spoils_is_made_again(kept, frames, tmp_path, monkeypatch):
     monkeypatch.setattr(crops_module, "CHUNK", 3)
     whole = made(frames, partial=tmp_path / "part")
-    (tmp_path / "part" / "000001.npz").write_bytes(b"hello")
+    spoiled = tmp_path / "part" / "000001.npz"
+    spoiled.write_bytes(spoiled.read_bytes()[:kept] or b"hello")
     again = Colours()
     tracks = made(frames, embedder=again, partial=tmp_path / "part")
     assert again.embedded == len(whole.crops) - 3
