@@ -184,7 +184,9 @@ def _opened(address, tracks, calibration):
 
     check_count(tracks)
     check_store(address)
-    return PostgresStore(address, dataclasses.replace(tracks[0].model, **calibration.to_metadata()))
+    return PostgresStore(
+        address, dataclasses.replace(tracks[0].model, calibration=dataclasses.asdict(calibration))
+    )
 
 
 def _show(options, tracks, association: Association, impossible, written, enrolled):

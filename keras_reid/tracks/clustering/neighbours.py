@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _ROWS = 256  # of the matrix, at a time
 _RATIOS, _DISTANCES = 512, 256  # bins
+# Small albums learn their own noise from bins with one pair each: of 8 people with 3 pictures, the adjusted Rand index
+# was 0.82, where distances alone give 0.93, and four pairs in a bin give 0.96 (seeds 11 to 16).
+_SMALL, _PAIRS = 100, 4  # pictures; least pairs in a bin
 _APART = 0.9999  # Jaccard distance from which two pictures count as sharing nothing
 _FEWEST = 8  # pictures; fewer have no neighbours to speak of
 # Neighbours in a list, as a share of the pictures that an average one shares its identity with; and over how many of
@@ -104,7 +107,10 @@ def _edges(distances):
     values = np.concatenate([values for _, _, values in _upper(distances)])
     if not len(values):
         return np.zeros(0, np.float32)
-    return np.unique(np.quantile(values, np.linspace(0, 1, _DISTANCES) ** 2).astype(np.float32))
+    bins = _DISTANCES
+    if len(distances.counts) < _SMALL:
+        bins = min(bins, max(2, len(values) // _PAIRS))
+    return np.unique(np.quantile(values, np.linspace(0, 1, bins) ** 2).astype(np.float32))
 
 
 def _counts(ratios, distances, edges, low, high):

@@ -2,9 +2,16 @@ import numpy as np
 import pytest
 
 from keras_reid.evaluation import adjusted_rand_index
+from keras_reid.evaluation.calibration.calibration import logit
 from keras_reid.tracks.albums import group
 from keras_reid.tracks.albums.decisions import Decisions
-from keras_reid.tracks.clustering import add_neighbours, agglomerate, log_odds_of, pair_log_odds
+from keras_reid.tracks.clustering import (
+    add_neighbours,
+    agglomerate,
+    estimated_prior,
+    log_odds_of,
+    pair_log_odds,
+)
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
 
@@ -86,3 +93,15 @@ def test_refused(calibration):
         group(np.eye(3, dtype=np.float32), line(metric="euclidean"))
     with pytest.raises(UserError, match="there is no picture to group"):
         group(np.zeros((0, 3), np.float32), calibration)
+
+
+def test_common_neighbours_do_not_spoil_small_albums(calibration):
+    with_them, without = [], []
+    for seed in range(20):
+        embeddings, labels = pictures(8, 3, 1.0, seed)
+        found = group(embeddings, calibration)
+        alone = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
+        alone += np.float32(logit(estimated_prior(alone)))
+        with_them.append(adjusted_rand_index(labels, found.label))
+        without.append(adjusted_rand_index(labels, agglomerate(alone)))
+    assert np.mean(with_them) > np.mean(without)
