@@ -148,7 +148,7 @@ def test_files_for_a_model_of_ours(tmp_path):
         samples.append(Sample(path, identity=f"{place // 2}", camera=place % 2))
     backbone = keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3)])
     model = ReIDModel(backbone, GeMPooling2D(), BNNeckHead(4), image_size=(16, 8))
-    model.compile("sgd", loss=CrossEntropy(), run_eagerly=True)  # compiling takes longer than the one step
+    model.compile("sgd", loss=CrossEntropy())
     callback = RetrievalEvaluation(samples[::2], samples[1::2], batch_size=3)
     images = RNG.integers(0, 256, (8, 16, 8, 3), np.uint8)
     history = model.fit(images, np.arange(8) // 2, verbose=0, callbacks=[callback])
@@ -158,7 +158,7 @@ def test_files_for_a_model_of_ours(tmp_path):
     plain = keras.Sequential(
         [keras.Input((None, None, 3)), keras.layers.Conv2D(3, 3), keras.layers.GlobalAveragePooling2D()]
     )
-    plain.compile("sgd", "mse", run_eagerly=True)
+    plain.compile("sgd", "mse")
     with pytest.raises(UserError, match=r"size of the images.*image_size=\(height, width\)"):
         plain.fit(images, np.zeros((8, 3)), verbose=0, callbacks=[RetrievalEvaluation(samples)])
     sized = RetrievalEvaluation(samples, image_size=(16, 8))
