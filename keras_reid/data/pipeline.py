@@ -146,12 +146,24 @@ def _loader(image_size):
     return tf.function(load, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
 
 
+# Traced once for all pipelines of a process: that takes longer than to read a few images.
+@functools.cache
+def _reader():
+    return tf.function(read_image, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
+
+
+@functools.lru_cache
+def _resizer(image_size, usual_size):
+    return tf.function(lambda image: resize_image(image, image_size, usual_size), autograph=False)
+
+
 def _decoder(dataset, pixels):
     """A function that gives the pixels of the image at a place in the training part."""
     if pixels is not None:
         return pixels.__getitem__
     paths = tf.constant([sample.path for sample in dataset.train])
-    return lambda place: read_image(paths[place])
+    # Outside of a graph, where one image is read, tracing is not worth it.
+    return lambda place: (read_image if tf.executing_eagerly() else _reader())(paths[place])
 
 
 # AutoGraph would convert these functions, which takes longer than all other tracing.
@@ -187,7 +199,7 @@ class _BatchMaker:
     def load(self, epoch, position, place):
         """One image, decoded, augmented and resized."""
         image = self._augmentation.image(self._decode(place), epoch, position)
-        return epoch, position, place, resize_image(image, self._image_size, self._usual_size)
+        return epoch, position, place, _resizer(self._image_size, self._usual_size)(image)
 
     @_without_autograph
     def finish(self, epoch, position, place, images):

@@ -332,13 +332,13 @@ BOMBS = {
     "nested tuples as a key": pickle.EMPTY_DICT + value(1) + pickle.TUPLE1 * DEEP + value(1) + pickle.SETITEM,
     "deeply nested tuples as a key": pickle.EMPTY_DICT
     + value(1)
-    + pickle.TUPLE1 * 50 * DEEP  # so deep that the hash of the tuple would end the process
+    + pickle.TUPLE1 * 20 * DEEP  # so deep that the hash of the tuple would end the process
     + value(1)
     + pickle.SETITEM,
     "deeply nested tuples in a set": pickle.EMPTY_SET
     + pickle.MARK
     + value(1)
-    + pickle.TUPLE1 * 50 * DEEP
+    + pickle.TUPLE1 * 20 * DEEP
     + pickle.ADDITEMS,
     "nested lists": pickle.EMPTY_LIST * DEEP + pickle.APPEND * (DEEP - 1),
     "marks": pickle.MARK * DEEP,

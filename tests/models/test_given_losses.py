@@ -98,7 +98,8 @@ def test_what_a_loss_gets(labels):
 )
 def test_is_saved_with_the_model(loss, tmp_path):
     model = make_model()
-    model.compile("sgd", loss=loss, loss_weights=None if loss == SPARSE else [0.5, 2.0, 1.0][: len(loss)])
+    weights = None if loss == SPARSE else [0.5, 2.0, 1.0][: len(loss)]
+    model.compile("sgd", loss=loss, loss_weights=weights, run_eagerly=True)  # a graph of each takes seconds
     model.fit(IMAGES, LABELS, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")

@@ -34,6 +34,7 @@ def terminated(tmp_path):
     return run, said, process.returncode
 
 
+@pytest.mark.medium
 def test_sigterm_saves_and_says_how_to_go_on(terminated):
     run, said, code = terminated
     assert code == 128 + signal.SIGTERM

@@ -1,6 +1,7 @@
 """Every image once, as a small picture and the size of the large one."""
 
 import dataclasses
+import functools
 import os
 
 import numpy as np
@@ -55,7 +56,7 @@ def small_pictures(paths: list[str]) -> SmallPictures:
         return SmallPictures([], pictures, sizes)
     names = tf.constant([os.fsencode(path) for path in paths], tf.string)
     images = tf.data.Dataset.from_tensor_slices(names).map(
-        _shrunk, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        _shrinker(), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     done = 0
     with progress("looking at images", total=len(paths)) as advance:
@@ -67,8 +68,13 @@ def small_pictures(paths: list[str]) -> SmallPictures:
     return SmallPictures(list(paths), pictures, sizes)
 
 
-@tf.autograph.experimental.do_not_convert
-def _shrunk(path):
-    image = read_image(path)
-    small = tf.image.resize(image, (SIDE, SIDE), method="area")
-    return tf.cast(tf.round(small), tf.uint8), tf.shape(image)[:2]
+@functools.cache
+def _shrinker():
+    """Traced once: that takes longer than to read a few images."""
+
+    def shrunk(path):
+        image = read_image(path)
+        small = tf.image.resize(image, (SIDE, SIDE), method="area")
+        return tf.cast(tf.round(small), tf.uint8), tf.shape(image)[:2]
+
+    return tf.function(shrunk, input_signature=[tf.TensorSpec((), tf.string)], autograph=False)
