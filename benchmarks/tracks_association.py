@@ -24,7 +24,8 @@ import numpy as np
 
 from keras_reid.data.synthetic import Scene
 from keras_reid.evaluation import Calibration, identity_scores, pair_scores
-from keras_reid.tracks import Tracks, read_tracks, write_tracks
+from keras_reid.tracks import Association, Tracks, read_tracks, write_tracks
+from keras_reid.tracks.association.identity_files import global_ids
 from keras_reid.utils import command_line
 
 CALIBRATION = (101, 102, 103)  # seeds
@@ -64,18 +65,15 @@ class Footage:
         return np.repeat(np.arange(len(self.tracks)), [len(one.tracklets.track) for one in self.tracks])
 
     def scores(self, labels: np.ndarray) -> tuple[float, float]:
-        """IDF1 and pairwise F1 of labels `(n,)` of all tracklets."""
-        predicted = {}
-        for one, own in zip(self.tracks, np.split(labels, self._ends), strict=True):
-            rows = np.flatnonzero(one.box_tracklet >= 0)
-            ids = own[one.box_tracklet[rows]]
-            # Where two tracklets of one identity have a box in the same frame, the better box counts; the other gets an
-            # id of its own, as in the files that `keras-reid associate` writes.
-            order = np.lexsort((-one.boxes.score[rows], ids, one.boxes.frame[rows]))
-            rows, ids = rows[order], ids[order]
-            twice = np.flatnonzero((np.diff(ids) == 0) & (np.diff(one.boxes.frame[rows]) == 0)) + 1
-            ids[twice] = labels.max() + 1 + np.arange(len(twice))
-            predicted[one.camera] = Labelled(one.boxes.frame[rows], ids, one.boxes.xyxy[rows])
+        """IDF1 and pairwise F1 of labels `(n,)` of all tracklets, from 0."""
+        parts = tuple(np.split(labels + 1, self._ends))
+        ids = global_ids(
+            self.tracks, Association(parts, (), 0.5)
+        )  # as in the files of `keras-reid associate`
+        predicted = {
+            one.camera: Labelled(one.boxes.frame, some, one.boxes.xyxy)
+            for one, some in zip(self.tracks, ids, strict=True)
+        }
         pairs = pair_scores(np.concatenate(self.owner), labels)
         return identity_scores(self.truth, predicted).idf1, pairs.f1
 
@@ -142,7 +140,7 @@ def best_threshold(scenes: list[Footage], within: bool, constrained: bool) -> fl
 
 def impossible(footage: Footage, travel: bool = False) -> np.ndarray:
     """Pairs of tracklets that cannot be the same one, `(k, 2)`."""
-    from keras_reid.tracks.constraints import impossible_pairs, read_travel_times
+    from keras_reid.tracks.association import impossible_pairs, read_travel_times
 
     cameras = [one.camera for one in footage.tracks]
     times = read_travel_times(footage.folder / "travel.csv", cameras) if travel else None
@@ -207,7 +205,7 @@ def footage_of(seed: int, model: str, cache: pathlib.Path) -> Footage:
 
 
 def _labels(association):
-    return np.concatenate(association.identity)
+    return np.concatenate(association.identity) - 1
 
 
 @functools.cache
@@ -230,7 +228,7 @@ def _embed(folder, name, model, file):
     from keras_reid.data.synthetic.scenes import START
     from keras_reid.tracks.boxes import read_boxes
     from keras_reid.tracks.frames import open_frames
-    from keras_reid.tracks.making import make_tracks
+    from keras_reid.tracks.tracklets import make_tracks
 
     tracks = make_tracks(
         open_frames(folder / name),

@@ -1,4 +1,4 @@
-"""What `keras_reid.tracks.summaries` gains over a plain mean: part `tracklets` of benchmarks/tracks.py.
+"""What `keras_reid.tracks.tracklets.summaries` gains over a plain mean: part `tracklets` of benchmarks/tracks.py.
 
 Each seed is another place: 100 people walk past 3 cameras once, 8 to 12 crops each, drawn with bad crops among them
 (`keras_reid.data.synthetic.tracklets`, its default severity, which was committed before the method). The model has
@@ -30,8 +30,8 @@ from keras_reid.data.synthetic.tracklets import FRAME, TrackletSet, draw_trackle
 from keras_reid.embedding import l2_normalize
 from keras_reid.evaluation import Features, evaluate
 from keras_reid.tracks import Boxes
-from keras_reid.tracks.quality import geometric_quality, quality, sharpness
-from keras_reid.tracks.summaries import Summary, summarise
+from keras_reid.tracks.tracklets.quality import geometric_quality, quality, sharpness
+from keras_reid.tracks.tracklets.summaries import Summary, summarise
 from keras_reid.utils import command_line
 from keras_reid.utils.files import written_aside
 

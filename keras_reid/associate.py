@@ -19,6 +19,7 @@ from keras_reid.utils.model_file import find_model_file
 from keras_reid.zoo.resolving import resolved
 
 if TYPE_CHECKING:
+    from keras_reid.evaluation.calibration.calibration import Calibration
     from keras_reid.gallery.model_identity import ModelIdentity
     from keras_reid.tracks.association import Association
     from keras_reid.tracks.records import Tracks
@@ -72,10 +73,13 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Associate, arguments, prog="keras-reid associate", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    from keras_reid.tracks.association import associate, check_options
-    from keras_reid.tracks.clustering import check_count
-    from keras_reid.tracks.constraints import impossible_pairs, read_travel_times
-    from keras_reid.tracks.identity_files import write_identities
+    from keras_reid.tracks.association import (
+        associate,
+        impossible_pairs,
+        read_travel_times,
+        write_identities,
+    )
+    from keras_reid.tracks.clustering import calibration_of, check_count, check_options
 
     check_options(options.prior, options.probability)
     if options.prefix is not None and options.store is None:
@@ -87,26 +91,25 @@ def main(arguments: list[str]) -> None:
     cameras = {one.camera for one in tracks}
     travel = None if options.travel is None else read_travel_times(options.travel, cameras)
     options = resolved(options, "model")
-    model = _model(options.model)
+    calibration = calibration_of(options.model)
+    model = _model(options.model, calibration)
     for file, one in zip(_files(options.files), tracks, strict=True):
         _check_model(one.model, model, file)
     cannot_link = impossible_pairs(tracks, options.overlapping, travel, options.handover)
     with contextlib.ExitStack() as stack:
         store = None
         if options.store is not None:
-            store = stack.enter_context(_opened(options.store, tracks, model, options.keep))
-        from keras_reid.evaluation.calibration.calibration import Calibration
-
+            store = stack.enter_context(_opened(options.store, tracks, calibration))
         association = associate(
             tracks,
-            Calibration.from_metadata({"calibration": model.calibration}),
+            calibration,
             prior=options.prior,
             probability=options.probability,
             cannot_link=cannot_link,
         )
         enrolled = None
         if store is not None:
-            from keras_reid.tracks.gallery_entries import enrol_tracklets
+            from keras_reid.tracks.association.gallery_entries import enrol_tracklets
 
             enrolled = enrol_tracklets(store, tracks, association, options.prefix, options.keep)
             store.analyze()
@@ -150,22 +153,15 @@ def _read(named) -> list[Tracks]:
     return tracks
 
 
-def _model(run_or_model: str) -> ModelIdentity:
+def _model(run_or_model: str, calibration: Calibration) -> ModelIdentity:
     """The identity of the model, which need not be loaded."""
-    from keras_reid.evaluation.calibration.calibration import KEY
     from keras_reid.gallery.model_identity import PREPROCESSING, ModelIdentity
     from keras_reid.utils.model_file import fingerprint
-    from keras_reid.utils.model_metadata import read_metadata
 
-    file = find_model_file(run_or_model)
-    calibration = read_metadata(file).get(KEY)
-    if not calibration:
-        raise UserError(
-            f"{file}: the model is not calibrated, and identities need its probabilities. Run `keras-reid calibrate "
-            f"{run_or_model}` first, with --dataset and a test set for a model file. The tracks stay as they are"
-        )
-    flip = ", flip" if calibration["flip"] else ""
-    return ModelIdentity(run_or_model, fingerprint(file), 1, PREPROCESSING + flip, calibration)
+    flip = ", flip" if calibration.flip else ""
+    known = fingerprint(find_model_file(run_or_model))
+    # Of the length of embeddings, which its file does not tell, the tracks have made sure.
+    return ModelIdentity(run_or_model, known, 1, PREPROCESSING + flip)
 
 
 def _check_model(theirs: ModelIdentity, ours: ModelIdentity, file: Path) -> None:
@@ -182,20 +178,20 @@ def _check_model(theirs: ModelIdentity, ours: ModelIdentity, file: Path) -> None
         )
 
 
-def _opened(address, tracks, model, keep):
+def _opened(address, tracks, calibration):
     from keras_reid.gallery.opening import check_store
     from keras_reid.gallery.postgres.store import PostgresStore
-    from keras_reid.tracks.gallery_entries import check_count
+    from keras_reid.tracks.association.gallery_entries import check_count
 
     check_count(tracks)
     check_store(address)
-    if keep != "nothing":
-        command_line.load_tensorflow()  # decodes the pictures
-    return PostgresStore(address, dataclasses.replace(tracks[0].model, calibration=model.calibration))
+    return PostgresStore(
+        address, dataclasses.replace(tracks[0].model, calibration=dataclasses.asdict(calibration))
+    )
 
 
 def _show(options, tracks, association: Association, impossible, written, enrolled):
-    from keras_reid.tracks.identity_files import association_rows
+    from keras_reid.tracks.association.identity_files import association_rows
 
     rows = association_rows(tracks, association)
     cameras: dict[int, set[str]] = {}
@@ -228,10 +224,12 @@ def _show(options, tracks, association: Association, impossible, written, enroll
     )
     print(f"written: {', '.join(map(str, written))}")
     if enrolled:
-        passed = f"; {enrolled.known} were enrolled already" if enrolled.known else ""
+        from keras_reid.gallery.postgres.store import shown
+
+        more = f"; {enrolled.known} were enrolled already" if enrolled.known else ""
         print(
-            f"{counted(enrolled.tracklets, 'tracklet')} enrolled in {options.store}, "
-            f"{counted(enrolled.identities, 'new identity', 'new identities')}{passed}"
+            f"{counted(enrolled.tracklets, 'tracklet')} enrolled in {shown(options.store)}, "
+            f"{counted(enrolled.identities, 'new identity', 'new identities')}{more}"
         )
 
 

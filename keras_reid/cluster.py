@@ -60,16 +60,14 @@ def main(arguments: list[str]) -> None:
     options = command_line.parse(
         Cluster, arguments, prog="keras-reid cluster", config=(tyro.conf.FlagCreatePairsOff,)
     )
-    if options.batch_size < 1:
-        raise UserError(f"--batch-size must be at least 1. Received: {options.batch_size}")
+    command_line.check_counts(options, "batch_size")
     if not options.folder.is_dir():
         raise UserError(f"{options.folder} must be a folder of images. Received: a path that is none")
     if options.output.exists() and not options.output.is_dir():
         raise UserError(f"--output must be a folder. Received: {options.output}, which is a file")
     from keras_reid.embedding.named_images import find_images
     from keras_reid.gallery.opening import check_store
-    from keras_reid.tracks.association import check_options
-    from keras_reid.tracks.clustering import check_count
+    from keras_reid.tracks.clustering import calibration_of, check_count, check_options
 
     check_options(options.prior, options.probability)
     paths = find_images([options.folder])
@@ -77,20 +75,11 @@ def main(arguments: list[str]) -> None:
     if options.store is not None:
         check_store(options.store)
     options = resolved(options, "model")
+    calibration = calibration_of(options.model)
 
     from keras_reid.gallery.store_model import embedder_of
 
-    embedder, identity, calibration = embedder_of(options.model, options.trust_code, options.batch_size)
-    if calibration is None:
-        raise UserError(
-            f"{options.model} has no calibration, which turns distances into probabilities. Run `keras-reid calibrate "
-            f"{options.model}` first, on a test set of other identities than it was trained on"
-        )
-    if calibration.metric != "cosine":
-        raise UserError(
-            f"the calibration of {options.model} is for {calibration.metric} distances, and pictures are grouped by "
-            f"cosine. `keras-reid calibrate {options.model} --metric cosine` makes one"
-        )
+    embedder, identity, _ = embedder_of(options.model, options.trust_code, options.batch_size)
     if options.store is None:
         result = _without_store(options, paths, embedder, calibration)
     else:
@@ -110,8 +99,8 @@ class _Result:
 
 
 def _without_store(options, paths, embedder, calibration):
-    from keras_reid.tracks.album_pictures import embedded_pictures
     from keras_reid.tracks.albums import group
+    from keras_reid.tracks.albums.album_pictures import embedded_pictures
 
     pictures = embedded_pictures(paths, embedder, batch_size=options.batch_size)
     _say("cannot be read", pictures.unreadable)
@@ -127,11 +116,10 @@ def _with_store(options, paths, embedder, calibration, store):
     import numpy as np
 
     from keras_reid.gallery.shown_names import shown_identity
-    from keras_reid.tracks import album_store
-    from keras_reid.tracks.album_pictures import embedded_pictures
-    from keras_reid.tracks.albums import group
+    from keras_reid.tracks.albums import album_store, group
+    from keras_reid.tracks.albums.album_pictures import embedded_pictures
+    from keras_reid.tracks.albums.regrouping import plan
     from keras_reid.tracks.clustering import check_count
-    from keras_reid.tracks.regrouping import plan
 
     before = album_store.read_enrolled(store)
     rows_of = {digest: row for row, digest in enumerate(before.digests) if digest is not None}
@@ -187,7 +175,7 @@ def _with_store(options, paths, embedder, calibration, store):
     last = (
         f"{store.name}: {counted(len(new) - len(left_out), 'picture')} enrolled, {counted(changed, 'change')} of "
         f"identities that were there. Name, merge and split: "
-        f"keras-reid gallery serve --model {options.model} --store {options.store}"
+        f"keras-reid gallery serve --model {options.model} --store {store.name}"
     )
     return _Result(rows, groups.prior, last)
 

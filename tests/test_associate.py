@@ -1,7 +1,6 @@
 import csv
 import dataclasses
 import json
-import zipfile
 
 import pytest
 
@@ -12,25 +11,14 @@ from keras_reid.tracks import write_tracks
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.model_file import fingerprint
 from tests.gallery.conftest import private_folder, private_server  # noqa: F401
-from tests.tracks.scene import DIM, calibration, tracks
-
-
-def model_file(path, calibrated=True, flip=False, weights=b"weights"):
-    """What the command reads of a model's file: it loads no model."""
-    metadata = dataclasses.replace(calibration(), flip=flip).to_metadata() if calibrated else {}
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(
-            "config.json", json.dumps({"class_name": "ReIDModel", "config": {"metadata": metadata}})
-        )
-        archive.writestr("model.weights.h5", weights)
-    return path
+from tests.tracks.scene import DIM, calibration, model_file, tracks
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A calibrated model, and tracks of two cameras that it made: three people, two of whom were in both."""
     monkeypatch.chdir(tmp_path)
-    file = model_file(tmp_path / "model.keras")
+    file = model_file(tmp_path / "model.keras", calibration().to_metadata())
     model = ModelIdentity("runs/tests", fingerprint(file), DIM, PREPROCESSING)
     write(model, "door", [(0, 0, 20), (1, 10, 40)])
     write(model, "hall", [(2, 0, 20), (0, 200, 230), (1, 300, 330)])
@@ -133,7 +121,7 @@ def test_mistakes_are_named_before_anything_is_written(folder):
 
 def test_models_must_be_the_same_and_calibrated(folder):
     both = ("door.npz", "hall.npz")
-    other = model_file(folder / "other.keras", weights=b"others")
+    other = model_file(folder / "other.keras", calibration().to_metadata(), b"others")
     said = refused(*both, "--model", "other.keras")
     ours, theirs = fingerprint(other)[:8], fingerprint(folder / "model.keras")[:8]
     assert said.startswith(
@@ -144,12 +132,12 @@ def test_models_must_be_the_same_and_calibrated(folder):
     assert said.startswith(
         f"yard.npz: its embeddings are of the model runs/others ({ours}), and --model names model.keras"
     )
-    model_file(folder / "plain.keras", calibrated=False)
+    model_file(folder / "plain.keras")
     said = refused(*both, "--model", "plain.keras")
     assert said.startswith(
         "plain.keras: the model is not calibrated, and identities need its probabilities. Run `keras-"
     )
-    model_file(folder / "flip.keras", flip=True)
+    model_file(folder / "flip.keras", dataclasses.replace(calibration(), flip=True).to_metadata())
     said = refused(*both, "--model", "flip.keras")
     assert "made with preprocessing '1', and the calibration is for '1, flip'" in said
     assert not (folder / "identities").exists()

@@ -1,12 +1,13 @@
-"""Mistakes of `keras-reid cluster`; tests/tracks/test_album_store.py has what it does."""
+"""Mistakes of `keras-reid cluster`; tests/tracks/albums/test_album_store.py has what it does."""
 
 import pytest
 from PIL import Image
 
 from keras_reid import cluster
-from keras_reid.tracks import clustering
+from keras_reid.tracks.clustering import agglomeration
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
+from tests.tracks.scene import model_file
 
 
 @pytest.mark.parametrize(
@@ -38,7 +39,7 @@ def test_mistakes_are_told_before_anything_is_loaded(tmp_path, monkeypatch, argu
 def test_too_many_pictures(tmp_path, monkeypatch):
     for name in "abc":
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.png")
-    monkeypatch.setattr(clustering, "MOST", 2)
+    monkeypatch.setattr(agglomeration, "MOST", 2)
     with pytest.raises(UserError, match=r"at most 2 .* Received: 3"):
         cluster.main([str(tmp_path), "--model", "m.keras"])
 
@@ -46,14 +47,16 @@ def test_too_many_pictures(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("calibration", "said"),
     [
-        (None, r"m.keras has no calibration, .* Run `keras-reid calibrate m.keras` first"),
+        (None, r"m.keras: the model is not calibrated, .* Run `keras-reid calibrate m.keras` first"),
         (line(metric="euclidean"), r"is for euclidean distances, .*calibrate m.keras --metric cosine"),
     ],
 )
 def test_a_model_without_the_right_calibration(tmp_path, monkeypatch, calibration, said):
-    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    monkeypatch.setattr("keras_reid.gallery.store_model.embedder_of", lambda *_: (None, None, calibration))
-    monkeypatch.setattr("keras_reid.cluster.resolved", lambda options, _: options)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "album").mkdir()
+    Image.new("RGB", (8, 8)).save("album/a.png")
+    model_file("m.keras", calibration.to_metadata() if calibration else {})
+    monkeypatch.setattr("keras_reid.utils.command_line.load_tensorflow", None)
     with pytest.raises(UserError, match=said):
-        cluster.main([str(tmp_path), "--model", "m.keras", "--output", str(tmp_path / "out")])
+        cluster.main(["album", "--model", "m.keras", "--output", "out"])
     assert not (tmp_path / "out").exists()

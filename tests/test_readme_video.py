@@ -16,15 +16,11 @@ from tests import documentation as doc
 from tests.conftest import ROOT
 from tests.gallery.servers import open_folder
 
-TRACKS, ASSOCIATE, SERVE = (
-    words
-    for words in doc.shell_lines((ROOT / "README.md").read_text(encoding="utf-8"))
-    if words[:2] in (["keras-reid", "tracks"], ["keras-reid", "associate"])
-    or words[:3] == ["keras-reid", "gallery", "serve"]
-)
+README = doc.section((ROOT / "README.md").read_text(encoding="utf-8"), "From video to identities")
+TRACKS, ASSOCIATE, SERVE = doc.shell_lines(README)
 SCENE = next(
     shlex.split(code)
-    for code in doc.spans((ROOT / "README.md").read_text(encoding="utf-8"))
+    for code in doc.spans(README)
     if code.startswith("python -m keras_reid.data.synthetic scene")
 )
 

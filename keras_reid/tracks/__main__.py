@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import tyro
 
 from keras_reid.tracks.boxes import Format, read_boxes
-from keras_reid.tracks.making import check_boxes, make_tracks
-from keras_reid.tracks.sampling import check_sampling
+from keras_reid.tracks.tracklets import check_boxes, check_sampling, make_tracks
 from keras_reid.tracks.tracks_file import write_tracks
 from keras_reid.utils import command_line
 from keras_reid.utils.counted import counted

@@ -129,6 +129,11 @@ class Crops:
     def __len__(self) -> int:
         return len(self.box)
 
+    def best(self) -> NDArray[np.int64]:
+        """`(t,)` of each tracklet, the row of its best crop, of those that were kept if there are any: its picture."""
+        order = np.lexsort((self.box, -self.quality, ~self.kept, self.tracklet))
+        return order[np.unique(self.tracklet[order], return_index=True)[1]]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tracklets:
@@ -232,6 +237,8 @@ class Tracks:
         )
         same = tracklets.track[crops.tracklet] == boxes.track[crops.box]
         _check_rows("crops.tracklet", "must name tracklets of the box's track", same, crops.tracklet)
+        shown = np.isin(np.arange(len(tracklets)), crops.tracklet)
+        _check_rows("tracklets", "must have a crop each", shown, tracklets.track)
         self.model.checked(crops.embedding)
         self.model.checked(tracklets.embedding)
 

@@ -90,9 +90,9 @@ def read_tracks(path: str | os.PathLike[str]) -> Tracks:
     except UserError as error:
         prefix = "" if str(error).startswith(name) else f"{name}: is damaged: "
         raise UserError(f"{prefix}{error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, MemoryError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, MemoryError):
         raise UserError(f"{name}: is damaged. Make it again with `keras-reid tracks`") from None
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         raise UserError(f"{name}: is not a file of tracks, or is damaged. {_REMEDY}") from None
 
 
@@ -116,7 +116,7 @@ def _about(archive: Any, name: str) -> dict[str, Any]:
 def _tracks(about: dict[str, Any], archive: Any) -> Tracks:
     ends = archive["picture_ends"].tolist()
     pictures = archive["pictures"].tobytes()
-    starts = [0, *ends[:-1]]
+    starts = [0, *ends][: len(ends)]
     if (ends[-1] if ends else 0) != len(pictures) or any(a > b for a, b in zip(starts, ends, strict=True)):
         raise UserError("its pictures do not have the lengths that it names")
     more = {"tracklets": {"pictures": tuple(pictures[a:b] for a, b in zip(starts, ends, strict=True))}}

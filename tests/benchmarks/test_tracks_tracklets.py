@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_reid.data.synthetic.tracklets import TrackletSet, draw_tracklets
-from keras_reid.tracks.summaries import summarise
+from keras_reid.tracks.tracklets.summaries import summarise
 from tests.benchmarks import import_benchmark
 
 DIM = 64

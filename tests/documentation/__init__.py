@@ -3,7 +3,16 @@
 from tests.documentation.checks import check_commands, check_links
 from tests.documentation.commands import module_of
 from tests.documentation.names import problem_with
-from tests.documentation.pages import PAGES, blocks, file_blocks, run_blocks, shell_lines, spans, tables
+from tests.documentation.pages import (
+    PAGES,
+    blocks,
+    file_blocks,
+    run_blocks,
+    section,
+    shell_lines,
+    spans,
+    tables,
+)
 
 __all__ = [
     "PAGES",
@@ -14,6 +23,7 @@ __all__ = [
     "module_of",
     "problem_with",
     "run_blocks",
+    "section",
     "shell_lines",
     "spans",
     "tables",

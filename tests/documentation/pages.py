@@ -10,6 +10,12 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
+def section(text, heading):
+    """What stands under a heading of the second level, up to the next."""
+    (found,) = (part for part in re.split(r"^## ", text, flags=re.M) if part.startswith(f"{heading}\n"))
+    return found
+
+
 def blocks(text):
     """`(language, code)` of each fenced block."""
     return _FENCE.findall(text)

@@ -92,3 +92,31 @@ def test_parts_that_do_not_fit_together_are_refused(changes, said):
 
 def test_a_box_may_be_in_no_tracklet():
     assert small_tracks(box_tracklet=np.array([-1, 0])).box_tracklet.tolist() == [-1, 0]
+
+
+def test_the_best_crop_of_a_tracklet_is_one_that_was_kept():
+    crops = dataclasses.replace(
+        small_tracks().crops,
+        box=np.arange(5),
+        seconds=np.zeros(5),
+        quality=np.array([0.9, 0.5, 0.5, 0.2, 0.7], np.float32),
+        tracklet=np.array([1, 1, 1, 0, 0]),
+        kept=np.array([False, True, True, False, False]),
+        embedding=np.zeros((5, 3)),
+    )
+    assert crops.best().tolist() == [4, 1]
+
+
+def test_a_tracklet_needs_a_crop():
+    tracklets = small_tracks().tracklets
+    twice = dataclasses.replace(
+        tracklets,
+        pictures=2 * tracklets.pictures,
+        **{
+            field.name: np.repeat(getattr(tracklets, field.name), 2, axis=0)
+            for field in dataclasses.fields(tracklets)
+            if field.name != "pictures"
+        },
+    )
+    with pytest.raises(UserError, match=r"tracklets must have a crop each. Received: 7 in row 1"):
+        small_tracks(tracklets=twice)

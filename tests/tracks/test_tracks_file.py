@@ -8,6 +8,7 @@ import pytest
 from keras_reid import UserError
 from keras_reid.tracks import read_tracks, write_tracks
 from tests.tracks.cameras import IDENTITY, small_tracks
+from tests.tracks.scene import tracks
 
 START = datetime.datetime(2026, 11, 29, 8, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
 
@@ -107,3 +108,8 @@ def test_a_file_of_embeddings_is_refused(tmp_path):
     np.savez(tmp_path / "embeddings.npz", embeddings=np.eye(2))
     with pytest.raises(UserError, match=r"embeddings.npz: is not a file of tracks"):
         read_tracks(tmp_path / "embeddings.npz")
+
+
+def test_a_camera_that_saw_nobody(tmp_path):
+    write_tracks(tmp_path / "hall.npz", tracks("hall", []))
+    assert len(read_tracks(tmp_path / "hall.npz").tracklets) == 0

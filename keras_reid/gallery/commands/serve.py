@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import logging
+import math
 import os
 import sys
 from pathlib import Path
@@ -81,8 +82,10 @@ class Serve:
             raise UserError(f"--port must be 0 to 65535. Received: {self.port}")
         for field in dataclasses.fields(self.limits):
             value = getattr(self.limits, field.name)
-            if not value > 0:
-                raise UserError(f"--{field.name.replace('_', '-')} must be above 0. Received: {value}")
+            if not 0 < value < math.inf:
+                raise UserError(
+                    f"--{field.name.replace('_', '-')} must be above 0, and finite. Received: {value}"
+                )
         time_zone(self.zone)
         Hosts.of(self.origin, self.port)
         Addresses.of(self.trusted_proxy)

@@ -73,32 +73,27 @@ def merge(connection: Connection, into: int, others: Sequence[int], by: str) -> 
         "SELECT id, identity FROM sightings WHERE identity = ANY(%s) ORDER BY id FOR UPDATE", [list(others)]
     ).fetchall():
         seen[identity].append(sighting)
-    watches = {
-        row[0]: [row[1], row[2], row[3].isoformat()]
-        for row in connection.execute(
-            "SELECT identity, distance, by, since FROM watches WHERE identity = ANY(%s) ORDER BY since",
-            [list(others)],
-        ).fetchall()
-    }
+    events: dict[int, list[int]] = {number: [] for number in others}
+    for event, identity in connection.execute(
+        "SELECT id, identity FROM events WHERE identity = ANY(%s) ORDER BY id", [list(others)]
+    ).fetchall():
+        events[identity].append(event)
+    watches = _watches(connection, [into, *others])
     before = [
         {
             "id": number,
             "subject": found[number][1],
             "created": found[number][3].isoformat(),
             "sightings": seen[number],
+            "events": events[number],
             "watch": watches.get(number),
+            "watch_of_stayed": watches.get(into),
         }
         for number in others
     ]
     moved = [sighting for number in others for sighting in seen[number]]
     _move(connection, moved, into)
-    # Who was looked out for, still is.
-    for distance, who, since in watches.values():
-        connection.execute(
-            "INSERT INTO watches (identity, distance, by, since) VALUES (%s, %s, %s, %s) ON CONFLICT (identity) "
-            "DO UPDATE SET distance = greatest(watches.distance, excluded.distance)",
-            [into, distance, who, since],
-        )
+    _hand_on(connection, [watches[number] for number in watches if number != into], into)
     connection.execute("UPDATE events SET identity = %s WHERE identity = ANY(%s)", [into, list(others)])
     connection.execute("DELETE FROM identities WHERE id = ANY(%s)", [list(others)])
     numbers = [into, *others]
@@ -144,7 +139,8 @@ def split(connection: Connection, sightings: Sequence[int], name: str | None, by
     moved = sorted(set(sightings))
     _move(connection, moved, new)
     audit.append(connection, "split", [subject, new_subject], {"sightings": len(moved)})
-    return _keep(connection, by, "split", [new, old], [name, old_name], moved, [])
+    before = [{"id": new, "subject": new_subject}]
+    return _keep(connection, by, "split", [new, old], [name, old_name], moved, before)
 
 
 def undo(connection: Connection, change: int) -> Row:
@@ -199,31 +195,46 @@ def everything(connection: Connection) -> list[Row]:
     return [Row(*row) for row in found]
 
 
-def forget(connection: Connection, identities: Sequence[int]) -> list[str]:
+def forget(connection: Connection, erased: Sequence[int]) -> list[str]:
     """Deletes the changes that concern identities which are erased.
 
+    Args:
+        connection: within a transaction.
+        erased: as `with_former` gives them.
+
     Returns:
-        the subject ids of those that were merged into them: they are erased too.
+        the subject ids of those of them that were not there any more.
     """
-    gone = connection.execute(
-        "DELETE FROM changes WHERE identities && %s::bigint[] RETURNING action, before, undone",
-        [with_merged(connection, identities)],
+    found = connection.execute(
+        "DELETE FROM changes WHERE identities && %s::bigint[] RETURNING before", [list(erased)]
     ).fetchall()
-    return [
-        one["subject"]
-        for action, before, undone in gone
-        if action == "merge" and undone is None
-        for one in before
-    ]
+    return [one["subject"] for (before,) in found for one in before if one["id"] in set(erased)]
 
 
-def with_merged(connection: Connection, identities: Sequence[int]) -> list[int]:
-    """Identities, with those that were merged into them, which are not there any more."""
+def with_former(connection: Connection, identities: Sequence[int], sightings: Sequence[int]) -> list[int]:
+    """Identities that are erased, with those that are not there any more but were part of them.
+
+    These were merged into them, or split off and given back. Others were merged into an identity that stays, but of
+    their sightings none is left, wherever these were moved since.
+
+    Args:
+        connection: within the transaction, before it erases.
+        identities: that are erased.
+        sightings: that are erased.
+    """
+    lost = connection.execute(
+        "SELECT (one->>'id')::bigint FROM changes, jsonb_array_elements(before) AS one "
+        "WHERE action = 'merge' AND undone IS NULL AND one->'sightings' <> '[]' AND NOT EXISTS (SELECT FROM "
+        "sightings s WHERE s.id IN (SELECT jsonb_array_elements_text(one->'sightings')::bigint) "
+        "AND s.id <> ALL(%s::bigint[]))",
+        [list(sightings)],
+    ).fetchall()
     found = connection.execute(
         "WITH RECURSIVE gone AS (SELECT unnest(%s::bigint[]) AS id UNION "
-        "SELECT unnest(c.identities) FROM changes c JOIN gone ON gone.id = c.identities[1] "
-        "WHERE c.action = 'merge' AND c.undone IS NULL) SELECT id FROM gone ORDER BY id",
-        [list(identities)],
+        "SELECT unnest(c.identities) FROM changes c JOIN gone ON "
+        "(c.action = 'merge' AND c.undone IS NULL AND gone.id = c.identities[1]) OR "
+        "(c.action = 'split' AND c.undone IS NOT NULL AND gone.id = c.identities[2])) SELECT id FROM gone ORDER BY id",
+        [[*identities, *(number for (number,) in lost)]],
     ).fetchall()
     return [number for (number,) in found]
 
@@ -241,6 +252,7 @@ def _undo_merge(connection, row):
     into = row.identities[0]
     _locked(connection, [into])
     _check_still_there(connection, row.sightings, into)
+    _take_back(connection, into, row.before)
     for one, name in zip(row.before, row.names[1:], strict=True):
         _check_free(connection, name)
         connection.execute(
@@ -248,11 +260,9 @@ def _undo_merge(connection, row):
             [one["id"], one["subject"], name, one["created"]],
         )
         _move(connection, one["sightings"], one["id"])
+        connection.execute("UPDATE events SET identity = %s WHERE id = ANY(%s)", [one["id"], one["events"]])
         if one["watch"]:
-            connection.execute(
-                "INSERT INTO watches (identity, distance, by, since) VALUES (%s, %s, %s, %s)",
-                [one["id"], *one["watch"]],
-            )
+            _hand_on(connection, [one["watch"]], one["id"])
 
 
 def _undo_split(connection, row):
@@ -264,8 +274,46 @@ def _undo_split(connection, row):
     ).fetchone():
         raise Conflict("the new identity has got other sightings since: merge the two instead")
     _move(connection, row.sightings, old)
+    _hand_on(connection, _watches(connection, [new]).values(), old)
     connection.execute("UPDATE events SET identity = %s WHERE identity = %s", [old, new])
     connection.execute("DELETE FROM identities WHERE id = %s", [new])
+
+
+def _watches(connection, identities):
+    """Identity → `[distance, by, since]` of its entry on the watch list, the oldest first."""
+    found = connection.execute(
+        "SELECT identity, distance, by, since FROM watches WHERE identity = ANY(%s) ORDER BY since, identity",
+        [list(identities)],
+    ).fetchall()
+    return {row[0]: [row[1], row[2], row[3].isoformat()] for row in found}
+
+
+def _hand_on(connection, watches, identity):
+    """Who was looked out for, still is, as a part of an identity."""
+    for distance, by, since in watches:
+        connection.execute(
+            "INSERT INTO watches (identity, distance, by, since) VALUES (%s, %s, %s, %s) ON CONFLICT (identity) "
+            "DO UPDATE SET distance = greatest(watches.distance, excluded.distance)",
+            [identity, distance, by, since],
+        )
+
+
+def _take_back(connection, into, before):
+    """Takes a watch from an identity that it has by a merge alone, unless somebody has changed it since."""
+    own = before[0]["watch_of_stayed"]
+    came = [one["watch"] for one in before if one["watch"]]
+    if not came:
+        return
+    distance = max(one[0] for one in (*came, *([own] if own else [])))
+    if own:
+        connection.execute(
+            "UPDATE watches SET distance = %s WHERE identity = %s AND distance = %s", [own[0], into, distance]
+        )
+    else:
+        connection.execute(
+            "DELETE FROM watches WHERE identity = %s AND distance = %s AND since = ANY(%s::timestamptz[])",
+            [into, distance, [one[2] for one in came]],
+        )
 
 
 def _check_still_there(connection, sightings, identity):

@@ -154,7 +154,12 @@ class Database:
                     f"{self.store}: the disk of the database is full: {_line(error)}. What was acknowledged is kept. "
                     "Make room, and repeat the command."
                 ) from None
-            except (errors.SerializationFailure, errors.DeadlockDetected, errors.UniqueViolation) as error:
+            except (
+                errors.SerializationFailure,
+                errors.DeadlockDetected,
+                errors.UniqueViolation,
+                errors.ForeignKeyViolation,
+            ) as error:
                 lost = error  # another command was first: look again at what it has written
             except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
                 if not _is_away(error):

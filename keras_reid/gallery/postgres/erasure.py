@@ -78,7 +78,12 @@ class Pending:
     partitions: tuple[str, ...]
 
 
-def forget(store: PostgresStore, identities: Sequence[int | str], key: Path | None = None) -> dict[str, Any]:
+def forget(
+    store: PostgresStore,
+    identities: Sequence[int | str],
+    key: Path | None = None,
+    check: Callable[[Connection, list[int]], None] | None = None,
+) -> dict[str, Any]:
     """Erases identities with everything that the store holds of them. It cannot be undone.
 
     Time: rewriting the partitions of vectors that hold some, and the tables of sightings, identities and images;
@@ -88,13 +93,15 @@ def forget(store: PostgresStore, identities: Sequence[int | str], key: Path | No
         store: the store.
         identities: their numbers or names.
         key: file of the key that signs receipts; by default it lies beside the store. On a server: its path.
+        check: gets a connection within the erasing transaction and the numbers of the identities, which nobody changes
+            any more; what it raises stops the erasure.
 
     Returns:
         the signed receipt: subject ids, counts, times, what was scanned and what is out of reach.
 
     Raises:
-        UserError: there is no such identity, then nothing is erased; or a trace remains, then no receipt is issued and
-            the next command that opens the store tries again.
+        UserError: there is no such identity, or somebody merges or erases it meanwhile: then nothing is erased. Or a
+            trace remains: then no receipt is issued and the next command that opens the store tries again.
 
     Example:
         >>> forget(store, ["Anna"])["counts"]["sightings"]  # doctest: +SKIP
@@ -104,7 +111,16 @@ def forget(store: PostgresStore, identities: Sequence[int | str], key: Path | No
     def choose(connection):
         numbers = list(dict.fromkeys(rows.find_identities(connection, identities)))
         # Locked first: a sighting that is added meanwhile either comes before or finds its identity gone.
-        connection.execute("SELECT 1 FROM identities WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [numbers])
+        there = _all(
+            connection, "SELECT id FROM identities WHERE id = ANY(%s) ORDER BY id FOR UPDATE", numbers
+        )
+        if missing := set(numbers) - set(there):
+            raise changes.Conflict(
+                f"the identity {min(missing)} is not there any more: somebody has merged or erased it. Nothing was "
+                "erased; look again"
+            )
+        if check is not None:
+            check(connection, numbers)
         found = connection.execute("SELECT id FROM sightings WHERE identity = ANY(%s)", [numbers]).fetchall()
         sightings = [number for (number,) in found]
         return numbers, sightings, sightings
@@ -210,8 +226,9 @@ def _delete(store, action, choose):
         identities, sightings, looked_for = choose(connection)
         if not identities and not sightings:
             return None
+        erased = changes.with_former(connection, identities, sightings)
         if store.folder is not None:
-            write_needles(connection, needle_file(store.folder, erasure), looked_for, identities)
+            write_needles(connection, needle_file(store.folder, erasure), looked_for, erased)
         partitions, vector_count = _vectors(connection, sightings)
         subjects = _all(
             connection, "SELECT subject::text FROM identities WHERE id = ANY(%s) ORDER BY 1", identities
@@ -222,8 +239,8 @@ def _delete(store, action, choose):
             [sightings],
         ).fetchone()
         rows.delete_sightings(connection, sightings)
-        # Those who were merged into them have subject ids of their own, which old backups know.
-        subjects = sorted({*subjects, *changes.forget(connection, identities)})
+        # Who was a part of them had a subject id of their own, which old backups know.
+        subjects = sorted({*subjects, *changes.forget(connection, erased)})
         connection.execute("DELETE FROM identities WHERE id = ANY(%s)", [identities])
         counts = {
             "identities": len(identities),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LOOKED_FOR = 1000  # sightings whose traces are looked for: a random sample of more
 _AGE = re.compile(r"(\d{1,6})\s*(h|d|w)")
+_LONGEST = datetime.timedelta(days=365_000)  # before the calendar ends
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -35,7 +36,10 @@ def parse_age(text: str) -> datetime.timedelta:
         raise UserError(
             f"an age must be a whole number above 0 with h, d or w, such as 30d or 12h. Received: {text!r}"
         )
-    return datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    age = datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
+    if age > _LONGEST:
+        raise UserError(f"an age must be at most {_LONGEST.days}d. Received: {text!r}")
+    return age
 
 
 def expire(

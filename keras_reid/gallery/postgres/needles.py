@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_reid.gallery.byte_scan import SHORTEST
-from keras_reid.gallery.postgres import changes, vectors
+from keras_reid.gallery.postgres import vectors
 from keras_reid.utils.plain_files import open_plain
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def write_needles(
         connection: within the transaction that will erase it.
         path: the file.
         sightings: their numbers.
-        identities: numbers of those whose names go too.
+        identities: numbers of those whose names go too, as `changes.with_former` gives them.
     """
     path.parent.mkdir(mode=0o700, exist_ok=True)
     with open_plain(path, "wb") as file:
@@ -93,7 +93,7 @@ def _needles(connection, sightings, identities):
     for (name,) in _rows(
         connection,
         "SELECT unnest(names) FROM changes WHERE identities && %s::bigint[]",
-        [changes.with_merged(connection, identities)],
+        [identities],
     ):
         yield TEXT, (name or "").encode()
     for source, note, digest in _rows(

@@ -135,4 +135,4 @@ def close_session(connection: Connection, secret: str) -> None:
 
 def _hash(secret):
     # No salt and no slow hash: nobody guesses 256 random bits.
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode("utf-8", "replace")).digest()

@@ -78,7 +78,9 @@ def raise_events(connection: Connection, model: int, sightings: Sequence[int]) -
 _EVENTS = """
 SELECT e.id, e.at, e.identity, i.name, e.sighting, c.name, s.seen, e.distance, encode(s.image, 'hex')
 FROM events e JOIN identities i ON i.id = e.identity JOIN sightings s ON s.id = e.sighting
-LEFT JOIN cameras c ON c.id = s.camera WHERE (%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s))
+LEFT JOIN cameras c ON c.id = s.camera WHERE (%(cameras)s::text[] IS NULL OR (c.name = ANY(%(cameras)s) AND EXISTS
+    (SELECT FROM sightings v JOIN cameras d ON d.id = v.camera WHERE v.identity = e.identity
+    AND d.name = ANY(%(cameras)s)))) AND e.at > now() - %(kept)s
 """
 
 
@@ -91,11 +93,11 @@ def events(
         connection: within a transaction.
         after: only those with a larger number.
         count: most to give.
-        cameras: only of sightings of these; None: all.
+        cameras: only of sightings of these, and of identities that have some of these; None: all.
     """
     return connection.execute(
         f"{_EVENTS} AND e.id > %(after)s ORDER BY e.id LIMIT %(count)s",
-        {"after": after, "count": count, "cameras": cameras},
+        {"after": after, "count": count, "cameras": cameras, "kept": _KEPT},
     ).fetchall()
 
 
@@ -104,7 +106,8 @@ def latest_events(
 ) -> list[tuple[Any, ...]]:
     """The last events, newest first; otherwise as `events`."""
     return connection.execute(
-        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s", {"count": count, "cameras": cameras}
+        f"{_EVENTS} ORDER BY e.id DESC LIMIT %(count)s",
+        {"count": count, "cameras": cameras, "kept": _KEPT},
     ).fetchall()
 
 

@@ -80,6 +80,8 @@ def is_loopback(host: str) -> bool:
 
 def _address(text):
     try:
-        return str(ipaddress.ip_address(text.strip()))
+        address = ipaddress.ip_address(text.strip())
     except ValueError:
         return None
+    # A socket for both families names IPv4 addresses as ::ffff:10.0.0.7.
+    return str(getattr(address, "ipv4_mapped", None) or address)

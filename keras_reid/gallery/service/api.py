@@ -66,8 +66,8 @@ class Endpoint:
         path: with fields in braces.
         summary: what it does.
         role: that it needs; None: it needs no token.
-        handler: gets the `Service`, the request, its body, and the fields of its address. None for what `application`
-            answers.
+        handler: gets the `Service`, the request, its body, and the fields of its address, which it asks for before it
+            does anything. None for what `application` answers.
         query: fields of the address.
         body: fields of the body.
         image: whether the body may be, or hold, an image.
@@ -107,11 +107,12 @@ def _answering(endpoint):
         request.scope["endpoint_path"] = endpoint.path
         known(request.state.caller)
         query = Fields.of_pairs(request.query_params.multi_items())
+        if not endpoint.query:
+            query.done()
         body = Body() if endpoint.method == "GET" else await service.receive(request)
         if body.image is not None and not endpoint.image:
             raise ServiceError(415, "this takes no image")
         value = await endpoint.handler(service, request, body, query)
-        query.done()
         return value if isinstance(value, Response) else JSONResponse(value)
 
     return answer
@@ -143,7 +144,7 @@ async def _search(service, request, body, query):
     }
 
 
-async def _enrol(service, request, body, query):
+async def _enrol(service, request, body, _):
     if body.image is None:
         raise ServiceError(400, "enrolling needs an image, as a file of a form (multipart/form-data)")
     fields = Fields(body.fields)
@@ -159,7 +160,6 @@ async def _enrol(service, request, body, query):
         "source": body.filename,
     }
     fields.done()
-    query.done()
     return plain(await service.call(operations.enrol, request.state.caller, body.image, **values))
 
 

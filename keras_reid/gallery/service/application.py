@@ -148,6 +148,9 @@ class Gate:
         state.caller, state.by_cookie, state.csrf, state.secure = None, False, "", secure
         state.client = client = service.addresses.client(peer, _joined(headers))
         if request.url.path in _PROBES:
+            if request.url.path == "/readyz":  # it asks the database
+                with self._counted("rate"):
+                    service.rate.take(f"probe {client}")
             return
         with self._counted("name"):
             service.hosts.check(request.method, headers, len(headers.getlist("host")))

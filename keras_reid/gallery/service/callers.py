@@ -18,7 +18,7 @@ class Caller:
     Args:
         name: of their token, for the list of changes.
         role: `"view"` searches and looks; `"enrol"` also enrols, names, merges, splits, answers and watches; `"erase"`
-            also forgets; `"admin"` also sees the answers, the changes of everybody and the metrics.
+            also forgets; `"admin"` also sees the answers and the metrics.
         cameras: those whose sightings they may see; None: all.
 
     Example:

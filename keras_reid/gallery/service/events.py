@@ -81,7 +81,9 @@ class EventFeed:
         caller.require("view")
         query = Fields.of_pairs(request.query_params.multi_items())
         count = query.whole("count", 100)
-        after = _number(request.headers.get("last-event-id") or query.text("after", ""))
+        asked = query.text("after", "")
+        # A browser that connects again repeats the address, and says in the header where it was.
+        after = _number(request.headers.get("last-event-id") or asked)
         query.done()
         if "text/event-stream" not in request.headers.get("accept", ""):
             found = await service.call(operations.events, caller, after or 0, count)
@@ -95,10 +97,12 @@ class EventFeed:
     async def _stream(self, request, after):
         service = request.app.state.service
         headers, cookie = request.headers, request.cookies.get(COOKIE, "")
+        clock = asyncio.get_running_loop().time
         service.metrics.streams.inc()
         try:
             with self.waker() as waker:
                 yield ": connected\n\n"
+                beat = clock() + _BEAT
                 while not self.is_stopped:
                     waker.clear()
                     try:
@@ -115,11 +119,12 @@ class EventFeed:
                         yield f"id: {one.id}\nevent: seen\ndata: {json.dumps(plain(one))}\n\n"
                     if found:
                         continue
+                    if clock() >= beat:
+                        yield ": \n\n"
+                        beat = clock() + _BEAT
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(_BEAT):
                             await waker.wait()
-                            continue
-                    yield ": \n\n"
         finally:
             service.metrics.streams.dec()
 
@@ -138,13 +143,13 @@ class EventFeed:
                 _LOG.warning("cannot listen to the database: %s", " ".join(str(error).split())[:300])
 
     def _wake(self):
-        def wake():
-            for waker in self._wakers:
-                waker.set()
-
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(wake)
+                self._loop.call_soon_threadsafe(self._wake_all)
+
+    def _wake_all(self):
+        for waker in self._wakers:
+            waker.set()
 
 
 def _number(text):

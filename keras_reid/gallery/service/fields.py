@@ -102,6 +102,21 @@ class Fields:
         return value if isinstance(value, list) else [value]
 
 
+def check_time(what: str, time: datetime.datetime) -> datetime.datetime:
+    """A time that every time zone can show.
+
+    Raises:
+        ServiceError: 400 for one of the first or the last year that there are.
+
+    Example:
+        >>> check_time("a time", datetime.datetime(2026, 11, 29, tzinfo=datetime.UTC)).year
+        2026
+    """
+    if not datetime.MINYEAR < time.year < datetime.MAXYEAR:
+        raise ServiceError(400, f"{what} must be of the years 2 to 9998. Received: the year {time.year}")
+    return time
+
+
 def _whole(name, value):
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
@@ -136,11 +151,9 @@ def _truth(name, value):
 
 def _time(name, value):
     try:
-        time = parse_time(_text(name, value)[:80], f"`{name}`")
-        time.astimezone(datetime.UTC)
-        return time
-    except OverflowError:
-        raise _wrong(name, "a time of the years 1 to 9999", value) from None
+        return check_time(f"`{name}`", parse_time(_text(name, value)[:80], f"`{name}`"))
+    except ServiceError:
+        raise
     except UserError as error:
         raise ServiceError(400, str(error)) from None
 

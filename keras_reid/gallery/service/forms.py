@@ -106,6 +106,9 @@ def _multipart(body, parameters):
     boundary = options.get(b"boundary", b"").decode("latin-1")
     if not _BOUNDARY.fullmatch(boundary):
         raise ServiceError(400, "Content-Type: multipart/form-data must name its boundary")
+    # Before the parser, which takes long over what looks like boundaries: parts, and the end.
+    if body.count(b"\r\n--" + boundary.encode("latin-1")) > _MOST_FIELDS:
+        raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
     parts = _Parts(parse_options_header)
     try:
         parser = MultipartParser(boundary, parts.callbacks())
@@ -174,8 +177,6 @@ class _Parts:
             self.image = content if content or self.filename else None
         else:
             self.fields.append((self._name, content.decode()))
-            if len(self.fields) > _MOST_FIELDS:
-                raise ServiceError(413, f"a form may have {_MOST_FIELDS} fields. Received: more")
 
     def _end(self):
         self.whole = True

@@ -52,6 +52,8 @@ class Hosts:
                     f"Received: {origin}"
                 )
             all_of_them.append(f"{scheme}://{name}")
+        # Browsers name no port that is the scheme's.
+        all_of_them = [one.removesuffix(":443" if one.startswith("https:") else ":80") for one in all_of_them]
         return cls(frozenset(one.partition("://")[2] for one in all_of_them), frozenset(all_of_them))
 
     def check(self, method: str, headers: Mapping[str, str], host_count: int = 1) -> None:

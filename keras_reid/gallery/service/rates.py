@@ -41,8 +41,8 @@ class Rate:
         """
         self.check(client)
         left, now = self._now(client)
+        self._left.pop(client, None)  # so that it comes last
         self._left[client] = left - 1, now
-        self._left.move_to_end(client)
         while len(self._left) > _MOST:
             self._left.popitem(last=False)
 

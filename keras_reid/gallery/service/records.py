@@ -289,7 +289,7 @@ class ServiceState:
     """The state of the store and the model.
 
     Args:
-        identities, sightings: how many there are.
+        identities, sightings: how many there are, or were a minute ago in a large store; those that the caller may see.
         store: its name, without a password.
         model: name of the model.
         fingerprint: of the model.

@@ -33,6 +33,13 @@ _LOG = logging.getLogger(__name__)
 _TIMEOUT = urllib3.Timeout(connect=5, read=10)
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 300.0  # seconds
 _LEAST_SECRET = 32  # characters
+# IPv6 addresses by which gateways and systems reach an IPv4 address, and at which bit this stands in them.
+_HOLDING_IPV4 = (
+    (ipaddress.IPv6Network("::/96"), 0),
+    (ipaddress.IPv6Network("::ffff:0:0/96"), 0),
+    (ipaddress.IPv6Network("64:ff9b::/96"), 0),
+    (ipaddress.IPv6Network("2002::/16"), 80),
+)
 
 
 class NotDelivered(Exception):
@@ -214,9 +221,10 @@ class Webhooks:
                         wait = _FIRST_WAIT
                     else:
                         await waker.wait()
-                except (NotDelivered, UserError) as error:
+                except Exception as error:  # whatever it is, the events after it are wanted too
+                    why = error if isinstance(error, (NotDelivered, UserError)) else type(error).__name__
                     self._metrics.deliveries.labels("failed").inc()
-                    _LOG.warning("the webhook at %s: %s; trying again in %.0f s", target.host, error, wait)
+                    _LOG.warning("the webhook at %s: %s; trying again in %.0f s", target.host, why, wait)
                     await asyncio.sleep(wait * random.uniform(0.5, 1))
                     wait = min(2 * wait, _LONGEST_WAIT)
 
@@ -262,5 +270,7 @@ def _host_header(target):
 
 def _is_public(text):
     address = ipaddress.ip_address(text.partition("%")[0])
-    address = getattr(address, "ipv4_mapped", None) or address
-    return address.is_global and not address.is_multicast
+    for network, place in _HOLDING_IPV4:
+        if address in network:
+            address = ipaddress.IPv4Address((int(address) >> place) & 0xFFFF_FFFF)
+    return address.is_global and not address.is_multicast and not getattr(address, "is_site_local", False)

@@ -106,7 +106,8 @@ class _FullSize(PillowReader):
 
 def _by_numbers(name: str) -> list[Any]:
     """`frame_10.jpg` → `["frame_", 10, ".jpg"]`: text and numbers alternate, so that keys can be compared."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", name)]
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if place % 2 else part for place, part in enumerate(parts)]
 
 
 def _rate(folder: Path) -> float | None:

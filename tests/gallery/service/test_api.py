@@ -1,16 +1,18 @@
 """The REST API, on a private store, without a socket."""
 
+import asyncio
 import dataclasses
 import datetime
 import json
 import re
 import threading
+from types import SimpleNamespace
 
 import jsonschema
 import pytest
 
 from keras_reid.gallery.postgres.store import PostgresStore
-from keras_reid.gallery.service import openapi, operations
+from keras_reid.gallery.service import events, openapi, operations
 from keras_reid.gallery.service.api import ENDPOINTS, OTHERS
 from keras_reid.gallery.service.callers import OWNER
 from tests.gallery.conftest import MODEL
@@ -214,6 +216,54 @@ def test_events_without_a_stream(opened):
         assert (first["identity"], first["camera"]) == (anna, "door")
         assert client.get(f"/v1/events?after={first['id']}", headers=viewer).json() == {"events": []}
         assert client.get("/v1/events?after=x", headers=viewer).status_code == 400
+        # As a browser asks whose stream, which the page began with `after`, was cut off.
+        again = {**viewer, "Last-Event-ID": str(first["id"])}
+        assert client.get("/v1/events?after=0", headers=again).json() == {"events": []}
+
+
+def test_a_stream_gives_signs_of_life_while_nothing_happens(opened, monkeypatch):
+    """Though it looks for news more often: a proxy would cut it off."""
+    monkeypatch.setattr(events, "_BEAT", 0.05)
+    feed = events.EventFeed(opened.store)
+    with client_of(opened) as client:
+        request = SimpleNamespace(
+            app=client.app, headers={}, cookies={}, state=SimpleNamespace(client="127.0.0.1")
+        )
+
+        async def pieces():
+            async def news():  # of others
+                while True:
+                    feed._wake_all()
+                    await asyncio.sleep(0.01)
+
+            found, waking = [], asyncio.create_task(news())
+            async with asyncio.timeout(20):
+                async for piece in feed._stream(request, 0):
+                    found.append(piece)
+                    if len(found) == 3:
+                        feed.stop()
+            waking.cancel()
+            return found
+
+        assert client.portal.call(pieces) == [": connected\n\n", ": \n\n", ": \n\n"]
+
+
+def test_what_is_refused_changes_nothing(opened):
+    """A field that nobody asked for is told before anything is done, not after it."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina").id
+    with client_of(opened) as client:
+        for method, path, body in (
+            ("PATCH", f"/v1/identities/{anna}", {"name": "x"}),
+            ("PUT", f"/v1/watches/{anna}", {}),
+            ("POST", "/v1/forget", {"identities": [anna], "confirm": True}),
+        ):
+            answer = client.request(method, f"{path}?force=yes", json=body)
+            assert (answer.status_code, "no field 'force'" in answer.text) == (400, True)
+        answer = client.post("/v1/sightings?camera=door", files={"image": ("a.png", square(RED, 301))})
+        assert answer.status_code == 400
+    view = operations.identity(opened, OWNER, "Anna Katharina")
+    assert view.watched is None
+    assert operations.state(opened, OWNER).sightings == 9
 
 
 def test_metrics_hold_no_names(opened):
@@ -260,6 +310,8 @@ def test_rates_are_limited(opened):
         refused = client.get("/v1/changes")
         assert refused.headers["retry-after"] == "1"
         assert client.get("/healthz").status_code == 200
+        probes = [client.get("/readyz").status_code for _ in range(8)]
+        assert (probes[0], 429 in probes[5:]) == (200, True)
 
 
 def test_more_requests_than_places_are_refused(opened):

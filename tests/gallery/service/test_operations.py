@@ -13,9 +13,11 @@ import pytest
 from PIL import Image
 
 from keras_reid.gallery import Filters, NewSighting
+from keras_reid.gallery.postgres import rows, watches
 from keras_reid.gallery.receipts import check_receipt, public_key
 from keras_reid.gallery.service import operations
 from keras_reid.gallery.service.callers import OWNER
+from keras_reid.gallery.service.operations import looking
 from keras_reid.gallery.service.pixels import PixelRoom
 from keras_reid.gallery.service.records import plain
 from keras_reid.gallery.service.service_error import ServiceError
@@ -210,6 +212,119 @@ def test_what_was_moved_is_erased_without_a_trace(opened):
     refused(404, "no identity", operations.identity, opened, OWNER, anna.id)
 
 
+def test_erasing_leaves_no_name_of_before_in_the_changes(opened):
+    """Of one who was split off, named and given back; and of one who was merged into somebody who stays."""
+    anna, wang, third = (operations.identity(opened, OWNER, name) for name in COLOURS)
+    run = opened.store.database.run
+    split = operations.split(opened, OWNER, [anna.sightings[0].id])
+    part = operations.identity(opened, OWNER, split.identities[0])
+    operations.rename(opened, OWNER, part.id, "Katharina of before")
+    operations.undo(opened, OWNER, split.id)
+    receipt = operations.forget(opened, OWNER, [anna.id])
+    assert set(receipt["subjects"]) == {anna.subject, part.subject}
+    assert operations.changes(opened, OWNER) == []
+    operations.rename(opened, OWNER, wang.id, "Wang of before")
+    operations.merge(opened, OWNER, third.id, [wang.id])
+    other = operations.rename(opened, OWNER, third.id, "Third of before")
+    split = operations.split(opened, OWNER, [one.id for one in wang.sightings])
+    receipt = operations.forget(opened, OWNER, [split.identities[0]])
+    assert wang.subject in receipt["subjects"]
+    assert third.subject not in receipt["subjects"]
+    assert operations.changes(opened, OWNER) == [other]
+    assert "Wang" not in str(run(lambda one: one.execute("SELECT c::text FROM changes c").fetchall()))
+
+
+def test_nobody_else_is_erased_by_what_happens_at_the_same_moment(opened, monkeypatch):
+    """Between the check of rights and the erasure, another process merges the identity, or enrols another camera."""
+    anna, wang, _ = (operations.identity(opened, OWNER, name) for name in COLOURS)
+    door = limited("erase", "door")
+    own = operations.enrol(opened, door, square((9, 9, 9), 90), camera="door")
+    find = rows.find_identities
+
+    def forget_after(meanwhile, caller, number):
+        def found(connection, keys):
+            monkeypatch.setattr(rows, "find_identities", find)
+            numbers = find(connection, keys)
+            meanwhile()
+            return numbers
+
+        monkeypatch.setattr(rows, "find_identities", found)
+        operations.forget(opened, caller, [number])
+
+    def merge():
+        operations.merge(opened, OWNER, wang.id, [anna.id])
+
+    def enrol():
+        operations.enrol(opened, OWNER, square((9, 9, 9), 91), own.identity, camera="yard")
+
+    refused(409, "is not there any more", forget_after, merge, OWNER, anna.id)
+    refused(403, "cameras that this token may not see", forget_after, enrol, door, own.identity)
+    assert operations.state(opened, OWNER).sightings == 11
+    assert (
+        opened.store.database.run(lambda one: one.execute("SELECT 1 FROM pending_erasures").fetchone())
+        is None
+    )
+
+
+def test_undo_gives_back_watches_and_events(opened):
+    anna, wang, third = (operations.identity(opened, OWNER, name) for name in COLOURS)
+    operations.watch(opened, OWNER, wang.id, 0.1)
+    operations.watch(opened, OWNER, third.id, 0.05)
+    operations.enrol(opened, OWNER, square(COLOURS["王小明"], 95), camera="door")
+    before = operations.watches(opened, OWNER), operations.events(opened, OWNER)
+    for into in (anna.id, third.id):
+        merged = operations.merge(opened, OWNER, into, [wang.id])
+        assert operations.identity(opened, OWNER, into).watched.distance == 0.1
+        assert operations.events(opened, OWNER)[0].identity == into
+        operations.undo(opened, OWNER, merged.id)
+        assert (operations.watches(opened, OWNER), operations.events(opened, OWNER)) == before
+    merged = operations.merge(opened, OWNER, anna.id, [wang.id])
+    operations.watch(opened, OWNER, anna.id, 0.3)
+    operations.undo(opened, OWNER, merged.id)
+    assert operations.identity(opened, OWNER, anna.id).watched.distance == 0.3  # somebody has wanted that
+    split = operations.split(opened, OWNER, [third.sightings[0].id])
+    operations.watch(opened, OWNER, split.identities[0], 0.2)
+    operations.undo(opened, OWNER, split.id)
+    assert operations.identity(opened, OWNER, third.id).watched.distance == 0.2
+
+
+def test_who_is_erased_while_somebody_enrols(opened, monkeypatch):
+    """The event of one who is watched names an identity that is gone when it is written: it is looked up again."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    operations.watch(opened, OWNER, anna.id, 0.1)
+    raise_events, meanwhile = watches.raise_events, [anna.id]
+
+    class Late:
+        def __init__(self, connection):
+            self.connection = connection
+
+        def execute(self, query, *values):
+            if "advisory" in query and meanwhile:
+                opened.store.remove([meanwhile.pop()])
+            return self.connection.execute(query, *values)
+
+        def cursor(self):
+            return self.connection.cursor()
+
+    monkeypatch.setattr(watches, "raise_events", lambda one, *more: raise_events(Late(one), *more))
+    done = operations.enrol(opened, OWNER, square(RED, 71), camera="yard")
+    assert done.new
+    assert operations.events(opened, OWNER) == []
+
+
+def test_a_large_store_is_counted_once_a_minute(opened, monkeypatch):
+    monkeypatch.setattr(looking, "_MANY", 5)
+    viewer = limited("view", "door")
+    assert operations.state(opened, OWNER).sightings == 9
+    assert operations.state(opened, viewer).sightings == 6
+    operations.enrol(opened, OWNER, square(RED, 80), camera="door")
+    assert operations.state(opened, OWNER).sightings == 9
+    assert operations.state(opened, viewer).sightings == 6
+    opened.counts.clear()
+    assert operations.state(opened, OWNER).sightings == 10
+    assert operations.state(opened, viewer).identities == 4
+
+
 def test_answers(opened):
     hits = operations.search_image(opened, OWNER, square(RED, 99)).hits
     first, last = hits[0], hits[-1]
@@ -248,6 +363,12 @@ def test_watch_list(opened):
     refused(404, "not on the watch list", operations.unwatch, opened, OWNER, anna.id)
     operations.enrol(opened, OWNER, square(RED, 73))
     assert len(operations.events(opened, OWNER)) == 2
+    opened.store.database.run(
+        lambda one: (
+            one.execute("UPDATE events SET at = at - interval '31 days' WHERE id = %s", [near.id]).rowcount
+        )
+    )
+    assert operations.events(opened, OWNER) == operations.latest_events(opened, OWNER) == [named]
 
 
 def test_whatever_enrols_raises_events(opened):
@@ -337,5 +458,29 @@ def test_limited_to_cameras(opened):
     theirs = operations.rename(opened, OWNER, anna.id, "Anna Z")
     assert operations.changes(opened, door) == [change]
     refused(404, "no change", operations.undo, opened, door, theirs.id)
+    operations.enrol(opened, OWNER, square(RED, 92), own.identity, camera="yard")
+    refused(403, "cameras that this token may not see", operations.undo, opened, door, change.id)
     assert operations.state(opened, door).cameras == ("door",)
     assert operations.state(opened, door).sightings == 7
+    assert operations.state(opened, none).sightings == 0
+
+
+def test_what_else_a_limit_to_cameras_hides(opened):
+    """Answers, events, the watch list, and that a name exists."""
+    anna = operations.identity(opened, OWNER, "Anna Katharina")
+    roof, door = limited("admin", "roof"), limited("admin", "door")
+    operations.watch(opened, OWNER, anna.id, 0.1)
+    operations.enrol(opened, OWNER, square(RED, 71), camera="roof")
+    assert len(operations.events(opened, OWNER)) == 1
+    assert operations.events(opened, roof) == operations.latest_events(opened, roof) == []  # who is Anna?
+    for call in (operations.watch, operations.unwatch):
+        refused(403, "cameras that this token may not see", call, opened, door, anna.id)
+        refused(404, "no identity", call, opened, roof, anna.id)
+    for name in ("Anna Katharina", "Nobody"):
+        refused(404, f"^there is no identity '{name}'$", operations.identity, opened, roof, name)
+    seen = {one.camera: one.id for one in operations.identity(opened, OWNER, anna.id).sightings}
+    operations.answer(opened, OWNER, seen["yard"], True, distance=0.1)
+    operations.answer(opened, OWNER, seen["door"], True, other=seen["yard"])
+    kept = operations.answer(opened, OWNER, seen["door"], True, distance=0.1)
+    assert operations.answers(opened, door) == [kept]
+    assert operations.answers(opened, roof) == []

@@ -291,6 +291,8 @@ def test_who_is_not_known_sends_no_large_bodies(opened):
     with client_of(opened, with_tokens=True) as client:
         answer = client.post("/v1/session", json={"token": "x" * 10_000}, headers=BROWSER)
         assert answer.status_code == 413
+        half = {**BROWSER, "Content-Type": "application/json"}  # of a pair, which UTF-8 cannot hold
+        assert client.post("/v1/session", content=b'{"token": "\\ud800"}', headers=half).status_code == 401
         assert client.post("/v1/search", content=bytes(10_000), headers=JPEG).status_code == 401
 
 

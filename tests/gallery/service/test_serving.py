@@ -44,7 +44,8 @@ def saved_model(tmp_path):
     [
         (serve.main, ["--embed", "http://x/v1/models/reid"], "give either --model or --embed"),
         (serve.main, ["--port", "70000"], "--port must be 0 to 65535. Received: 70000"),
-        (serve.main, ["--burst", "0"], "--burst must be above 0. Received: 0"),
+        (serve.main, ["--burst", "0"], "--burst must be above 0, and finite. Received: 0"),
+        (serve.main, ["--max-image-mebibytes", "inf"], "--max-image-mebibytes must be above 0, and finite"),
         (
             serve.main,
             ["--origin", "gallery.example.org"],
@@ -68,6 +69,11 @@ def saved_model(tmp_path):
             token.main,
             ["add", "x", "--role", "view", "--file", "f", "--expires", "soon"],
             "an age must be a whole number",
+        ),
+        (
+            token.main,
+            ["add", "x", "--role", "view", "--file", "f", "--expires", "999999w"],
+            "an age must be at most 365000d. Received: '999999w'",
         ),
         (token.main, ["revoke"], "`token revoke` needs a NAME"),
     ],

@@ -25,6 +25,12 @@ def test_frames_come_in_the_order_of_their_numbers(folder):
     assert [frame.seconds for frame in read] == [0, 0.5, 0.75, 1]
 
 
+def test_other_digits_are_text(tmp_path):
+    for name in ("1²2.png", "1٣2.png"):
+        Image.new("RGB", (8, 6)).save(tmp_path / name)
+    assert open_frames(tmp_path, fps=4).count == 2
+
+
 def test_turned_images_are_upright(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6

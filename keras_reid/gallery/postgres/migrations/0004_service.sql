@@ -26,7 +26,8 @@ CREATE TABLE changes (
     identities bigint[] NOT NULL,
     names text[] NOT NULL,        -- rename: the old and the new one; else those of the identities
     sightings bigint[] NOT NULL,  -- that were moved
-    before jsonb NOT NULL,        -- merge: of each identity that went, its id, subject, creation, sightings, watch
+    before jsonb NOT NULL,        -- of each identity that a merge ends: id, subject, creation, sightings, events, watch,
+                                  -- and the watch of the one that stayed; of the one that a split makes: id, subject
     undone timestamptz
 );
 CREATE INDEX changes_identities ON changes USING gin (identities);

@@ -156,7 +156,8 @@ def split(gallery: OpenGallery, caller: Caller, sightings: Sequence[int], name: 
 
 
 def undo(gallery: OpenGallery, caller: Caller, change: int) -> Change:
-    """Undoes a rename, merge or split. Role: enrol; a caller who is limited to cameras undoes only their own.
+    """Undoes a rename, merge or split. Role: enrol; a caller who is limited to cameras undoes only their own,
+    of identities that they may still change.
 
     Returns:
         the change, with the time in `undone`.
@@ -167,8 +168,10 @@ def undo(gallery: OpenGallery, caller: Caller, change: int) -> Change:
 
     def work(connection):
         row = change_rows.get(connection, change)
-        if caller.cameras is not None and row.by != caller.name:
-            raise ServiceError(404, f"there is no change {change}")
+        if caller.cameras is not None:
+            if row.by != caller.name:
+                raise ServiceError(404, f"there is no change {change}")
+            changeable(connection, caller, row.identities[:1] if row.action == "merge" else row.identities)
         return change_rows.undo(connection, change)
 
     return _change(gallery, caller, [], work)
@@ -230,8 +233,16 @@ def forget(gallery: OpenGallery, caller: Caller, identities: Sequence[int]) -> d
     """
     caller.require("erase")
     identities = _numbers("identities", identities)
-    gallery.store.database.run(lambda connection: changeable(connection, caller, identities))
-    return erasure.forget(gallery.store, identities, gallery.key)
+
+    def check(connection, numbers):
+        changeable(connection, caller, numbers)
+
+    gallery.store.database.run(lambda connection: check(connection, identities))
+    try:
+        # Checked again once nobody else can change them.
+        return erasure.forget(gallery.store, identities, gallery.key, check)
+    except change_rows.Conflict as error:
+        raise ServiceError(409, str(error)) from None
 
 
 def check_text(what: str, text: Any, most: int) -> None:

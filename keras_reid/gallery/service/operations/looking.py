@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,13 @@ from keras_reid.utils.errors import UserError
 if TYPE_CHECKING:
     from keras_reid.gallery.postgres.named_references import NamedReference
 
+_MANY, _KEPT = 100_000, 60.0  # sightings whose count is kept for so many seconds
 _HASH = re.compile(r"[0-9a-f]{64}")
+_ALL_COUNTS = "SELECT (SELECT count(*) FROM identities), (SELECT count(*) FROM sightings)"
+_SEEN_COUNTS = (
+    "SELECT count(*), coalesce(sum(seen), 0)::bigint FROM (SELECT count(*) AS seen FROM sightings WHERE camera = "
+    "ANY(ARRAY(SELECT id FROM cameras WHERE name = ANY(%s))) GROUP BY identity) i"
+)
 _SEEN = "(%(cameras)s::text[] IS NULL OR c.name = ANY(%(cameras)s))"
 
 
@@ -108,9 +115,9 @@ def identity(gallery: OpenGallery, caller: Caller, key: int | str) -> IdentityVi
     def work(connection):
         try:
             (number,) = rows.find_identities(connection, [key])
-        except UserError:
+            visible(connection, caller, number)
+        except UserError:  # in the same words, so that nobody learns whom others see
             raise no_identity(key) from None
-        visible(connection, caller, number)
         subject, name = connection.execute(
             "SELECT subject::text, name FROM identities WHERE id = %s", [number]
         ).fetchone()
@@ -211,9 +218,14 @@ def change_of(row: change_rows.Row, caller: Caller) -> Change:
 
 
 def answers(gallery: OpenGallery, caller: Caller) -> list[LabelledPair]:
-    """All answers, oldest first. Role: admin."""
+    """All answers, oldest first; for a caller who is limited to cameras, those on sightings of these. Role: admin."""
     caller.require("admin")
-    return [pair_of(row) for row in gallery.store.database.run(answer_rows.all_rows)]
+    pairs = [pair_of(row) for row in gallery.store.database.run(answer_rows.all_rows)]
+    return [
+        one
+        for one in pairs
+        if caller.sees(one.cameras[0]) and (one.other is None or caller.sees(one.cameras[1]))
+    ]
 
 
 def pair_of(row: Sequence[Any]) -> LabelledPair:
@@ -246,18 +258,16 @@ def _cameras(connection, caller):
 
 
 def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
-    """The state of the store and the model. Role: view. Time: a pass over identities and sightings."""
+    """The state of the store and the model. Role: view.
+
+    Time: a pass over identities and sightings; a large store is counted once a minute.
+    """
     caller.require("view")
 
     def work(connection):
-        counts = connection.execute(
-            "SELECT count(DISTINCT s.identity), count(*) FROM sightings s LEFT JOIN cameras c ON c.id = s.camera "
-            f"WHERE {_SEEN}",
-            {"cameras": camera_list(caller)},
-        ).fetchone()
         number, model = active_model(connection)
         return ServiceState(
-            *counts,
+            *_counts(gallery, connection, caller.cameras),
             gallery.store.name,
             model.name,
             model.fingerprint,
@@ -269,3 +279,15 @@ def state(gallery: OpenGallery, caller: Caller) -> ServiceState:
         )
 
     return gallery.store.database.run(work)
+
+
+def _counts(gallery, connection, cameras):
+    """How many identities and sightings there are, or those of cameras."""
+    known, until = gallery.counts.get(cameras, (None, 0.0))
+    if time.monotonic() < until:
+        return known
+    query, values = (_ALL_COUNTS, []) if cameras is None else (_SEEN_COUNTS, [list(cameras)])
+    found = connection.execute(query, values).fetchone()
+    if found[1] >= _MANY:
+        gallery.counts[cameras] = found, time.monotonic() + _KEPT
+    return found

@@ -46,6 +46,7 @@ class OpenGallery:
         max_megapixels: of an image.
         room: for the pixels that are decoded at once.
         key: file of the key that signs receipts; None: beside the store.
+        counts: cameras of a caller → how many identities and sightings there were, and until when that counts.
     """
 
     store: PostgresStore
@@ -58,6 +59,7 @@ class OpenGallery:
     room: PixelRoom = dataclasses.field(default_factory=lambda: PixelRoom(100e6))
     key: Path | None = None
     pixels: Callable[[bytes], NDArray[np.uint8]] | None = None
+    counts: dict[Any, tuple[tuple[int, int], float]] = dataclasses.field(default_factory=dict)
 
     @contextlib.contextmanager
     def decoding(self, content: bytes) -> Iterator[None]:
@@ -151,6 +153,10 @@ def changeable(connection: Connection, caller: Caller, identities: Sequence[int]
     Raises:
         ServiceError: 404, or 403 if one has sightings of cameras that the caller may not see.
     """
+    if caller.cameras is not None:  # what another camera enrols meanwhile waits
+        connection.execute(
+            "SELECT 1 FROM identities WHERE id = ANY(%s) ORDER BY id FOR UPDATE", [list(identities)]
+        )
     for number in identities:
         visible(connection, caller, number)
     if caller.cameras is None:

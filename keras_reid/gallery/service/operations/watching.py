@@ -7,6 +7,7 @@ from keras_reid.gallery.service.callers import Caller
 from keras_reid.gallery.service.operations.open_gallery import (
     OpenGallery,
     camera_list,
+    changeable,
     check_count,
     visible,
 )
@@ -34,7 +35,7 @@ def watch(gallery: OpenGallery, caller: Caller, identity: int, distance: float |
         raise ServiceError(400, f"`distance` must be 0 to 2. Received: {distance}")
 
     def work(connection):
-        visible(connection, caller, identity)
+        changeable(connection, caller, [identity])
         rows.put(connection, identity, distance, caller.name)
         return connection.execute(
             "SELECT w.identity, i.name, w.distance, w.by, w.since FROM watches w JOIN identities i "
@@ -54,7 +55,7 @@ def unwatch(gallery: OpenGallery, caller: Caller, identity: int) -> None:
     caller.require("enrol")
 
     def work(connection):
-        visible(connection, caller, identity)
+        changeable(connection, caller, [identity])
         return rows.remove(connection, identity)
 
     if not gallery.store.database.run(work):
@@ -79,7 +80,8 @@ def watches(gallery: OpenGallery, caller: Caller) -> list[Watch]:
 
 
 def events(gallery: OpenGallery, caller: Caller, after: int = 0, count: int = 100) -> list[WatchEvent]:
-    """What happened to those on the watch list, oldest first; of the caller's cameras. Role: view.
+    """What happened to those on the watch list, oldest first; of the caller's cameras, and of those whom they may see.
+    Role: view.
 
     Args:
         gallery: the gallery.
@@ -96,7 +98,7 @@ def events(gallery: OpenGallery, caller: Caller, after: int = 0, count: int = 10
 
 
 def latest_events(gallery: OpenGallery, caller: Caller, count: int = 20) -> list[WatchEvent]:
-    """What happened last to those on the watch list, newest first; of the caller's cameras. Role: view."""
+    """What happened last to those on the watch list, newest first; otherwise as `events`. Role: view."""
     caller.require("view")
     check_count(count)
     found = gallery.store.database.run(

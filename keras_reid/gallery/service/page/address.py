@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from keras_reid.gallery.protocol import Filters
+from keras_reid.gallery.service.fields import check_time
 from keras_reid.gallery.service.page.wording import moment
 from keras_reid.gallery.service.service_error import ServiceError
 from keras_reid.gallery.shown_names import shown_text
@@ -140,4 +141,4 @@ def _time(text, zone):
         raise ServiceError(
             400, f"a time must look like 2026-11-29T08:30. Received: {shown_text(text)}"
         ) from None
-    return time if time.tzinfo else time.replace(tzinfo=zone)
+    return check_time("a time", time if time.tzinfo else time.replace(tzinfo=zone))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from keras_reid.gallery.service import operations
+from keras_reid.gallery.service.api import PICTURE_HEADERS
 from keras_reid.gallery.service.page.handling import do
 from keras_reid.gallery.service.page.rendering import STATIC
 from keras_reid.gallery.service.service_error import ServiceError
@@ -21,7 +22,7 @@ _KINDS = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 async def picture(request: Request) -> Response:
     """A picture that the store keeps."""
     content = await do(request, operations.image, request.path_params["key"])
-    return Response(content, media_type="image/jpeg")
+    return Response(content, media_type="image/jpeg", headers=PICTURE_HEADERS)
 
 
 async def static(request: Request) -> Response:

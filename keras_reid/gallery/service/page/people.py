@@ -90,6 +90,7 @@ async def merge(request: Request) -> Response:
         others = [one for one in sent.numbers("identity") if one != into]
         change = await do(request, operations.merge, into, others)
         return to(f"/identities/{into}", done=change.id)
+    request.state.caller.require("enrol")
     wanted: list[int | str] = [number(one, "identity") for one in request.query_params.getlist("identity")]
     if named := identity_key(request.query_params.get("with", "")):
         wanted.append(named)

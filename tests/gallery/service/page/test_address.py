@@ -47,6 +47,8 @@ def test_only_filters_count_as_filters():
         ("quality=2", "the quality must be from 0 to 1. Received: 2"),
         ("quality=nan", "the quality must be from 0 to 1. Received: nan"),
         ("quality=a", "the quality must be from 0 to 1. Received: a"),
+        ("after=0001-01-01T00:00%2B14:00", "a time must be of the years 2 to 9998. Received: the year 1"),
+        ("before=9999-12-31T23:59", "a time must be of the years 2 to 9998. Received: the year 9999"),
         ("after=soon", "a time must look like 2026-11-29T08:30. Received: soon"),
     ],
 )

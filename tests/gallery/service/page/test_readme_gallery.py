@@ -15,7 +15,9 @@ from tests.browser import chromium, foreign_requests
 from tests.conftest import ROOT
 from tests.gallery.servers import open_folder
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+README = doc.section(
+    (ROOT / "README.md").read_text(encoding="utf-8"), "Who is this, and where else were they seen?"
+)
 
 
 def commands():

@@ -97,6 +97,7 @@ def test_a_session_by_a_token(opened):
         assert "SameSite=strict" in right.headers["set-cookie"]
         start = client.get("/")
         assert "Enrol" not in start.text  # the role is view
+        assert client.get("/merge?identity=1&identity=2").status_code == 403
         csrf = re.search(r'name="csrf" content="([0-9a-f]{64})"', start.text)[1]
         assert client.post("/sign-out").status_code == 403
         assert client.post("/sign-out", data={"csrf": csrf}).headers["location"] == "/sign-in"
