@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
@@ -216,7 +217,8 @@ def _show(options, tracks, association: Association, impossible, written, enroll
         print(json.dumps(about, indent=2, ensure_ascii=False))
         return
     print(
-        f"{association.count} identities of {len(rows)} tracklets in {len(tracks)} cameras; {several} were in several "
+        f"{counted(association.count, 'identity', 'identities')} of {counted(len(rows), 'tracklet')} in "
+        f"{counted(len(tracks), 'camera')}; {several} of them in several "
         f"cameras. {association.prior:.2%} of the possible pairs are the same"
         f"{' (estimated)' if options.prior is None else ''}; {impossible} pairs are impossible"
     )
@@ -226,8 +228,8 @@ def _show(options, tracks, association: Association, impossible, written, enroll
 
         more = f"; {enrolled.known} were enrolled already" if enrolled.known else ""
         print(
-            f"{enrolled.tracklets} tracklets enrolled in {shown(options.store)}, {enrolled.identities} new identities"
-            f"{more}"
+            f"{counted(enrolled.tracklets, 'tracklet')} enrolled in {shown(options.store)}, "
+            f"{counted(enrolled.identities, 'new identity', 'new identities')}{more}"
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 import tyro
 
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
@@ -172,8 +173,8 @@ def _with_store(options, paths, embedder, calibration, store):
             rows.append((path, shown_identity(*found), float(groups.probability[row])))
     changed = len(planned.splits) + len(planned.merges)
     last = (
-        f"{store.name}: {len(new) - len(left_out)} pictures enrolled, {changed} "
-        f"{'change' if changed == 1 else 'changes'} of identities that were there. Name, merge and split: "
+        f"{store.name}: {counted(len(new) - len(left_out), 'picture')} enrolled, {counted(changed, 'change')} of "
+        f"identities that were there. Name, merge and split: "
         f"keras-reid gallery serve --model {options.model} --store {store.name}"
     )
     return _Result(rows, groups.prior, last)
@@ -216,8 +217,8 @@ def _write(options, result):
         "Groups of pictures that show the same one, as far as the model can tell.",
     )
     print(
-        f"{len(result.rows):,} pictures, {len(groups):,} identities, {alone:,} of them with one picture: "
-        f"{options.output / TABLE}, {options.output / PAGE}"
+        f"{counted(len(result.rows), 'picture')}, {counted(len(groups), 'identity', 'identities')}, {alone} of them "
+        f"with one picture: {options.output / TABLE}, {options.output / PAGE}"
     )
     if result.last:
         print(result.last)
@@ -226,7 +227,7 @@ def _write(options, result):
 def _say(what, reasons):
     if not reasons:
         return
-    print(f"{len(reasons)} {'picture' if len(reasons) == 1 else 'pictures'} {what}:", file=sys.stderr)
+    print(f"{counted(len(reasons), 'picture')} {what}:", file=sys.stderr)
     for path, reason in list(reasons.items())[:_NAMED]:
         print(f"  {path}: {reason}", file=sys.stderr)
     if len(reasons) > _NAMED:

@@ -38,7 +38,7 @@ def refused(*arguments):
 def test_boxes_get_global_ids(folder, capsys):
     main(["door.npz", "hall.npz", "--model", "model.keras"])
     said = capsys.readouterr()
-    assert said.out.startswith("3 identities of 5 tracklets in 2 cameras; 2 were in several cameras. ")
+    assert said.out.startswith("3 identities of 5 tracklets in 2 cameras; 2 of them in several cameras. ")
     assert "(estimated); 3 pairs are impossible\n" in said.out
     assert said.err == ""
     rows = list(csv.DictReader((folder / "identities/identities.csv").read_text().splitlines()))

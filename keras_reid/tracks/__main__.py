@@ -14,6 +14,7 @@ from keras_reid.tracks.boxes import Format, read_boxes
 from keras_reid.tracks.tracklets import check_boxes, check_sampling, make_tracks
 from keras_reid.tracks.tracks_file import write_tracks
 from keras_reid.utils import command_line
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.model_file import find_model_file
@@ -111,8 +112,8 @@ def main(arguments: list[str]) -> None:
         )
         write_tracks(task.output, tracks)
         print(
-            f"{task.output}: {len(tracks.tracklets)} tracklets of camera {task.camera}, of {len(tracks.crops)} crops "
-            f"of {len(tracks.boxes)} boxes"
+            f"{task.output}: {counted(len(tracks.tracklets), 'tracklet')} of camera {task.camera}, of "
+            f"{counted(len(tracks.crops), 'crop')} of {counted(len(tracks.boxes), 'box', 'boxes')}"
         )
     # Not before all are there: after a kill, none of them is embedded again.
     for task in tasks:

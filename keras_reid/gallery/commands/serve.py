@@ -21,7 +21,9 @@ from keras_reid.gallery.service.limits import Limits
 from keras_reid.gallery.service.page.zones import time_zone
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
+from keras_reid.utils.fetch_options import AcceptLicence, Offline
 from keras_reid.utils.trust_option import TrustCode
+from keras_reid.zoo.resolving import resolved
 
 _PACKAGES = ("starlette", "uvicorn", "httptools", "prometheus_client", "urllib3", "python_multipart")
 _PATIENCE = 5.0  # seconds that a request waits for a database that is away
@@ -37,7 +39,7 @@ class Serve:
     """
 
     model: str | None = None
-    """the run directory (runs/NAME) or .keras file that the store's embeddings come from"""
+    """the run directory (runs/NAME), .keras file or published model that the store's embeddings come from"""
     embed: str | None = None
     """instead of --model: a model server that embeds, http://HOST:8501/v1/models/NAME, perhaps with /versions/N. The
     version is pinned, and its fingerprint must be that of the store's model"""
@@ -68,6 +70,8 @@ class Serve:
     ready_file: Path | None = None
     """file to write with the same JSON line when the service is ready; removed when it stops"""
     limits: Annotated[Limits, tyro.conf.arg(name="")] = dataclasses.field(default_factory=Limits)
+    offline: Offline = False
+    accept_licence: AcceptLicence = False
     trust_code: TrustCode = False
 
     def check(self) -> None:
@@ -120,6 +124,7 @@ def main(arguments: list[str]) -> None:
         options.secret()
     check_store(options.store)
     if options.model is not None:
+        options = resolved(options, "model")
         find_model_file(options.model)
     from keras_reid.serving.server.listening import bound
 

@@ -108,7 +108,10 @@ async def _answer(options, listener, repository, admission, metrics, stop, seen)
     try:
         grpc_port = rpc.add_insecure_port(_address(options.host, options.grpc_port))
     except RuntimeError:
-        raise UserError(f"--grpc-port: cannot listen on {options.host}:{options.grpc_port}") from None
+        raise UserError(
+            f"--grpc-port: cannot listen on {options.host}:{options.grpc_port}. Stop what listens there, or choose "
+            "another --grpc-port"
+        ) from None
     cors = options.rest_api_enable_cors_support
     app = Rest(repository, admission, uploads, metrics, options.limits, ready, cors).app
     rest = _Uvicorn(

@@ -1,5 +1,6 @@
 """The socket of a server, bound before anything slow begins."""
 
+import errno
 import socket
 
 from keras_reid.utils.errors import UserError
@@ -26,5 +27,7 @@ def bound(host: str, port: int, option: str) -> socket.socket:
         if listener:
             listener.close()
         reason = getattr(error, "strerror", None) or error
-        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}") from None
+        taken = getattr(error, "errno", None) == errno.EADDRINUSE
+        remedy = f". Stop what listens there, or choose another {option}" if taken else ""
+        raise UserError(f"{option}: cannot listen on {host}:{port}: {reason}{remedy}") from None
     return listener

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keras_reid.embedding.named_images import displayed
+from keras_reid.utils.counted import counted
 from keras_reid.utils.errors import UserError
 from keras_reid.utils.progress import progress
 
@@ -88,7 +89,7 @@ def embedded_pictures(
             advance(len(paths[start : start + batch_size]))
     if not readable:
         lines = [f"{path}: {reason}" for path, reason in unreadable.items()]
-        raise UserError(f"none of {len(paths)} images can be read: {'; '.join(lines[:5])}")
+        raise UserError(f"none of {counted(len(paths), 'image')} can be read: {'; '.join(lines[:5])}")
     return AlbumPictures(
         tuple(readable), np.array(items, np.int64), tuple(of_digest), np.stack(rows), unreadable
     )

@@ -104,7 +104,7 @@ def read_travel_times(file: str | os.PathLike[str], cameras: Collection[str]) ->
     """
     file = Path(file)
     if not file.is_file():
-        raise UserError(f"{file}: there is no such CSV file.")
+        raise UserError(f"{file}: there is no such CSV file. It has the columns from, to, seconds")
     times: dict[tuple[str, str], float] = {}
     try:
         with open(file, encoding="utf-8-sig", newline="") as stream:

@@ -41,6 +41,7 @@ def read_boxes(
     Args:
         path: the file.
         format: its format. None, the default, looks: JSON is `coco`, a header makes it `csv`, and 9 columns `mot-gt`.
+            A file called .csv must have a header.
         first_frame: number of the video's first frame in the file. None: as in the table. For `coco` only
             where every image has a `frame_id` or `frame_index`; elsewhere the list of images gives the order.
         skip_bad: leave out boxes that have no area or numbers that are not finite, with a warning, instead of refusing
@@ -88,4 +89,9 @@ def _format_of(path: Path) -> Format:
         [float(one) for one in numbers]
     except ValueError:
         return "csv"
+    if path.suffix.lower() == ".csv":  # without its header it looks like MOT, whose frames count from 1
+        raise UserError(
+            f"{path}: line 1: a table must begin with a header: frame, id, x, y, w, h and optionally score. Received: "
+            f"{line[:80]!r}. If it is a MOT Challenge file, say --format mot"
+        )
     return "mot-gt" if len(numbers) == 9 else "mot"

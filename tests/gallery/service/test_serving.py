@@ -86,6 +86,15 @@ def test_mistakes_are_told_before_anything_is_loaded(tmp_path, monkeypatch, main
     assert not list(tmp_path.iterdir())
 
 
+def test_the_model_may_be_a_published_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("KERAS_REID_OFFLINE", "1")
+    with pytest.raises(UserError, match="is not in the cache, and nothing is fetched"):
+        serve.main(["--model", "fastreid/market-bot-r50"])
+    assert not (tmp_path / "gallery-store").exists()
+
+
 @contextlib.contextmanager
 def served(folder, model, *options, log=None):
     """The port of a service; `model` is a file, or the address of a model server."""

@@ -60,7 +60,8 @@ def test_a_port_in_use(tmp_path, option):
     other_option = {"--rest-port": "--grpc-port", "--grpc-port": "--rest-port"}[option]
     with socket.create_server(("127.0.0.1", 0)) as other:
         arguments = [str(tmp_path), option, str(other.getsockname()[1]), other_option, "0"]
-        with pytest.raises(UserError, match=f"{option}: cannot listen on 127.0.0.1"):
+        said = f"{option}: cannot listen on 127.0.0.1.* Stop what listens there, or choose another {option}$"
+        with pytest.raises(UserError, match=said):
             main(arguments)
 
 

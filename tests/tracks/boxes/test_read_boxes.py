@@ -51,6 +51,12 @@ def test_a_table_is_read_by_its_header(tmp_path):
     assert read(tmp_path, "frame,id,x,y,w,h\n1,4,10,20,30,60\n", first_frame=1).frame.tolist() == [0]
 
 
+def test_a_table_without_its_header_is_not_taken_for_mot(tmp_path):
+    with pytest.raises(UserError, match=r"line 1: a table must begin with a header.*'0,4,.*say --format mot"):
+        read(tmp_path, "0,4,10,20,30,60\n", "a.csv")
+    assert read(tmp_path, "1,4,10,20,30,60\n", "a.csv", format="mot").frame.tolist() == [0]
+
+
 def coco(annotations=None, images=None, **more):
     one = {"image_id": 7, "bbox": [10, 20, 30, 60], "track_id": 4, "score": 0.5}
     other = {"image_id": 5, "bbox": [11, 20, 30, 60], "attributes": {"track_id": 4, "occluded": False}}

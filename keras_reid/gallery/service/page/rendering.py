@@ -44,7 +44,7 @@ def respond(request: Request, template: str, status: int = 200, **values: Any) -
         moment=lambda time: wording.moment(time, zone, now),
         day=lambda time: wording.day(time, zone, now),
         full_day=lambda time: wording.full_day(time, zone),
-        clock=lambda time: f"{time.astimezone(zone):%H:%M}",
+        clock=lambda time: wording.clock(time.astimezone(zone)),
         stamp=lambda time: f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}",
         **values,
     )

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from keras_reid.gallery.service.page.wording import isolated, moment
+from keras_reid.gallery.service.page.wording import clock, isolated, moment
 from keras_reid.gallery.shown_names import shown_text
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _MOST_LABELS = 6  # of the axis, as many as a phone has room for
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (
+    *(1, 5, 10, 30),  # sightings in a video
     *(_MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE),
     *(_HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR),
     *(_DAY, 2 * _DAY, 7 * _DAY, 14 * _DAY),
@@ -179,7 +180,9 @@ def _days(first, last):
 
 
 def _clock(time):
-    return f"{time.day} {time:%b}" if time.hour == time.minute == 0 else f"{time:%H:%M}"
+    if time.hour == time.minute == time.second == 0:
+        return f"{time.day} {time:%b}"
+    return clock(time)
 
 
 def _months(first, last):

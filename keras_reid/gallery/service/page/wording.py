@@ -122,6 +122,16 @@ def moment(time: datetime.datetime, zone: ZoneInfo, now: datetime.datetime) -> s
     return f"{day(time, zone, now)}, {time.astimezone(zone):%H:%M}"
 
 
+def clock(local: datetime.datetime) -> str:
+    """The time of day; with seconds where there are some, as of sightings in a video.
+
+    Example:
+        >>> clock(datetime.datetime(2026, 11, 29, 8, 30)), clock(datetime.datetime(2026, 11, 29, 8, 30, 7))
+        ('08:30', '08:30:07')
+    """
+    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+
+
 def full_day(time: datetime.datetime, zone: ZoneInfo) -> str:
     """Such as "Sunday, 29 November 2026"."""
     local = time.astimezone(zone)

@@ -59,6 +59,11 @@ def test_moments(hours, words):
     assert wording.moment(NOON + datetime.timedelta(hours=hours), UTC, NOON) == words
 
 
+def test_the_time_of_day_has_seconds_where_there_are_some():
+    assert wording.clock(NOON) == "12:00"
+    assert wording.clock(NOON + datetime.timedelta(seconds=7)) == "12:00:07"
+
+
 def change(action, identities, names, sightings=0):
     return Change(1, NOON, "me", action, identities, names, sightings, None, True)
 
