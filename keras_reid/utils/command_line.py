@@ -25,6 +25,9 @@ from keras_reid.utils.full_disk import free_bytes, is_full, megabytes
 
 USER_ERROR, INTERRUPTED = 2, 130
 _WATCH_SECONDS = 0.1
+_LISTED = (
+    r"^ {5}(\S+)"  # the name of an option in the box in which tyro complains; its help is indented further
+)
 _continuing = []  # the command that continues this one
 
 
@@ -267,7 +270,19 @@ def _show_warning(message, category, filename, lineno, file=None, line=None):
 
 
 def _one_line(box):
-    """Turns tyro's error box into one line."""
-    lines = [line.strip("╭╮╰╯│─ \n") for line in box.splitlines()[1:]]
-    text = re.sub(r"\s+", " ", " ".join(lines)).partition("For full helptext")[0]
-    return f"{text.strip(' .')}; --help lists every option"
+    """Turns tyro's error box into one line. Of options that it lists, their names alone, not their help."""
+    content = "\n".join(line.strip("╭╮╰╯│").rstrip() for line in box.splitlines()[1:])
+    said = []
+    for part in re.split(r"^ ?─+$", content, flags=re.M):
+        heading, _, listed = part.strip().partition(":\n")
+        if heading.startswith(("Missing from", "Perhaps you meant")):
+            part = f"{heading}: {', '.join(re.findall(_LISTED, listed, re.M))}"
+        if not heading.startswith("For full helptext"):
+            said.append(re.sub(r"\s+", " ", part).strip(" ."))
+    text = re.sub(r"(?<=Expected one of )\(([^()]*)\)", _choices, ". ".join(filter(None, said)))
+    return f"{text}; --help lists every option"
+
+
+def _choices(match):
+    """The choices that tyro lists, without the None of an option that may be left out, which is no word to type."""
+    return ", ".join(sorted(set(re.findall(r"'([^']*)'", match[1])) - {"None"}))

@@ -1,14 +1,17 @@
 import contextlib
+import dataclasses
 import errno
 import signal
 import subprocess
 import sys
 import time
 import warnings
+from typing import Annotated, Literal
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tyro
 
 from keras_reid.utils import command_line
 from keras_reid.utils.errors import UserError
@@ -267,3 +270,29 @@ del loop
 assert gc.collect() > 0
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@dataclasses.dataclass
+class Options:
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL")]
+    """where it is,
+    at length"""
+    output: str
+    """the file to write"""
+    format: Literal["b", "a"] | None = None
+    """of the file"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("", "Missing from keras-reid x: MODEL, --output"),
+        ("m --device gpu", "Missing from keras-reid x: --output. Unrecognized options: --device gpu"),
+        ("m --output o --ouput p", "Unrecognized options: --ouput, p. Perhaps you meant: --output"),
+        ("m --output o --format c", "invalid choice 'c' for argument '--format'. Expected one of a, b"),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_line_without_the_help(arguments, said):
+    with pytest.raises(UserError) as caught:
+        command_line.parse(Options, arguments.split(), prog="keras-reid x")
+    assert str(caught.value) == f"{said}; --help lists every option"
