@@ -27,8 +27,8 @@ from keras_reid.evaluation import adjusted_rand_index
 from keras_reid.gallery.store_model import embedder_of
 from keras_reid.tracks import albums
 from keras_reid.tracks.albums.decisions import Decisions
+from keras_reid.tracks.albums.grouping import evidence
 from keras_reid.tracks.clustering import (
-    add_neighbours,
     clusters_of,
     estimated_prior,
     joins,
@@ -93,9 +93,7 @@ def _figures(seed, prefix, embeddings, identities, calibration, limit):
     plain = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
     first = estimated_prior(plain)
     plain += np.float32(np.log(first / (1 - first)))
-    full = pair_log_odds(embeddings, log_odds_of(calibration, 0.5))
-    add_neighbours(embeddings, full, first)
-    full += np.float32(np.log(groups.prior / (1 - groups.prior)))
+    full, _ = evidence(embeddings, calibration)
     for name, value, wanted in (
         ("adjusted Rand index", adjusted_rand_index(identities, groups.label), limit),
         ("ceiling", _ceiling(full, identities), ""),
