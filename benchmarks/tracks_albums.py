@@ -13,8 +13,8 @@ An album is the query and gallery images of the synthetic persons, preset "small
 
 Lengths of the lists of neighbours, and their weights, were chosen on seeds 11 to 16; so was the share of same pairs,
 after a first look at seeds 1, 2 and 3 (0.922, 0.889, 0.909) with another rule. Nobody had looked
-at seeds 4 to 6 before. The evidence for uneven albums (`add_expected_neighbours`) was chosen on seeds 11 to 16, after the
-figures of uneven albums without it had been seen on seeds 1 to 6 (mean 0.808, by distances alone 0.841).
+at seeds 4 to 6 before. The evidence for uneven albums (`add_expected_neighbours`) was chosen on seeds 11 to 16, once
+the figures of uneven albums without it were known of seeds 1 to 6 (mean 0.808, by distances alone 0.841).
 """
 
 import pathlib
