@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from keras_reid.evaluation.rerank.sparse_rows import SparseRows
 
 _ROWS = 256  # of the matrix, at a time
-_RATIOS, _DISTANCES = 512, 256  # bins
+RATIOS = 512  # bins of log-likelihood ratios
+_DISTANCES = 256  # bins
 # Small albums learn their own noise from bins with one pair each: of 8 people with 3 pictures, the adjusted Rand index
 # was 0.82, where distances alone give 0.93, and four pairs in a bin give 0.96 (seeds 11 to 16).
 _SMALL, _PAIRS = 100, 4  # pictures; least pairs in a bin
@@ -65,7 +66,7 @@ def add_neighbours(
         k1, k2 = (max(2, round(one * (count - 1) * prior)) for one in (part, part * _AVERAGED))
         distances = jaccard_neighbors(embeddings, _APART, min(k1, count - 1), min(k2, count))
         edges = _edges(distances)
-        learnt, share = _learnt(_counts(ratios, distances, edges, low, high), low, high, prior)
+        learnt, share = learnt_curve(_counts(ratios, distances, edges, low, high), low, high, prior)
         scales.append((distances, edges, learnt))
         shares.append(share)
     parts = 1 + len(scales)
@@ -81,16 +82,16 @@ def add_neighbours(
 
 
 def _histogram(ratios, low, high):
-    """`(_RATIOS,)` pairs by their ratio."""
-    counts = np.zeros(_RATIOS)
+    """`(RATIOS,)` pairs by their ratio."""
+    counts = np.zeros(RATIOS)
     for start in range(0, len(ratios), _ROWS):
         for row, values in enumerate(ratios[start : start + _ROWS], start):
-            counts += np.bincount(_bins(values[row + 1 :], low, high), minlength=_RATIOS)
+            counts += np.bincount(bins_of(values[row + 1 :], low, high), minlength=RATIOS)
     return counts
 
 
-def _bins(ratios, low, high):
-    scale = np.float32((_RATIOS - 1) / (high - low) if high > low else 0)
+def bins_of(ratios, low, high):
+    scale = np.float32((RATIOS - 1) / (high - low) if high > low else 0)
     return np.rint((ratios - np.float32(low)) * scale).astype(np.int32)
 
 
@@ -115,16 +116,16 @@ def _edges(distances):
 
 def _counts(ratios, distances, edges, low, high):
     """Pairs by ratio and distance; the last column is for those that share nothing."""
-    counts = np.zeros((_RATIOS, len(edges) + 1))
+    counts = np.zeros((RATIOS, len(edges) + 1))
     for row, columns, values in _upper(distances):
-        np.add.at(counts, (_bins(ratios[row, columns], low, high), np.searchsorted(edges, values)), 1)
+        np.add.at(counts, (bins_of(ratios[row, columns], low, high), np.searchsorted(edges, values)), 1)
     counts[:, -1] += _histogram(ratios, low, high) - counts.sum(axis=1)
     return counts
 
 
-def _learnt(counts, low, high, prior):
+def learnt_curve(counts, low, high, prior):
     """The log-likelihood ratio in each bin of the distance, and the share of same pairs."""
-    values, shift = np.linspace(low, high, _RATIOS)[:, None], logit(prior)
+    values, shift = np.linspace(low, high, RATIOS)[:, None], logit(prior)
     pairs, ratio = counts.sum(axis=0), np.zeros(counts.shape[1])
     for _ in range(2):
         same = (counts * sigmoid(values + ratio + shift)).sum(axis=0)
