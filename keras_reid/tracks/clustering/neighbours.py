@@ -90,7 +90,8 @@ def _histogram(ratios, low, high):
     return counts
 
 
-def bins_of(ratios, low, high):
+def bins_of(ratios: NDArray[np.float32], low: float, high: float) -> NDArray[np.int32]:
+    """The bins of log-likelihood ratios from `low` to `high`, 0 to `RATIOS` - 1."""
     scale = np.float32((RATIOS - 1) / (high - low) if high > low else 0)
     return np.rint((ratios - np.float32(low)) * scale).astype(np.int32)
 
@@ -123,8 +124,16 @@ def _counts(ratios, distances, edges, low, high):
     return counts
 
 
-def learnt_curve(counts, low, high, prior):
-    """The log-likelihood ratio in each bin of the distance, and the share of same pairs."""
+def learnt_curve(
+    counts: NDArray[np.float64], low: float, high: float, prior: float
+) -> tuple[NDArray[np.float64], float]:
+    """The log-likelihood ratio in each bin of a distance, and the share of same pairs.
+
+    Args:
+        counts: `(RATIOS, bins)`, pairs by their ratio so far (`bins_of`) and by the distance.
+        low, high: of the ratios.
+        prior: share of same pairs, by the ratios so far.
+    """
     values, shift = np.linspace(low, high, RATIOS)[:, None], logit(prior)
     pairs, ratio = counts.sum(axis=0), np.zeros(counts.shape[1])
     for _ in range(2):
