@@ -152,7 +152,7 @@ def test_the_command_says_what_is_wrong(folder, tmp_path):
         ([model, a, str(tmp_path / "bad.jpg")], r"bad\.jpg"),
         ([model, a, a, "--prior", "1"], r"prior.*between 0 and 1\. Received: 1"),
         ([str(tmp_path / "no"), a, a], "there is no such run directory"),
-        ([model, a], "required"),
+        ([model, a], "Missing from keras-reid verify: B;"),
     ]:
         with pytest.raises(UserError, match=message):
             main(arguments)

@@ -79,7 +79,7 @@ def test_every_kind_of_field_can_be_overridden():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--training.epoch", "3"], "--training.epoch, 3 Perhaps you meant: --training.epochs"),
+        (["--training.epoch", "3"], r"--training.epoch, 3\. Perhaps you meant: --training.epochs;"),
         (["--training.epochs", "many"], "invalid literal.*'many'"),
         (["--model.backbone.depth", "19"], "invalid choice '19'"),
         (["--name"], "Missing value"),
