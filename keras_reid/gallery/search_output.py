@@ -11,6 +11,7 @@ import rich.table
 import rich.text
 
 from keras_reid.embedding.named_images import displayed
+from keras_reid.utils.percent import percent
 from keras_reid.visualization.ranked_list import describe_distance
 from keras_reid.visualization.ranked_list_picture import GREEN, GREY, RED, Tile, draw_rows
 
@@ -80,14 +81,7 @@ def draw_search_result(result: SearchResult, path: str | os.PathLike[str]) -> No
     tiles = [Tile(result.query, ("query",))]
     for hit in result.images:
         words = (f"{hit.rank}", describe_distance(result.metric, hit.distance))
-        if hit.verdict:  # there is no room for both
-            words = (f"{hit.rank}", f"{hit.verdict} {_percent(hit.probability)}")
+        if hit.verdict and hit.probability is not None:  # there is no room for both
+            words = (f"{hit.rank}", f"{hit.verdict} {percent(hit.probability)}")
         tiles.append(Tile(hit.path, words, *_FRAMES[hit.verdict], sign=_SIGNS.get(hit.verdict or "", "")))
     draw_rows([(displayed(Path(result.query).name), tiles)], path)
-
-
-def _percent(probability):
-    """`0.9996` → `"> 99 %"`: a rounded 100 % would be more than a calibration can know."""
-    if probability > 0.99:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"

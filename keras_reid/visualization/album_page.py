@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
-from keras_reid.visualization.page import Section, notes, page_header, picture_source, render, write_page
+from keras_reid.utils.percent import percent
+from keras_reid.visualization.figure import figure
+from keras_reid.visualization.page import Section, notes, page_header, render, write_page
 from keras_reid.visualization.thumbnails import thumbnail
 
 _FRAME = (96, 120)  # pixels, width and height that a picture has to fit into
@@ -80,7 +82,7 @@ def write_album_page(
             {
                 "title": group.title,
                 "count": f"{len(ordered):,} pictures",
-                "images": [_figure(one, _percent(one.probability)) for one in shown],
+                "images": [_figure(one, percent(one.probability)) for one in shown],
                 "more": f"and {len(ordered) - len(shown):,} more" if len(shown) < len(ordered) else "",
             }
         )
@@ -89,7 +91,7 @@ def write_album_page(
     if rows:
         sections.append(Section("Groups", _legend() + render("album", groups=rows)))
     if alone:
-        drawn = [_figure(one, f"{title} · {_percent(one.probability)}") for title, one in alone[:left]]
+        drawn = [_figure(one, f"{title} · {percent(one.probability)}") for title, one in alone[:left]]
         more = f"and {len(alone) - len(drawn):,} more" if len(drawn) < len(alone) else ""
         only = {"title": "", "count": "", "images": drawn, "more": more}
         sections.append(Section("Alone", _lonely() + render("album", groups=[only])))
@@ -110,22 +112,5 @@ def _lonely() -> Markup:
 
 
 def _figure(picture, caption):
-    """What `templates/images.html` shows of an image."""
-    image = thumbnail(picture.path, _FRAME, _FINER)
-    scale = min(_FRAME[0] / image.width, _FRAME[1] / image.height)
-    return {
-        "kind": "",
-        "source": picture_source(image),
-        "width": max(1, round(scale * image.width)),
-        "height": max(1, round(scale * image.height)),
-        "alt": pathlib.Path(picture.path).name.encode("utf-8", "replace").decode(),
-        "caption": caption,
-        "camera": None,
-    }
-
-
-def _percent(probability):
-    """`0.9996` → `"> 99 %"`: a rounded 100 % would be more than a calibration can know."""
-    if probability > 0.99:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
+    name = pathlib.Path(picture.path).name.encode("utf-8", "replace").decode()
+    return figure(thumbnail(picture.path, _FRAME, _FINER), _FRAME, name, caption)

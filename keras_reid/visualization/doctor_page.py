@@ -7,11 +7,11 @@ from markupsafe import Markup
 
 from keras_reid.data.doctor.examination import Examination
 from keras_reid.data.doctor.finding import Finding, Picture
+from keras_reid.visualization.figure import figure
 from keras_reid.visualization.page import (
     Section,
     notes,
     page_header,
-    picture_source,
     render,
     table,
     write_page,
@@ -91,18 +91,8 @@ def _cases(finding: Finding) -> Markup:
 
 
 def _figure(picture: Picture):
-    """What `templates/images.html` shows of an image."""
     image = thumbnail(picture.path, _FRAME, _FINER)
-    scale = min(_FRAME[0] / image.width, _FRAME[1] / image.height)
-    return {
-        "kind": "",
-        "source": picture_source(image),
-        "width": max(1, round(scale * image.width)),
-        "height": max(1, round(scale * image.height)),
-        "alt": f"{pathlib.Path(picture.path).name}: {picture.caption}",
-        "caption": picture.caption,
-        "camera": None,
-    }
+    return figure(image, _FRAME, f"{pathlib.Path(picture.path).name}: {picture.caption}", picture.caption)
 
 
 def _cameras(one):

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from keras_reid.utils.errors import UserError
 from keras_reid.visualization.activation import draw_heat, similarity_maps
-from keras_reid.visualization.page import Section, notes, page_header, picture_source, render, write_page
+from keras_reid.visualization.figure import figure
+from keras_reid.visualization.page import Section, notes, page_header, render, write_page
 from keras_reid.visualization.ranked_list import camera_label, describe_distance
 from keras_reid.visualization.thumbnails import common_size, thumbnail
 
@@ -120,16 +121,8 @@ def _figure(path, size, kind, caption, camera, heat=None):
         heat: an activation map and the value of its lightest colour, or None.
     """
     image = thumbnail(path, size, _FINER)
-    shown = min(size[0] / image.width, size[1] / image.height)
     what = {"right": "same identity", "wrong": "another identity"}.get(kind, kind)
     if heat is not None:
         image, what = draw_heat(image, *heat), f"activation map, {what}"
-    return {
-        "kind": kind,
-        "source": picture_source(image),
-        "width": round(shown * image.width),
-        "height": round(shown * image.height),
-        "alt": f"{what}: {pathlib.Path(path).name}",
-        "caption": caption,
-        "camera": None if camera is None else camera_label(camera),
-    }
+    alt = f"{what}: {pathlib.Path(path).name}"
+    return figure(image, size, alt, caption, kind, None if camera is None else camera_label(camera))

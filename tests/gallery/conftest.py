@@ -1,8 +1,12 @@
 """Stores for the tests: `private_server` and `server` run once for a worker; each test finds their stores empty."""
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
+from keras_reid.embedding import UnreadableImage
 from keras_reid.gallery import ModelIdentity
 from tests.gallery import servers
 
@@ -52,3 +56,15 @@ def unit(rows):
 
 def random_embeddings(count, dim=DIM, seed=0):
     return unit(np.random.default_rng(seed).standard_normal((count, dim)))
+
+
+def mean_colours(contents):
+    """`(n, 3)` of image files, in place of a network."""
+    rows = []
+    for content in contents:
+        try:
+            with Image.open(io.BytesIO(content)) as image:
+                rows.append(np.asarray(image.convert("RGB"), np.float32).mean(axis=(0, 1)))
+        except Exception:
+            raise UnreadableImage("images[0]: truncated or damaged") from None
+    return np.reshape(rows, (-1, 3))

@@ -11,7 +11,6 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from keras_reid import gallery as galleries
-from keras_reid.embedding import UnreadableImage
 from keras_reid.gallery.postgres import tokens
 from keras_reid.gallery.service.access import Access
 from keras_reid.gallery.service.addresses import Addresses
@@ -22,7 +21,7 @@ from keras_reid.gallery.service.hosts import Hosts
 from keras_reid.gallery.service.limits import Limits
 from keras_reid.gallery.service.operations import OpenGallery, enrol
 from keras_reid.gallery.service.running import Service
-from tests.gallery.conftest import DIM, MODEL, unit
+from tests.gallery.conftest import DIM, MODEL, mean_colours, unit
 
 NOON = datetime.datetime(2026, 6, 1, 12, tzinfo=datetime.UTC)
 COLOURS = {"Anna Katharina": (200, 30, 30), "王小明": (30, 200, 30), "محمد": (30, 30, 200)}
@@ -39,15 +38,7 @@ def square(colour, seed=0, kind="PNG", side=24):
 
 
 def embed(contents):
-    rows = []
-    for content in contents:
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                mean = np.asarray(image.convert("RGB"), np.float32).mean(axis=(0, 1))
-        except Exception:
-            raise UnreadableImage("images[0]: truncated or damaged") from None
-        rows.append(_MIX @ (mean - 90))
-    return unit(rows)
+    return unit((mean_colours(contents) - 90) @ _MIX.T)
 
 
 @pytest.fixture

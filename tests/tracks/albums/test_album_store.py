@@ -1,7 +1,6 @@
 """`keras-reid cluster` with a store: what it enrols, what people decide, what the next run makes of it."""
 
 import csv
-import io
 import shutil
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from PIL import Image
 
 from keras_reid import cluster
-from keras_reid.embedding import UnreadableImage
 from keras_reid.gallery.postgres import answers, audit, changes, erasure
 from keras_reid.gallery.postgres.store import PostgresStore
 from keras_reid.tracks.albums import album_store
@@ -18,7 +16,7 @@ from keras_reid.tracks.albums.regrouping import Plan
 from keras_reid.utils.errors import UserError
 from tests.evaluation.calibration.test_calibration import line
 from tests.gallery import servers
-from tests.gallery.conftest import DIM, MODEL, OTHER_MODEL, unit
+from tests.gallery.conftest import DIM, MODEL, OTHER_MODEL, mean_colours, unit
 
 pytestmark = pytest.mark.medium
 
@@ -29,15 +27,8 @@ _MIX = np.linalg.qr(np.random.default_rng(0).standard_normal((DIM, 4)))[0]  # ke
 
 def embed(contents):
     """The mean colour, with a constant that keeps grey apart."""
-    rows = []
-    for content in contents:
-        try:
-            with Image.open(io.BytesIO(content)) as image:
-                mean = np.asarray(image.convert("RGB"), np.float32).mean(axis=(0, 1))
-        except Exception:
-            raise UnreadableImage("images[0]: truncated or damaged") from None
-        rows.append(_MIX @ np.append(mean - 90, 20))
-    return unit(rows)
+    colours = mean_colours(contents) - 90
+    return unit(np.insert(colours, 3, 20, axis=1) @ _MIX.T)
 
 
 def picture(path, colour, seed):

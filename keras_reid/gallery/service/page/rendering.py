@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse
 
 from keras_reid.gallery.service.page import wording
 from keras_reid.gallery.shown_names import shown_identity, shown_text
+from keras_reid.utils.percent import percent
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -77,7 +78,7 @@ def environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(percent=wording.percent, shown=shown_text, coded=_coded, sentence=_sentence)
+    made.filters.update(percent=percent, shown=shown_text, coded=_coded, sentence=_sentence)
     made.globals.update(
         named=lambda one: shown_identity(getattr(one, "identity", None) or one.id, one.name),
         shown_identity=shown_identity,

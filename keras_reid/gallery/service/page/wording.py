@@ -8,6 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from keras_reid.gallery.shown_names import shown_identity, shown_text
+from keras_reid.utils.counted import noun
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -75,26 +76,14 @@ def named(one: Candidate) -> str:
     return shown_identity(one.identity, one.name)
 
 
-def percent(probability: float) -> str:
-    """A probability for people. A rounded 100 % would be more than a calibration can know.
-
-    Example:
-        >>> percent(0.973), percent(0.9996)
-        ('97 %', '> 99 %')
-    """
-    if probability > 0.99:
-        return "> 99 %"
-    return "< 1 %" if probability < 0.01 else f"{100 * probability:.0f} %"
-
-
 def counted(count: int, one: str, many: str = "") -> str:
-    """A number with its noun.
+    """A number with its noun, as `keras_reid.utils.counted` has it, but with its digits in groups.
 
     Example:
         >>> counted(1, "sighting"), counted(1200, "sighting")
         ('1 sighting', '1 200 sightings')
     """
-    return f"{grouped(count)} {one if count == 1 else many or f'{one}s'}"
+    return f"{grouped(count)} {noun(count, one, many)}"
 
 
 def grouped(count: int) -> str:
